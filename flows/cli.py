@@ -1,0 +1,246 @@
+"""The command line. Heavy imports stand inside the commands, so that ``graft --help`` answers at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from graft import __version__
+from graft.errors import GraftError, InputError
+
+app = typer.Typer(
+    name="graft",
+    help="Retrains fine-tuned models on a schedule and can prove where each of them came from.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Name = Annotated[str, typer.Argument(metavar="RECIPE", help="name of a recipe in recipes/")]
+AsJson = Annotated[bool, typer.Option("--json", help="print facts as one JSON object")]
+Reason = Annotated[str, typer.Option(help="why; it is signed into the ledger")]
+
+
+def main() -> None:
+    """Run a command: errors that a user can meet become one sentence, never a traceback."""
+    _quiet()
+    try:
+        app()
+    except GraftError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the error is the output
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from here", file=sys.stderr)  # noqa: T201
+        sys.exit(130)
+
+
+def _quiet() -> None:
+    """Turn telemetry off and keep Prefect's own log off the terminal; its server still gets it."""
+    defaults = {
+        "DVC_NO_ANALYTICS": "1",
+        "DO_NOT_TRACK": "1",
+        "GX_ANALYTICS_ENABLED": "false",
+        "HF_HUB_OFFLINE": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    }
+    for key, value in defaults.items():
+        os.environ.setdefault(key, value)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"graft {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option("--dir", help="scratch workspace")] = Path("~/graft-demo"),
+) -> None:
+    """Show the whole cycle on the bundled support messages."""
+    from flows.demo import run_demo
+
+    run_demo(folder.expanduser())
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="new folder, or a clone of a workspace")]) -> None:
+    """Make a workspace, or add to a clone what git does not carry."""
+    from flows.terminal import console, next_lines
+    from tasks.init import init as make
+
+    workspace, added = make(folder)
+    out = console()
+    out.print(f"Workspace {workspace.root}")
+    for name in added:
+        out.print(f"  added  {name}")
+    if not added:
+        out.print("  nothing to add")
+    lines = next_lines(
+        (f"cd {folder}", ""), ("graft new NAME --data FILE --text COLUMN --label COLUMN", "a recipe for your rows")
+    )
+    for line in lines:
+        out.print(line)
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="a-z, 0-9 and hyphens")],
+    data: Annotated[Path, typer.Option(help="rows to train on: CSV, TSV, JSONL or Parquet")],
+    text: Annotated[str, typer.Option(help="column with the text")],
+    label: Annotated[str, typer.Option(help="column with the class")],
+    test: Annotated[Path | None, typer.Option(help="file with test rows; without it a share is set aside")] = None,
+    sensitive: Annotated[list[str] | None, typer.Option(help="column whose groups must be served equally; repeatable")] = None,
+    group: Annotated[str | None, typer.Option(help="column whose rows stay on one side, e.g. the customer")] = None,
+    base: Annotated[list[str] | None, typer.Option(help="candidate base; repeatable")] = None,
+    strategy: Annotated[str, typer.Option(help="head or full")] = "full",
+    rows_per_class: Annotated[int | None, typer.Option(help="train on only so many rows per class")] = None,
+) -> None:
+    """Bring a file of labelled texts into the workspace and write a recipe for it."""
+    from flows.terminal import console, next_lines
+    from tasks.init import new as make
+
+    values: dict[str, Any] = {
+        "data.text": text,
+        "data.label": label,
+        "data.sensitive": sensitive or [],
+        "data.group": group,
+        "data.rows_per_class": rows_per_class,
+        "finetune.strategy": strategy,
+    }
+    if strategy not in {"head", "full"}:
+        raise InputError(f"There is no strategy {strategy!r}.", do="use head or full")
+    if base:
+        values["choose_base.bases"] = base
+    files = {"train": data, **({"test": test} if test else {})}
+    workspace = _here()
+    path = make(workspace, name, files, values)
+    out = console()
+    out.print(f"Recipe {path.relative_to(workspace.root)}, dataset data/datasets/{name}")
+    for line in next_lines((f"graft run {name}", "validate, train, compare, decide"), ("edit the recipe", "every key is explained in it")):
+        out.print(line)
+
+
+@app.command()
+def run(
+    recipe: Name,
+    as_json: AsJson = False,
+    strict: Annotated[bool, typer.Option("--strict", help="exit 4 unless promoted")] = False,
+) -> None:
+    """Pin, validate, embed, fine-tune, compare, decide and promote, once."""
+    from flows.run import run_recipe
+
+    facts = run_recipe(_here(), recipe, show=not as_json)
+    if as_json:
+        _print_json(facts)
+    if strict and facts["verdict"] != "promote":
+        raise typer.Exit(4)
+
+
+@app.command()
+def status(recipe: Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="one recipe; without: all")] = None, as_json: AsJson = False) -> None:
+    """Show champion, last verdict and open alarms."""
+    from flows.status import show_status
+    from tasks.status import status as read
+
+    workspace = _here()
+    if recipe:
+        workspace.recipe(recipe)
+    found = [read(workspace, name) for name in ([recipe] if recipe else workspace.recipes())]
+    if as_json:
+        _print_json({"workspace": str(workspace.root), "recipes": [one.plain() for one in found]})
+    else:
+        show_status(workspace, found, detailed=recipe is not None)
+
+
+@app.command()
+def monitor(recipe: Name, batch: Annotated[Path, typer.Argument(metavar="BATCH", help="one production batch")], as_json: AsJson = False) -> None:
+    """Look at one production batch: may it be used, and has the domain shifted?"""
+    from flows.monitor import monitor_batch
+
+    record = monitor_batch(_here(), recipe, batch, show=not as_json)
+    if as_json:
+        _print_json(record.model_dump(mode="json"))
+
+
+@app.command()
+def audit(
+    recipe: Name,
+    at: Annotated[str | None, typer.Option(help="UTC time such as 2026-09-01 or 2026-09-01T06:00:00Z: who was champion then")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Verify every digest and signature from the champion to its base and raw data. Exit 1 if the chain is broken."""
+    from flows.audit import audit_chain
+
+    result = audit_chain(_here(), recipe, at=at, show=not as_json)
+    if as_json:
+        _print_json(result.model_dump(mode="json"))
+    if result.verdict == "broken":
+        raise typer.Exit(1)
+
+
+@app.command()
+def promote(recipe: Name, reason: Reason, as_json: AsJson = False) -> None:
+    """Make the last run's model champion, against its verdict if need be; signed by you."""
+    from flows.champion import show_change
+    from tasks.promote import promote_by_hand
+
+    workspace = _here()
+    show_change(promote_by_hand(workspace, recipe, _said(reason)), as_json=as_json)
+
+
+@app.command()
+def rollback(recipe: Name, reason: Reason, as_json: AsJson = False) -> None:
+    """Make the champion before this one champion again."""
+    from flows.champion import show_change
+    from tasks.promote import roll_back
+
+    show_change(roll_back(_here(), recipe, _said(reason)), as_json=as_json)
+
+
+@app.command(hidden=True)
+def step(
+    step: Annotated[str, typer.Argument(help="ingest, validate, embed, ...")],
+    recipe: Name,
+) -> None:
+    """Run one step of a pinned run in this process: what the stages of dvc.yaml call."""
+    from tasks.steps import run_step
+
+    try:
+        record = run_step(_here(), step, recipe)
+    except GraftError as error:
+        print(f"{error}\n  kind   {type(error).__name__}", file=sys.stderr)  # noqa: T201 - read by the flow
+        raise typer.Exit(error.exit_code) from error
+    typer.echo(f"{record.step}: {record.because or record.summary}")
+
+
+def _here() -> Any:
+    from tasks.workspace import Workspace
+
+    return Workspace.find(Path.cwd())
+
+
+def _said(reason: str) -> str:
+    if not reason.strip():
+        raise InputError("A change of champion needs a reason.", do='--reason "what speaks for it"')
+    return reason.strip()
+
+
+def _print_json(facts: dict[str, Any]) -> None:
+    typer.echo(json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False))

@@ -1,0 +1,200 @@
+"""How commands look: at most 80 columns, ASCII, words before symbols; a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+import textwrap
+import time
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from flows.words import outcome
+from graft.records import Check, DecisionRecord, Estimate, Record
+
+STYLES = {
+    "passed": "blue",
+    "PROMOTE": "bold blue",
+    "champion": "blue",
+    "intact": "blue",
+    "INTACT": "bold blue",
+    "FAILED": "bold red",
+    "failed": "bold red",
+    "broken": "bold red",
+    "BROKEN": "bold red",
+    "ALARM": "bold red",
+    "REFUSED": "bold red",
+    "REJECT": "bold red",
+    "HOLD": "bold yellow",
+    "open": "yellow",
+    "skipped": "dim",
+    "not run": "dim",
+}
+WIDTH = 80
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console that is plain off a terminal, whatever the environment forces."""
+    stream = sys.stderr if stderr else sys.stdout
+    live = stream.isatty() and os.environ.get("TERM") != "dumb"
+    return Console(
+        file=stream, width=WIDTH, force_terminal=live, force_interactive=live, highlight=False, soft_wrap=not live, emoji=False, markup=False
+    )
+
+
+def row(word: str, outcome_: str, detail: str, seconds: float | None = None) -> Text:
+    """Return one line: what, outcome, detail, and how long it took at the right edge."""
+    took = human(seconds) if seconds is not None else ""
+    room = WIDTH - 2 - 14 - 10 - (len(took) + 1 if took else 0)
+    text = Text("  ")
+    text.append(f"{word:<14}")
+    text.append(f"{outcome_:<10}", style=STYLES.get(outcome_, ""))
+    text.append(shorten(detail, room).ljust(room) if took else shorten(detail, room))
+    if took:
+        text.append(f" {took}", style="dim")
+    return text
+
+
+def shorten(text: str, width: int) -> str:
+    """Return a text cut to a width, marked where it was cut; line breaks and control characters become blanks."""
+    plain = "".join(c if c.isprintable() else " " for c in text)
+    return plain if len(plain) <= width else plain[: width - 3].rstrip() + "..."
+
+
+def human(seconds: float) -> str:
+    """Return a duration as people say it."""
+    if seconds < 90:
+        return f"{seconds:.0f}s"
+    minutes = round(seconds / 60)
+    return f"{minutes}m" if minutes < 90 else f"{minutes // 60}h {minutes % 60:02d}m"
+
+
+def said(estimate: Estimate) -> str:
+    """Return an estimate with interval and n, in its unit."""
+    value, low, high = estimate.value, estimate.ci_low, estimate.ci_high
+    if estimate.unit == "points":
+        return f"{value * 100:+.1f} points [{low * 100:+.1f}, {high * 100:+.1f}], n {estimate.n:,}"
+    if estimate.method == "counted":
+        return f"{value:.1%} of {estimate.n:,}" if estimate.unit == "fraction" else f"{value:,.0f} of {estimate.n:,}"
+    if estimate.unit == "fraction":
+        return f"{value:.1%} [{low:.1%}, {high:.1%}], n {estimate.n:,}"
+    return f"{value:.3f} [{low:.3f}, {high:.3f}], n {estimate.n:,}"
+
+
+def bound(check: Check) -> str:
+    """Return a check's bound in words."""
+    word = "at least" if check.relation == "at_least" else "at most"
+    unit = check.observed.unit
+    number = {
+        "points": f"{check.bound * 100:+.1f} points",
+        "fraction": f"{check.bound:.1%}",
+        "rows": f"{check.bound:,.0f}",
+        "auc": f"{check.bound:.3f}",
+    }[unit]
+    return f"{word} {number}"
+
+
+def check_lines(check: Check) -> list[Text]:
+    """Return a check that did not pass: outcome, what was seen, the bound, and why."""
+    word = "failed" if check.outcome == "failed" else "cannot tell"
+    note = f" {check.note[0].upper()}{check.note[1:]}." if check.note else ""
+    held = ", noted by policy" if check.outcome == "cannot_tell" and check.policy == "note" else ""
+    body = f"{check.name}: {said(check.observed)}, bound {bound(check)}{held}.{note}"
+    wrapped = textwrap.wrap(shorten(body, 400), WIDTH - 15) or [""]
+    first = Text("  ").append(f"{word:<13}", style=STYLES.get(word, "yellow")).append(wrapped[0])
+    return [first, *(Text(" " * 15 + line) for line in wrapped[1:])]
+
+
+class Watcher:
+    """Shows a flow's steps as they run: a bar and a line each on a terminal, dated plain lines elsewhere."""
+
+    def __init__(self) -> None:
+        self.out = console()
+        self.live = self.out.is_terminal
+        self.bar: Progress | None = None
+        self.task: TaskID | None = None
+        self.began = time.monotonic()
+        self.last_note = time.monotonic()
+
+    def started(self, step: str) -> None:
+        self.began = self.last_note = time.monotonic()
+        if self.live:
+            self.bar = Progress(
+                TextColumn("  {task.fields[step]:<14}"),
+                BarColumn(bar_width=20),
+                TextColumn("{task.fields[note]}"),
+                TimeRemainingColumn(compact=True),
+                console=self.out,
+                transient=True,
+            )
+            self.task = self.bar.add_task("", total=None, step=step, note="")
+            self.bar.start()
+
+    def progress(self, step: str, done: int, total: int, note: str) -> None:
+        if self.bar is not None and self.task is not None:
+            self.bar.update(self.task, completed=done, total=total, note=shorten(note, 30))
+        elif time.monotonic() - self.last_note > 600:
+            self.last_note = time.monotonic()
+            left = (time.monotonic() - self.began) * (total - done) / max(1, done)
+            self._plain(step, "running", f"{note}, about {human(left)} left")
+
+    def finished(self, step: str, record: Record) -> None:
+        self._stop()
+        seconds = time.monotonic() - self.began
+        detail = "" if record.status == "skipped" else record.summary
+        self.line(step, outcome(record), "" if detail == "written" else detail, seconds)
+
+    def effect(self, name: str, outcome_: str, detail: str) -> None:
+        self.line(name, outcome_, detail, None)
+
+    def line(self, word: str, outcome_: str, detail: str, seconds: float | None) -> None:
+        if self.live:
+            self.out.print(row(word, outcome_, detail, seconds))
+        else:
+            took = f" ({human(seconds)})" if seconds is not None else ""
+            self._plain(word, outcome_, f"{detail}{took}")
+
+    def close(self) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
+
+    def _plain(self, word: str, outcome_: str, detail: str) -> None:
+        now = datetime.now(UTC).strftime("%H:%M:%SZ")
+        self.out.print(Text(f"{now} {word:<13} {outcome_:<9} {shorten(detail, 400)}".rstrip()))
+
+
+def verdict_lines(decision: DecisionRecord) -> list[Text]:
+    """Return the verdict, its reason, and every check that did not pass."""
+    word = decision.verdict.upper()
+    lines = [Text(""), *headline_lines(word, decision.headline)]
+    odd = [c for c in decision.checks if c.outcome == "failed"] + [c for c in decision.checks if c.outcome == "cannot_tell"]
+    if odd:
+        lines.append(Text(""))
+    for check in odd[:6]:
+        lines += check_lines(check)
+    if len(odd) > 6:
+        lines.append(Text(f"  and {len(odd) - 6} more, in the report"))
+    return lines
+
+
+def headline_lines(word: str, sentence: str) -> list[Text]:
+    """Return a verdict in its colour and its sentence, wrapped."""
+    wrapped = textwrap.wrap(sentence, WIDTH - len(word) - 2) or [""]
+    first = Text(word, style=STYLES.get(word, "bold")).append(f"  {wrapped[0]}", style="not bold default")
+    return [first, *(Text(" " * (len(word) + 2) + line) for line in wrapped[1:])]
+
+
+def next_lines(*pairs: tuple[str, str]) -> list[Text]:
+    """Return the commands that come next, each with what it does."""
+    width = max(len(command) for command, _ in pairs) + 4
+    lines = [Text(""), Text("Next", style="bold")]
+    for command, what in pairs:
+        lines.append(Text(f"  {command:<{width}}").append(what, style="dim"))
+    return lines

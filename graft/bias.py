@@ -1,0 +1,78 @@
+"""Does the model serve some group worse, and did tuning bring it in?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graft.records import Check, Slice, check
+from graft.stats import proportion, proportion_difference
+
+Hits = npt.NDArray[np.bool_]
+
+
+def measure_slices(
+    groups: Mapping[str, npt.NDArray[np.str_]], candidate: Hits, probe: Hits, *, min_rows: int
+) -> tuple[Slice, ...]:
+    """Measure each group of each sensitive column: accuracy, and its gap to all other rows.
+
+    The frozen probe's gap on the same rows stands beside the candidate's: a gap that the probe has too was inherited from the
+    base or lies in the data; one that only the candidate has came in with tuning.
+
+    Args:
+        groups: column name to n group names ("" is a group of its own: not stated).
+        candidate, probe: shape (n,), whether each model is right.
+        min_rows: below it a slice is marked insufficient.
+
+    Returns:
+        slices sorted by column and group; columns with a single group are left out, since there is nothing to compare with.
+
+    Cost: O(n x columns).
+    """
+    slices = []
+    for column in sorted(groups):
+        values = groups[column]
+        names = sorted(set(values))
+        for name in names if len(names) > 1 else []:
+            inside = np.asarray(values == name)
+            slices.append(
+                Slice(
+                    column=column,
+                    group=name or "(not stated)",
+                    n=int(inside.sum()),
+                    accuracy=proportion(candidate[inside]),
+                    gap=proportion_difference(candidate[inside], candidate[~inside]),
+                    probe_gap=proportion_difference(probe[inside], probe[~inside]),
+                    sufficient=bool(min(inside.sum(), (~inside).sum()) >= min_rows),
+                )
+            )
+    return tuple(slices)
+
+
+def bias_checks(slices: tuple[Slice, ...], *, max_gap: float, policy: Any) -> tuple[Check, ...]:
+    """Return a check per slice: its gap is at least ``-max_gap``. A slice with too few rows can never pass or fail."""
+    checks = []
+    for one in slices:
+        drawn = check(
+            f"Accuracy gap, {one.column} {one.group}",
+            "measure_bias",
+            one.gap,
+            -max_gap,
+            "at_least",
+            policy=policy,
+            note=_origin(one, max_gap),
+        )
+        if not one.sufficient:
+            drawn = drawn.model_copy(update={"outcome": "cannot_tell", "note": f"{one.n} rows are too few"})
+        checks.append(drawn)
+    return tuple(checks)
+
+
+def _origin(one: Slice, max_gap: float) -> str:
+    """Say whether a large gap was there before tuning."""
+    if one.gap.value >= -max_gap:
+        return ""
+    return "the frozen base has it too" if one.probe_gap.value < -max_gap else "came in with tuning"

@@ -1,0 +1,95 @@
+"""Reads a table of texts, losing nothing and guessing nothing: every cell is a string, an empty cell stays empty."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+import pandas as pd
+
+from graft.errors import InputError
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """Return a CSV, TSV, JSONL or Parquet file as strings, rows in file order.
+
+    Args:
+        path: the file; its ending says the format.
+        columns: columns that must be there; None: whatever there is.
+
+    Raises:
+        InputError: the file is absent, empty, not UTF-8, cut short, of an unknown format, or lacks a column.
+
+    Cost: the table in memory once.
+    """
+    if not path.is_file():
+        raise InputError(f"There is no file {path.name}.", where=str(path), do="check the path")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path.name} is empty.", where=str(path), do="give a file with a header and rows")
+    readers = {".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}
+    if path.suffix not in readers:
+        raise InputError(
+            f"{path.name} is of a format that Graft does not read.", where=str(path), do="give CSV, TSV, JSONL or Parquet"
+        )
+    frame = readers[path.suffix](path)
+    if frame.columns.duplicated().any():
+        twice = sorted({str(c) for c in frame.columns[frame.columns.duplicated()]})
+        raise InputError(f"{path.name} has two columns of the name {twice[0]!r}.", where=str(path), do="rename one")
+    for column in columns or []:
+        if column not in frame.columns:
+            raise _no_column(path, column, [str(c) for c in frame.columns])
+    if len(frame) == 0:
+        raise InputError(f"{path.name} has a header and no rows.", where=str(path), do="add rows")
+    return frame
+
+
+def _no_column(path: Path, column: str, there: list[str]) -> InputError:
+    near = difflib.get_close_matches(column, there, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "name a column that is there"
+    return InputError(f'{path.name} has no column "{column}".', where=f"{path}, header: {', '.join(there)}", do=hint)
+
+
+def _csv(path: Path) -> pd.DataFrame:
+    content = path.read_bytes()
+    try:
+        content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        near = content[max(0, error.start - 10) : error.start + 10]
+        row = content.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"Line {row:,} of {path.name} is not UTF-8.",
+            where=f"byte {error.start:,}, near {near!r}",
+            do="save the file as UTF-8",
+        ) from error
+    if b"\x00" in content:
+        raise InputError(f"{path.name} holds NUL bytes.", where=str(path), do="save the file as UTF-8 text")
+    try:
+        frame = pd.read_csv(
+            path,
+            dtype=str,
+            keep_default_na=False,
+            encoding="utf-8-sig",
+            sep="\t" if path.suffix == ".tsv" else ",",
+            on_bad_lines="error",
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise InputError(f"{path.name} is not a table.", where=str(error).strip(), do="mend that line") from error
+    return frame
+
+
+def _jsonl(path: Path) -> pd.DataFrame:
+    try:
+        frame = pd.read_json(path, lines=True, dtype=False, convert_dates=False)
+    except ValueError as error:
+        raise InputError(f"{path.name} is not JSON lines.", where=str(error), do="one JSON object a line") from error
+    return frame.fillna("").astype(str)
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    import pyarrow as pa
+
+    try:
+        frame = pd.read_parquet(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path.name} is not a whole Parquet file.", where=str(path), do="copy it again") from error
+    return frame.astype(object).where(frame.notna(), "").astype(str)

@@ -1,0 +1,87 @@
+"""Which side of the train/test border a row lies on: a function of its content, so that it never changes as data grows."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+import pandas as pd
+
+from graft.records import Finding
+
+TRAIN, TEST, DROPPED = "train", "test", "dropped"
+_SPACE = re.compile(r"\s+")
+_N_NAMED = 20
+
+
+def content_key(text: str) -> str:
+    """Return 16 hex digits that name a text's content: equal for texts that differ in case, spacing or Unicode form."""
+    normal = _SPACE.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
+    return hashlib.sha256(normal.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _position(key: str) -> float:
+    """Return a place in [0, 1) that the key alone determines."""
+    return int(hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:13], 16) / 16**13
+
+
+def assign_sides(
+    train: pd.DataFrame, test: pd.DataFrame | None, *, fraction_test: float
+) -> tuple[pd.DataFrame, list[Finding]]:
+    """Return all rows with their side, and what was dropped and why.
+
+    A row lies in test where the hash of its group (of its content, without groups) falls below ``fraction_test``; given test
+    rows are respected. Then no twin crosses: a training row whose content stands in test, or repeats an earlier training row
+    with the same label, is dropped and named. A text that stands in train with two labels keeps both rows and is named.
+
+    Args:
+        train: columns row (a name for people), text, label, group (may be empty strings).
+        test: the same, or None.
+        fraction_test: share of groups set aside when ``test`` is None, in (0, 1).
+
+    Returns:
+        the rows with the added columns ``key``, ``side`` and ``because``; the findings.
+
+    Cost: O(rows), one hash each.
+    """
+    train = train.assign(key=[content_key(text) for text in train["text"]], side=TRAIN, because="")
+    if test is None:
+        anchor = train["group"].where(train["group"] != "", train["key"])
+        train.loc[anchor.map(_position) < fraction_test, "side"] = TEST
+        rows = train
+    else:
+        test = test.assign(key=[content_key(text) for text in test["text"]], side=TEST, because="")
+        rows = pd.concat([train, test], ignore_index=True)
+
+    findings = []
+    in_test = (rows["side"] == TRAIN) & rows["key"].isin(rows.loc[rows["side"] == TEST, "key"])
+    findings.append(_drop(rows, in_test, "training texts that also stand in test", "also in test"))
+    on_train = rows["side"] == TRAIN
+    repeats = on_train & rows[on_train].duplicated(["key", "label"]).reindex(rows.index, fill_value=False)
+    findings.append(_drop(rows, repeats, "training rows that repeat another", "repeats another row"))
+    on_train = rows["side"] == TRAIN
+    n_labels = rows[on_train].groupby("key")["label"].nunique()
+    conflict = on_train & rows["key"].isin(n_labels[n_labels > 1].index)
+    findings.append(_finding(rows, conflict, "training texts that stand with two labels", "kept, both"))
+    return rows, [finding for finding in findings if finding.n_rows]
+
+
+def _drop(rows: pd.DataFrame, chosen: pd.Series, name: str, because: str) -> Finding:
+    rows.loc[chosen, ["side", "because"]] = [DROPPED, because]
+    return _finding(rows, chosen, name, "dropped from train")
+
+
+def _finding(rows: pd.DataFrame, chosen: pd.Series, name: str, done: str) -> Finding:
+    named = tuple(rows.loc[chosen, "row"].head(_N_NAMED))
+    return Finding(name=name, n_rows=int(chosen.sum()), rows=named, done=done)
+
+
+def limit_rows_per_class(rows: pd.DataFrame, n: int) -> pd.DataFrame:
+    """Return the rows with all but ``n`` training rows of each class dropped; which ones, the hash of the content decides."""
+    on_train = rows[rows["side"] == TRAIN]
+    rank = on_train.assign(place=on_train["key"].map(_position)).groupby("label")["place"].rank(method="first")
+    over = rank[rank > n].index
+    rows = rows.copy()
+    rows.loc[over, ["side", "because"]] = [DROPPED, f"beyond {n} rows per class"]
+    return rows

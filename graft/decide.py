@@ -1,0 +1,91 @@
+"""Promote, hold or reject: a pure function of the records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from graft.records import (
+    Check,
+    DecisionRecord,
+    EvaluationRecord,
+    Inputs,
+    ModelRecord,
+    Record,
+)
+
+
+def decide(records: Mapping[str, Record], inputs: Inputs) -> tuple[str, str, tuple[Check, ...]]:
+    """Return the verdict, the one sentence that says it, and every check that led to it.
+
+    *Reject*: a check failed that no further data will mend (the candidate is worse than the champion, or the transfer hurt).
+    *Hold*: a gate was closed, any other check failed, a check that policy holds on cannot tell, or this very model is
+    champion already or was rolled back. *Promote*: none of these.
+
+    Args:
+        records: record by step, ``ingest`` to ``measure_bias``.
+        inputs: the pinned world.
+    """
+    checks = tuple(c for record in records.values() for c in record.checks)
+    closed = next((r for r in records.values() if r.status == "done" and not r.passed), None)
+    model, evaluation = records["finetune"], records["evaluate"]
+    if not isinstance(model, ModelRecord) or not isinstance(evaluation, EvaluationRecord):
+        at = closed.step if closed else "an earlier step"
+        return "hold", f"Nothing was trained: {at} closed the gate.", checks
+    champion = inputs.champion
+    if champion and model.model_id == champion.model_id:
+        return "hold", f"The candidate is champion {champion.number} already, byte for byte.", checks
+    if model.model_id in inputs.rolled_back:
+        return "hold", "This very model was rolled back before.", checks
+    stays = f" Champion {champion.number} stays." if champion else " There is no champion yet."
+    if evaluation.transfer == "negative":
+        return "reject", f"The transfer hurt: {_worst(evaluation)}.{stays}", checks
+    if evaluation.champion == "inferior":
+        return "reject", f"Worse than the champion: {_worst(evaluation)}.{stays}", checks
+    failed = [c for c in checks if c.outcome == "failed"]
+    if failed:
+        return "hold", f"{_count(failed, 'check')} failed: {_names(failed)}.{stays}", checks
+    open_ = [c for c in checks if c.outcome == "cannot_tell" and c.policy == "hold"]
+    if open_:
+        return "hold", f"Too few rows to tell: {_names(open_)}.{stays}", checks
+    if champion is None:
+        if evaluation.transfer != "positive":
+            return "hold", f"The transfer brought no clear gain ({evaluation.transfer}).{stays}", checks
+        return "promote", "Every check that decides passed. This recipe has its first champion.", checks
+    return "promote", f"{evaluation.champion.replace('_', '-').capitalize()} to champion {champion.number}, which it replaces.", checks
+
+
+def decision_record(recipe: str, records: Mapping[str, Record], inputs: Inputs, digests: dict[str, str]) -> DecisionRecord:
+    """Return the decision as a record."""
+    verdict, headline, checks = decide(records, inputs)
+    outcomes = [c.outcome for c in checks]
+    model = records["finetune"]
+    n_passed, n_failed, n_open = (outcomes.count(o) for o in ("passed", "failed", "cannot_tell"))
+    return DecisionRecord(
+        step="decide",
+        recipe=recipe,
+        passed=verdict == "promote",
+        summary=f"{n_passed} passed, {n_failed} failed, {n_open} cannot tell",
+        inputs=digests,
+        checks=checks,
+        verdict=verdict,
+        headline=headline,
+        model_id=model.model_id if isinstance(model, ModelRecord) else None,
+        n_passed=n_passed,
+        n_failed=n_failed,
+        n_cannot_tell=n_open,
+    )
+
+
+def _names(checks: Sequence[Check]) -> str:
+    names = [c.name[0].lower() + c.name[1:] for c in checks[:2]]
+    return "; ".join(names) + (f" and {len(checks) - 2} more" if len(checks) > 2 else "")
+
+
+def _count(checks: Sequence[Check], noun: str) -> str:
+    return f"{len(checks)} {noun}{'' if len(checks) == 1 else 's'}"
+
+
+def _worst(evaluation: EvaluationRecord) -> str:
+    arm, difference = min(evaluation.differences.items(), key=lambda item: item[1].value)
+    names = {"frozen_probe": "the frozen probe", "tfidf": "training from scratch", "champion": "the champion"}
+    return f"{difference.value * 100:+.1f} points against {names[arm]}"

@@ -1,0 +1,47 @@
+"""The errors a user can meet. Each says what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+
+class GraftError(Exception):
+    """What went wrong, where it was seen, and what to do about it.
+
+    Args:
+        what: one sentence, ending with a full stop.
+        where: file, row, column or address; may be empty.
+        do: a command or an edit that helps; may be empty.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, where: str = "", do: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.do = do
+
+    def __str__(self) -> str:
+        lines = [f"error: {self.what}"]
+        if self.where:
+            lines.append(f"  where  {self.where}")
+        if self.do:
+            lines.append(f"  do     {self.do}")
+        return "\n".join(lines)
+
+
+class InputError(GraftError):
+    """The user's input is wrong: a file, a column, a recipe, a name. Exit code 2; never retried."""
+
+    exit_code = 2
+
+
+class StepError(GraftError):
+    """A step could not finish although its input is right. Exit code 1."""
+
+
+class BusyError(GraftError):
+    """Somebody else holds what is needed. Exit code 1; worth retrying."""
+
+
+class TamperError(GraftError):
+    """Bytes are not those that were recorded or signed. Exit code 1."""

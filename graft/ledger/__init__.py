@@ -1,0 +1,29 @@
+"""The ledger: signed statements in files that are only ever added. Everything about the registry is computed from them.
+
+    blobs/SHA256                 records, inputs and recipes, by content
+    runs/RECIPE/SHA256.json      one entry per finished run, by content
+    promotions/RECIPE/NNNN.json  numbered, created exclusively: the file exists, so you lost the race
+    models/MODEL_ID.sig          OpenSSF signature over the model's folder
+
+An entry is an in-toto Statement v1 in a DSSE envelope; it names its parents by the sha256 of their files.
+"""
+
+from graft.ledger.dsse import Keyring, Signer, keyid_of, make_key
+from graft.ledger.entries import PromotionPredicate, RunPredicate, Statement
+from graft.ledger.model_signature import sign_model, verify_model
+from graft.ledger.store import Ledger, Promotion, Run
+
+__all__ = [
+    "Keyring",
+    "Ledger",
+    "Promotion",
+    "PromotionPredicate",
+    "Run",
+    "RunPredicate",
+    "Signer",
+    "Statement",
+    "keyid_of",
+    "make_key",
+    "sign_model",
+    "verify_model",
+]

@@ -1,0 +1,34 @@
+"""Signs and verifies a model folder in the OpenSSF model-signing format. The only module that imports model_signing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from graft.errors import TamperError
+
+
+def sign_model(folder: Path, signature: Path, private_key: Path) -> None:
+    """Write the signature over every file of a model folder; the ``model_signing`` command verifies it."""
+    from model_signing import signing
+
+    temporary = signature.with_name(f".{signature.name}.part")
+    temporary.parent.mkdir(parents=True, exist_ok=True)
+    signing.Config().use_elliptic_key_signer(private_key=private_key).sign(folder, temporary)
+    os.replace(temporary, signature)
+
+
+def verify_model(folder: Path, signature: Path, public_key: Path) -> None:
+    """Verify that a folder holds exactly the files that were signed.
+
+    Raises:
+        TamperError: the signature is absent, by another key, or over other bytes.
+    """
+    from model_signing import verifying
+
+    if not signature.is_file():
+        raise TamperError("A model's signature is absent.", where=str(signature))
+    try:
+        verifying.Config().use_elliptic_key_verifier(public_key=public_key).verify(folder, signature)
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise TamperError("A model is not what was signed.", where=f"{folder}: {error}") from error

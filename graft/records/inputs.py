@@ -1,0 +1,52 @@
+"""The pinned world of one run: everything outside the recipe that a run depends on, written before the first step."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from graft.records.values import FileDigest, Sha256, Value
+
+
+class Dataset(Value):
+    """A dataset version: its folder's name and the digest of its file list."""
+
+    name: str
+    sha256: Sha256
+    files: tuple[FileDigest, ...]
+
+
+class Base(Value):
+    """A candidate base model: where it comes from and the digest of its weights.
+
+    ``sha256`` is the digest of ``model.safetensors``; ``licence`` is ``unknown`` unless the base's own card names one.
+    """
+
+    id: str
+    revision: str
+    sha256: Sha256
+    n_parameters: int = Field(ge=0)
+    licence: str
+
+
+class Champion(Value):
+    """The champion at the time of the pin: its promotion's number and entry, the model it made live and where that lies."""
+
+    number: str = Field(pattern=r"^[0-9]{4,}$")
+    entry: Sha256
+    model_id: Sha256
+    base_sha256: Sha256
+    folder: str
+
+
+class Inputs(Value):
+    """What a run was started from. Steps depend on single keys of it, so a new champion reruns only what compares with it."""
+
+    schema_version: int = 1
+    recipe: str
+    recipe_sha256: Sha256
+    dataset: Dataset
+    bases: tuple[Base, ...]
+    champion: Champion | None
+    rolled_back: tuple[Sha256, ...]
+    n_looks: int = Field(ge=0, description="finished runs that were evaluated on this dataset's test rows before")
+    steps: dict[str, int] = Field(description="version of each step's code; a new version reruns the step")

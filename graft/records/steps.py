@@ -1,0 +1,226 @@
+"""One record per step. A record names each input by sha256 and holds no time, host, cost or path of a machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from graft.errors import TamperError
+from graft.records.values import Check, Estimate, FileDigest, Sha256, Value
+
+Verdict = Literal["promote", "hold", "reject"]
+TransferVerdict = Literal["positive", "none", "negative", "undecided"]
+ChampionVerdict = Literal["first", "superior", "non_inferior", "inferior", "undecided"]
+
+
+class Record(Value):
+    """What every step hands over. A skipped step hands over just this.
+
+    ``passed`` is data: a step whose check fails writes ``False`` and ends well, and the steps behind that gate are skipped.
+    ``summary`` is the line that a person reads in the terminal and on the page.
+    """
+
+    schema_version: int = 1
+    step: str
+    recipe: str
+    status: Literal["done", "skipped"] = "done"
+    because: str = ""
+    passed: bool
+    summary: str
+    inputs: dict[str, Sha256] = {}
+    checks: tuple[Check, ...] = ()
+
+
+class Finding(Value):
+    """Something odd in the data: how many rows, which (row numbers, the first few), and what was done about it."""
+
+    name: str
+    n_rows: int = Field(ge=0)
+    rows: tuple[str, ...]
+    done: str
+
+
+class DatasetRecord(Record):
+    """What data is this, exactly?"""
+
+    n_rows: int
+    n_train: int
+    n_test: int
+    n_dropped: int
+    labels: tuple[str, ...]
+    train_sha256: Sha256
+    test_sha256: Sha256
+    findings: tuple[Finding, ...]
+
+
+class ValidationRecord(Record):
+    """May it be trained on?"""
+
+    n_expectations: int
+    findings: tuple[Finding, ...]
+    class_counts: dict[str, int]
+
+
+class EmbeddingRecord(Record):
+    """Where does the data lie in each base's space?"""
+
+    n_rows: int
+    dimensions: dict[str, int]
+    n_truncated: int
+    max_tokens: int
+    files: tuple[FileDigest, ...]
+
+
+class ShiftComparison(Value):
+    """Two samples compared: is the second drawn from the same distribution as the first?
+
+    ``auc`` is None where nothing could be compared; ``because`` then says why.
+    """
+
+    name: str
+    reference: str
+    current: str
+    auc: Estimate | None
+    p_value: float | None = Field(default=None, ge=0, le=1)
+    n_permutations: int = 0
+    shifted: bool | None
+    because: str = ""
+    most_shifted: tuple[str, ...] = ()
+
+
+class ShiftRecord(Record):
+    """Has the domain shifted, and how far?"""
+
+    comparisons: tuple[ShiftComparison, ...]
+
+
+class ProbeScore(Value):
+    """A candidate base's cross-validated accuracy under a frozen linear probe."""
+
+    base: str
+    accuracy: Estimate
+    C: float
+    n_parameters: int
+    licence: str
+
+
+class BaseChoiceRecord(Record):
+    """Which base, and which strategy?"""
+
+    base: str
+    strategy: str
+    scores: tuple[ProbeScore, ...]
+
+
+class ModelRecord(Record):
+    """The candidate: every file of it by digest; ``model_id`` is the digest of that list."""
+
+    model_id: Sha256
+    files: tuple[FileDigest, ...]
+    base: str
+    base_sha256: Sha256
+    strategy: str
+    n_train: int
+    n_parameters: int
+    n_trained_parameters: int
+    loss: tuple[float, ...] = Field(description="mean training loss of each epoch")
+
+
+class EvaluationRecord(Record):
+    """Did the transfer help, and is the candidate better than the champion? On test rows none of them was trained on."""
+
+    n_test: int
+    accuracy: dict[str, Estimate] = Field(description="by arm: candidate, frozen_probe, tfidf, champion")
+    differences: dict[str, Estimate] = Field(description="candidate minus arm, paired")
+    mcnemar_p_values: dict[str, float]
+    transfer: TransferVerdict
+    champion: ChampionVerdict
+    per_class: dict[str, Estimate]
+    confusions: tuple[tuple[str, str, int], ...] = Field(description="true, predicted, rows: the most frequent errors")
+    predictions_sha256: Sha256
+
+
+class Slice(Value):
+    """One group of one sensitive column: its accuracy, and its gap to all other rows, for candidate and frozen probe."""
+
+    column: str
+    group: str
+    n: int
+    accuracy: Estimate
+    gap: Estimate
+    probe_gap: Estimate
+    sufficient: bool
+
+
+class BiasRecord(Record):
+    """Does the model serve some group worse, and did tuning bring it in?"""
+
+    slices: tuple[Slice, ...]
+
+
+class ReportRecord(Record):
+    """Names ``report.json``, everything that the page says, by its digest."""
+
+    report_sha256: Sha256
+
+
+class DecisionRecord(Record):
+    """Promote, hold or reject, with the checks that say so."""
+
+    verdict: Verdict
+    headline: str
+    model_id: Sha256 | None
+    n_passed: int
+    n_failed: int
+    n_cannot_tell: int
+
+
+class MonitorRecord(Record):
+    """One production batch against the champion: may it be used, and has the domain shifted?"""
+
+    batch: str
+    batch_sha256: Sha256
+    champion: str
+    n_rows: int
+    findings: tuple[Finding, ...]
+    comparisons: tuple[ShiftComparison, ...]
+
+
+RECORDS: dict[str, type[Record]] = {
+    "ingest": DatasetRecord,
+    "validate": ValidationRecord,
+    "embed": EmbeddingRecord,
+    "detect_shift": ShiftRecord,
+    "choose_base": BaseChoiceRecord,
+    "finetune": ModelRecord,
+    "evaluate": EvaluationRecord,
+    "measure_bias": BiasRecord,
+    "decide": DecisionRecord,
+    "report": ReportRecord,
+}
+"""The steps in their order, each with the record it hands over."""
+
+
+def load_record(path: Path, step: str) -> Record:
+    """Return the record of a step; a skipped step gives a plain ``Record``.
+
+    Raises:
+        TamperError: the file is not such a record.
+    """
+    content = path.read_bytes()
+    try:
+        plain = Skip.model_validate_json(content)
+        kind = Record if plain.status == "skipped" else RECORDS[step]
+        return kind.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise TamperError(f"{path.name} is not a record of {step}: {where}: {first['msg']}.", where=str(path)) from error
+
+
+class Skip(Record):
+    """Reads just the status of any record."""
+
+    model_config = {"extra": "ignore"}

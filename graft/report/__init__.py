@@ -1,0 +1,1 @@
+"""Pages: first the content as data, then HTML rendered from it."""

@@ -1,0 +1,52 @@
+"""The linear probe: logistic regression on frozen features."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+Features = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.str_]
+
+GRID = (1.0, 10.0, 100.0)
+"""Inverse penalties tried: unit-norm features want weak penalties, the more so the more rows there are."""
+
+
+def fit_probe(features: Features, labels: Labels, *, C: float, max_iter: int = 1000) -> LogisticRegression:
+    """Fit multinomial logistic regression with an L2 penalty.
+
+    Args:
+        features: shape (n, d), float; unit-norm rows are assumed by the grid of ``choose_C``.
+        labels: shape (n,), at least two classes.
+        C: inverse penalty, > 0.
+
+    Cost: O(n d classes) an iteration; convex, so the result does not depend on a seed.
+    Source: scikit-learn's L-BFGS solver.
+    """
+    return LogisticRegression(C=C, max_iter=max_iter).fit(features, labels)
+
+
+def choose_C(
+    features: Features, labels: Labels, *, n_folds: int, seed: int
+) -> tuple[float, npt.NDArray[np.bool_]]:
+    """Choose the probe's inverse penalty by cross-validation on training rows.
+
+    Returns:
+        the C of ``GRID`` with the most out-of-fold hits (the smallest of equals), and those hits, shape (n,). As the best of
+        three they are optimistic by at most a few tenths of a point at n = 1,000.
+
+    Assumes: every class has at least two rows; folds are stratified as far as the rows allow.
+    Cost: len(GRID) * n_folds fits.
+    """
+    _, counts = np.unique(labels, return_counts=True)
+    folds = StratifiedKFold(int(min(n_folds, counts.min())), shuffle=True, random_state=seed)
+    best: tuple[float, npt.NDArray[np.bool_]] | None = None
+    for C in GRID:
+        predicted = cross_val_predict(LogisticRegression(C=C, max_iter=1000), features, labels, cv=folds)
+        hits = np.asarray(predicted == labels)
+        if best is None or hits.sum() > best[1].sum():
+            best = C, hits
+    assert best is not None  # noqa: S101 - the grid is not empty
+    return best

@@ -1,0 +1,5 @@
+"""May this data be trained on? The only package that imports Great Expectations."""
+
+from graft.validate.suite import validate_rows
+
+__all__ = ["validate_rows"]

@@ -1,0 +1,57 @@
+"""Finds a pinned base again and makes sure that it is the same one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from graft.errors import InputError, TamperError
+from graft.model.bases import WEIGHTS, describe_base, locate_base
+from graft.records import Base, sha256_file
+from tasks.workspace import Workspace
+
+_CHAMPION = re.compile(r"^graft:([a-z0-9-]+)@(champion|[0-9]{4,9})$")
+
+
+def pin(workspace: Workspace, name: str) -> Base:
+    """Return what a base is now, to be written down."""
+    number = _promoted(workspace, name)
+    base = describe_base(name, _folder(workspace, name, number))
+    return base.model_copy(update={"revision": number}) if number else base
+
+
+def locate(workspace: Workspace, base: Base) -> Path:
+    """Return the folder of a pinned base.
+
+    Raises:
+        TamperError: its weights are no longer those that were pinned.
+    """
+    folder = _folder(workspace, base.id, base.revision if base.id.startswith("graft:") else "")
+    found = sha256_file(folder / WEIGHTS)
+    if found != base.sha256:
+        raise TamperError(
+            f"Base {base.id} is not the one that was pinned.",
+            where=f"{folder / WEIGHTS}: sha256 {found}, pinned {base.sha256}",
+            do="restore it, or delete data/RECIPE/inputs.json to pin the new one",
+        )
+    return folder
+
+
+def _promoted(workspace: Workspace, name: str) -> str:
+    """Return the number of the model that ``graft:RECIPE@champion`` means now; empty for other bases."""
+    match = _CHAMPION.match(name)
+    if not match:
+        return ""
+    if match[2] != "champion":
+        return match[2]
+    champion = workspace.ledger().champion(match[1])
+    if champion is None:
+        raise InputError(f"Base {name} does not exist: {match[1]} has no champion.", do=f"graft run {match[1]}")
+    return champion.predicate.model_number
+
+
+def _folder(workspace: Workspace, name: str, number: str) -> Path:
+    match = _CHAMPION.match(name)
+    if match:
+        return locate_base(str(workspace.registry(match[1]) / number), root=workspace.root)
+    return locate_base(name, root=workspace.root)

@@ -1,0 +1,103 @@
+"""detect_shift: has the domain shifted? Features in, comparisons out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from graft.data import TRAIN, TEST
+from graft.model.folder import load_reference
+from graft.records import Check, ShiftComparison, ShiftRecord
+from graft.shift import compare
+from tasks.embed import read_features
+from tasks.rows import read_rows
+from tasks.steps import Context
+
+SEED = 20_000
+
+
+def run(context: Context) -> ShiftRecord:
+    """Compare test with train, train with what the champion was trained on, and the data with the base's own domain."""
+    rows = read_rows(context, TRAIN, TEST)
+    on_train = (rows["side"] == TRAIN).to_numpy()
+    settings = context.recipe.detect_shift
+    base = context.pinned.bases[0]
+    features = read_features(context, base.id)
+    options = {
+        "alpha": settings.alpha,
+        "max_auc": settings.max_auc,
+        "n_permutations": settings.n_permutations,
+        "max_rows": settings.max_rows,
+    }
+    comparisons = [
+        ShiftComparison(
+            name="Data against the base's own domain",
+            reference=base.id,
+            current="train",
+            auc=None,
+            shifted=None,
+            because="this base has no domain card",
+        ),
+        compare(
+            "Test rows against training rows",
+            features[on_train],
+            features[~on_train],
+            reference_name="train",
+            current_name="test",
+            current_rows=rows["row"][~on_train].tolist(),
+            rng=np.random.default_rng(SEED),
+            **options,
+        ),
+    ]
+    champion = context.pinned.champion
+    if champion:
+        name = "Training rows against the champion's"
+        if champion.base_sha256 == base.sha256:
+            comparisons.append(
+                compare(
+                    name,
+                    load_reference(context.workspace.root / champion.folder),
+                    features[on_train],
+                    reference_name=f"rows of champion {champion.number}",
+                    current_name="train",
+                    current_rows=rows["row"][on_train].tolist(),
+                    rng=np.random.default_rng(SEED + 1),
+                    **options,
+                )
+            )
+        else:
+            comparisons.append(
+                ShiftComparison(
+                    name=name,
+                    reference=f"rows of champion {champion.number}",
+                    current="train",
+                    auc=None,
+                    shifted=None,
+                    because="the champion grew from another base",
+                )
+            )
+    shifted = [c for c in comparisons if c.shifted]
+    checks = tuple(_check(c, settings.max_auc, context.recipe.decide.shift) for c in comparisons[1:2] if c.auc)
+    return ShiftRecord(
+        step="detect_shift",
+        recipe=context.recipe.name,
+        passed=not any(check.outcome == "failed" for check in checks),
+        summary="; ".join(f"{c.name}: shifted, AUC {c.auc.value:.2f}" for c in shifted if c.auc) or "none beyond bounds",
+        inputs=context.digests,
+        checks=checks,
+        comparisons=tuple(comparisons),
+    )
+
+
+def _check(comparison: ShiftComparison, max_auc: float, policy: str) -> Check:
+    """Return the check of the one comparison that decides: a test side unlike train measures something else."""
+    assert comparison.auc is not None  # noqa: S101 - the caller left the others out
+    return Check(
+        name=comparison.name,
+        step="detect_shift",
+        observed=comparison.auc,
+        bound=max_auc,
+        relation="at_most",
+        outcome="failed" if comparison.shifted else "passed",
+        policy=policy,
+        note=comparison.because,
+    )

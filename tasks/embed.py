@@ -1,0 +1,45 @@
+"""embed: where does the data lie in each base's space? Rows in, features out."""
+
+from __future__ import annotations
+
+from safetensors.numpy import load_file, save_file
+
+from graft.data import TEST, TRAIN
+from graft.model.text import embed
+from graft.records import EmbeddingRecord, digest_folder
+from tasks.bases import locate
+from tasks.rows import read_rows
+from tasks.steps import Context
+
+FEATURES = "features.safetensors"
+
+
+def run(context: Context) -> EmbeddingRecord:
+    """Embed train and test rows, in that order, with every candidate base."""
+    rows = read_rows(context, TRAIN, TEST)
+    settings = context.recipe.embed
+    features, n_cut = {}, 0
+    for base in context.pinned.bases:
+        folder = locate(context.workspace, base)
+        features[base.id], n_cut = embed(
+            folder, rows["text"].tolist(), max_tokens=settings.max_tokens, progress=context.progress
+        )
+    save_file(features, context.files / FEATURES)
+    files, _ = digest_folder(context.files)
+    return EmbeddingRecord(
+        step="embed",
+        recipe=context.recipe.name,
+        passed=True,
+        summary=f"{len(rows):,} rows with {', '.join(features)}",
+        inputs=context.digests,
+        n_rows=len(rows),
+        dimensions={name: array.shape[1] for name, array in features.items()},
+        n_truncated=n_cut,
+        max_tokens=settings.max_tokens,
+        files=files,
+    )
+
+
+def read_features(context: Context, base: str):  # type: ignore[no-untyped-def]
+    """Return a base's features of the train and test rows, shape (rows, d), float32."""
+    return load_file(context.file("embed", FEATURES))[base]

@@ -1,0 +1,69 @@
+"""finetune: the candidate. Rows, features and the chosen base in, a model folder out."""
+
+from __future__ import annotations
+
+from graft.data import TRAIN, TEST
+from graft.model.bases import WEIGHTS, count_parameters
+from graft.model.finetune import fit_full, fit_head
+from graft.model.folder import card_for, save_model, save_reference
+from graft.records import BaseChoiceRecord, ModelRecord, digest_folder
+from tasks.bases import locate
+from tasks.embed import read_features
+from tasks.rows import read_rows
+from tasks.steps import Context
+
+def run(context: Context) -> ModelRecord:
+    """Train with the recipe's strategy and write the model folder."""
+    choice = context.record("choose_base", BaseChoiceRecord)
+    base = next(base for base in context.pinned.bases if base.id == choice.base)
+    rows = read_rows(context, TRAIN, TEST)
+    on_train = (rows["side"] == TRAIN).to_numpy()
+    features = read_features(context, base.id)[on_train]
+    train = rows[on_train]
+    texts, labels = train["text"].tolist(), train["label"].to_numpy(dtype=str)
+    settings = context.recipe.finetune
+    C = next(score.C for score in choice.scores if score.base == base.id)
+    folder = locate(context.workspace, base)
+    if choice.strategy == "head":
+        classifier = fit_head(folder, features, labels, C=C, max_tokens=context.recipe.embed.max_tokens)
+        context.progress(1, 1, "head")
+    else:
+        classifier = fit_full(
+            folder,
+            features,
+            texts,
+            labels,
+            C=C,
+            max_tokens=context.recipe.embed.max_tokens,
+            n_epochs=settings.n_epochs,
+            batch_size=settings.batch_size,
+            learning_rate=settings.learning_rate,
+            seed=settings.seed,
+            progress=context.progress,
+        )
+    target = context.workspace.model(context.recipe.name)
+    dataset = context.pinned.dataset
+    card = card_for(
+        context.recipe.name, base, choice.strategy, dataset.name, dataset.sha256, len(train), len(classifier.labels)
+    )
+    save_model(classifier, target, card=card)
+    save_reference(target, features, labels.tolist(), train["key"].tolist())
+    files, model_id = digest_folder(target)
+    loss = f", loss {classifier.loss[0]:.2f} to {classifier.loss[-1]:.2f}" if classifier.loss else ""
+    epochs = f"{len(classifier.loss)} epochs" if classifier.loss else "head"
+    return ModelRecord(
+        step="finetune",
+        recipe=context.recipe.name,
+        passed=True,
+        summary=f"{epochs}, {classifier.n_trained_parameters:,} parameters{loss}",
+        inputs=context.digests,
+        model_id=model_id,
+        files=files,
+        base=base.id,
+        base_sha256=base.sha256,
+        strategy=choice.strategy,
+        n_train=len(train),
+        n_parameters=count_parameters(target / WEIGHTS) + classifier.weight.numel() + classifier.bias.numel(),
+        n_trained_parameters=classifier.n_trained_parameters,
+        loss=classifier.loss,
+    )

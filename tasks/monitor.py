@@ -1,0 +1,133 @@
+"""monitor: one production batch against the champion. May it be used, and has the domain shifted?"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from graft.data import content_key, read_table
+from graft.errors import InputError
+from graft.ledger import Promotion
+from graft.model.folder import load_reference
+from graft.model.text import embed
+from graft.records import Check, MonitorRecord, ShiftComparison, sha256_file, write_json
+from graft.recipe import Recipe
+from graft.shift import compare
+from graft.validate import validate_rows
+from tasks import bases
+from tasks.steps import report_progress
+from tasks.workspace import Workspace
+
+SEED = 50_000
+_NAME = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+def monitor(workspace: Workspace, name: str, batch: Path, *, progress=report_progress) -> MonitorRecord:  # type: ignore[no-untyped-def]
+    """Validate a batch and compare it with the champion's training rows; the record goes to ``data/RECIPE/monitor``.
+
+    Raises:
+        InputError: no champion, or the batch is not a table with the recipe's text column.
+    """
+    recipe, _ = workspace.recipe(name)
+    champion = workspace.ledger().champion(name)
+    if champion is None:
+        raise InputError(f"{name} has no champion to compare with.", do=f"graft run {name}")
+    folder = workspace.registry(name) / champion.predicate.model_number
+    settings = folder / "graft.json"
+    if not settings.is_file():
+        raise InputError(f"Champion {champion.predicate.number} is not on this machine.", where=str(folder), do="dvc pull")
+    rows = _read(batch, recipe)
+    labels = json.loads(settings.read_bytes())["labels"]
+    checks, findings = _validate(rows, recipe, labels)
+    valid = all(check.outcome != "failed" for check in checks)
+    comparisons: tuple[ShiftComparison, ...] = ()
+    if valid:
+        comparisons = (_compare(workspace, recipe, champion, folder, rows, progress),)
+    shifted = any(comparison.shifted for comparison in comparisons)
+    n_failed = sum(check.outcome == "failed" for check in checks)
+    record = MonitorRecord(
+        step="monitor",
+        recipe=name,
+        passed=valid and not shifted,
+        summary=_summary(n_failed, len(checks), comparisons),
+        inputs={},
+        checks=checks,
+        batch=batch.name,
+        batch_sha256=sha256_file(batch),
+        champion=champion.predicate.number,
+        n_rows=len(rows),
+        findings=findings,
+        comparisons=comparisons,
+    )
+    stem = _NAME.sub("-", batch.stem).strip("-") or "batch"
+    write_json(workspace.monitor(name) / f"{stem}-{record.batch_sha256[:12]}" / "record.json", record)
+    return record
+
+
+def _read(batch: Path, recipe: Recipe) -> pd.DataFrame:
+    data = recipe.data
+    table = read_table(batch, [data.text])
+    labels = table[data.label].str.strip() if data.label in table.columns else pd.Series("", index=table.index)
+    return pd.DataFrame(
+        {
+            "row": [f"{batch.name} row {n}" for n in range(1, len(table) + 1)],
+            "text": table[data.text],
+            "label": labels,
+            "key": [content_key(text) for text in table[data.text]],
+            "side": "batch",
+        }
+    )
+
+
+def _validate(rows: pd.DataFrame, recipe: Recipe, labels: list[str]):  # type: ignore[no-untyped-def]
+    """Run the recipe's suite; a batch without any label is unlabelled by design, one with a few missing is damaged."""
+    bounds = recipe.validate_
+    return validate_rows(
+        rows,
+        labels=labels,
+        max_fraction_damaged=bounds.max_fraction_damaged,
+        max_fraction_duplicates=bounds.max_fraction_duplicates,
+        max_fraction_conflicts=bounds.max_fraction_conflicts,
+        max_fraction_unlabelled=1.0 if (rows["label"] == "").all() else bounds.max_fraction_unlabelled,
+        min_rows_per_class=None,
+        step="monitor",
+    )
+
+
+def _compare(
+    workspace: Workspace, recipe: Recipe, champion: Promotion, folder: Path, rows: pd.DataFrame, progress
+) -> ShiftComparison:  # type: ignore[no-untyped-def]
+    """Compare the batch with the champion's training rows in the space of the champion's base."""
+    run = next(r for r in workspace.ledger().runs(recipe.name) if r.entry == champion.predicate.run)
+    inputs = json.loads(workspace.ledger().blob(run.predicate.inputs_sha256))
+    base = next(b for b in inputs["bases"] if b["sha256"] == run.predicate.base_sha256)
+    base_folder = bases.locate(workspace, bases.Base.model_validate(base))
+    settings = json.loads((folder / "graft.json").read_bytes())
+    features, _ = embed(base_folder, rows["text"].tolist(), max_tokens=settings["max_tokens"], progress=progress)
+    bounds = recipe.detect_shift
+    return compare(
+        "Batch against the champion's training rows",
+        load_reference(folder),
+        features,
+        reference_name=f"rows of champion {champion.predicate.number}",
+        current_name="batch",
+        current_rows=rows["row"].tolist(),
+        alpha=bounds.alpha,
+        max_auc=bounds.max_auc,
+        n_permutations=bounds.n_permutations,
+        max_rows=bounds.max_rows,
+        rng=np.random.default_rng(SEED),
+    )
+
+
+def _summary(n_failed: int, n_checks: int, comparisons: tuple[ShiftComparison, ...]) -> str:
+    if n_failed:
+        return f"refused: {n_failed} of {n_checks} expectations broken"
+    for one in comparisons:
+        if one.shifted and one.auc:
+            return f"shifted: AUC {one.auc.value:.2f}"
+    return "like the training rows" if all(c.shifted is not None for c in comparisons) else "cannot tell"

@@ -1,0 +1,33 @@
+"""Whether a run would change anything, found out in a second or two, before any server starts."""
+
+from __future__ import annotations
+
+import json
+
+from tasks.pin import finished_run
+from tasks.steps import STEPS
+from tasks.versions import dvc
+from tasks.workspace import Workspace
+
+
+def nothing_to_do(workspace: Workspace, name: str) -> str:
+    """Return why there is nothing to do, or an empty string if there is.
+
+    Nothing is to be done when the pinned run is in the ledger, its promotion (if it was decided so) is too, and every stage's
+    files are those of ``dvc.lock``. Call ``pin`` first: it notices a changed world.
+    """
+    run = finished_run(workspace, name)
+    if run is None:
+        return ""
+    predicate = run.predicate
+    promotion = next((p for p in workspace.ledger().promotions(name) if p.predicate.run == run.entry), None)
+    if predicate.verdict == "promote":
+        if promotion is None:
+            return ""
+        pointer = workspace.registry(name) / f"{promotion.predicate.model_number}.dvc"
+        if not (pointer.is_file() and pointer.with_suffix("").is_dir()):
+            return ""
+    if json.loads(dvc(workspace.root, "status", "--json", *(f"{step}@{name}" for step in STEPS)) or "{}"):
+        return ""
+    led = f"champion {promotion.predicate.number}" if promotion else predicate.verdict
+    return f"The same recipe, data and base were run on {predicate.finished_at[:16].replace('T', ' ')} UTC and led to {led}."

@@ -1,0 +1,99 @@
+"""Writes down the world before a run: dataset, bases, champion. Steps read these only through the pin."""
+
+from __future__ import annotations
+
+from graft.errors import InputError
+from graft.ledger import Ledger, Promotion, Run
+from graft.model.bases import WEIGHTS
+from graft.records import Champion, Dataset, Inputs, canonical_json, digest_folder, sha256_bytes, sha256_file, write_json
+from tasks import bases
+from tasks.steps import VERSIONS, load_inputs
+from tasks.workspace import Workspace
+
+
+def pin(workspace: Workspace, name: str) -> Inputs:
+    """Return the pinned inputs of the run to make, and write them if the world has changed.
+
+    An unfinished run keeps its pin. So does a finished one as long as recipe, dataset, bases and code are the same and the
+    champion is the one it was compared with, or the one that it made: its own result is no change of the world.
+
+    Raises:
+        InputError: dataset or base are absent.
+    """
+    ledger = workspace.ledger()
+    recipe, recipe_sha256 = workspace.recipe(name)
+    folder = workspace.dataset(recipe.data.dataset)
+    if not folder.is_dir():
+        raise InputError(f"Dataset {recipe.data.dataset} is not here.", where=str(folder), do="dvc pull")
+    files, digest = digest_folder(folder)
+    runs, promotions = ledger.runs(name), ledger.promotions(name)
+    world = Inputs(
+        recipe=name,
+        recipe_sha256=recipe_sha256,
+        dataset=Dataset(name=recipe.data.dataset, sha256=digest, files=files),
+        bases=tuple(bases.pin(workspace, base) for base in recipe.choose_base.bases),
+        champion=_champion(workspace, ledger, promotions),
+        rolled_back=_rolled_back(promotions),
+        n_looks=sum(run.predicate.dataset_sha256 == digest and run.predicate.model_id is not None for run in runs),
+        steps=VERSIONS,
+    )
+    path = workspace.inputs(name)
+    if path.is_file():
+        pinned = load_inputs(workspace, name)
+        if _same_world(pinned, world, runs, promotions):
+            return pinned
+    write_json(path, world)
+    return world
+
+
+def _same_world(pinned: Inputs, world: Inputs, runs: list[Run], promotions: list[Promotion]) -> bool:
+    """Return whether the world is the pinned one, apart from what the pinned run itself has changed."""
+    digest = sha256_bytes(canonical_json(pinned))
+    own = {run.entry for run in runs if run.predicate.inputs_sha256 == digest}
+    last = promotions[-1].predicate if promotions else None
+    made_champion = last is not None and last.action == "promote" and last.run in own
+    ignored = {"n_looks"} | ({"champion", "rolled_back"} if made_champion else set())
+    return pinned.model_dump(exclude=ignored) == world.model_dump(exclude=ignored)
+
+
+def _champion(workspace: Workspace, ledger: Ledger, promotions: list[Promotion]) -> Champion | None:
+    """Return the champion as the pin writes it down; its base's digest lets later features be compared with its own."""
+    if not promotions:
+        return None
+    last = promotions[-1]
+    run = next(r for r in ledger.runs(last.predicate.recipe) if r.entry == last.predicate.run)
+    assert run.predicate.base_sha256 is not None  # noqa: S101 - a run with a model has a base
+    folder = workspace.registry(last.predicate.recipe) / last.predicate.model_number
+    if not (folder / WEIGHTS).is_file():
+        raise InputError(
+            f"Champion {last.predicate.number} is not on this machine.",
+            where=str(folder),
+            do=f"dvc pull registry/{last.predicate.recipe}/{last.predicate.model_number}.dvc",
+        )
+    return Champion(
+        number=last.predicate.number,
+        entry=last.entry,
+        model_id=last.predicate.model_id,
+        base_sha256=run.predicate.base_sha256,
+        folder=folder.relative_to(workspace.root).as_posix(),
+    )
+
+
+def _rolled_back(promotions: list[Promotion]) -> tuple[str, ...]:
+    """Return the models that somebody rolled back and nobody has promoted since."""
+    out: set[str] = set()
+    for before, after in zip(promotions, promotions[1:], strict=False):
+        if after.predicate.action == "rollback":
+            out.add(before.predicate.model_id)
+        out.discard(after.predicate.model_id)
+    return tuple(sorted(out))
+
+
+def finished_run(workspace: Workspace, name: str) -> Run | None:
+    """Return the ledger's entry of the run whose records stand in the workspace, or None if it has not been enacted."""
+    decided, pinned = workspace.record(name, "decide"), workspace.inputs(name)
+    if not (decided.is_file() and pinned.is_file()):
+        return None
+    now = sha256_file(decided), sha256_file(pinned)
+    runs = workspace.ledger().runs(name)
+    return next((r for r in reversed(runs) if (r.predicate.records["decide"], r.predicate.inputs_sha256) == now), None)

@@ -1,0 +1,216 @@
+"""promote: enacts a decision. Signs, appends to the ledger, keeps the promoted folder. The only step that changes the world.
+
+A crash between any two lines leaves a state from which the same command goes on: blobs and signatures are named by content,
+the run's entry is looked up before it is made, and the numbered promotion, created exclusively, is the one point of no return.
+What follows it (folder, pointer, commit) is made again from the ledger where it is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from graft import __version__
+from graft.errors import InputError, StepError, TamperError
+from graft.ledger import Ledger, Promotion, PromotionPredicate, Run, RunPredicate, Signer, sign_model
+from graft.records import DecisionRecord, Inputs, ModelRecord, copy_folder, digest_folder, load_record, sha256_file
+from tasks.pin import finished_run
+from tasks.report import REPORT
+from tasks.steps import STEPS, load_inputs
+from tasks.versions import commit, dvc, whoami
+from tasks.workspace import Workspace
+
+OWN_PATHS = ("dvc.lock", "ledger", "keys")
+
+
+@dataclass(frozen=True)
+class Enacted:
+    """What became of a decision: the run's entry, and the promotion it led to, if any."""
+
+    run: Run
+    promotion: Promotion | None
+
+
+def enact(workspace: Workspace, name: str) -> Enacted:
+    """Append the finished run to the ledger and, if it was decided so, make its model champion.
+
+    Raises:
+        StepError: the decision is not about the run that is pinned.
+        BusyError: somebody else promoted meanwhile.
+    """
+    decision, inputs = _decision(workspace, name), load_inputs(workspace, name)
+    ledger, signer = workspace.ledger(), Signer(workspace.private_key)
+    run = finished_run(workspace, name) or _append_run(workspace, ledger, signer, decision, inputs)
+    promotion = None
+    if decision.verdict == "promote":
+        promotion = _promotion_of(ledger, run) or _promote(workspace, ledger, signer, run, reason=decision.headline)
+        keep_model(workspace, run, promotion.predicate.model_number)
+    publish(workspace, name, f"{name}: {decision.verdict}, {decision.headline}")
+    return Enacted(run=run, promotion=promotion)
+
+
+def promote_by_hand(workspace: Workspace, name: str, reason: str) -> Promotion:
+    """Make the last finished run's model champion against its verdict; who and why is signed into the ledger.
+
+    Raises:
+        InputError: there is no finished run with a model, or it is champion already.
+    """
+    ledger = workspace.ledger()
+    run = finished_run(workspace, name)
+    if run is None or run.predicate.model_id is None:
+        raise InputError(f"{name} has no finished run with a model to promote.", do=f"graft run {name}")
+    champion = ledger.champion(name)
+    if champion and champion.predicate.model_id == run.predicate.model_id:
+        raise InputError(f"This model is champion {champion.predicate.number} already.", do=f"graft status {name}")
+    signer = Signer(workspace.private_key)
+    promotion = _promote(workspace, ledger, signer, run, reason=reason, overrides=run.predicate.verdict != "promote")
+    keep_model(workspace, run, promotion.predicate.model_number)
+    publish(workspace, name, f"{name}: promoted by hand, {reason}")
+    return promotion
+
+
+def roll_back(workspace: Workspace, name: str, reason: str) -> Promotion:
+    """Make the model before the champion champion again; the ledger keeps both.
+
+    Raises:
+        InputError: there is no earlier model.
+    """
+    ledger = workspace.ledger()
+    promotions = ledger.promotions(name)
+    earlier = [p for p in promotions if promotions and p.predicate.model_id != promotions[-1].predicate.model_id]
+    if not earlier:
+        raise InputError(f"{name} has no earlier champion to go back to.", do=f"graft status {name}")
+    target, last = earlier[-1].predicate, promotions[-1]
+    predicate = PromotionPredicate(
+        recipe=name,
+        number=f"{len(promotions) + 1:04d}",
+        action="rollback",
+        model_id=target.model_id,
+        model_number=target.model_number,
+        run=target.run,
+        parent=last.entry,
+        reason=reason,
+        by=whoami(workspace.root),
+        at=_now(),
+        overrides=False,
+    )
+    promotion = ledger.add_promotion(predicate, Signer(workspace.private_key))
+    publish(workspace, name, f"{name}: rolled back to {target.model_number}, {reason}")
+    return promotion
+
+
+def _decision(workspace: Workspace, name: str) -> DecisionRecord:
+    record = load_record(workspace.record(name, "decide"), "decide")
+    if not isinstance(record, DecisionRecord):
+        raise StepError(f"{name} has no decision.", do=f"graft run {name}")
+    for step, digest in record.inputs.items():
+        if sha256_file(workspace.record(name, step)) != digest:
+            raise StepError(
+                f"The decision of {name} is not about the records that stand here.",
+                where=str(workspace.record(name, step)),
+                do=f"graft run {name}",
+            )
+    return record
+
+
+def _append_run(
+    workspace: Workspace, ledger: Ledger, signer: Signer, decision: DecisionRecord, inputs: Inputs
+) -> Run:
+    """Keep every record, the inputs and the recipe as blobs, and append the run that names them."""
+    name = decision.recipe
+    records = {step: ledger.add_blob(workspace.record(name, step).read_bytes()) for step in STEPS}
+    ledger.add_blob((workspace.step(name, "report") / REPORT).read_bytes())
+    model = load_record(workspace.record(name, "finetune"), "finetune")
+    trained = model if isinstance(model, ModelRecord) else None
+    parents = [inputs.champion.entry] if inputs.champion else []
+    if trained and trained.base.startswith("graft:"):
+        base = next(base for base in inputs.bases if base.id == trained.base)
+        parents.append(ledger.promotions(trained.base[6:].split("@")[0])[int(base.revision) - 1].entry)
+    return ledger.add_run(
+        RunPredicate(
+            recipe=name,
+            recipe_sha256=ledger.add_blob(workspace.recipe_path(name).read_bytes()),
+            inputs_sha256=ledger.add_blob(workspace.inputs(name).read_bytes()),
+            dataset_sha256=inputs.dataset.sha256,
+            base_id=trained.base if trained else None,
+            base_sha256=trained.base_sha256 if trained else None,
+            records=records,
+            verdict=decision.verdict,
+            headline=decision.headline,
+            model_id=trained.model_id if trained else None,
+            model_files=trained.files if trained else (),
+            parents=tuple(parents),
+            graft_version=__version__,
+            finished_at=_now(),
+            costs={
+                step: json.loads(path.read_bytes())
+                for step in STEPS
+                if (path := workspace.step(name, step) / "cost.json").is_file()
+            },
+        ),
+        signer,
+    )
+
+
+def _promotion_of(ledger: Ledger, run: Run) -> Promotion | None:
+    """Return the promotion that this run led to, if it has been made."""
+    return next((p for p in ledger.promotions(run.predicate.recipe) if p.predicate.run == run.entry), None)
+
+
+def _promote(
+    workspace: Workspace, ledger: Ledger, signer: Signer, run: Run, *, reason: str, overrides: bool = False
+) -> Promotion:
+    """Sign the candidate's folder and take the next number."""
+    name, model_id = run.predicate.recipe, run.predicate.model_id
+    assert model_id is not None  # noqa: S101 - a run that may be promoted has a model
+    folder = workspace.model(name)
+    if digest_folder(folder)[1] != model_id:
+        raise TamperError("The candidate's folder is not what was trained.", where=str(folder), do="dvc checkout")
+    promotions = ledger.promotions(name)
+    if promotions and promotions[-1].entry not in run.predicate.parents:
+        raise StepError(
+            f"{name} has a champion that this run was not compared with.",
+            where=f"champion {promotions[-1].predicate.number}",
+            do=f"graft run {name}",
+        )
+    signature = ledger.signature_path(model_id)
+    if not signature.is_file():
+        sign_model(folder, signature, signer.path)
+    number = f"{len(promotions) + 1:04d}"
+    predicate = PromotionPredicate(
+        recipe=name,
+        number=number,
+        action="promote",
+        model_id=model_id,
+        model_number=number,
+        run=run.entry,
+        parent=promotions[-1].entry if promotions else None,
+        reason=reason,
+        by=whoami(workspace.root),
+        at=_now(),
+        overrides=overrides,
+    )
+    return ledger.add_promotion(predicate, signer)
+
+
+def keep_model(workspace: Workspace, run: Run, number: str) -> None:
+    """Keep a promoted model under its number, with a pointer that DVC's garbage collection respects."""
+    target = workspace.registry(run.predicate.recipe) / number
+    pointer = target.with_name(f"{number}.dvc")
+    if target.is_dir() and digest_folder(target)[1] != run.predicate.model_id:
+        shutil.rmtree(target)
+    if not target.is_dir():
+        copy_folder(workspace.model(run.predicate.recipe), target)
+    if not pointer.is_file():
+        dvc(workspace.root, "add", "--quiet", str(target.relative_to(workspace.root)))
+
+
+def publish(workspace: Workspace, name: str, message: str) -> None:
+    """Commit what a run or a change of champion wrote: records, lock file, pointers, ledger."""
+    commit(workspace.root, message, [*OWN_PATHS, f"data/{name}", f"registry/{name}"])
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

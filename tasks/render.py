@@ -1,0 +1,61 @@
+"""Draws the pages of a run from its records: outside DVC, so that a new look makes nothing stale."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from graft.data import TEST, TRAIN
+from graft.records import write_atomic
+from graft.report.content import Audit, Cost, Report
+from graft.report.page import render_audit, render_report
+from tasks.report import REPORT
+from tasks.rows import ROWS, SLICE
+from tasks.steps import STEPS
+from tasks.workspace import Workspace
+
+PAGE, DRIFT, CHAIN = "report.html", "drift.html", "chain.html"
+
+
+def render_run(workspace: Workspace, name: str) -> Path:
+    """Draw the report of the records that stand in the workspace, and Evidently's drift page beside it."""
+    report = Report.model_validate_json((workspace.step(name, "report") / REPORT).read_bytes())
+    folder = workspace.pages(name)
+    costs = {
+        step: Cost.model_validate_json(path.read_bytes())
+        for step in STEPS
+        if (path := workspace.step(name, step) / "cost.json").is_file()
+    }
+    links = {}
+    if _drift_page(workspace, name, report, folder / DRIFT):
+        links["drift"] = DRIFT
+    if (folder / CHAIN).is_file():
+        links["chain"] = CHAIN
+    page = folder / PAGE
+    write_atomic(page, render_report(report, costs=costs, links=links).encode())
+    return page
+
+
+def render_chain(workspace: Workspace, audit: Audit) -> Path:
+    """Draw an audited chain."""
+    page = workspace.pages(audit.recipe) / CHAIN
+    write_atomic(page, render_audit(audit).encode())
+    return page
+
+
+def _drift_page(workspace: Workspace, name: str, report: Report, page: Path) -> bool:
+    """Write Evidently's page of test against train if the rows are here and newer than the page; False without rows."""
+    path = workspace.files(name, "ingest") / ROWS
+    if not path.is_file():
+        return page.is_file()
+    if page.is_file() and os.stat(page).st_mtime_ns >= os.stat(path).st_mtime_ns:
+        return True
+    from graft.shift.drift_page import write_drift_page
+
+    rows = pd.read_parquet(path)
+    columns = [column for column in rows.columns if column.startswith(SLICE)]
+    sides = [rows[rows["side"] == side][["text", "label", *columns]] for side in (TRAIN, TEST)]
+    write_drift_page(*sides, page, columns=columns)
+    return True
