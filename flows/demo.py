@@ -10,7 +10,7 @@ from flows.monitor import monitor_batch
 from flows.run import run_recipe
 from flows.terminal import console, headline_lines, human, next_lines
 from graft.data import read_table
-from tasks.init import carried, init, new
+from tasks.init import adopt, carried, init
 from tasks.workspace import Workspace
 
 RECIPE = "support"
@@ -63,13 +63,7 @@ def _prepare(folder: Path, data: Path) -> Workspace:
     """Return the demo's workspace, made if it is not there."""
     workspace, _ = init(folder)
     if not workspace.recipe_path(RECIPE).exists():
-        values = {
-            "data.text": "text",
-            "data.label": "intent",
-            "data.group": "customer_id",
-            "data.sensitive": ["channel", "variety"],
-        }
-        new(workspace, RECIPE, {"train": data / "messages.csv"}, values)
+        adopt(workspace, RECIPE, {"messages.csv": data / "messages.csv"}, carried("support.yaml").read_text("utf-8"))
     return workspace
 
 

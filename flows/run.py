@@ -24,8 +24,9 @@ def run_recipe(workspace: Workspace, name: str, *, show: bool = True, title: boo
     out = console()
     if show and title:
         out.print(f"{name}  {datetime.now(UTC):%Y-%m-%d %H:%M} UTC", style="bold")
-        champion = inputs.champion.number if inputs.champion else "none yet"
-        out.print(f"data {inputs.dataset.name} sha256:{inputs.dataset.sha256[:12]}  champion {champion}")
+        champion = workspace.ledger().champion(name)
+        number = champion.predicate.number if champion else "none yet"
+        out.print(f"data {inputs.dataset.name} sha256:{inputs.dataset.sha256[:12]}  champion {number}")
         out.print()
     because = nothing_to_do(workspace, name)
     if because:

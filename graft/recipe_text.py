@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
+
+import yaml
 
 from graft.recipe import known_keys
 
@@ -62,8 +63,14 @@ def recipe_text(name: str, values: dict[str, Any]) -> str:
     for dotted, meaning in known_keys().items():
         part, key = dotted.split(".", 1)
         if part != section:
-            lines.append(f"{part}:")
+            lines += ["", f"{part}:"] if section else [f"{part}:"]
             section = part
-        written = f"  {key}: {json.dumps(chosen[dotted], ensure_ascii=False)}"
-        lines.append(f"{written:<34}# {meaning}")
+        written = f"  {key}: {_plain(chosen[dotted])}"
+        lines.append(f"{written:<38}  # {meaning}")
     return "\n".join(lines) + "\n"
+
+
+def _plain(value: Any) -> str:
+    """Return a value as YAML on one line, quoted only where it must be."""
+    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000)
+    return text.removesuffix("...\n").strip()

@@ -11,7 +11,6 @@ import yaml
 from graft.data import read_table
 from graft.errors import InputError
 from graft.ledger import make_key
-from graft.recipe import check_name, load_recipe
 from graft.recipe_text import recipe_text
 from graft.records import write_atomic
 from tasks.versions import commit, dvc, git
@@ -30,7 +29,7 @@ GITIGNORE = """# What DVC keeps is not for git; records are.
 /registry/*/*/
 """
 DVCIGNORE = "__pycache__\n.venv\n.graft\npages\n"
-_CARRIED = {"support": "data/datasets/support", "dvc.yaml": "dvc.yaml"}
+_CARRIED = {"support": "data/datasets/support", "support.yaml": "recipes/support.yaml", "dvc.yaml": "dvc.yaml"}
 
 
 def carried(name: str) -> Path:
@@ -81,7 +80,7 @@ def init(folder: Path) -> tuple[Workspace, list[str]]:
 
 
 def new(workspace: Workspace, name: str, files: dict[str, Path], values: dict[str, Any]) -> Path:
-    """Bring files into the workspace as a dataset and write a recipe for it. Returns the recipe's path.
+    """Write a recipe for files with labelled rows, and bring them into the workspace. Returns the recipe's path.
 
     Args:
         files: ``train`` and perhaps ``test``.
@@ -90,35 +89,39 @@ def new(workspace: Workspace, name: str, files: dict[str, Path], values: dict[st
     Raises:
         InputError: the recipe exists, or a file or column is not there. Nothing is written then.
     """
-    path = workspace.recipe_path(name)
-    if path.exists():
-        raise InputError(f"There is a recipe {name} already.", where=str(path), do="edit it, or choose another name")
     columns = [values["data.text"], values["data.label"], *values.get("data.sensitive", [])]
     columns += [values["data.group"]] if values.get("data.group") else []
     for file in files.values():
         read_table(file, columns)
-    folder = workspace.dataset(name)
+    named = {f"{role}{file.suffix}": file for role, file in files.items()}
+    roles = {f"data.{role}": f"{role}{file.suffix}" for role, file in files.items()}
+    return adopt(workspace, name, named, recipe_text(name, {**values, **roles, "data.dataset": name}))
+
+
+def adopt(workspace: Workspace, name: str, files: dict[str, Path], text: str) -> Path:
+    """Bring files into the workspace as the dataset of a recipe, and the recipe's text beside them.
+
+    Args:
+        files: name in the dataset's folder to file.
+
+    Raises:
+        InputError: recipe or dataset exist. Nothing is written then.
+    """
+    path, folder = workspace.recipe_path(name), workspace.dataset(name)
+    if path.exists():
+        raise InputError(f"There is a recipe {name} already.", where=str(path), do="edit it, or choose another name")
     if folder.exists():
         raise InputError(f"There is a dataset {name} already.", where=str(folder), do="choose another name")
     part = folder.with_name(f".{name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    for role, file in files.items():
-        shutil.copyfile(file, part / f"{role}{file.suffix}")
+    for target, file in files.items():
+        shutil.copyfile(file, part / target)
     part.rename(folder)
-    text = recipe_text(
-        name,
-        {
-            **values,
-            "data.dataset": check_name(name, "dataset"),
-            **{f"data.{role}": f"{role}{file.suffix}" for role, file in files.items()},
-        },
-    )
+    dvc(workspace.root, "add", "--quiet", f"data/datasets/{name}")
     write_atomic(path, text.encode())
-    load_recipe(path)
     known = (yaml.safe_load((workspace.root / "params.yaml").read_bytes()) or {}).get("recipes") or {}
     write_atomic(workspace.root / "params.yaml", _params({**known, name: {"dataset": name}}).encode())
-    dvc(workspace.root, "add", "--quiet", f"data/datasets/{name}")
     commit(workspace.root, f"{name}: a recipe", [f"recipes/{name}.yaml", "params.yaml", f"data/datasets/{name}.dvc"])
     return path
 

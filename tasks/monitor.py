@@ -20,6 +20,7 @@ from graft.shift import compare
 from graft.validate import validate_rows
 from tasks import bases
 from tasks.steps import report_progress
+from tasks.versions import commit
 from tasks.workspace import Workspace
 
 SEED = 50_000
@@ -64,7 +65,9 @@ def monitor(workspace: Workspace, name: str, batch: Path, *, progress=report_pro
         comparisons=comparisons,
     )
     stem = _NAME.sub("-", batch.stem).strip("-") or "batch"
-    write_json(workspace.monitor(name) / f"{stem}-{record.batch_sha256[:12]}" / "record.json", record)
+    folder = workspace.monitor(name) / f"{stem}-{record.batch_sha256[:12]}"
+    write_json(folder / "record.json", record)
+    commit(workspace.root, f"{name}: batch, {record.summary}", [str(folder.relative_to(workspace.root))])
     return record
 
 
