@@ -123,7 +123,7 @@ def check_name(name: str, kind: str) -> str:
     Raises:
         InputError: it has other characters than a-z, 0-9 and inner hyphens, or is longer than 63.
     """
-    if not NAME.match(name):
+    if not NAME.fullmatch(name):
         raise InputError(
             f"{name!r} cannot be the name of a {kind}.", do="use a-z, 0-9 and hyphens inside, 63 characters at most"
         )
@@ -147,12 +147,14 @@ def load_recipe(path: Path) -> tuple[Recipe, str]:
     content = path.read_bytes()
     try:
         plain = yaml.safe_load(content)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         at = f", line {line + 1}" if line is not None else ""
         raise InputError(f"{path.name} is not plain YAML.", where=f"{path}{at}", do="mend that line") from error
     if not isinstance(plain, dict):
         raise InputError(f"{path.name} is not a recipe: it holds no keys.", where=str(path))
+    if "name" in plain:
+        raise InputError(f'{path.name} has an unknown key "name".', where=str(path), do="take it out: the file's name is it")
     try:
         return Recipe.model_validate({**plain, "name": name}), sha256_bytes(content)
     except ValidationError as error:

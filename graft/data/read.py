@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -66,6 +68,7 @@ def _csv(path: Path) -> pd.DataFrame:
     try:
         frame = pd.read_csv(
             path,
+            header=None,  # a header that pandas reads is mended in silence: twins renamed, long rows shifted
             dtype=str,
             keep_default_na=False,
             encoding="utf-8-sig",
@@ -74,22 +77,33 @@ def _csv(path: Path) -> pd.DataFrame:
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(f"{path.name} is not a table.", where=str(error).strip(), do="mend that line") from error
-    return frame
+    frame.columns = [name or f"Unnamed: {k}" for k, name in enumerate(frame.iloc[0])]
+    return frame.iloc[1:].reset_index(drop=True)
 
 
 def _jsonl(path: Path) -> pd.DataFrame:
-    try:
-        frame = pd.read_json(path, lines=True, dtype=False, convert_dates=False)
-    except ValueError as error:
-        raise InputError(f"{path.name} is not JSON lines.", where=str(error), do="one JSON object a line") from error
-    return frame.fillna("").astype(str)
+    rows = []
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        try:
+            row = json.loads(line, parse_int=str, parse_float=str, parse_constant=str) if line.strip() else {}
+            rows += [{key: _cell(value) for key, value in row.items()}] if row else []
+        except (ValueError, AttributeError, RecursionError) as error:
+            where = f"line {number:,}: {error}"
+            raise InputError(f"{path.name} is not JSON lines.", where=where, do="one JSON object a line") from error
+    return pd.DataFrame(rows, dtype=object).fillna("").astype(str)
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text.encode()  # half of a surrogate pair is no text: UnicodeEncodeError, a ValueError
+    return text
 
 
 def _parquet(path: Path) -> pd.DataFrame:
     import pyarrow as pa
 
     try:
-        frame = pd.read_parquet(path)
-    except (pa.ArrowInvalid, OSError) as error:
+        frame = pd.read_parquet(path, dtype_backend="numpy_nullable")  # whole numbers stay whole beside empty cells
+        return frame.astype(object).where(frame.notna(), "").astype(str)
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(f"{path.name} is not a whole Parquet file.", where=str(path), do="copy it again") from error
-    return frame.astype(object).where(frame.notna(), "").astype(str)

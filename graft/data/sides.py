@@ -11,13 +11,17 @@ import pandas as pd
 from graft.records import Finding
 
 TRAIN, TEST, DROPPED = "train", "test", "dropped"
-_SPACE = re.compile(r"\s+")
+_NOT_WORD = re.compile(r"[\W_]+")
 _N_NAMED = 20
 
 
 def content_key(text: str) -> str:
-    """Return 16 hex digits that name a text's content: equal for texts that differ in case, spacing or Unicode form."""
-    normal = _SPACE.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
+    """Return 16 hex digits that name a text's content: equal for texts that differ in case, spacing, punctuation or Unicode form.
+
+    A text of signs alone is named by the signs.
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    normal = _NOT_WORD.sub(" ", folded).strip() or folded.strip()
     return hashlib.sha256(normal.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -34,6 +38,7 @@ def assign_sides(
     A row lies in test where the hash of its group (of its content, without groups) falls below ``fraction_test``; given test
     rows are respected. Then no twin crosses: a training row whose content stands in test, or repeats an earlier training row
     with the same label, is dropped and named. A text that stands in train with two labels keeps both rows and is named.
+    Findings count what stood in the files, before anything was dropped.
 
     Args:
         train: columns row (a name for people), text, label, group (may be empty strings).
@@ -54,22 +59,38 @@ def assign_sides(
         test = test.assign(key=[content_key(text) for text in test["text"]], side=TEST, because="")
         rows = pd.concat([train, test], ignore_index=True)
 
-    findings = []
-    in_test = (rows["side"] == TRAIN) & rows["key"].isin(rows.loc[rows["side"] == TEST, "key"])
-    findings.append(_drop(rows, in_test, "training texts that also stand in test", "also in test"))
-    on_train = rows["side"] == TRAIN
-    repeats = on_train & rows[on_train].duplicated(["key", "label"]).reindex(rows.index, fill_value=False)
-    findings.append(_drop(rows, repeats, "training rows that repeat another", "repeats another row"))
-    on_train = rows["side"] == TRAIN
-    n_labels = rows[on_train].groupby("key")["label"].nunique()
-    conflict = on_train & rows["key"].isin(n_labels[n_labels > 1].index)
-    findings.append(_finding(rows, conflict, "training texts that stand with two labels", "kept, both"))
+    findings = [
+        _drop_twins(rows),
+        _drop_repeats(rows),
+        _name_conflicts(rows),
+    ]
     return rows, [finding for finding in findings if finding.n_rows]
 
 
-def _drop(rows: pd.DataFrame, chosen: pd.Series, name: str, because: str) -> Finding:
-    rows.loc[chosen, ["side", "because"]] = [DROPPED, because]
-    return _finding(rows, chosen, name, "dropped from train")
+def _drop_twins(rows: pd.DataFrame) -> Finding:
+    """Drop training rows whose content stands in test; name the test rows."""
+    on_train, on_test = rows["side"] == TRAIN, rows["side"] == TEST
+    twins = on_train & rows["key"].isin(rows.loc[on_test, "key"])
+    tested = on_test & rows["key"].isin(rows.loc[on_train, "key"])
+    rows.loc[twins, ["side", "because"]] = [DROPPED, "also in test"]
+    n = int(twins.sum())
+    return _finding(rows, tested, "test texts that also stand in train", f"{n} twin{'s' if n != 1 else ''} dropped from train")
+
+
+def _drop_repeats(rows: pd.DataFrame) -> Finding:
+    """Drop training rows that repeat an earlier one; where the label differs both are kept, since neither is known to be right."""
+    given = rows["side"] != TEST
+    repeats = given & rows[given].duplicated("key").reindex(rows.index, fill_value=False)
+    same = given & rows[given].duplicated(["key", "label"]).reindex(rows.index, fill_value=False)
+    rows.loc[same & (rows["side"] == TRAIN), ["side", "because"]] = [DROPPED, "repeats another row"]
+    return _finding(rows, repeats, "training rows that repeat another", "dropped where the label is the same")
+
+
+def _name_conflicts(rows: pd.DataFrame) -> Finding:
+    given = rows["side"] != TEST
+    n_labels = rows[given].groupby("key")["label"].nunique()
+    conflict = given & rows["key"].isin(n_labels[n_labels > 1].index)
+    return _finding(rows, conflict, "training rows of texts with two labels", "kept, each with its label")
 
 
 def _finding(rows: pd.DataFrame, chosen: pd.Series, name: str, done: str) -> Finding:

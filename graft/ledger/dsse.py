@@ -58,7 +58,10 @@ class Signer:
     def __init__(self, private: Path) -> None:
         if not private.is_file():
             raise InputError("There is no key to sign with.", where=str(private), do="graft init .    makes one")
-        key = serialization.load_pem_private_key(private.read_bytes(), password=None)
+        try:
+            key = serialization.load_pem_private_key(private.read_bytes(), password=None)
+        except (ValueError, TypeError) as error:
+            raise InputError("The signing key is not a plain PEM key.", where=str(private)) from error
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise InputError("The signing key is not an elliptic-curve key.", where=str(private))
         self.path = private

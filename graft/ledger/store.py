@@ -158,7 +158,7 @@ def _payload(predicate: RunPredicate | PromotionPredicate) -> bytes:
 
 
 def _checked(digest: str) -> str:
-    if not _SHA256.match(digest):
+    if not _SHA256.fullmatch(digest):
         raise TamperError("A digest is not 64 hex digits.", where=digest[:80])
     return digest
 

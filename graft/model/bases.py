@@ -96,9 +96,9 @@ def count_parameters(path: Path) -> int:
             raise TamperError(f"{path.name} is not a safetensors file: its header is damaged.", where=str(path))
         try:
             header = json.loads(file.read(size))
-        except ValueError as error:
+            return sum(prod(map(int, tensor["shape"])) for key, tensor in header.items() if key != "__metadata__")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise TamperError(f"{path.name} is not a safetensors file: its header is damaged.", where=str(path)) from error
-    return sum(prod(tensor["shape"]) for key, tensor in header.items() if key != "__metadata__")
 
 
 def read_licence(folder: Path) -> str:
@@ -111,7 +111,7 @@ def read_licence(folder: Path) -> str:
         return "unknown"
     try:
         front = yaml.safe_load(parts[1])
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError):
         return "unknown"
     licence = front.get("license") if isinstance(front, dict) else None
     return licence if isinstance(licence, str) else "unknown"

@@ -15,7 +15,7 @@ DAMAGE = {
 }
 ODDITIES = {
     "HTML entities": lambda text: bool(_ENTITY.search(text)),
-    "line breaks inside": lambda text: "\n" in text.strip(),
+    "line breaks": lambda text: "\n" in text,
     "blanks at the ends": lambda text: text != text.strip(),
 }
 

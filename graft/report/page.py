@@ -1,0 +1,239 @@
+"""One self-contained HTML page from a report or an audit.
+
+What is shown is chosen here, drawn by ``svg`` and worded and laid out in ``templates``. A page is a pure function of
+its values: equal values give equal bytes. All text from data passes Jinja's autoescape, and each page's CSP forbids
+scripts and requests.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from graft.records import Check, Estimate, Record
+from graft.report import svg
+from graft.report.content import Audit, Cost, Report
+
+STEPS = ("ingest", "validate", "embed", "detect_shift", "choose_base", "finetune", "evaluate", "measure_bias", "decide")
+ARMS = ("candidate", "champion", "frozen_probe", "tfidf")
+OUTCOMES = ("failed", "cannot_tell", "passed")
+WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+# Relative addresses only: a colon before the first slash would be a scheme, two slashes another host.
+RELATIVE = re.compile(r"(?!//)[\w./%-]+(#[\w-]*)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step as the page shows it; ``state`` is an outcome, ``skipped`` or, for decide, the verdict."""
+
+    name: str
+    record: Record
+    state: str
+    digest: str
+    cost: Cost | None
+
+
+def render_report(report: Report, *, costs: dict[str, Cost], links: dict[str, str]) -> str:
+    """Return the page of one run.
+
+    Args:
+        report: what the page says.
+        costs: cost by step; a step without one says nothing of its cost.
+        links: relative addresses of the ``drift`` and the ``chain`` page; any other kind of address makes no link.
+    """
+    steps = _steps(report, costs)
+    checks = _checks(steps)
+    values = {
+        "report": report,
+        "steps": steps,
+        "by_name": {step.name: step for step in steps},
+        "done": {step.name: step.record for step in steps if step.state != "skipped"},
+        "skipped": [step for step in steps if step.state == "skipped"],
+        "checks": checks,
+        "groups": {outcome: [check for check in checks if check.outcome == outcome] for outcome in OUTCOMES},
+        "bias_checks": [check for check in checks if check.step == "measure_bias"],
+        "deciding": _deciding(checks),
+        "state_of": functools.partial(_state_of, checks),
+        "arms": _arms(report),
+        "chain": _chain(report),
+        "links": {name: target for name, target in links.items() if RELATIVE.fullmatch(target)},
+        "command": shlex.quote(report.recipe),
+    }
+    return _environment().get_template("report.html.j2").render(values)
+
+
+def render_audit(audit: Audit) -> str:
+    """Return the page of one chain: what was verified, hop by hop, and the first thing that does not hold."""
+    values = {
+        "audit": audit,
+        "labels": list(dict.fromkeys(label for hop in audit.hops for label, _ in hop.facts)),
+        "joins": [hop.integrity if hop.integrity in ("broken", "unproven") else "joined" for hop in audit.hops],
+        "open_lines": [line for line in audit.lines if line.integrity == "open"],
+        "command": shlex.quote(audit.recipe),
+    }
+    return _environment().get_template("audit.html.j2").render(values)
+
+
+@functools.cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("graft.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(svg=svg, n=_n, word=_word)
+    filters = (_bound, _brief, _cap, _chance, _clip, _duration, _interval, _memory, _observed, _sentence, _value)
+    environment.filters.update({function.__name__.lstrip("_"): function for function in filters})
+    return environment
+
+
+def _steps(report: Report, costs: dict[str, Cost]) -> list[Step]:
+    steps = []
+    for name in STEPS:
+        record: Record = report.validate_ if name == "validate" else getattr(report, name)
+        outcomes = {check.outcome for check in record.checks if check.outcome == "failed" or check.policy == "hold"}
+        state = next((outcome for outcome in OUTCOMES if outcome in outcomes), "passed") if record.passed else "failed"
+        if name == "decide":
+            state = report.decide.verdict
+        if record.status == "skipped":
+            state = "skipped"
+        steps.append(Step(name, record, state, report.digests.get(name, ""), costs.get(name)))
+    return steps
+
+
+def _checks(steps: Iterable[Step]) -> list[Check]:
+    """Return every check of the run once: decide repeats the checks of the steps before it."""
+    return list({(check.step, check.name): check for step in steps for check in step.record.checks}.values())
+
+
+def _state_of(checks: Iterable[Check], seen: Estimate) -> str:
+    """Return the outcome of the check that looked at this very estimate, so that no mark contradicts its check."""
+    return next((check.outcome for check in checks if check.observed == seen), "plain")
+
+
+def _deciding(checks: Sequence[Check]) -> list[Check]:
+    """Return the two checks to show first: what keeps the candidate back, then what was won over champion or probe."""
+    failed = [check for check in checks if check.outcome == "failed"]
+    against = failed + [check for check in checks if check.outcome == "cannot_tell" and check.policy == "hold"]
+    won = [check for check in checks if check.step == "evaluate" and check.observed.unit == "points"]
+    others = [check for check in won if check not in against]
+    return [*against[: 1 if others else 2], *others][:2]
+
+
+def _arms(report: Report) -> list[tuple[str, str]]:
+    """Return key and name of each arm that was evaluated, the candidate first and the known ones in one order."""
+    number = f" {report.inputs.champion.number}" if report.inputs.champion else ""
+    names = {
+        "champion": f"champion{number}",
+        "frozen_probe": "the base without tuning",
+        "tfidf": "training from scratch",
+    }
+    found = getattr(report.evaluate, "accuracy", {})
+    keys = [*(arm for arm in ARMS if arm in found), *sorted(set(found) - set(ARMS))]
+    return [(key, names.get(key, key.replace("_", " "))) for key in keys]
+
+
+def _chain(report: Report) -> list[tuple[str, str, svg.Join]]:
+    """Return name, fact and join of each piece of the stem: base, champion if any, candidate."""
+    bases = {base.id: base for base in report.inputs.bases}
+    name = getattr(report.choose_base, "base", "") or next(iter(bases), "no base")
+    licence = f", licence {bases[name].licence}" if name in bases else ""
+    pieces: list[tuple[str, str, svg.Join]] = [(name, f"base{licence}", "joined")]
+    if report.inputs.champion:
+        pieces.append((f"{report.recipe} {report.inputs.champion.number}", "champion when this run began", "joined"))
+    ends: dict[str, tuple[str, svg.Join]] = {
+        "promote": ("passed: joins the chain", "joined"),
+        "hold": ("held: cut to fit, not joined", "held"),
+        "reject": ("rejected: not joined", "rejected"),
+    }
+    if report.finetune.status == "skipped":
+        return [*pieces, ("No candidate", "training was skipped", "absent")]
+    return [*pieces, ("Candidate", *ends[report.decide.verdict])]
+
+
+def _n(count: int, noun: str, plural: str = "") -> str:
+    """Return a count with its noun: small counts as words, as in running text."""
+    return f"{_word(count)} {noun if count == 1 else plural or noun + 's'}"
+
+
+def _word(count: int) -> str:
+    return WORDS[count] if count < len(WORDS) else f"{count:,}"
+
+
+def _cap(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _sentence(text: str) -> str:
+    """Return text with a full stop, unless it ends a sentence already."""
+    return text if text.endswith((".", "?", ":")) else f"{text}."
+
+
+def _clip(text: str, length: int = 80) -> str:
+    """Return text on one line, cut at a length: a label or a row may be a whole letter."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def _with_unit(text: str, value: float, unit: str) -> str:
+    nouns = {"points": "point" if abs(value) == 0.01 else "points", "rows": "row" if value == 1 else "rows"}
+    return f"{text} {nouns[unit]}" if unit in nouns else text
+
+
+def _observed(seen: Estimate) -> str:
+    """Return just the estimate with its unit; its interval and n stand beside it."""
+    return _with_unit(svg.number(seen.value, seen.unit), seen.value, seen.unit)
+
+
+def _interval(seen: Estimate) -> str:
+    """Return interval and n, in brackets or below the estimate; a count has no interval and says so."""
+    if seen.method == "counted":
+        return f"counted, n {seen.n:,}"
+    low, high = svg.number(seen.ci_low, seen.unit), svg.number(seen.ci_high, seen.unit)
+    return f"{seen.level * 100:.3g}% interval {low} to {high}, n {seen.n:,}"
+
+
+def _brief(seen: Estimate) -> str:
+    """Return interval and n below an estimate; the head of the column says that intervals are of 95%."""
+    return _interval(seen).removeprefix("95% interval ")
+
+
+def _chance(p_value: float) -> str:
+    return f"p {p_value:.2g}" if p_value >= 0.0001 else "p under 0.0001"
+
+
+def _value(seen: Estimate) -> str:
+    return f"{_observed(seen)} ({_interval(seen)})"
+
+
+def _bound(check: Check) -> str:
+    """Return the bound with all the decimals it was set with: it is exact, and not to be rounded onto an estimate."""
+    factor = 100 if check.observed.unit in ("points", "fraction") else 1
+    fewest = {"points": 1, "fraction": 1, "auc": 2, "rows": 0}[check.observed.unit]
+    enough = (
+        places for places in range(fewest, 5) if abs(round(check.bound * factor, places) - check.bound * factor) < 1e-9
+    )
+    text = svg.number(check.bound, check.observed.unit, next(enough, 5))
+    return f"{check.relation.replace('_', ' ')} {_with_unit(text, check.bound, check.observed.unit)}"
+
+
+def _duration(seconds: float) -> str:
+    """Return a duration as a person says it."""
+    if seconds < 60:
+        return "under 1 s" if seconds < 1 else f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
+
+
+def _memory(size: int) -> str:
+    mebibytes = size / 2**20
+    return f"{mebibytes / 1024:.1f} GiB" if mebibytes >= 1024 else f"{mebibytes:.0f} MiB"

