@@ -50,7 +50,7 @@ def _show(result: Audit, *, seconds: float, page: str, title: bool) -> None:
         mark = "X " if hop.integrity == "broken" else "? " if hop.integrity == "unproven" else "/ "
         name = f"{'  ' * depth}{mark if depth or hop.integrity != 'intact' else ''}{hop.name}"
         told = dict(hop.facts)
-        detail = told.get("Trained on") or told.get("Made by") or ""
+        detail = told.get("Origin", "") if hop is result.hops[0] else told.get("Trained on", "")
         line = Text(f"  {shorten(name, 30):<31}{shorten(detail, 36):<37}")
         word = hop.integrity.upper() if hop.integrity == "broken" else hop.integrity
         out.print(line.append(word, style=STYLES.get(hop.integrity, "")))

@@ -30,6 +30,10 @@ from tasks.versions import reproduce
 from tasks.workspace import Workspace
 
 
+CHATTER = ("Updating lock file", "To track the changes", "git add", "To enable auto staging", "dvc config", "Use `dvc push`")
+"""What DVC says after every stage, and a run's log need not."""
+
+
 def worth_retrying(_task: Any, _run: Any, state: State[Any]) -> bool:
     """Retry what may go away by itself: a held lock. Bad data stays bad, and a step that failed fails again."""
     error = state.result(raise_on_failure=False)
@@ -53,7 +57,7 @@ def retrain(recipe: str, workspace: str = ".") -> State[Any]:
         return Completed(message=f"{verdict_word(decision)}: {headline(decision)}")
 
 
-@task(name="pin", persist_result=False)
+@task(name="pin", task_run_name="pin", persist_result=False)
 def pin_inputs(here: Workspace, recipe: str) -> None:
     """Write down dataset, bases and champion."""
     inputs = pin(here, recipe)
@@ -63,7 +67,7 @@ def pin_inputs(here: Workspace, recipe: str) -> None:
 
 def stage(step: str) -> Callable[[Workspace, str], Record]:
     """Return the task of one step, under the step's name."""
-    named = reproduce_stage.with_options(name=step)
+    named = reproduce_stage.with_options(name=step, task_run_name=step)
     return lambda here, recipe: named(here, recipe, step)
 
 
@@ -79,7 +83,7 @@ def reproduce_stage(here: Workspace, recipe: str, step: str) -> Record:
             _, done, total, note = line.split("\t", 3)
             for listener in listeners():
                 listener.progress(step, int(done), int(total), note)
-        elif line.strip():
+        elif line.strip() and not line.lstrip().startswith(CHATTER):
             log.info("%s", line)
 
     reproduce(here.root, step, recipe, hear)
@@ -90,7 +94,7 @@ def reproduce_stage(here: Workspace, recipe: str, step: str) -> Record:
     return record
 
 
-@task(name="promote", retries=3, retry_delay_seconds=2, retry_condition_fn=worth_retrying, persist_result=False)
+@task(name="promote", task_run_name="promote", retries=3, retry_delay_seconds=2, retry_condition_fn=worth_retrying, persist_result=False)
 def promote(here: Workspace, recipe: str) -> str:
     """Enact the decision; return the new champion's number, or an empty string."""
     enacted = enact(here, recipe)
@@ -101,7 +105,7 @@ def promote(here: Workspace, recipe: str) -> str:
     return number
 
 
-@task(name="pages", persist_result=False)
+@task(name="pages", task_run_name="pages", persist_result=False)
 def draw_pages(here: Workspace, recipe: str) -> None:
     """Draw the report, and the chain where there is a champion."""
     if here.ledger().champion(recipe):
@@ -109,7 +113,7 @@ def draw_pages(here: Workspace, recipe: str) -> None:
     get_run_logger().info("%s", render_run(here, recipe))
 
 
-@task(name="publish", persist_result=False)
+@task(name="publish", task_run_name="publish", persist_result=False)
 def publish_verdict(here: Workspace, recipe: str, records: dict[str, Record], promoted: str) -> None:
     """Put the table of verdicts and a link to the page beside the run in Prefect."""
     decision = records["decide"]

@@ -13,6 +13,9 @@ from graft.records import (
     Record,
 )
 
+BY_WEIGHT = ("evaluate", "measure_bias", "detect_shift", "choose_base", "validate")
+"""Steps in the order in which people want to read their checks."""
+
 
 def decide(records: Mapping[str, Record], inputs: Inputs) -> tuple[str, str, tuple[Check, ...]]:
     """Return the verdict, the one sentence that says it, and every check that led to it.
@@ -25,7 +28,8 @@ def decide(records: Mapping[str, Record], inputs: Inputs) -> tuple[str, str, tup
         records: record by step, ``ingest`` to ``measure_bias``.
         inputs: the pinned world.
     """
-    checks = tuple(c for record in records.values() for c in record.checks)
+    order = [*(step for step in BY_WEIGHT if step in records), *(step for step in records if step not in BY_WEIGHT)]
+    checks = tuple(c for step in order for c in records[step].checks)
     closed = next((r for r in records.values() if r.status == "done" and not r.passed), None)
     model, evaluation = records["finetune"], records["evaluate"]
     if not isinstance(model, ModelRecord) or not isinstance(evaluation, EvaluationRecord):

@@ -163,7 +163,7 @@ def load_recipe(path: Path) -> tuple[Recipe, str]:
 
 def _explain(error: ValidationError, path: Path) -> InputError:
     """Return the first validation error as one sentence, with the nearest known key where a key is unknown."""
-    first = error.errors()[0]
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")  # a misspelt key is also a missing one
     keys = [str(part) for part in first["loc"]]
     dotted = ".".join(keys)
     if first["type"] == "extra_forbidden":

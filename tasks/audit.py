@@ -15,6 +15,9 @@ from tasks import bases
 from tasks.workspace import Workspace
 
 
+MADE_BY = {"promote": "fine-tuning", "rollback": "fine-tuning, live again after a rollback"}
+
+
 @dataclass
 class Walk:
     """What has been verified so far, base last."""
@@ -86,23 +89,25 @@ def _walk_base(workspace: Workspace, ledger: Ledger, base: Base, run: Run, walk:
         _walk(workspace, ledger, promotion, walk)
         return
     facts = (
-        ("Made by", base.revision),
+        ("Origin", base.revision),
         ("Weights", f"sha256:{base.sha256[:12]}"),
-        ("Parameters", f"{base.n_parameters:,}"),
         ("Licence", base.licence),
+        ("Trained on", "not in this ledger"),
+        ("Verdict", "none: it was not made here"),
+        ("Signed", "no; its digest is pinned by the run that used it"),
     )
     walk.licences.append(base.licence)
     try:
         found = sha256_file(bases.locate(workspace, base) / WEIGHTS)
         walk.n_files += 1
-        walk.hops.append(Hop(name=base.id, made_by="base", integrity="intact", facts=facts))
+        walk.hops.append(Hop(name=base.id, made_by="pretraining", integrity="intact", facts=facts))
         assert found == base.sha256  # noqa: S101 - locate has compared them
     except TamperError as error:
         walk.broken, walk.broken_hop = error, base.id
-        walk.hops.append(Hop(name=base.id, made_by="base", integrity="broken", facts=facts))
+        walk.hops.append(Hop(name=base.id, made_by="pretraining", integrity="broken", facts=facts))
     except InputError as error:
         walk.hops.append(
-            Hop(name=base.id, made_by="base", integrity="unproven", facts=(*facts, ("Not here", error.what)))
+            Hop(name=base.id, made_by="pretraining", integrity="unproven", facts=(*facts, ("Not here", error.what)))
         )
 
 
@@ -184,16 +189,17 @@ def _verify_dataset(workspace: Workspace, inputs: Inputs, walk: Walk) -> None:
 
 def _hop(title: str, promotion: Promotion, run: Run, inputs: Inputs) -> Hop:
     predicate = promotion.predicate
+    by_hand = ", against the verdict" if predicate.overrides else ""
+    base = next(b for b in inputs.bases if b.id == run.predicate.base_id)
     facts = (
-        ("Made by", f"{predicate.by}, {predicate.at}"),
+        ("Origin", f"{predicate.by}, {predicate.at}"),
+        ("Weights", f"sha256:{_weights(run)[:12]}"),
+        ("Licence", f"{base.licence}, as its base"),
         ("Trained on", f"{inputs.dataset.name}, sha256:{inputs.dataset.sha256[:12]}"),
         ("Verdict", f"{run.predicate.verdict}: {run.predicate.headline}"),
-        ("Why live", predicate.reason),
-        ("Against the verdict", "yes, by a person" if predicate.overrides else "no"),
-        ("Model", f"sha256:{predicate.model_id[:12]}"),
-        ("Signed", f"key {promotion.keyid[:16]}"),
+        ("Signed", f"key {promotion.keyid[:16]}{by_hand}: {predicate.reason}"),
     )
-    return Hop(name=title, made_by=predicate.action, integrity="intact", facts=facts)
+    return Hop(name=title, made_by=MADE_BY[predicate.action], integrity="intact", facts=facts)
 
 
 def _result(name: str, number: str, since: str, walk: Walk, promotions: list[Promotion]) -> Audit:
@@ -251,3 +257,7 @@ def _datasets(walk: Walk, good: Integrity) -> AuditLine:
         return AuditLine(name="datasets", integrity=good, finding=finding)
     older = f"{walk.n_older_datasets} of an older version, not in the workspace now"
     return AuditLine(name="datasets", integrity="open", finding=f"{finding}; {older}")
+
+
+def _weights(run: Run) -> str:
+    return next((file.sha256 for file in run.predicate.model_files if file.path == WEIGHTS), "absent")

@@ -34,7 +34,7 @@ def run(context: Context) -> BaseChoiceRecord:
         )
         context.progress(k + 1, len(context.pinned.bases), "bases")
     best = max(scores, key=lambda score: (score.accuracy.value, -score.n_parameters))
-    most_frequent = max(counts.values()) / sum(counts.values())
+    most_frequent = round(max(counts.values()) / sum(counts.values()), 3)
     useful = check(
         "Probe accuracy over the most frequent class",
         "choose_base",

@@ -208,8 +208,8 @@ def keep_model(workspace: Workspace, run: Run, number: str) -> None:
 
 
 def publish(workspace: Workspace, name: str, message: str) -> None:
-    """Commit what a run or a change of champion wrote: records, lock file, pointers, ledger."""
-    commit(workspace.root, message, [*OWN_PATHS, f"data/{name}", f"registry/{name}"])
+    """Commit what a run or a change of champion wrote and what it was made from: records, lock file, pointers, ledger, recipe."""
+    commit(workspace.root, message, [*OWN_PATHS, f"recipes/{name}.yaml", f"data/{name}", f"registry/{name}"])
 
 
 def _now() -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from cryptography.exceptions import InvalidSignature
+
 from graft.errors import TamperError
 
 
@@ -30,5 +32,5 @@ def verify_model(folder: Path, signature: Path, public_key: Path) -> None:
         raise TamperError("A model's signature is absent.", where=str(signature))
     try:
         verifying.Config().use_elliptic_key_verifier(public_key=public_key).verify(folder, signature)
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise TamperError("A model is not what was signed.", where=f"{folder}: {error}") from error
+    except (InvalidSignature, ValueError, KeyError, TypeError, AttributeError, IndexError, OSError) as error:
+        raise TamperError("A model is not what was signed.", where=f"{folder}, {signature.name}: {error}") from error

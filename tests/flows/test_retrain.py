@@ -1,0 +1,162 @@
+"""The flow, with real stages: what it leaves behind, what it does the second time, what closes its gates."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from prefect import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+from flows.retrain import retrain, worth_retrying
+from flows.run import run_recipe
+from graft.errors import BusyError, InputError
+from graft.records import DecisionRecord, load_record
+from tasks.promote import promote_by_hand, roll_back
+from tasks.steps import STEPS
+from tasks.versions import dvc, environment, git
+from tasks.workspace import Workspace
+from tests.flows.conftest import make_workspace
+
+
+def test_a_run_leaves_everything_committed_and_dvc_has_nothing_to_do(promoted: Workspace) -> None:
+    """After a run git is clean, dvc status is clean, and dvc repro runs no stage."""
+    assert git(promoted.root, "status", "--porcelain") == ""
+    assert json.loads(dvc(promoted.root, "status", "--json") or "{}") == {}
+    assert "Running stage" not in dvc(promoted.root, "repro")
+
+
+def test_the_second_run_does_nothing_and_says_why(promoted: Workspace) -> None:
+    """The same recipe, data and base: no step runs, the ledger does not grow, and the reason is given."""
+    before = sorted(p.name for p in (promoted.root / "ledger").rglob("*"))
+    facts = run_recipe(promoted, "support", show=False)
+    assert not facts["ran"]
+    assert re.search(r"The same recipe, data and base .* led to champion 0001", facts["because"])
+    assert sorted(p.name for p in (promoted.root / "ledger").rglob("*")) == before
+
+
+def test_one_changed_parameter_reruns_only_what_depends_on_it(
+    promoted: Workspace, edit_recipe: Callable[[Workspace, str, object], None]
+) -> None:
+    """A wider bias bound reruns measure_bias, decide and report, and nothing that costs money."""
+    edit_recipe(promoted, "measure_bias.max_gap", 0.9)
+    said = dvc(promoted.root, "repro", "report@support")
+    ran = set(re.findall(r"Running stage '(\w+)@support'", said))
+    assert ran == {"measure_bias", "decide", "report"}
+
+
+def test_prefect_shows_a_task_per_step_and_the_table_of_verdicts(promoted_once: Workspace) -> None:
+    """The finished flow run has a completed task of each step's name, and a Markdown artifact with the verdict."""
+    with get_client(sync_client=True) as client:
+        tasks = client.read_task_runs()
+        names = {task.name for task in tasks if task.state is not None and task.state.is_completed()}
+        assert set(STEPS) | {"pin", "promote", "pages", "publish"} <= names
+        found = client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["support-verdict"])))
+    assert "# Promote: support" in str(found[0].data)
+    assert all(f"| {step} |" in str(found[0].data) for step in STEPS)
+
+
+def test_a_closed_gate_ends_the_flow_completed_with_a_verdict(
+    messages: pd.DataFrame, tmp_path: Path, prefect_server: None, minilm: Path
+) -> None:
+    """Damaged data: nothing is trained, every later step says why it was skipped, the flow completes with Hold."""
+    damaged = messages.copy()
+    damaged.loc[::4, "text"] = damaged.loc[::4, "text"] + " caf\ufffd"
+    workspace = make_workspace(tmp_path / "workspace", damaged)
+    state = retrain(recipe="support", workspace=str(workspace.root), return_state=True)
+    assert state.is_completed()
+    assert state.message is not None
+    assert state.message.startswith("Hold: Nothing was trained: validate closed the gate")
+    for step in STEPS[STEPS.index("embed") : STEPS.index("decide")]:
+        record = load_record(workspace.record("support", step), step)
+        assert record.status == "skipped"
+        assert "validate" in record.because
+    assert workspace.ledger().champion("support") is None
+    assert len(workspace.ledger().runs("support")) == 1
+    assert "Nothing was trained" in (workspace.pages("support") / "report.html").read_text()
+    assert git(workspace.root, "status", "--porcelain") == ""
+
+
+def test_bad_data_fails_once_and_is_not_retried(promoted: Workspace) -> None:
+    """A dataset that no longer is a table is a user's error: the step says so, in its own words, after one try."""
+    (promoted.dataset("support") / "messages.csv").write_bytes(b"text,intent\n\xff\xfe broken")
+    with pytest.raises(InputError, match="not UTF-8") as caught:
+        run_recipe(promoted, "support", show=False)
+    assert caught.value.exit_code == 2
+    with get_client(sync_client=True) as client:
+        failed = [t for t in client.read_task_runs() if t.state is not None and t.state.is_failed()]
+    assert failed
+    assert all(task.run_count == 1 for task in failed)
+
+
+def test_only_a_held_lock_is_worth_retrying() -> None:
+    """Retrying mends a lock that another process holds; it never mends data."""
+
+    class Ended:
+        def __init__(self, error: Exception) -> None:
+            self.error = error
+
+        def result(self, *, raise_on_failure: bool) -> Exception:
+            assert not raise_on_failure
+            return self.error
+
+    assert worth_retrying(None, None, Ended(BusyError("held")))  # type: ignore[arg-type]
+    assert not worth_retrying(None, None, Ended(InputError("bad")))  # type: ignore[arg-type]
+
+
+def test_a_held_candidate_by_hand_then_back_then_never_again_by_itself(
+    promoted: Workspace, prefect_server: None, edit_recipe: Callable[[Workspace, str, object], None]
+) -> None:
+    """Too few rows to tell holds; a person may promote; a rollback is an entry too; the rolled-back model stays out."""
+    edit_recipe(promoted, "embed.max_tokens", 64)
+    facts = run_recipe(promoted, "support", show=False)
+    assert facts["verdict"] == "hold"
+    decision = load_record(promoted.record("support", "decide"), "decide")
+    assert isinstance(decision, DecisionRecord)
+    assert [c.name for c in decision.checks if c.outcome == "cannot_tell" and c.policy == "hold"] == ["Gain over the champion"]
+
+    by_hand = promote_by_hand(promoted, "support", "the margin is met on last year's rows")
+    assert (by_hand.predicate.number, by_hand.predicate.overrides) == ("0002", True)
+    assert not run_recipe(promoted, "support", show=False)["ran"]
+
+    back = roll_back(promoted, "support", "more complaints")
+    assert (back.predicate.number, back.predicate.action, back.predicate.model_number) == ("0003", "rollback", "0001")
+    champion = promoted.ledger().champion("support")
+    first = promoted.ledger().promotions("support")[0]
+    assert champion is not None
+    assert champion.predicate.model_id == first.predicate.model_id
+
+    facts = run_recipe(promoted, "support", show=False)
+    assert facts["ran"]
+    assert facts["headline"] == "This very model was rolled back before."
+    assert facts["champion"] == "0003"
+
+
+def test_a_second_clone_gets_the_same_champion_and_has_nothing_to_do(promoted: Workspace, tmp_path: Path) -> None:
+    """Push here, clone and pull there: status, audit and run say the same, with the same digests."""
+    remote, clone = tmp_path / "remote", tmp_path / "clone"
+    dvc(promoted.root, "remote", "add", "--default", "store", str(remote))
+    git(promoted.root, "commit", "--quiet", "--all", "--message", "a remote")
+    dvc(promoted.root, "push", "--quiet")
+    git(tmp_path, "clone", "--quiet", str(promoted.root), str(clone))
+    dvc(clone, "pull", "--quiet")
+
+    def said(*arguments: str) -> dict[str, object]:
+        done = subprocess.run(
+            ["graft", *arguments, "--json"], cwd=clone, env=environment(), capture_output=True, text=True, check=True
+        )
+        return dict(json.loads(done.stdout))
+
+    here, there = promoted.ledger().champion("support"), said("status")["recipes"][0]  # type: ignore[index]
+    assert here is not None
+    assert (there["champion"], there["model_id"]) == ("0001", here.predicate.model_id)
+    assert said("audit", "support")["verdict"] == "intact"
+    ran = said("run", "support")
+    assert (ran["ran"], ran["champion"], ran["model_id"]) == (False, "0001", here.predicate.model_id)
+    for step in STEPS:
+        assert promoted.record("support", step).read_bytes() == Workspace(clone).record("support", step).read_bytes()

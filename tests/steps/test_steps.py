@@ -1,0 +1,167 @@
+"""The steps, one by one, on real rows and a tiny base: same bytes twice, gates, what they refuse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from graft.errors import BusyError, InputError, StepError, TamperError
+from graft.model.folder import load_trained_on
+from graft.records import RECORDS, BiasRecord, DatasetRecord, ModelRecord, Record, digest_folder, sha256_file
+from tasks.locks import hold
+from tasks.steps import STEPS, VERSIONS, run_step
+from tasks.workspace import Workspace
+
+Make = Callable[..., Workspace]
+RunAll = Callable[[Workspace], dict[str, Record]]
+
+
+@pytest.mark.parametrize("strategy", ["head", "full"])
+def test_the_same_inputs_give_the_same_bytes(tiny_workspace: Make, run_all: RunAll, strategy: str) -> None:
+    """Every record and every file of every step is the same, bit for bit, when the steps are run again."""
+    workspace = tiny_workspace(finetune__strategy=strategy)
+    run_all(workspace)
+    first = _everything(workspace)
+    run_all(workspace)
+    assert _everything(workspace) == first
+    assert len(first) > 20
+
+
+def _everything(workspace: Workspace) -> dict[str, str]:
+    folder = workspace.root / "data" / "tiny"
+    files = (p for p in folder.rglob("*") if p.is_file() and p.name != "cost.json")
+    return {str(p.relative_to(folder)): sha256_file(p) for p in files}
+
+
+def test_every_record_names_what_it_read_and_says_nothing_of_time_or_place(tiny_workspace: Make, run_all: RunAll) -> None:
+    """Inputs are named by sha256; no path of this machine, no time and no cost stands in any record."""
+    workspace = tiny_workspace(finetune__strategy="head")
+    records = run_all(workspace)
+    assert list(records) == list(RECORDS)
+    for step, record in records.items():
+        assert isinstance(record, RECORDS[step])
+        assert record.inputs
+        for upstream, digest in record.inputs.items():
+            if upstream in RECORDS:
+                assert digest == sha256_file(workspace.record("tiny", upstream))
+        text = workspace.record("tiny", step).read_text()
+        assert str(workspace.root) not in text
+        assert "seconds" not in text
+
+
+def test_the_model_folder_holds_safetensors_a_card_with_its_base_and_what_it_was_trained_on(
+    tiny_workspace: Make, run_all: RunAll
+) -> None:
+    """No pickle, base and licence in the card, and the content keys of exactly the training rows."""
+    workspace = tiny_workspace(finetune__strategy="head")
+    records = run_all(workspace)
+    folder = workspace.model("tiny")
+    assert not [p for p in folder.rglob("*") if p.suffix in {".bin", ".pt", ".pkl", ".ckpt"}]
+    card = (folder / "README.md").read_text()
+    assert "base_model: base\n" in card
+    assert "base_model_relation: finetune\n" in card
+    assert "license: apache-2.0\n" in card
+    rows = pd.read_parquet(workspace.files("tiny", "ingest") / "rows.parquet")
+    assert load_trained_on(folder) == set(rows[rows["side"] == "train"]["key"])
+    model = records["finetune"]
+    assert isinstance(model, ModelRecord)
+    assert digest_folder(folder) == (model.files, model.model_id)
+
+
+def test_behind_a_closed_gate_every_step_is_skipped_with_empty_files(tiny_workspace: Make, run_all: RunAll) -> None:
+    """Too few rows per class close the gate at validate; decide and report still run."""
+    records = run_all(tiny_workspace(validate__min_rows_per_class=1000))
+    skipped = [step for step, record in records.items() if record.status == "skipped"]
+    assert skipped == list(STEPS[STEPS.index("embed") : STEPS.index("decide")])
+    assert not records["validate"].passed
+    assert records["decide"].summary
+
+
+def test_a_changed_dataset_is_refused_by_ingest(tiny_workspace: Make) -> None:
+    """Rows that are not those pinned are never read as if they were."""
+    workspace = tiny_workspace()
+    with (workspace.dataset("tiny") / "rows.csv").open("a") as file:
+        file.write("x,2026-01-01T00:00:00Z,c,app,british,tv,another,cancel\n")
+    with pytest.raises(InputError, match="not the version that was pinned"):
+        run_step(workspace, "ingest", "tiny")
+    assert not workspace.record("tiny", "ingest").exists()
+
+
+def test_a_changed_base_is_refused_by_embed(tiny_workspace: Make) -> None:
+    """Weights that are not those pinned are never used."""
+    workspace = tiny_workspace()
+    run_step(workspace, "ingest", "tiny")
+    run_step(workspace, "validate", "tiny")
+    weights = workspace.root / "base" / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(bytes(content))
+    with pytest.raises(TamperError, match="not the one that was pinned"):
+        run_step(workspace, "embed", "tiny")
+    assert not workspace.files("tiny", "embed").exists()
+
+
+def test_a_step_whose_input_is_missing_says_which(tiny_workspace: Make) -> None:
+    """validate without ingest names ingest."""
+    with pytest.raises(StepError, match="ingest has not run"):
+        run_step(tiny_workspace(), "validate", "tiny")
+
+
+def test_a_step_that_another_process_runs_is_busy(tiny_workspace: Make) -> None:
+    """Two processes never write the same folder; the second says who holds it."""
+    workspace = tiny_workspace()
+    with hold(workspace.lock("tiny.ingest"), "ingest of tiny"), pytest.raises(BusyError, match="Another process holds") as held:
+        run_step(workspace, "ingest", "tiny")
+    assert "process" in held.value.where
+
+
+def test_one_class_is_a_users_error(tiny_workspace: Make) -> None:
+    """A classifier needs two classes, and the sentence names the column."""
+    rows = pd.DataFrame({"text": [f"message {n}" for n in range(40)], "intent": "same", "customer_id": "", "channel": "app"})
+    with pytest.raises(InputError, match="'intent' holds 1 class in train"):
+        run_step(tiny_workspace(rows), "ingest", "tiny")
+
+
+def test_twins_and_groups_never_cross_in_the_written_rows(tiny_workspace: Make) -> None:
+    """In what ingest writes, no content key and no customer stands on both sides."""
+    workspace = tiny_workspace()
+    record = run_step(workspace, "ingest", "tiny")
+    assert isinstance(record, DatasetRecord)
+    rows = pd.read_parquet(workspace.files("tiny", "ingest") / "rows.parquet")
+    train, test = rows[rows["side"] == "train"], rows[rows["side"] == "test"]
+    assert record.n_train == len(train) > 0 < len(test)
+    assert not set(train["key"]) & set(test["key"])
+    assert not set(train["group"]) & set(test["group"])
+
+
+def test_small_slices_are_insufficient_and_never_pass(tiny_workspace: Make, run_all: RunAll) -> None:
+    """With a minimum above every slice, each bias check cannot tell."""
+    record = run_all(tiny_workspace(finetune__strategy="head", measure_bias__min_rows=10_000))["measure_bias"]
+    assert isinstance(record, BiasRecord)
+    assert record.slices
+    assert {check.outcome for check in record.checks} == {"cannot_tell"}
+
+
+def test_golden_ingest_and_validate_records(tiny_workspace: Make, golden: Callable[[str, str], None]) -> None:
+    """What ingest and validate write changes only together with the version of the step, see tasks/steps.py."""
+    workspace = tiny_workspace()
+    for step in ("ingest", "validate"):
+        run_step(workspace, step, "tiny")
+        record = json.loads(workspace.record("tiny", step).read_text())
+        record["inputs"] = sorted(record["inputs"])
+        golden(f"{step}-v{VERSIONS[step]}.json", json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def test_every_stage_of_dvc_yaml_is_a_step_and_the_other_way_round() -> None:
+    """The one definition of the edges names exactly the steps that there are, in their order."""
+    import yaml
+
+    stages = yaml.safe_load((Path(__file__).parents[2] / "dvc.yaml").read_text())["stages"]
+    assert tuple(stages) == STEPS
+    for step, stage in stages.items():
+        assert stage["do"]["cmd"] == f"graft step {step} ${{key}}"
+        assert f"steps.{step}" in stage["do"]["params"][-1]["data/${key}/inputs.json"]
