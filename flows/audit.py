@@ -16,7 +16,9 @@ from tasks.workspace import Workspace
 _TIME = re.compile(r"^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?Z)?$")
 
 
-def audit_chain(workspace: Workspace, name: str, *, at: str | None = None, show: bool = True, title: bool = True) -> Audit:
+def audit_chain(
+    workspace: Workspace, name: str, *, at: str | None = None, show: bool = True, title: bool = True
+) -> Audit:
     """Verify a chain, draw its page, show what came out."""
     from tasks.audit import audit
     from tasks.render import render_chain
@@ -66,5 +68,7 @@ def _show(result: Audit, *, seconds: float, page: str, title: bool) -> None:
     out.print(f"\n  checked offline with graft {__version__} in {human(seconds)}\n  page     {page}")
     if title:
         first = (f"graft audit {result.recipe} --at DAY", "who was champion then")
-        for line in next_lines(first if result.verdict == "intact" else (f"graft audit {result.recipe}", "again, once it is restored")):
+        for line in next_lines(
+            first if result.verdict == "intact" else (f"graft audit {result.recipe}", "again, once it is restored")
+        ):
             out.print(line)

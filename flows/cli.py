@@ -64,7 +64,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
 ) -> None:
     pass
 
@@ -106,7 +108,9 @@ def new(
     text: Annotated[str, typer.Option(help="column with the text")],
     label: Annotated[str, typer.Option(help="column with the class")],
     test: Annotated[Path | None, typer.Option(help="file with test rows; without it a share is set aside")] = None,
-    sensitive: Annotated[list[str] | None, typer.Option(help="column whose groups must be served equally; repeatable")] = None,
+    sensitive: Annotated[
+        list[str] | None, typer.Option(help="column whose groups must be served equally; repeatable")
+    ] = None,
     group: Annotated[str | None, typer.Option(help="column whose rows stay on one side, e.g. the customer")] = None,
     base: Annotated[list[str] | None, typer.Option(help="candidate base; repeatable")] = None,
     strategy: Annotated[str, typer.Option(help="head or full")] = "full",
@@ -133,7 +137,9 @@ def new(
     path = make(workspace, name, files, values)
     out = console()
     out.print(f"Recipe {path.relative_to(workspace.root)}, dataset data/datasets/{name}")
-    for line in next_lines((f"graft run {name}", "validate, train, compare, decide"), ("edit the recipe", "every key is explained in it")):
+    for line in next_lines(
+        (f"graft run {name}", "validate, train, compare, decide"), ("edit the recipe", "every key is explained in it")
+    ):
         out.print(line)
 
 
@@ -154,7 +160,10 @@ def run(
 
 
 @app.command()
-def status(recipe: Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="one recipe; without: all")] = None, as_json: AsJson = False) -> None:
+def status(
+    recipe: Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="one recipe; without: all")] = None,
+    as_json: AsJson = False,
+) -> None:
     """Show champion, last verdict and open alarms."""
     from flows.status import show_status
     from tasks.status import status as read
@@ -170,7 +179,11 @@ def status(recipe: Annotated[str | None, typer.Argument(metavar="[RECIPE]", help
 
 
 @app.command()
-def monitor(recipe: Name, batch: Annotated[Path, typer.Argument(metavar="BATCH", help="one production batch")], as_json: AsJson = False) -> None:
+def monitor(
+    recipe: Name,
+    batch: Annotated[Path, typer.Argument(metavar="BATCH", help="one production batch")],
+    as_json: AsJson = False,
+) -> None:
     """Look at one production batch: may it be used, and has the domain shifted?"""
     from flows.monitor import monitor_batch
 
@@ -182,7 +195,9 @@ def monitor(recipe: Name, batch: Annotated[Path, typer.Argument(metavar="BATCH",
 @app.command()
 def audit(
     recipe: Name,
-    at: Annotated[str | None, typer.Option(help="UTC time such as 2026-09-01 or 2026-09-01T06:00:00Z: who was champion then")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="UTC time such as 2026-09-01 or 2026-09-01T06:00:00Z: who was champion then")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Verify every digest and signature from the champion to its base and raw data. Exit 1 if the chain is broken."""

@@ -13,7 +13,9 @@ from graft.records import MonitorRecord
 from tasks.workspace import Workspace
 
 
-def monitor_batch(workspace: Workspace, name: str, batch: Path, *, show: bool = True, title: bool = True) -> MonitorRecord:
+def monitor_batch(
+    workspace: Workspace, name: str, batch: Path, *, show: bool = True, title: bool = True
+) -> MonitorRecord:
     """Look at a batch and show what came out."""
     if not batch.is_file():
         raise InputError(f"There is no file {batch.name}.", where=str(batch), do="check the path")
@@ -37,7 +39,9 @@ def monitor_batch(workspace: Workspace, name: str, batch: Path, *, show: bool = 
 def _show(record: MonitorRecord, *, title: bool) -> None:
     out = console()
     if title:
-        out.print(f"{record.recipe}  champion {record.champion}  batch {record.batch}, {record.n_rows:,} rows\n", style="bold")
+        out.print(
+            f"{record.recipe}  champion {record.champion}  batch {record.batch}, {record.n_rows:,} rows\n", style="bold"
+        )
     failed = [check for check in record.checks if check.outcome == "failed"]
     n = len(record.checks)
     out.print(row("validate", "FAILED" if failed else "passed", f"{n - len(failed)} of {n} expectations hold"))

@@ -19,18 +19,24 @@ from flows.events import listeners
 from flows.words import outcome
 from graft.errors import BusyError
 from graft.records import DecisionRecord, Record, load_record
+from tasks.audit import audit
 from tasks.locks import hold
 from tasks.nothing import nothing_to_do
 from tasks.pin import pin
 from tasks.promote import enact
 from tasks.render import render_chain, render_run
-from tasks.audit import audit
 from tasks.steps import STEPS
 from tasks.versions import reproduce
 from tasks.workspace import Workspace
 
-
-CHATTER = ("Updating lock file", "To track the changes", "git add", "To enable auto staging", "dvc config", "Use `dvc push`")
+CHATTER = (
+    "Updating lock file",
+    "To track the changes",
+    "git add",
+    "To enable auto staging",
+    "dvc config",
+    "Use `dvc push`",
+)
 """What DVC says after every stage, and a run's log need not."""
 
 
@@ -94,7 +100,14 @@ def reproduce_stage(here: Workspace, recipe: str, step: str) -> Record:
     return record
 
 
-@task(name="promote", task_run_name="promote", retries=3, retry_delay_seconds=2, retry_condition_fn=worth_retrying, persist_result=False)
+@task(
+    name="promote",
+    task_run_name="promote",
+    retries=3,
+    retry_delay_seconds=2,
+    retry_condition_fn=worth_retrying,
+    persist_result=False,
+)
 def promote(here: Workspace, recipe: str) -> str:
     """Enact the decision; return the new champion's number, or an empty string."""
     enacted = enact(here, recipe)

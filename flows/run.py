@@ -33,7 +33,9 @@ def run_recipe(workspace: Workspace, name: str, *, show: bool = True, title: boo
         if show:
             for line in headline_lines("NOTHING TO DO", because):
                 out.print(line)
-            for line in next_lines((f"graft status {name}", "champion and alarms"), (f"graft audit {name}", "check its chain, offline")):
+            for line in next_lines(
+                (f"graft status {name}", "champion and alarms"), (f"graft audit {name}", "check its chain, offline")
+            ):
                 out.print(line)
         return _facts(workspace, name, did=False, because=because)
     _run_flow(workspace, name, watched=show)
@@ -63,7 +65,9 @@ def _run_flow(workspace: Workspace, name: str, *, watched: bool) -> None:
         error = state.result(raise_on_failure=False)
         if isinstance(error, GraftError):
             raise error
-        raise StepError("The flow did not finish.", where=str(state.message)) from (error if isinstance(error, Exception) else None)
+        raise StepError("The flow did not finish.", where=str(state.message)) from (
+            error if isinstance(error, Exception) else None
+        )
 
 
 def _decision(workspace: Workspace, name: str) -> DecisionRecord:
@@ -96,7 +100,10 @@ def _show_end(workspace: Workspace, name: str) -> None:
     page = (workspace.pages(name) / "report.html").relative_to(workspace.root)
     out.print(f"\n  report   {page}")
     if decision.verdict == "promote":
-        after = ((f"graft audit {name}", "check the chain, offline"), (f"graft monitor {name} BATCH", "look at a production batch"))
+        after = (
+            (f"graft audit {name}", "check the chain, offline"),
+            (f"graft monitor {name} BATCH", "look at a production batch"),
+        )
     elif decision.model_id:
         after = (
             (f"graft status {name}", "what is in force"),

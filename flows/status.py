@@ -28,7 +28,9 @@ def show_status(workspace: Workspace, found: list[RecipeStatus], *, detailed: bo
         verdict = (one.last_verdict or "none").upper() if one.last_verdict else "none"
         line = Text(f"{one.recipe:<{width}}  {one.champion or 'none':<8}  {(one.since or '')[:10]:<10}  ")
         line.append(f"{verdict}", style=STYLES.get(verdict, ""))
-        line.append(f"{', ' + one.last_run[:10] if one.last_run else '':<{21 - len(verdict)}}{one.n_runs:>4}{len(one.alarms):>8}")
+        line.append(
+            f"{', ' + one.last_run[:10] if one.last_run else '':<{21 - len(verdict)}}{one.n_runs:>4}{len(one.alarms):>8}"
+        )
         out.print(line)
     alarms = [(one.recipe, alarm) for one in found for alarm in one.alarms]
     if alarms:
@@ -41,6 +43,8 @@ def show_status(workspace: Workspace, found: list[RecipeStatus], *, detailed: bo
         if page.is_file():
             out.print(f"  report   {page.relative_to(workspace.root)}")
     first = found[0].recipe
-    after = (f"graft audit {first}", "check its chain") if found[0].champion else (f"graft run {first}", "a first champion")
+    after = (
+        (f"graft audit {first}", "check its chain") if found[0].champion else (f"graft run {first}", "a first champion")
+    )
     for line in next_lines(after):
         out.print(line)

@@ -41,7 +41,14 @@ def console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     live = stream.isatty() and os.environ.get("TERM") != "dumb"
     return Console(
-        file=stream, width=WIDTH, force_terminal=live, force_interactive=live, highlight=False, soft_wrap=not live, emoji=False, markup=False
+        file=stream,
+        width=WIDTH,
+        force_terminal=live,
+        force_interactive=live,
+        highlight=False,
+        soft_wrap=not live,
+        emoji=False,
+        markup=False,
     )
 
 
@@ -174,7 +181,9 @@ def verdict_lines(decision: DecisionRecord) -> list[Text]:
     """Return the verdict, its reason, and every check that did not pass."""
     word = decision.verdict.upper()
     lines = [Text(""), *headline_lines(word, decision.headline)]
-    odd = [c for c in decision.checks if c.outcome == "failed"] + [c for c in decision.checks if c.outcome == "cannot_tell"]
+    odd = [c for c in decision.checks if c.outcome == "failed"] + [
+        c for c in decision.checks if c.outcome == "cannot_tell"
+    ]
     if odd:
         lines.append(Text(""))
     for check in odd[:6]:

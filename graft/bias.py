@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from graft.records import Check, Slice, check
+from graft.records import Check, Policy, Slice, check
 from graft.stats import proportion, proportion_difference
 
 Hits = npt.NDArray[np.bool_]
@@ -52,7 +51,7 @@ def measure_slices(
     return tuple(slices)
 
 
-def bias_checks(slices: tuple[Slice, ...], *, max_gap: float, policy: Any) -> tuple[Check, ...]:
+def bias_checks(slices: tuple[Slice, ...], *, max_gap: float, policy: Policy) -> tuple[Check, ...]:
     """Return a check per slice: its gap is at least ``-max_gap``. A slice with too few rows can never pass or fail."""
     checks = []
     for one in slices:

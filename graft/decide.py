@@ -11,13 +11,14 @@ from graft.records import (
     Inputs,
     ModelRecord,
     Record,
+    Verdict,
 )
 
 BY_WEIGHT = ("evaluate", "measure_bias", "detect_shift", "choose_base", "validate")
 """Steps in the order in which people want to read their checks."""
 
 
-def decide(records: Mapping[str, Record], inputs: Inputs) -> tuple[str, str, tuple[Check, ...]]:
+def decide(records: Mapping[str, Record], inputs: Inputs) -> tuple[Verdict, str, tuple[Check, ...]]:
     """Return the verdict, the one sentence that says it, and every check that led to it.
 
     *Reject*: a check failed that no further data will mend (the candidate is worse than the champion, or the transfer hurt).
@@ -55,10 +56,16 @@ def decide(records: Mapping[str, Record], inputs: Inputs) -> tuple[str, str, tup
         if evaluation.transfer != "positive":
             return "hold", f"The transfer brought no clear gain ({evaluation.transfer}).{stays}", checks
         return "promote", "Every check that decides passed. This recipe has its first champion.", checks
-    return "promote", f"{evaluation.champion.replace('_', '-').capitalize()} to champion {champion.number}, which it replaces.", checks
+    return (
+        "promote",
+        f"{evaluation.champion.replace('_', '-').capitalize()} to champion {champion.number}, which it replaces.",
+        checks,
+    )
 
 
-def decision_record(recipe: str, records: Mapping[str, Record], inputs: Inputs, digests: dict[str, str]) -> DecisionRecord:
+def decision_record(
+    recipe: str, records: Mapping[str, Record], inputs: Inputs, digests: dict[str, str]
+) -> DecisionRecord:
     """Return the decision as a record."""
     verdict, headline, checks = decide(records, inputs)
     outcomes = [c.outcome for c in checks]

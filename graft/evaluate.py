@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graft.records import Check, Estimate, check
+from graft.records import ChampionVerdict, Check, Estimate, Policy, TransferVerdict, check
 from graft.stats import mcnemar, paired_difference, proportion
 
 Strings = npt.NDArray[np.str_]
@@ -51,7 +51,7 @@ def compare_arms(
     return accuracy, differences, p_values
 
 
-def transfer_verdict(scratch: Estimate, probe: Estimate, *, margin_probe: float) -> str:
+def transfer_verdict(scratch: Estimate, probe: Estimate, *, margin_probe: float) -> TransferVerdict:
     """Return whether the transfer helped: the candidate against training from scratch, and against the frozen base.
 
     ``negative``: worse than from scratch, or tuning lost more than the margin to the frozen probe. ``positive``: better than
@@ -66,7 +66,7 @@ def transfer_verdict(scratch: Estimate, probe: Estimate, *, margin_probe: float)
     return "undecided"
 
 
-def champion_verdict(difference: Estimate | None, *, margin: float) -> str:
+def champion_verdict(difference: Estimate | None, *, margin: float) -> ChampionVerdict:
     """Return the candidate's standing: first, superior, non_inferior, inferior or undecided within the margin."""
     if difference is None:
         return "first"
@@ -84,8 +84,8 @@ def evaluation_checks(
     min_accuracy: float,
     margin_probe: float,
     margin_champion: float,
-    transfer_policy: Any,
-    champion_policy: Any,
+    transfer_policy: Policy,
+    champion_policy: Policy,
 ) -> tuple[Check, ...]:
     """Return the checks of an evaluation, each difference beside the margin that the recipe allows."""
     step = "evaluate"

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from graft.errors import InputError
-from graft.records import Value, sha256_bytes
+from graft.records import Policy, Value, sha256_bytes
 
 NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
 """Names of recipes and datasets: they become folders, stage names and ledger paths."""
@@ -31,7 +31,9 @@ class Data(Value):
     group: str | None = Field(description="column whose rows stay together on one side (customer, patient); null: none")
     sensitive: tuple[str, ...] = Field(description="columns whose groups must be served equally well")
     fraction_test: float = Field(description="share of rows set aside where no test file is given", gt=0, lt=1)
-    rows_per_class: int | None = Field(description="train on only so many rows per class, chosen by hash; null: all", ge=2)
+    rows_per_class: int | None = Field(
+        description="train on only so many rows per class, chosen by hash; null: all", ge=2
+    )
 
 
 class Validate(Value):
@@ -58,11 +60,19 @@ class DetectShift(Value):
     n_permutations: int = Field(description="permutations of the test", ge=99)
     max_rows: int = Field(description="rows taken of each side at most", ge=50)
 
+    @model_validator(mode="after")
+    def _can_be_significant(self) -> DetectShift:
+        if 1 / (self.n_permutations + 1) >= self.alpha:
+            raise ValueError(f"{self.n_permutations} permutations can never give a p below {self.alpha:g}; take more")
+        return self
+
 
 class ChooseBase(Value):
     """How candidate bases are scored before money is spent."""
 
-    bases: tuple[str, ...] = Field(description="candidates: pkg:NAME, a local folder, graft:RECIPE@champion", min_length=1)
+    bases: tuple[str, ...] = Field(
+        description="candidates: pkg:NAME, a local folder, graft:RECIPE@champion", min_length=1
+    )
     n_folds: int = Field(description="folds of the cross-validated probe", ge=2)
     max_rows: int = Field(description="rows that the probe is scored on at most", ge=50)
 
@@ -96,10 +106,10 @@ class MeasureBias(Value):
 class Decide(Value):
     """What *cannot tell* does, by kind of check: hold the candidate back, or note it."""
 
-    shift: Literal["hold", "note"] = Field(description="domain shift between the samples compared")
-    transfer: Literal["hold", "note"] = Field(description="candidate against the frozen probe and training from scratch")
-    champion: Literal["hold", "note"] = Field(description="candidate against the champion")
-    slices: Literal["hold", "note"] = Field(description="gaps of sensitive groups")
+    shift: Policy = Field(description="domain shift between the samples compared")
+    transfer: Policy = Field(description="candidate against the frozen probe and training from scratch")
+    champion: Policy = Field(description="candidate against the champion")
+    slices: Policy = Field(description="gaps of sensitive groups")
 
 
 class Recipe(Value):
@@ -142,7 +152,9 @@ def load_recipe(path: Path) -> tuple[Recipe, str]:
         raise InputError(
             f"There is no recipe {name}.",
             where=str(path),
-            do=f"recipes here: {', '.join(there)}" if there else "graft new NAME --data FILE --text COLUMN --label COLUMN",
+            do=f"recipes here: {', '.join(there)}"
+            if there
+            else "graft new NAME --data FILE --text COLUMN --label COLUMN",
         )
     content = path.read_bytes()
     try:
@@ -154,7 +166,9 @@ def load_recipe(path: Path) -> tuple[Recipe, str]:
     if not isinstance(plain, dict):
         raise InputError(f"{path.name} is not a recipe: it holds no keys.", where=str(path))
     if "name" in plain:
-        raise InputError(f'{path.name} has an unknown key "name".', where=str(path), do="take it out: the file's name is it")
+        raise InputError(
+            f'{path.name} has an unknown key "name".', where=str(path), do="take it out: the file's name is it"
+        )
     try:
         return Recipe.model_validate({**plain, "name": name}), sha256_bytes(content)
     except ValidationError as error:
@@ -163,7 +177,9 @@ def load_recipe(path: Path) -> tuple[Recipe, str]:
 
 def _explain(error: ValidationError, path: Path) -> InputError:
     """Return the first validation error as one sentence, with the nearest known key where a key is unknown."""
-    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")  # a misspelt key is also a missing one
+    first = min(
+        error.errors(), key=lambda one: one["type"] != "extra_forbidden"
+    )  # a misspelt key is also a missing one
     keys = [str(part) for part in first["loc"]]
     dotted = ".".join(keys)
     if first["type"] == "extra_forbidden":
@@ -171,8 +187,11 @@ def _explain(error: ValidationError, path: Path) -> InputError:
         hint = f"did you mean {near[0]}?" if near else "take the key out"
         return InputError(f'{path.name} has an unknown key "{dotted}".', where=str(path), do=hint)
     if first["type"] == "missing":
-        return InputError(f'{path.name} lacks the key "{dotted}".', where=str(path), do=f"add {dotted}; see docs/recipe.md")
-    return InputError(f'{path.name} has a wrong value at "{dotted}": {first["msg"]}.', where=str(path), do="mend that value")
+        return InputError(
+            f'{path.name} lacks the key "{dotted}".', where=str(path), do=f"add {dotted}; see docs/recipe.md"
+        )
+    why = first["msg"].removeprefix("Value error, ")
+    return InputError(f'{path.name} has a wrong value at "{dotted}": {why}.', where=str(path), do="mend that value")
 
 
 def known_keys() -> dict[str, str]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from graft.errors import GraftError, InputError, TamperError
+from graft.errors import InputError, TamperError
 from graft.ledger import Ledger, Promotion, Run, verify_model
-from graft.records import RECORDS, Base, Inputs, Record, digest_folder, sha256_bytes, sha256_file
-from graft.records.steps import Skip
 from graft.model.bases import WEIGHTS
+from graft.records import RECORDS, Base, Inputs, Record, digest_folder, sha256_file
+from graft.records.steps import Skip
 from graft.report.content import Audit, AuditLine, Hop, Integrity
 from tasks import bases
 from tasks.workspace import Workspace
-
 
 MADE_BY = {"promote": "fine-tuning", "rollback": "fine-tuning, live again after a rollback"}
 
@@ -83,7 +81,9 @@ def _walk_base(workspace: Workspace, ledger: Ledger, base: Base, run: Run, walk:
             known = {p.entry: p for p in ledger.promotions(parent)}
             promotion = next(known[entry] for entry in run.predicate.parents if entry in known)
         except (TamperError, StopIteration) as error:
-            walk.broken = error if isinstance(error, TamperError) else TamperError("A parent is missing.", where=base.id)
+            walk.broken = (
+                error if isinstance(error, TamperError) else TamperError("A parent is missing.", where=base.id)
+            )
             walk.broken_hop = base.id
             return
         _walk(workspace, ledger, promotion, walk)
@@ -157,7 +157,9 @@ def _verify_folder(workspace: Workspace, ledger: Ledger, promotion: Promotion, r
             )
     if model_id != predicate.model_id:
         gone = sorted(set(signed) - {file.path for file in files})
-        raise TamperError("A promoted model lacks a file.", where=f"{folder}: {', '.join(gone)}", do=f"dvc checkout {pointer}")
+        raise TamperError(
+            "A promoted model lacks a file.", where=f"{folder}: {', '.join(gone)}", do=f"dvc checkout {pointer}"
+        )
     verify_model(folder, ledger.signature_path(model_id), ledger.keyring.files[promotion.keyid])
     walk.n_signatures += 1
     walk.n_files += len(files)
@@ -174,7 +176,9 @@ def _verify_dataset(workspace: Workspace, inputs: Inputs, walk: Walk) -> None:
     for file in inputs.dataset.files:
         path = folder / file.path
         if not path.is_file():
-            raise TamperError("A raw file is absent.", where=str(path), do=f"dvc pull data/datasets/{inputs.dataset.name}.dvc")
+            raise TamperError(
+                "A raw file is absent.", where=str(path), do=f"dvc pull data/datasets/{inputs.dataset.name}.dvc"
+            )
         found = sha256_file(path)
         if found != file.sha256:
             raise TamperError(
@@ -205,11 +209,11 @@ def _hop(title: str, promotion: Promotion, run: Run, inputs: Inputs) -> Hop:
 def _result(name: str, number: str, since: str, walk: Walk, promotions: list[Promotion]) -> Audit:
     n_hops = max(0, len(walk.hops) - 1)
     if walk.broken:
-        verdict, headline = "broken", f"At {walk.broken_hop}: {walk.broken.what[0].lower()}{walk.broken.what[1:]}"
+        headline = f"At {walk.broken_hop}: {walk.broken.what[0].lower()}{walk.broken.what[1:]}"
     else:
-        base = walk.hops[-1].name
-        verdict, headline = "intact", f"{n_hops} hop{'s' if n_hops != 1 else ''} from {base}, every digest and signature checked."
-    broken_at = ()
+        hops = f"{n_hops} hop{'s' if n_hops != 1 else ''}"
+        headline = f"{hops} from {walk.hops[-1].name}, every digest and signature checked."
+    broken_at: tuple[tuple[str, str], ...] = ()
     if walk.broken:
         broken_at = tuple(
             (label, text) for label, text in (("Where", walk.broken.where), ("Do", walk.broken.do)) if text
@@ -220,10 +224,12 @@ def _result(name: str, number: str, since: str, walk: Walk, promotions: list[Pro
         live_since=since,
         hops=tuple(reversed(walk.hops)),
         lines=_lines(walk),
-        verdict=verdict,
+        verdict="broken" if walk.broken else "intact",
         headline=headline,
         broken_at=broken_at,
-        history=tuple((p.predicate.number, p.predicate.at, f"{p.predicate.action}: {p.predicate.reason}") for p in promotions),
+        history=tuple(
+            (p.predicate.number, p.predicate.at, f"{p.predicate.action}: {p.predicate.reason}") for p in promotions
+        ),
     )
 
 
@@ -247,7 +253,9 @@ def _lines(walk: Walk) -> tuple[AuditLine, ...]:
         ),
     ]
     if not walk.broken:
-        lines.append(AuditLine(name="base", integrity="open", finding="what it was pretrained on is outside this ledger"))
+        lines.append(
+            AuditLine(name="base", integrity="open", finding="what it was pretrained on is outside this ledger")
+        )
     return tuple(lines)
 
 

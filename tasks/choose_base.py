@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from graft.data import TRAIN, TEST
+from graft.data import TEST, TRAIN
 from graft.records import BaseChoiceRecord, ProbeScore, check
 from graft.stats import choose_C, proportion
 from tasks.embed import read_features

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from graft.data import TRAIN, TEST
+from graft.data import TEST, TRAIN
 from graft.model.folder import load_reference
-from graft.records import Check, ShiftComparison, ShiftRecord
+from graft.records import Check, Policy, ShiftComparison, ShiftRecord
 from graft.shift import compare
 from tasks.embed import read_features
 from tasks.rows import read_rows
@@ -22,12 +24,13 @@ def run(context: Context) -> ShiftRecord:
     settings = context.recipe.detect_shift
     base = context.pinned.bases[0]
     features = read_features(context, base.id)
-    options = {
-        "alpha": settings.alpha,
-        "max_auc": settings.max_auc,
-        "n_permutations": settings.n_permutations,
-        "max_rows": settings.max_rows,
-    }
+    test = partial(
+        compare,
+        alpha=settings.alpha,
+        max_auc=settings.max_auc,
+        n_permutations=settings.n_permutations,
+        max_rows=settings.max_rows,
+    )
     comparisons = [
         ShiftComparison(
             name="Data against the base's own domain",
@@ -37,7 +40,7 @@ def run(context: Context) -> ShiftRecord:
             shifted=None,
             because="this base has no domain card",
         ),
-        compare(
+        test(
             "Test rows against training rows",
             features[on_train],
             features[~on_train],
@@ -45,7 +48,6 @@ def run(context: Context) -> ShiftRecord:
             current_name="test",
             current_rows=rows["row"][~on_train].tolist(),
             rng=np.random.default_rng(SEED),
-            **options,
         ),
     ]
     champion = context.pinned.champion
@@ -53,7 +55,7 @@ def run(context: Context) -> ShiftRecord:
         name = "Training rows against the champion's"
         if champion.base_sha256 == base.sha256:
             comparisons.append(
-                compare(
+                test(
                     name,
                     load_reference(context.workspace.root / champion.folder),
                     features[on_train],
@@ -61,7 +63,6 @@ def run(context: Context) -> ShiftRecord:
                     current_name="train",
                     current_rows=rows["row"][on_train].tolist(),
                     rng=np.random.default_rng(SEED + 1),
-                    **options,
                 )
             )
         else:
@@ -81,14 +82,15 @@ def run(context: Context) -> ShiftRecord:
         step="detect_shift",
         recipe=context.recipe.name,
         passed=not any(check.outcome == "failed" for check in checks),
-        summary="; ".join(f"{c.name}: shifted, AUC {c.auc.value:.2f}" for c in shifted if c.auc) or "none beyond bounds",
+        summary="; ".join(f"{c.name}: shifted, AUC {c.auc.value:.2f}" for c in shifted if c.auc)
+        or "none beyond bounds",
         inputs=context.digests,
         checks=checks,
         comparisons=tuple(comparisons),
     )
 
 
-def _check(comparison: ShiftComparison, max_auc: float, policy: str) -> Check:
+def _check(comparison: ShiftComparison, max_auc: float, policy: Policy) -> Check:
     """Return the check of the one comparison that decides: a test side unlike train measures something else."""
     assert comparison.auc is not None  # noqa: S101 - the caller left the others out
     return Check(

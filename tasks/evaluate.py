@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from graft.data import TRAIN, TEST
+from graft.data import TEST, TRAIN
 from graft.errors import TamperError
 from graft.evaluate import (
     CANDIDATE,
@@ -23,7 +23,7 @@ from graft.evaluate import (
 from graft.model.finetune import predict
 from graft.model.folder import load_model, load_trained_on
 from graft.records import BaseChoiceRecord, EvaluationRecord, ModelRecord, digest_folder, sha256_file
-from graft.stats import fit_probe, paired_difference, mcnemar, proportion
+from graft.stats import fit_probe, mcnemar, paired_difference, proportion
 from tasks.embed import read_features
 from tasks.rows import read_rows
 from tasks.steps import Context

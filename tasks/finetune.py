@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graft.data import TRAIN, TEST
+from graft.data import TEST, TRAIN
 from graft.model.bases import WEIGHTS, count_parameters
 from graft.model.finetune import fit_full, fit_head
 from graft.model.folder import card_for, save_model, save_reference
@@ -11,6 +11,7 @@ from tasks.bases import locate
 from tasks.embed import read_features
 from tasks.rows import read_rows
 from tasks.steps import Context
+
 
 def run(context: Context) -> ModelRecord:
     """Train with the recipe's strategy and write the model folder."""

@@ -81,7 +81,9 @@ def _check_classes(rows: pd.DataFrame, data: Data) -> None:
             do="check data.label in the recipe",
         )
     if not (rows["side"] == TEST).any():
-        raise InputError("No row lies on the test side.", where=data.train, do="add rows, or name a test file: data.test")
+        raise InputError(
+            "No row lies on the test side.", where=data.train, do="add rows, or name a test file: data.test"
+        )
 
 
 def _side_digest(rows: pd.DataFrame, side: str) -> str:

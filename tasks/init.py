@@ -17,16 +17,17 @@ from tasks.versions import commit, dvc, git
 from tasks.workspace import Workspace
 
 GITIGNORE = """# What DVC keeps is not for git; records are.
+# The brackets matter: DVC reads "/registry/*/*/" as ignoring registry/NAME/ itself, and then neither pushes nor keeps models.
 /.graft/
 /pages/
-/data/datasets/*/
+/data/datasets/[a-z0-9]*/
 /data/*/*/*
 !/data/*/*/record.json
 !/data/*/*/report.json
 !/data/*/monitor/*/
 /data/*/monitor/*/*
 !/data/*/monitor/*/record.json
-/registry/*/*/
+/registry/*/[0-9]*/
 """
 DVCIGNORE = "__pycache__\n.venv\n.graft\npages\n"
 _CARRIED = {"support": "data/datasets/support", "support.yaml": "recipes/support.yaml", "dvc.yaml": "dvc.yaml"}
@@ -75,7 +76,9 @@ def init(folder: Path) -> tuple[Workspace, list[str]]:
     if not workspace.private_key.is_file():
         keyid = make_key(workspace.private_key, workspace.trusted_keys)
         added.append(f"keys/{keyid[:16]}.pem")
-    commit(workspace.root, "graft init", [".gitignore", ".dvc", ".dvcignore", "dvc.yaml", "params.yaml", "recipes", "keys"])
+    commit(
+        workspace.root, "graft init", [".gitignore", ".dvc", ".dvcignore", "dvc.yaml", "params.yaml", "recipes", "keys"]
+    )
     return workspace, added
 
 

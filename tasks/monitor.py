@@ -13,9 +13,9 @@ from graft.data import content_key, read_table
 from graft.errors import InputError
 from graft.ledger import Promotion
 from graft.model.folder import load_reference
-from graft.model.text import embed
-from graft.records import Check, MonitorRecord, ShiftComparison, sha256_file, write_json
+from graft.model.text import Progress, embed
 from graft.recipe import Recipe
+from graft.records import Base, Check, Finding, MonitorRecord, ShiftComparison, sha256_file, write_json
 from graft.shift import compare
 from graft.validate import validate_rows
 from tasks import bases
@@ -27,7 +27,7 @@ SEED = 50_000
 _NAME = re.compile(r"[^A-Za-z0-9_-]+")
 
 
-def monitor(workspace: Workspace, name: str, batch: Path, *, progress=report_progress) -> MonitorRecord:  # type: ignore[no-untyped-def]
+def monitor(workspace: Workspace, name: str, batch: Path, *, progress: Progress = report_progress) -> MonitorRecord:
     """Validate a batch and compare it with the champion's training rows; the record goes to ``data/RECIPE/monitor``.
 
     Raises:
@@ -40,14 +40,16 @@ def monitor(workspace: Workspace, name: str, batch: Path, *, progress=report_pro
     folder = workspace.registry(name) / champion.predicate.model_number
     settings = folder / "graft.json"
     if not settings.is_file():
-        raise InputError(f"Champion {champion.predicate.number} is not on this machine.", where=str(folder), do="dvc pull")
+        raise InputError(
+            f"Champion {champion.predicate.number} is not on this machine.", where=str(folder), do="dvc pull"
+        )
     rows = _read(batch, recipe)
     labels = json.loads(settings.read_bytes())["labels"]
     checks, findings = _validate(rows, recipe, labels)
     valid = all(check.outcome != "failed" for check in checks)
     comparisons: tuple[ShiftComparison, ...] = ()
     if valid:
-        comparisons = (_compare(workspace, recipe, champion, folder, rows, progress),)
+        comparisons = (_compare(workspace, recipe, champion, folder, rows, progress=progress),)
     shifted = any(comparison.shifted for comparison in comparisons)
     n_failed = sum(check.outcome == "failed" for check in checks)
     record = MonitorRecord(
@@ -86,7 +88,7 @@ def _read(batch: Path, recipe: Recipe) -> pd.DataFrame:
     )
 
 
-def _validate(rows: pd.DataFrame, recipe: Recipe, labels: list[str]):  # type: ignore[no-untyped-def]
+def _validate(rows: pd.DataFrame, recipe: Recipe, labels: list[str]) -> tuple[tuple[Check, ...], tuple[Finding, ...]]:
     """Run the recipe's suite; a batch without any label is unlabelled by design, one with a few missing is damaged."""
     bounds = recipe.validate_
     return validate_rows(
@@ -102,13 +104,19 @@ def _validate(rows: pd.DataFrame, recipe: Recipe, labels: list[str]):  # type: i
 
 
 def _compare(
-    workspace: Workspace, recipe: Recipe, champion: Promotion, folder: Path, rows: pd.DataFrame, progress
-) -> ShiftComparison:  # type: ignore[no-untyped-def]
+    workspace: Workspace,
+    recipe: Recipe,
+    champion: Promotion,
+    folder: Path,
+    rows: pd.DataFrame,
+    *,
+    progress: Progress,
+) -> ShiftComparison:
     """Compare the batch with the champion's training rows in the space of the champion's base."""
     run = next(r for r in workspace.ledger().runs(recipe.name) if r.entry == champion.predicate.run)
     inputs = json.loads(workspace.ledger().blob(run.predicate.inputs_sha256))
     base = next(b for b in inputs["bases"] if b["sha256"] == run.predicate.base_sha256)
-    base_folder = bases.locate(workspace, bases.Base.model_validate(base))
+    base_folder = bases.locate(workspace, Base.model_validate(base))
     settings = json.loads((folder / "graft.json").read_bytes())
     features, _ = embed(base_folder, rows["text"].tolist(), max_tokens=settings["max_tokens"], progress=progress)
     bounds = recipe.detect_shift

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from graft.errors import InputError
 from graft.ledger import Ledger, Promotion, Run
 from graft.model.bases import WEIGHTS
-from graft.records import Champion, Dataset, Inputs, canonical_json, digest_folder, sha256_bytes, sha256_file, write_json
+from graft.records import (
+    Champion,
+    Dataset,
+    Inputs,
+    canonical_json,
+    digest_folder,
+    sha256_bytes,
+    sha256_file,
+    write_json,
+)
 from tasks import bases
 from tasks.steps import VERSIONS, load_inputs
 from tasks.workspace import Workspace
@@ -82,7 +93,7 @@ def _champion(workspace: Workspace, ledger: Ledger, promotions: list[Promotion])
 def _rolled_back(promotions: list[Promotion]) -> tuple[str, ...]:
     """Return the models that somebody rolled back and nobody has promoted since."""
     out: set[str] = set()
-    for before, after in zip(promotions, promotions[1:], strict=False):
+    for before, after in pairwise(promotions):
         if after.predicate.action == "rollback":
             out.add(before.predicate.model_id)
         out.discard(after.predicate.model_id)

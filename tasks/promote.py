@@ -115,9 +115,7 @@ def _decision(workspace: Workspace, name: str) -> DecisionRecord:
     return record
 
 
-def _append_run(
-    workspace: Workspace, ledger: Ledger, signer: Signer, decision: DecisionRecord, inputs: Inputs
-) -> Run:
+def _append_run(workspace: Workspace, ledger: Ledger, signer: Signer, decision: DecisionRecord, inputs: Inputs) -> Run:
     """Keep every record, the inputs and the recipe as blobs, and append the run that names them."""
     name = decision.recipe
     records = {step: ledger.add_blob(workspace.record(name, step).read_bytes()) for step in STEPS}

@@ -57,5 +57,5 @@ def _drift_page(workspace: Workspace, name: str, report: Report, page: Path) -> 
     rows = pd.read_parquet(path)
     columns = [column for column in rows.columns if column.startswith(SLICE)]
     sides = [rows[rows["side"] == side][["text", "label", *columns]] for side in (TRAIN, TEST)]
-    write_drift_page(*sides, page, columns=columns)
+    write_drift_page(sides[0], sides[1], page, columns=columns)
     return True

@@ -82,7 +82,9 @@ def load_inputs(workspace: Workspace, recipe: str) -> Inputs:
         return Inputs.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise InputError(
-            f"{path.name} of {recipe} is not what a run pins.", where=str(path), do=f"delete it, then graft run {recipe}"
+            f"{path.name} of {recipe} is not what a run pins.",
+            where=str(path),
+            do=f"delete it, then graft run {recipe}",
         ) from error
 
 

@@ -80,7 +80,9 @@ def dvc_error(arguments: Sequence[str], output: str) -> GraftError:
     lines = [text for text in output.strip().splitlines() if text.strip()]
     if _LOCKED in output:
         return BusyError("Another DVC command holds the workspace.", do="wait until it has ended")
-    last = next((text for text in reversed(lines) if text.startswith("ERROR")), lines[-1] if lines else "it said nothing")
+    last = next(
+        (text for text in reversed(lines) if text.startswith("ERROR")), lines[-1] if lines else "it said nothing"
+    )
     return StepError(f"dvc {' '.join(arguments)} failed.", where=last.removeprefix("ERROR: "))
 
 

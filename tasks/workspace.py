@@ -26,7 +26,9 @@ class Workspace:
         for folder in (start.resolve(), *start.resolve().parents):
             if (folder / "dvc.yaml").is_file() and (folder / "recipes").is_dir():
                 return cls(folder)
-        raise InputError("This folder is not in a workspace.", where=str(start.resolve()), do="graft init DIR    makes one")
+        raise InputError(
+            "This folder is not in a workspace.", where=str(start.resolve()), do="graft init DIR    makes one"
+        )
 
     def recipe_path(self, name: str) -> Path:
         return self.root / "recipes" / f"{check_name(name, 'recipe')}.yaml"

@@ -31,7 +31,9 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     readers = {".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}
     if path.suffix not in readers:
         raise InputError(
-            f"{path.name} is of a format that Graft does not read.", where=str(path), do="give CSV, TSV, JSONL or Parquet"
+            f"{path.name} is of a format that Graft does not read.",
+            where=str(path),
+            do="give CSV, TSV, JSONL or Parquet",
         )
     frame = readers[path.suffix](path)
     if frame.columns.duplicated().any():

@@ -74,11 +74,13 @@ def _drop_twins(rows: pd.DataFrame) -> Finding:
     tested = on_test & rows["key"].isin(rows.loc[on_train, "key"])
     rows.loc[twins, ["side", "because"]] = [DROPPED, "also in test"]
     n = int(twins.sum())
-    return _finding(rows, tested, "test texts that also stand in train", f"{n} twin{'s' if n != 1 else ''} dropped from train")
+    return _finding(
+        rows, tested, "test texts that also stand in train", f"{n} twin{'s' if n != 1 else ''} dropped from train"
+    )
 
 
 def _drop_repeats(rows: pd.DataFrame) -> Finding:
-    """Drop training rows that repeat an earlier one; where the label differs both are kept, since neither is known to be right."""
+    """Drop training rows that repeat an earlier one; where the label differs both are kept, as neither is known to be right."""
     given = rows["side"] != TEST
     repeats = given & rows[given].duplicated("key").reindex(rows.index, fill_value=False)
     same = given & rows[given].duplicated(["key", "label"]).reindex(rows.index, fill_value=False)

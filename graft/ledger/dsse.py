@@ -24,24 +24,18 @@ _ALGORITHM = ec.ECDSA(hashes.SHA256())
 
 def keyid_of(key: ec.EllipticCurvePublicKey) -> str:
     """Return the sha256 of the public key's DER form: the name by which signatures and audits call it."""
-    return sha256_bytes(
-        key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    )
+    return sha256_bytes(key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo))
 
 
 def make_key(private: Path, public_folder: Path) -> str:
     """Make a P-256 key pair: the private half readable by its owner only, the public half named by its keyid."""
     key = ec.generate_private_key(ec.SECP256R1())
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     private.parent.mkdir(parents=True, exist_ok=True)
     private.touch(mode=0o600, exist_ok=False)
     private.write_bytes(pem)
     keyid = keyid_of(key.public_key())
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     write_atomic(public_folder / f"{keyid[:16]}.pem", public)
     return keyid
 

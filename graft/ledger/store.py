@@ -67,7 +67,9 @@ class Ledger:
             raise TamperError("A record is missing from the ledger.", where=str(path), do="restore it with git")
         content = path.read_bytes()
         if sha256_bytes(content) != digest:
-            raise TamperError("A record in the ledger is not what was signed.", where=str(path), do="restore it with git")
+            raise TamperError(
+                "A record in the ledger is not what was signed.", where=str(path), do="restore it with git"
+            )
         return content
 
     def signature_path(self, model_id: str) -> Path:

@@ -37,7 +37,9 @@ def locate_base(name: str, *, root: Path) -> Path:
     if name.startswith("pkg:"):
         folder = _package_folder(name)
     elif ":" in name:
-        raise InputError(f"Base {name} is of a kind that Graft does not know.", do="use pkg:NAME, graft:RECIPE@champion or a folder")
+        raise InputError(
+            f"Base {name} is of a kind that Graft does not know.", do="use pkg:NAME, graft:RECIPE@champion or a folder"
+        )
     else:
         folder = (root / name).resolve()
     if not folder.is_dir():
@@ -80,7 +82,11 @@ def describe_base(name: str, folder: Path) -> Base:
             )
         revision = f"{upstream} in {importlib.metadata.version(name.removeprefix('pkg:'))}"
     return Base(
-        id=name, revision=revision, sha256=digest, n_parameters=count_parameters(folder / WEIGHTS), licence=read_licence(folder)
+        id=name,
+        revision=revision,
+        sha256=digest,
+        n_parameters=count_parameters(folder / WEIGHTS),
+        licence=read_licence(folder),
     )
 
 
@@ -98,7 +104,9 @@ def count_parameters(path: Path) -> int:
             header = json.loads(file.read(size))
             return sum(prod(map(int, tensor["shape"])) for key, tensor in header.items() if key != "__metadata__")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise TamperError(f"{path.name} is not a safetensors file: its header is damaged.", where=str(path)) from error
+            raise TamperError(
+                f"{path.name} is not a safetensors file: its header is damaged.", where=str(path)
+            ) from error
 
 
 def read_licence(folder: Path) -> str:

@@ -123,12 +123,14 @@ def fit_full(
                     do="lower finetune.learning_rate in the recipe",
                 )
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch publishes no type for it
             torch.nn.utils.clip_grad_norm_(trained, 1.0)
             optimizer.step()
             schedule.step()
             total += float(loss.detach()) * len(rows)
-            progress(epoch * len(plan) + k + 1, n_steps, f"epoch {epoch + 1} of {n_epochs}, loss {float(loss.detach()):.3f}")
+            progress(
+                epoch * len(plan) + k + 1, n_steps, f"epoch {epoch + 1} of {n_epochs}, loss {float(loss.detach()):.3f}"
+            )
         losses.append(round(total / len(ids), 6))
     encoder.eval()
     return Classifier(

@@ -37,12 +37,12 @@ def load_encoder(folder: Path) -> tuple[Any, Any]:
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        encoder = AutoModel.from_pretrained(
-            folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
-        )
+        encoder = AutoModel.from_pretrained(folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
-            f"{folder.name} is not a text encoder.", where=str(error).splitlines()[0], do="give a Hugging Face model folder"
+            f"{folder.name} is not a text encoder.",
+            where=str(error).splitlines()[0],
+            do="give a Hugging Face model folder",
         ) from error
     return tokenizer, encoder.eval()
 

@@ -14,6 +14,7 @@ from graft.records.steps import (
     RECORDS,
     BaseChoiceRecord,
     BiasRecord,
+    ChampionVerdict,
     DatasetRecord,
     DecisionRecord,
     EmbeddingRecord,
@@ -27,10 +28,12 @@ from graft.records.steps import (
     ShiftComparison,
     ShiftRecord,
     Slice,
+    TransferVerdict,
     ValidationRecord,
+    Verdict,
     load_record,
 )
-from graft.records.values import Check, Estimate, FileDigest, Outcome, Relation, Value, check, exact
+from graft.records.values import Check, Estimate, FileDigest, Outcome, Policy, Relation, Value, check, exact
 
 __all__ = [
     "RECORDS",
@@ -38,6 +41,7 @@ __all__ = [
     "BaseChoiceRecord",
     "BiasRecord",
     "Champion",
+    "ChampionVerdict",
     "Check",
     "Dataset",
     "DatasetRecord",
@@ -51,6 +55,7 @@ __all__ = [
     "ModelRecord",
     "MonitorRecord",
     "Outcome",
+    "Policy",
     "ProbeScore",
     "Record",
     "Relation",
@@ -58,8 +63,10 @@ __all__ = [
     "ShiftComparison",
     "ShiftRecord",
     "Slice",
+    "TransferVerdict",
     "ValidationRecord",
     "Value",
+    "Verdict",
     "canonical_json",
     "check",
     "copy_folder",

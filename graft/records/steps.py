@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from graft.errors import TamperError
 from graft.records.values import Check, Estimate, FileDigest, Sha256, Value
@@ -29,7 +29,7 @@ class Record(Value):
     because: str = ""
     passed: bool
     summary: str
-    inputs: dict[str, Sha256] = {}
+    inputs: dict[str, Sha256] = Field(default_factory=dict)
     checks: tuple[Check, ...] = ()
 
 
@@ -217,10 +217,12 @@ def load_record(path: Path, step: str) -> Record:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise TamperError(f"{path.name} is not a record of {step}: {where}: {first['msg']}.", where=str(path)) from error
+        raise TamperError(
+            f"{path.name} is not a record of {step}: {where}: {first['msg']}.", where=str(path)
+        ) from error
 
 
 class Skip(Record):
     """Reads just the status of any record."""
 
-    model_config = {"extra": "ignore"}
+    model_config = ConfigDict(frozen=True, extra="ignore")

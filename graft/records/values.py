@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Outcome = Literal["passed", "failed", "cannot_tell"]
 Relation = Literal["at_least", "at_most"]
+Policy = Literal["hold", "note"]
+Unit = Literal["points", "fraction", "rows", "auc"]
 
 
 class Value(BaseModel):
@@ -38,7 +40,7 @@ class Estimate(Value):
     level: float = Field(default=0.95, gt=0, lt=1)
     n: int = Field(ge=0)
     method: str
-    unit: Literal["points", "fraction", "rows", "auc"]
+    unit: Unit
 
 
 class Check(Value):
@@ -54,11 +56,11 @@ class Check(Value):
     bound: float
     relation: Relation
     outcome: Outcome
-    policy: Literal["hold", "note"] = "hold"
+    policy: Policy = "hold"
     note: str = ""
 
 
-def exact(n_found: float, n: int, *, unit: Literal["points", "fraction", "rows", "auc"] = "rows") -> Estimate:
+def exact(n_found: float, n: int, *, unit: Unit = "rows") -> Estimate:
     """Return a count as an estimate: it was counted, so its interval is the count itself."""
     return Estimate(value=n_found, ci_low=n_found, ci_high=n_found, n=n, method="counted", unit=unit)
 
@@ -70,7 +72,7 @@ def check(
     bound: float,
     relation: Relation,
     *,
-    policy: Literal["hold", "note"] = "hold",
+    policy: Policy = "hold",
     note: str = "",
 ) -> Check:
     """Return the check of an estimate against its bound.
@@ -85,5 +87,12 @@ def check(
         limit = bound
     outcome: Outcome = "passed" if low >= limit else "failed" if high < limit else "cannot_tell"
     return Check(
-        name=name, step=step, observed=observed, bound=bound, relation=relation, outcome=outcome, policy=policy, note=note
+        name=name,
+        step=step,
+        observed=observed,
+        bound=bound,
+        relation=relation,
+        outcome=outcome,
+        policy=policy,
+        note=note,
     )

@@ -107,9 +107,7 @@ def paired_difference(
         draws = rng.multinomial(n, [wins / n, losses / n, 1 - (wins + losses) / n], size=n_bootstrap)
         means = (draws[:, 0] - draws[:, 1]) / n
         low, high = (float(q) for q in np.quantile(means, [(1 - level) / 2, (1 + level) / 2]))
-    return Estimate(
-        value=value, ci_low=low, ci_high=high, level=level, n=n, method="paired bootstrap", unit="points"
-    )
+    return Estimate(value=value, ci_low=low, ci_high=high, level=level, n=n, method="paired bootstrap", unit="points")
 
 
 def mcnemar(hits: Hits, others: Hits) -> float:

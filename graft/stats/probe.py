@@ -28,9 +28,7 @@ def fit_probe(features: Features, labels: Labels, *, C: float, max_iter: int = 1
     return LogisticRegression(C=C, max_iter=max_iter).fit(features, labels)
 
 
-def choose_C(
-    features: Features, labels: Labels, *, n_folds: int, seed: int
-) -> tuple[float, npt.NDArray[np.bool_]]:
+def choose_C(features: Features, labels: Labels, *, n_folds: int, seed: int) -> tuple[float, npt.NDArray[np.bool_]]:
     """Choose the probe's inverse penalty by cross-validation on training rows.
 
     Returns:

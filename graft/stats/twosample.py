@@ -23,7 +23,13 @@ class TwoSample:
 
 
 def two_sample_test(
-    reference: Matrix, current: Matrix, *, rng: np.random.Generator, n_permutations: int, n_folds: int = 5, ridge: float = 1e-2
+    reference: Matrix,
+    current: Matrix,
+    *,
+    rng: np.random.Generator,
+    n_permutations: int,
+    n_folds: int = 5,
+    ridge: float = 1e-2,
 ) -> TwoSample:
     """Test whether two samples come from one distribution, with a regularised linear classifier.
 

@@ -88,14 +88,21 @@ def validate_rows(
         for k, expectation in enumerate(suite)
     ]
     findings = [
-        _finding(frame, failing[k], expectation.name, "over its bound" if not checks[k].outcome == "passed" else "within its bound")
+        _finding(
+            frame,
+            failing[k],
+            expectation.name,
+            "over its bound" if checks[k].outcome != "passed" else "within its bound",
+        )
         for k, expectation in enumerate(suite)
         if failing[k] and expectation.name != "Texts with encoding damage"
     ]
     for name in (*DAMAGE, *ODDITIES):
         odd = frame.index[frame[name]].tolist()
         if odd:
-            findings.append(_finding(frame, odd, f"Texts with {name}" if name in ODDITIES else f"Texts: {name}", "kept"))
+            findings.append(
+                _finding(frame, odd, f"Texts with {name}" if name in ODDITIES else f"Texts: {name}", "kept")
+            )
     if min_rows_per_class is not None:
         checks += _structure(frame, labels, min_rows_per_class, step)
     return tuple(checks), tuple(findings)
@@ -109,7 +116,14 @@ def _structure(frame: pd.DataFrame, labels: Sequence[str], min_rows_per_class: i
     unseen = int((~test["label"].isin(train["label"])).sum())
     rarest = f"rarest class: {counts.idxmin()}"
     return [
-        check("Rows of the rarest class", step, exact(int(counts.min()), len(train)), min_rows_per_class, "at_least", note=rarest),
+        check(
+            "Rows of the rarest class",
+            step,
+            exact(int(counts.min()), len(train)),
+            min_rows_per_class,
+            "at_least",
+            note=rarest,
+        ),
         check("Test texts that stand in train", step, exact(crossing, len(test)), 0, "at_most"),
         check("Test rows of classes not in train", step, exact(unseen, len(test)), 0, "at_most"),
     ]

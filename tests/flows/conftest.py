@@ -24,7 +24,7 @@ QUICK = {
     "data.group": "customer_id",
     "data.sensitive": ["variety"],
     "finetune.strategy": "head",
-    "detect_shift.n_permutations": 99,
+    "detect_shift.n_permutations": 199,
     "choose_base.n_folds": 3,
     "evaluate.n_bootstrap": 1000,
 }

@@ -14,7 +14,19 @@ from tasks.init import init
 from tasks.versions import environment
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ["prefect", "torch", "transformers", "sklearn", "scipy", "pandas", "numpy", "evidently", "great_expectations", "dvc", "pydantic"]
+HEAVY = [
+    "prefect",
+    "torch",
+    "transformers",
+    "sklearn",
+    "scipy",
+    "pandas",
+    "numpy",
+    "evidently",
+    "great_expectations",
+    "dvc",
+    "pydantic",
+]
 
 
 def graft(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -37,8 +49,16 @@ BAD = {
     "no workspace": (["status"], "not in a workspace", True),
     "no recipe": (["run", "nothing"], "There is no recipe nothing", False),
     "recipe with a path": (["run", "../other"], "cannot be the name of a recipe", False),
-    "no file": (["new", "a", "--data", "../gone.csv", "--text", "text", "--label", "intent"], "There is no file gone.csv", False),
-    "no column": (["new", "a", "--data", "../rows.csv", "--text", "text", "--label", "intend"], "did you mean 'intent'?", False),
+    "no file": (
+        ["new", "a", "--data", "../gone.csv", "--text", "text", "--label", "intent"],
+        "There is no file gone.csv",
+        False,
+    ),
+    "no column": (
+        ["new", "a", "--data", "../rows.csv", "--text", "text", "--label", "intend"],
+        "did you mean 'intent'?",
+        False,
+    ),
     "not UTF-8": (["new", "a", "--data", "../latin.csv", "--text", "text", "--label", "intent"], "not UTF-8", False),
     "bad strategy": (
         ["new", "a", "--data", "../rows.csv", "--text", "text", "--label", "intent", "--strategy", "lora"],

@@ -30,7 +30,12 @@ def test_the_broken_batch_is_refused_with_its_reasons_and_nothing_is_embedded(pr
     """Encoding damage, repeats, missing and unknown labels are each named; no shift is claimed about damaged rows."""
     record = monitor(promoted, "support", MESSAGES.with_name("batch_broken.csv"), progress=quiet)
     failed = {check.name for check in record.checks if check.outcome == "failed"}
-    assert {"Texts with encoding damage", "Rows that repeat another", "Rows without a label", "Labels that are unknown"} <= failed
+    assert {
+        "Texts with encoding damage",
+        "Rows that repeat another",
+        "Rows without a label",
+        "Labels that are unknown",
+    } <= failed
     assert record.comparisons == ()
 
 

@@ -26,7 +26,7 @@ TINY = {
     "data.sensitive": ["channel"],
     "choose_base.bases": ["base"],
     "choose_base.n_folds": 2,
-    "detect_shift.n_permutations": 99,
+    "detect_shift.n_permutations": 199,
     "finetune.n_epochs": 2,
     "evaluate.n_bootstrap": 1000,
     "embed.max_tokens": 32,

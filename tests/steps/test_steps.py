@@ -37,7 +37,9 @@ def _everything(workspace: Workspace) -> dict[str, str]:
     return {str(p.relative_to(folder)): sha256_file(p) for p in files}
 
 
-def test_every_record_names_what_it_read_and_says_nothing_of_time_or_place(tiny_workspace: Make, run_all: RunAll) -> None:
+def test_every_record_names_what_it_read_and_says_nothing_of_time_or_place(
+    tiny_workspace: Make, run_all: RunAll
+) -> None:
     """Inputs are named by sha256; no path of this machine, no time and no cost stands in any record."""
     workspace = tiny_workspace(finetune__strategy="head")
     records = run_all(workspace)
@@ -114,14 +116,19 @@ def test_a_step_whose_input_is_missing_says_which(tiny_workspace: Make) -> None:
 def test_a_step_that_another_process_runs_is_busy(tiny_workspace: Make) -> None:
     """Two processes never write the same folder; the second says who holds it."""
     workspace = tiny_workspace()
-    with hold(workspace.lock("tiny.ingest"), "ingest of tiny"), pytest.raises(BusyError, match="Another process holds") as held:
+    with (
+        hold(workspace.lock("tiny.ingest"), "ingest of tiny"),
+        pytest.raises(BusyError, match="Another process holds") as held,
+    ):
         run_step(workspace, "ingest", "tiny")
     assert "process" in held.value.where
 
 
 def test_one_class_is_a_users_error(tiny_workspace: Make) -> None:
     """A classifier needs two classes, and the sentence names the column."""
-    rows = pd.DataFrame({"text": [f"message {n}" for n in range(40)], "intent": "same", "customer_id": "", "channel": "app"})
+    rows = pd.DataFrame(
+        {"text": [f"message {n}" for n in range(40)], "intent": "same", "customer_id": "", "channel": "app"}
+    )
     with pytest.raises(InputError, match="'intent' holds 1 class in train"):
         run_step(tiny_workspace(rows), "ingest", "tiny")
 
@@ -153,7 +160,9 @@ def test_golden_ingest_and_validate_records(tiny_workspace: Make, golden: Callab
         run_step(workspace, step, "tiny")
         record = json.loads(workspace.record("tiny", step).read_text())
         record["inputs"] = sorted(record["inputs"])
-        golden(f"{step}-v{VERSIONS[step]}.json", json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+        golden(
+            f"{step}-v{VERSIONS[step]}.json", json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        )
 
 
 def test_every_stage_of_dvc_yaml_is_a_step_and_the_other_way_round() -> None:

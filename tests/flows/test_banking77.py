@@ -1,0 +1,67 @@
+"""Rows that nobody here wrote: banking77, all rows and ten per class, side by side in one workspace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flows.run import run_recipe
+from graft.records import DatasetRecord, EvaluationRecord, ValidationRecord, load_record
+from tasks.init import init, new
+from tasks.workspace import Workspace
+
+pytestmark = [pytest.mark.slow, pytest.mark.realdata]
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory: pytest.TempPathFactory, shared_data: Path, minilm: Path, prefect_server: None) -> Workspace:
+    """A workspace in which both recipes were run to their verdicts."""
+    source = shared_data / "text" / "banking77"
+    if not source.is_dir():
+        pytest.skip(f"shared data absent: {source}")
+    workspace, _ = init(tmp_path_factory.mktemp("bank") / "workspace")
+    files = {"train": source / "train.csv", "test": source / "test.csv"}
+    values = {"data.text": "text", "data.label": "category", "finetune.strategy": "head"}
+    new(workspace, "banking77", files, values)
+    new(workspace, "banking77-10", files, {**values, "data.rows_per_class": 10})
+    for name in ("banking77", "banking77-10"):
+        run_recipe(workspace, name, show=False)
+    return workspace
+
+
+@pytest.mark.parametrize(
+    ("name", "n_train", "low", "high"), [("banking77", 9_949, 0.92, 0.94), ("banking77-10", 770, 0.82, 0.86)]
+)
+def test_each_recipe_reaches_its_verdict_near_the_known_accuracy(
+    bank: Workspace, name: str, n_train: int, low: float, high: float
+) -> None:
+    """A frozen probe is known to give .930 on all rows and .857 (mean of ten draws) on ten per class."""
+    rows = load_record(bank.record(name, "ingest"), "ingest")
+    measured = load_record(bank.record(name, "evaluate"), "evaluate")
+    assert isinstance(rows, DatasetRecord)
+    assert isinstance(measured, EvaluationRecord)
+    assert (rows.n_train, rows.n_test) == (n_train, 3_080)
+    assert low <= measured.accuracy["candidate"].value <= high
+    assert measured.transfer == "positive"
+    champion = bank.ledger().champion(name)
+    assert champion is not None
+    assert champion.predicate.number == "0001"
+
+
+def test_what_is_odd_in_it_is_found_and_named(bank: Workspace) -> None:
+    """31 repeats in train, 25 test texts that stand in train, 10 training texts with line breaks, one text with two labels."""
+    rows = load_record(bank.record("banking77", "ingest"), "ingest")
+    valid = load_record(bank.record("banking77", "validate"), "validate")
+    assert isinstance(rows, DatasetRecord)
+    assert isinstance(valid, ValidationRecord)
+    found = {finding.name: finding for finding in (*rows.findings, *valid.findings)}
+    assert found["training rows that repeat another"].n_rows == 31
+    assert found["test texts that also stand in train"].n_rows == 25
+    assert found["test texts that also stand in train"].done == "25 twins dropped from train"
+    assert found["training rows of texts with two labels"].n_rows == 2
+    breaks = found["Texts with line breaks"]
+    assert sum(row.startswith("train.csv") for row in breaks.rows) == 10
+    assert all(
+        row.startswith(("train.csv row ", "test.csv row ")) for row in found["test texts that also stand in train"].rows
+    )
