@@ -28,7 +28,7 @@ DEFAULTS: dict[str, Any] = {
     "choose_base.n_folds": 5,
     "choose_base.max_rows": 2000,
     "finetune.strategy": "full",
-    "finetune.n_epochs": 5,
+    "finetune.n_epochs": 3,
     "finetune.batch_size": 32,
     "finetune.learning_rate": 1e-4,
     "finetune.seed": 17,

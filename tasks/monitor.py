@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from graft.data import content_key, read_table
-from graft.errors import InputError
+from graft.errors import InputError, TamperError
 from graft.ledger import Promotion
 from graft.model.folder import load_reference
 from graft.model.text import Progress, embed
 from graft.recipe import Recipe
-from graft.records import Base, Check, Finding, MonitorRecord, ShiftComparison, sha256_file, write_json
+from graft.records import Base, Check, Finding, MonitorRecord, ShiftComparison, digest_folder, sha256_file, write_json
 from graft.shift import compare
 from graft.validate import validate_rows
 from tasks import bases
@@ -42,6 +42,10 @@ def monitor(workspace: Workspace, name: str, batch: Path, *, progress: Progress 
     if not settings.is_file():
         raise InputError(
             f"Champion {champion.predicate.number} is not on this machine.", where=str(folder), do="dvc pull"
+        )
+    if digest_folder(folder)[1] != champion.predicate.model_id:
+        raise TamperError(
+            "The champion's folder is not what was promoted.", where=str(folder), do=f"graft audit {name}"
         )
     rows = _read(batch, recipe)
     labels = json.loads(settings.read_bytes())["labels"]

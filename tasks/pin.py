@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import yaml
+
 from graft.errors import InputError
 from graft.ledger import Ledger, Promotion, Run
 from graft.model.bases import WEIGHTS
@@ -33,6 +35,7 @@ def pin(workspace: Workspace, name: str) -> Inputs:
     """
     ledger = workspace.ledger()
     recipe, recipe_sha256 = workspace.recipe(name)
+    _check_params(workspace, name, recipe.data.dataset)
     folder = workspace.dataset(recipe.data.dataset)
     if not folder.is_dir():
         raise InputError(f"Dataset {recipe.data.dataset} is not here.", where=str(folder), do="dvc pull")
@@ -55,6 +58,19 @@ def pin(workspace: Workspace, name: str) -> Inputs:
             return pinned
     write_json(path, world)
     return world
+
+
+def _check_params(workspace: Workspace, name: str, dataset: str) -> None:
+    """Check that dvc.yaml, which reads ``params.yaml``, makes this recipe's stages for the dataset that the recipe names."""
+    path = workspace.root / "params.yaml"
+    recipes = (yaml.safe_load(path.read_bytes()) or {}).get("recipes") or {}
+    found = (recipes.get(name) or {}).get("dataset")
+    if found != dataset:
+        raise InputError(
+            f"params.yaml does not make stages for {name} on dataset {dataset}.",
+            where=f"{path}: recipes.{name}.dataset is {found}",
+            do=f"write there: recipes.{name}.dataset: {dataset}",
+        )
 
 
 def _same_world(pinned: Inputs, world: Inputs, runs: list[Run], promotions: list[Promotion]) -> bool:

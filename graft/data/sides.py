@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 import unicodedata
+from functools import cache
 
 import pandas as pd
 
 from graft.records import Finding
 
 TRAIN, TEST, DROPPED = "train", "test", "dropped"
-_NOT_WORD = re.compile(r"[\W_]+")
+_SPACE = re.compile(r"\s+")
 _N_NAMED = 20
 
 
 def content_key(text: str) -> str:
     """Return 16 hex digits that name a text's content: equal for texts that differ in case, spacing, punctuation or Unicode form.
 
-    A text of signs alone is named by the signs.
+    Symbols such as currency signs and emoji count, and so do vowel signs; a text of punctuation alone is named by it.
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
-    normal = _NOT_WORD.sub(" ", folded).strip() or folded.strip()
+    normal = _SPACE.sub(" ", folded.translate(_punctuation())).strip() or folded.strip()
     return hashlib.sha256(normal.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+@cache
+def _punctuation() -> dict[int, str]:
+    """Return every punctuation, separator and control character, each to become a blank."""
+    kinds = ("P", "Z", "Cc", "Cf")
+    return {code: " " for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)).startswith(kinds)}
 
 
 def _position(key: str) -> float:
@@ -60,11 +69,19 @@ def assign_sides(
         rows = pd.concat([train, test], ignore_index=True)
 
     findings = [
+        _drop_unlabelled(rows),
         _drop_twins(rows),
         _drop_repeats(rows),
         _name_conflicts(rows),
     ]
     return rows, [finding for finding in findings if finding.n_rows]
+
+
+def _drop_unlabelled(rows: pd.DataFrame) -> Finding:
+    """Drop rows without a label, from both sides: they can neither teach nor be scored."""
+    unlabelled = rows["label"] == ""
+    rows.loc[unlabelled, ["side", "because"]] = [DROPPED, "no label"]
+    return _finding(rows, unlabelled, "rows without a label", "dropped")
 
 
 def _drop_twins(rows: pd.DataFrame) -> Finding:
@@ -81,7 +98,7 @@ def _drop_twins(rows: pd.DataFrame) -> Finding:
 
 def _drop_repeats(rows: pd.DataFrame) -> Finding:
     """Drop training rows that repeat an earlier one; where the label differs both are kept, as neither is known to be right."""
-    given = rows["side"] != TEST
+    given = (rows["side"] != TEST) & (rows["label"] != "")
     repeats = given & rows[given].duplicated("key").reindex(rows.index, fill_value=False)
     same = given & rows[given].duplicated(["key", "label"]).reindex(rows.index, fill_value=False)
     rows.loc[same & (rows["side"] == TRAIN), ["side", "because"]] = [DROPPED, "repeats another row"]
@@ -89,7 +106,7 @@ def _drop_repeats(rows: pd.DataFrame) -> Finding:
 
 
 def _name_conflicts(rows: pd.DataFrame) -> Finding:
-    given = rows["side"] != TEST
+    given = (rows["side"] != TEST) & (rows["label"] != "")
     n_labels = rows[given].groupby("key")["label"].nunique()
     conflict = given & rows["key"].isin(n_labels[n_labels > 1].index)
     return _finding(rows, conflict, "training rows of texts with two labels", "kept, each with its label")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from graft.records.values import FileDigest, Sha256, Value
 
@@ -68,6 +68,13 @@ class Statement(Value):
     subject: tuple[Subject, ...] = Field(min_length=1)
     predicate_type: Literal["urn:graft:run:v1", "urn:graft:promotion:v1"] = Field(alias="predicateType")
     predicate: RunPredicate | PromotionPredicate
+
+    @model_validator(mode="after")
+    def _says_what_it_is(self) -> Statement:
+        named = RunPredicate if self.predicate_type == RUN_TYPE else PromotionPredicate
+        if not isinstance(self.predicate, named):
+            raise ValueError("the predicate is not of the type that the statement names")
+        return self
 
 
 def statement(predicate: RunPredicate | PromotionPredicate) -> Statement:

@@ -1,0 +1,152 @@
+"""Who may import whom, and what may stand nowhere: read from the syntax trees."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("graft", "tasks", "flows")
+FILES = {
+    path.relative_to(ROOT).as_posix(): path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))
+}
+TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
+SHARED = {"graft.records", "graft.stats", "graft.errors", "graft.recipe"}
+HEAVY = {
+    "great_expectations": "graft/validate",
+    "evidently": "graft/shift",
+    "torch": "graft/model",
+    "transformers": "graft/model",
+    "model_signing": "graft/ledger",
+    "cryptography": "graft/ledger",
+    "jinja2": "graft/report",
+}
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Yield the dotted name of everything that is imported anywhere in a file, ``from a import b`` as ``a.b``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide who imports whom"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def importers(library: str) -> set[str]:
+    """Return the files that import a library or something inside it."""
+    return {name for name, tree in TREES.items() if any(f"{one}.".startswith(f"{library}.") for one in imported(tree))}
+
+
+def test_the_search_finds_imports() -> None:
+    """The helpers of this file see an import inside a function and one of a sub-module."""
+    tree = ast.parse("def f():\n    import a.b\n    from c import d\n")
+    assert list(imported(tree)) == ["a.b", "c.d"]
+    assert "tasks/steps.py" in importers("graft.recipe")
+    assert len(FILES) > 40
+
+
+@pytest.mark.parametrize(("lower", "uppers"), [("graft", ("tasks", "flows")), ("tasks", ("flows",))])
+def test_layers(lower: str, uppers: tuple[str, ...]) -> None:
+    """flows import tasks, tasks import graft, never back."""
+    for upper in uppers:
+        assert not {name for name in importers(upper) if name.startswith(f"{lower}/")}
+
+
+def test_prefect_is_for_flows() -> None:
+    """Only flows import Prefect, and they do."""
+    assert importers("prefect")
+    assert {name.split("/")[0] for name in importers("prefect")} == {"flows"}
+
+
+def test_dvc_is_a_process() -> None:
+    """Nothing but tasks/versions.py and flows may import DVC."""
+    assert not {name for name in importers("dvc") if name != "tasks/versions.py" and not name.startswith("flows/")}
+
+
+@pytest.mark.parametrize("library", HEAVY)
+def test_one_importer(library: str) -> None:
+    """Each heavy library is imported by exactly one package."""
+    assert {name.rsplit("/", 1)[0] for name in importers(library)} == {HEAVY[library]}
+
+
+def test_parts_of_graft_do_not_import_one_another() -> None:
+    """A sub-package of graft imports itself and what serves all of them; the model may fit a probe."""
+    folders = {path.name for path in (ROOT / "graft").iterdir() if path.is_dir() and any(path.glob("*.py"))}
+    assert {"data", "validate", "shift", "model", "ledger"} <= folders
+    for name, tree in TREES.items():
+        parts = name.split("/")
+        if parts[0] != "graft" or len(parts) < 3:
+            continue
+        allowed = {"graft.__version__", f"graft.{parts[1]}", *SHARED}
+        for one in imported(tree):
+            if one.split(".")[0] == "graft":
+                assert ".".join(one.split(".")[:2]) in allowed, f"{name} imports {one}"
+    for low in ("records", "stats"):
+        seen = {one for name, tree in TREES.items() if name.startswith(f"graft/{low}/") for one in imported(tree)}
+        assert {one.split(".")[1] for one in seen if one.startswith("graft.")} <= {low, "records", "errors"}
+
+
+def test_no_clock_in_graft() -> None:
+    """graft has no clock and no random state of its own: nothing in it can differ between two runs."""
+    for library in ("time", "datetime", "random", "socket", "platform", "getpass"):
+        assert not {name for name in importers(library) if name.startswith("graft/")}
+    for name, tree in TREES.items():
+        if name.startswith("graft/"):
+            calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+            drawn = {call for call in calls if call.startswith("np.random.") and call != "np.random.default_rng"}
+            assert not drawn, f"{name}: {drawn}"
+            assert not {call for call in calls if call.endswith((".now", ".today", ".utcnow", "Timestamp.now"))}
+
+
+FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "joblib", "cloudpickle", "marshal", "shelve"}
+FORBIDDEN_CALLS = {
+    "torch.load",
+    "yaml.load",
+    "yaml.unsafe_load",
+    "yaml.full_load",
+    "pd.read_pickle",
+    "eval",
+    "exec",
+    "os.system",
+}
+FORBIDDEN_KEYWORDS = {("trust_remote_code", True), ("shell", True), ("allow_pickle", True), ("weights_only", False)}
+
+
+def forbidden(tree: ast.AST) -> list[str]:
+    """Return what stands in a file that may run code out of data."""
+    found = [one for one in imported(tree) if one.split(".")[0] in FORBIDDEN_MODULES]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            found += [name] if name in FORBIDDEN_CALLS else []
+            for keyword in node.keywords:
+                if isinstance(keyword.value, ast.Constant) and (keyword.arg, keyword.value.value) in FORBIDDEN_KEYWORDS:
+                    found.append(f"{name}({keyword.arg}={keyword.value.value})")
+    return found
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["import pickle", "from joblib import load", "torch.load(p)", "yaml.load(x)", "f(trust_remote_code=True)",
+     "run(c, shell=True)", "np.load(p, allow_pickle=True)", "eval(x)"],
+)  # fmt: skip
+def test_the_search_finds_what_is_forbidden(line: str) -> None:
+    """Each forbidden thing would be found."""
+    assert forbidden(ast.parse(line))
+
+
+def test_data_never_runs() -> None:
+    """No pickle, no remote code, no unsafe YAML and no shell, in the packages or beside them."""
+    beside = [path for folder in ("benchmarks", "infra", "docs") for path in (ROOT / folder).rglob("*.py")]
+    trees = {**TREES, **{path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in beside}}
+    assert {name: found for name, tree in trees.items() if (found := forbidden(tree))} == {}
+
+
+def test_files_are_short() -> None:
+    """No file of the packages has 300 lines or more."""
+    lengths = {name: len(path.read_text().splitlines()) for name, path in FILES.items()}
+    assert {name: n for name, n in lengths.items() if n >= 300} == {}

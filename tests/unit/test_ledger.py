@@ -1,0 +1,313 @@
+"""The ledger: what was signed comes back as it was, or not at all."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graft.errors import BusyError, InputError, TamperError
+from graft.ledger import (
+    Keyring,
+    Ledger,
+    Promotion,
+    PromotionPredicate,
+    RunPredicate,
+    Signer,
+    make_key,
+    sign_model,
+    verify_model,
+)
+from graft.records import FileDigest, sha256_bytes
+
+A, B, C = "a" * 64, "b" * 64, "c" * 64
+
+
+class World:
+    """A ledger with one trusted key."""
+
+    def __init__(self, folder: Path) -> None:
+        self.keyid = make_key(folder / "keys" / "private.pem", folder / "trusted")
+        self.signer = Signer(folder / "keys" / "private.pem")
+        self.public = next((folder / "trusted").glob("*.pem"))
+        self.ledger = Ledger(folder / "ledger", Keyring(folder / "trusted"))
+        self.folder = folder
+
+    def stranger(self) -> Signer:
+        make_key(self.folder / "keys" / "other.pem", self.folder / "untrusted")
+        return Signer(self.folder / "keys" / "other.pem")
+
+    def promotion(self, number: int, recipe: str = "mail") -> Path:
+        return self.ledger.folder / "promotions" / recipe / f"{number:04}.json"
+
+    def promote(self, n: int) -> list[Promotion]:
+        """Add n promotions, each the child of the one before."""
+        found: list[Promotion] = []
+        for number in range(1, n + 1):
+            parent = found[-1].entry if found else None
+            found.append(self.ledger.add_promotion(promotion(f"{number:04}", parent), self.signer))
+        return found
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def promotion(number: str, parent: str | None, **changed: Any) -> PromotionPredicate:
+    plain = {
+        "recipe": "mail", "number": number, "action": "promote", "model_id": A, "model_number": number, "run": B,
+        "parent": parent, "reason": "Better é.", "by": "ann", "at": f"2026-11-{int(number):02}T10:00:00Z", "overrides": False,
+    }  # fmt: skip
+    return PromotionPredicate(**{**plain, **changed})
+
+
+def run_predicate(**changed: Any) -> RunPredicate:
+    plain = {
+        "recipe": "mail", "recipe_sha256": A, "inputs_sha256": A, "dataset_sha256": A, "base_id": "b", "base_sha256": A,
+        "records": {"decide": C}, "verdict": "hold", "headline": "h", "model_id": None,
+        "model_files": (FileDigest(path="p", sha256=A, size=1),), "parents": (), "graft_version": "0",
+        "finished_at": "2026-11-01T10:00:00Z", "costs": {"finetune": {"seconds": 1.5}},
+    }  # fmt: skip
+    return RunPredicate(**{**plain, **changed})
+
+
+def test_envelope_round_trip(world: World) -> None:
+    """What a trusted key signed opens to the same bytes, with the signer's keyid, as DSSE v1 lays it out."""
+    payload = "line\nünï\0".encode()
+    content = world.signer.envelope(payload)
+    assert world.ledger.keyring.open(content, "here") == (payload, world.keyid)
+    envelope = json.loads(content)
+    assert envelope["payloadType"] == "application/vnd.in-toto+json"
+    assert base64.b64decode(envelope["payload"]) == payload
+    assert [signature["keyid"] for signature in envelope["signatures"]] == [world.keyid]
+
+
+def test_signature_is_over_the_pre_authentication_encoding(world: World) -> None:
+    """The signature verifies with plain ECDSA over "DSSEv1 28 application/vnd.in-toto+json N payload", as the protocol says."""
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    signature = json.loads(world.signer.envelope(b"hello world"))["signatures"][0]["sig"]
+    key = serialization.load_pem_public_key(world.public.read_bytes())
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    message = b"DSSEv1 28 application/vnd.in-toto+json 11 hello world"
+    key.verify(base64.b64decode(signature), message, ec.ECDSA(hashes.SHA256()))
+
+
+def test_private_key_is_its_owners(world: World) -> None:
+    """The private key is readable by its owner alone, and is never overwritten."""
+    assert world.signer.path.stat().st_mode & 0o077 == 0
+    with pytest.raises(FileExistsError):
+        make_key(world.signer.path, world.folder / "trusted")
+    world.public.write_bytes(b"-----BEGIN PUBLIC KEY-----\nxx\n-----END PUBLIC KEY-----\n")
+    with pytest.raises(TamperError, match="is not a public key"):
+        Keyring(world.folder / "trusted")
+    (world.folder / "bad.pem").write_bytes(b"no key")
+    for path in (world.folder / "bad.pem", world.folder / "none.pem"):
+        with pytest.raises(InputError):
+            Signer(path)
+
+
+def spoiled(content: bytes, **changed: Any) -> bytes:
+    return json.dumps({**json.loads(content), **changed}).encode()
+
+
+def test_untrusted_and_foreign_envelopes(world: World) -> None:
+    """A signature by another key, under a borrowed keyid, of another payload type, or none at all, is refused."""
+    ring = world.ledger.keyring
+    good, foreign = world.signer.envelope(b"x"), world.stranger().envelope(b"x")
+    signatures = json.loads(foreign)["signatures"]
+    borrowed = spoiled(foreign, signatures=[{**signatures[0], "keyid": world.keyid}])
+    for content, says in (
+        (foreign, "no trusted key"),
+        (spoiled(good, signatures=[]), "no trusted key"),
+        (borrowed, "is not what was signed"),
+        (spoiled(good, payload=base64.b64encode(b"y").decode()), "is not what was signed"),
+        (spoiled(good, payloadType="application/json"), "unknown type"),
+        (spoiled(good, payload="eA"), "is not a DSSE envelope"),
+        (b"", "is not a DSSE envelope"),
+        (b"[" * 100_000, "is not a DSSE envelope"),
+        (b" " * (16 * 1024 * 1024 + 1), "too large"),
+    ):
+        with pytest.raises(TamperError, match=says):
+            ring.open(content, "here")
+    both = spoiled(good, signatures=signatures + json.loads(good)["signatures"])
+    assert ring.open(both, "here") == (b"x", world.keyid)
+
+
+def test_every_flipped_byte(world: World) -> None:
+    """Whichever byte of a promotion's or a run's file is changed, the entry is refused or says what it said."""
+    (first,) = world.promote(1)
+    run = world.ledger.add_run(run_predicate(), world.signer)
+    runs = world.ledger.folder / "runs" / "mail" / f"{run.entry}.json"
+    n_accepted = 0
+    for path, read in (
+        (world.promotion(1), lambda: world.ledger.promotions("mail")[0].predicate == first.predicate),
+        (runs, lambda: world.ledger.runs("mail")[0] == run),
+    ):
+        content = path.read_bytes()
+        for position in range(len(content)):
+            for mask in (0x01, 0x80) if position % 3 else (0x01, 0x20, 0xFF):
+                changed = bytearray(content)
+                changed[position] ^= mask
+                path.write_bytes(changed)
+                try:
+                    assert read(), f"byte {position} of {path.name} gave another meaning"
+                    n_accepted += 1
+                except TamperError:
+                    pass
+        path.write_bytes(content)
+        assert read()
+    assert n_accepted < 40  # blanks between JSON tokens and unused bits of base64 alone
+
+
+def test_promotions_come_back_in_order(world: World) -> None:
+    """Promotions come back as they were added, the last is in force, and a time gives the one in force then."""
+    added = world.promote(3)
+    assert world.ledger.promotions("mail") == added
+    assert world.ledger.champion("mail") == added[2]
+    assert world.ledger.champion("mail", at="2026-11-02T23:59:59Z") == added[1]
+    assert world.ledger.champion("mail", at="2026-11-01T10:00:00Z") == added[0]
+    assert world.ledger.champion("mail", at="2026-10-31T00:00:00Z") is None
+    assert world.ledger.promotions("other") == []
+
+
+def test_gap(world: World) -> None:
+    """A missing promotion breaks the chain, wherever it is missing."""
+    for gone in (1, 2):
+        (world.folder / str(gone)).mkdir()
+        other = World(world.folder / str(gone))
+        other.promote(3)
+        other.promotion(gone).unlink()
+        with pytest.raises(TamperError, match="without a gap"):
+            other.ledger.promotions("mail")
+
+
+@pytest.mark.parametrize("parent", [None, C])
+def test_wrong_parent(world: World, parent: str | None) -> None:
+    """A promotion, however well signed, has to name the entry before it."""
+    world.promote(1)
+    world.ledger.add_promotion(promotion("0002", parent), world.signer)
+    with pytest.raises(TamperError, match="does not follow"):
+        world.ledger.promotions("mail")
+
+
+def test_replaced_first_entry(world: World) -> None:
+    """An entry replaced by another signed one breaks the link of the entry after it."""
+    world.promote(2)
+    world.promotion(1).unlink()
+    world.ledger.add_promotion(promotion("0001", None, reason="Another."), world.signer)
+    with pytest.raises(TamperError, match="does not follow"):
+        world.ledger.promotions("mail")
+
+
+def test_moved_entry(world: World) -> None:
+    """An entry under another number, in another recipe, or of another kind is refused."""
+    world.promote(2)
+    for recipe, number in (("other", 1), ("mail", 3)):
+        target = world.promotion(number, recipe)
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(world.promotion(1).read_bytes())
+        with pytest.raises(TamperError, match="without a gap"):
+            world.ledger.promotions(recipe)
+        target.unlink()
+    run = world.ledger.add_run(run_predicate(), world.signer)
+    path = world.ledger.folder / "runs" / "mail" / f"{run.entry}.json"
+    world.promotion(3).write_bytes(path.read_bytes())
+    with pytest.raises(TamperError, match="another kind"):
+        world.ledger.promotions("mail")
+    for target in (path.with_name(f"{A}.json"), world.ledger.folder / "runs" / "other" / path.name):
+        target.parent.mkdir(exist_ok=True)
+        path.rename(target)
+        with pytest.raises(TamperError, match="a name that is not its own"):
+            world.ledger.runs(target.parent.name)
+        target.rename(path)
+
+
+def test_a_number_is_taken_once(world: World) -> None:
+    """Of two promotions of one number the second raises BusyError, the first stays, and nothing else lies there."""
+    (first,) = world.promote(1)
+    content = world.promotion(1).read_bytes()
+    with pytest.raises(BusyError, match="somebody was faster"):
+        world.ledger.add_promotion(promotion("0001", None, model_id=C), world.signer)
+    assert world.promotion(1).read_bytes() == content
+    assert world.ledger.promotions("mail") == [first]
+    assert list(world.promotion(1).parent.iterdir()) == [world.promotion(1)]
+
+
+def test_runs_and_blobs(world: World) -> None:
+    """Runs come back oldest first; a blob comes back under its digest, and missing or changed ones are refused."""
+    late = world.ledger.add_run(run_predicate(finished_at="2026-11-02T10:00:00Z"), world.signer)
+    early = world.ledger.add_run(run_predicate(), world.signer)
+    assert world.ledger.runs("mail") == [early, late]
+    digest = world.ledger.add_blob(b"record")
+    assert digest == sha256_bytes(b"record")
+    assert world.ledger.blob(digest) == b"record"
+    path = world.ledger.folder / "blobs" / digest
+    path.write_bytes(b"Record")
+    with pytest.raises(TamperError, match="is not what was signed"):
+        world.ledger.blob(digest)
+    world.ledger.add_blob(b"record")
+    assert world.ledger.blob(digest) == b"record"
+    for wrong, says in ((A, "missing"), ("../trusted", "64 hex digits"), (digest + "\n", "64 hex digits")):
+        with pytest.raises(TamperError, match=says):
+            world.ledger.blob(wrong)
+
+
+def command(folder: Path, signature: Path, public: Path) -> int:
+    """Return what the ``model_signing`` command line says of a folder, in a process of its own."""
+    code = "from model_signing._cli import main; main()"
+    call = [sys.executable, "-c", code, "verify", "key", str(folder)]
+    call += ["--signature", str(signature), "--public_key", str(public)]
+    return subprocess.run(call, capture_output=True, check=False, timeout=120).returncode
+
+
+def test_model_signature(world: World) -> None:
+    """Our signature is accepted by the ``model_signing`` command line and by us; one changed byte breaks it for both."""
+    model, signature = world.folder / "model", world.ledger.signature_path(A)
+    (model / "sub").mkdir(parents=True)
+    (model / "model.safetensors").write_bytes(bytes(range(256)) * 40)
+    (model / "sub" / "config.json").write_text("{}")
+    sign_model(model, signature, world.signer.path)
+    verify_model(model, signature, world.public)
+    assert command(model, signature, world.public) == 0
+
+    content = (model / "model.safetensors").read_bytes()
+    (model / "model.safetensors").write_bytes(content[:5000] + bytes([content[5000] ^ 1]) + content[5001:])
+    with pytest.raises(TamperError, match="is not what was signed"):
+        verify_model(model, signature, world.public)
+    assert command(model, signature, world.public) != 0
+    (model / "model.safetensors").write_bytes(content)
+
+    make_key(world.folder / "keys" / "other.pem", world.folder / "untrusted")
+    with pytest.raises(TamperError, match="is not what was signed"):
+        verify_model(model, signature, next((world.folder / "untrusted").glob("*.pem")))
+    (model / "added.py").write_text("")
+    with pytest.raises(TamperError, match="is not what was signed"):
+        verify_model(model, signature, world.public)
+    (model / "added.py").unlink()
+    with pytest.raises(TamperError, match="is absent"):
+        verify_model(model, signature.with_name("none.sig"), world.public)
+
+
+def test_damaged_model_signature(world: World) -> None:
+    """A signature file with a changed byte is refused and nothing else, or still verifies the very same folder."""
+    model, signature = world.folder / "model", world.folder / "model.sig"
+    model.mkdir()
+    (model / "a").write_bytes(b"a")
+    sign_model(model, signature, world.signer.path)
+    content = signature.read_bytes()
+    n_refused = 0
+    for position in range(0, len(content), 7):
+        signature.write_bytes(content[:position] + bytes([content[position] ^ 0x15]) + content[position + 1 :])
+        try:
+            verify_model(model, signature, world.public)
+        except TamperError:
+            n_refused += 1
+    assert n_refused > 0.9 * len(range(0, len(content), 7))

@@ -1,0 +1,60 @@
+"""The linear probe."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+
+from graft.stats import choose_C, fit_probe
+from graft.stats.probe import GRID
+
+
+@pytest.fixture
+def iris() -> tuple[np.ndarray, np.ndarray]:
+    data = load_iris()
+    features = data.data / np.linalg.norm(data.data, axis=1, keepdims=True)
+    return features.astype(np.float32), data.target_names[data.target].astype(str)
+
+
+def test_probe_is_at_the_optimum(iris: tuple[np.ndarray, np.ndarray]) -> None:
+    """The probe minimises the penalised cross-entropy: its gradient there is 0, so no seed can matter."""
+    features, labels = iris
+    probe = fit_probe(features, labels, C=10.0)
+    error = probe.predict_proba(features) - (labels[:, None] == probe.classes_)
+    gradient = error.T @ features * 10.0 + probe.coef_
+    assert np.abs(gradient).max() < 0.05 * np.abs(probe.coef_).max()
+    assert np.abs(error.sum(axis=0)).max() < 0.05
+
+
+def out_of_fold(features: np.ndarray, labels: np.ndarray, C: float, n_folds: int, seed: int) -> np.ndarray:
+    """Return the hits of refitting fold by fold."""
+    hits = np.zeros(len(labels), dtype=bool)
+    for train, test in StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(features, labels):
+        fitted = LogisticRegression(C=C, max_iter=1000).fit(features[train], labels[train])
+        hits[test] = fitted.predict(features[test]) == labels[test]
+    return hits
+
+
+def test_chosen_penalty_has_the_most_hits(iris: tuple[np.ndarray, np.ndarray]) -> None:
+    """The chosen C has the most out-of-fold hits, the hits are those of refitting fold by fold, and a seed repeats."""
+    features, labels = iris
+    C, found = choose_C(features, labels, n_folds=5, seed=3)
+    by_hand = {candidate: out_of_fold(features, labels, candidate, 5, 3) for candidate in GRID}
+    assert len({hits.sum() for hits in by_hand.values()}) > 1
+    best = max(GRID, key=lambda candidate: (by_hand[candidate].sum(), -candidate))
+    assert best == C
+    assert (found == by_hand[C]).all()
+    again = choose_C(features, labels, n_folds=5, seed=3)
+    assert (again[0], again[1].tolist()) == (C, found.tolist())
+
+
+def test_rare_class_means_fewer_folds() -> None:
+    """A class of two rows is no error: there are then two folds."""
+    labels = np.repeat(["a", "b", "c"], [40, 40, 2])
+    features = np.random.default_rng(0).normal(0, 1, (82, 3)).astype(np.float32)
+    C, hits = choose_C(features, labels, n_folds=5, seed=0)
+    assert (hits == out_of_fold(features, labels, C, 2, 0)).all()
+    assert (hits != out_of_fold(features, labels, C, 5, 0)).any()
