@@ -20,7 +20,8 @@ _N_NAMED = 20
 def content_key(text: str) -> str:
     """Return 16 hex digits that name a text's content: equal for texts that differ in case, spacing, punctuation or Unicode form.
 
-    Symbols such as currency signs and emoji count, and so do vowel signs; a text of punctuation alone is named by it.
+    Currency and mathematical signs are form too ("a $1 charge" and "a £1 charge" ask the same); emoji and vowel signs count.
+    A text of signs alone is named by them.
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
     normal = _SPACE.sub(" ", folded.translate(_punctuation())).strip() or folded.strip()
@@ -29,8 +30,8 @@ def content_key(text: str) -> str:
 
 @cache
 def _punctuation() -> dict[int, str]:
-    """Return every punctuation, separator and control character, each to become a blank."""
-    kinds = ("P", "Z", "Cc", "Cf")
+    """Return every punctuation, separator, control, currency and mathematical character, each to become a blank."""
+    kinds = ("P", "Z", "Cc", "Cf", "Sc", "Sm", "Sk")
     return {code: " " for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)).startswith(kinds)}
 
 
