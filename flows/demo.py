@@ -26,23 +26,23 @@ def run_demo(folder: Path) -> None:
     out, began = console(), time.monotonic()
     carried_data = carried("support")
     n_rows = len(read_table(carried_data / "messages.csv"))
-    out.print(f"graft demo  the whole cycle on {n_rows:,} bundled messages, minutes on 2 cores", style="bold")
+    out.print(f"graft demo  the whole cycle on {n_rows:,} bundled messages, a few minutes on 2 cores", style="bold")
     out.print(f"Scratch workspace {folder}. Nothing is sent anywhere.")
     workspace = _prepare(folder, carried_data)
 
-    _title(1, "Train, compare, decide: graft run support")
+    _title(1, "Validate, train, compare, decide", "graft run support")
     facts = run_recipe(workspace, RECIPE, title=False)
 
     if facts["ran"]:
-        _title(2, "The same command again")
+        _title(2, "The same command again", "graft run support")
         run_recipe(workspace, RECIPE, title=False)
 
     records = []
     if facts["champion"]:
         for n, (name, what) in enumerate(BATCHES, start=3):
-            _title(n, f"{what}: graft monitor support {name}")
+            _title(n, what, f"graft monitor support {name}")
             records.append(monitor_batch(workspace, RECIPE, carried_data / name, title=False))
-        _title(6, "From the champion back to base and raw data: graft audit support")
+        _title(6, "From the champion back to its base and raw data", "graft audit support")
         audit_chain(workspace, RECIPE, title=False)
 
     out.print("\nWhat came out", style="bold")
@@ -54,7 +54,7 @@ def run_demo(folder: Path) -> None:
     out.print(f"  took     {human(time.monotonic() - began)}")
     for line in next_lines(
         (f"cd {folder}", "everything above is here"),
-        ("graft new NAME --data FILE --text COLUMN --label COLUMN", ""),
+        ("graft new --help", "the same with your own rows"),
     ):
         out.print(line)
 
@@ -67,5 +67,7 @@ def _prepare(folder: Path, data: Path) -> Workspace:
     return workspace
 
 
-def _title(n: int, text: str) -> None:
-    console().print(f"\n{n}. {text}\n", style="bold")
+def _title(n: int, what: str, command: str) -> None:
+    out = console()
+    out.print(f"\n{n}. {what}", style="bold")
+    out.print(f"   $ {command}\n", style="dim")

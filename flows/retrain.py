@@ -84,7 +84,11 @@ def reproduce_stage(here: Workspace, recipe: str, step: str) -> Record:
     for listener in listeners():
         listener.started(step)
 
+    reused = False
+
     def hear(line: str) -> None:
+        nonlocal reused
+        reused = reused or "didn't change" in line
         if line.startswith("progress\t"):
             _, done, total, note = line.split("\t", 3)
             for listener in listeners():
@@ -96,7 +100,7 @@ def reproduce_stage(here: Workspace, recipe: str, step: str) -> Record:
     record = load_record(here.record(recipe, step), step)
     log.info("%s: %s", outcome(record), record.because or record.summary)
     for listener in listeners():
-        listener.finished(step, record)
+        listener.finished(step, record, reused=reused)
     return record
 
 

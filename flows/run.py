@@ -10,7 +10,6 @@ from graft.errors import GraftError, StepError
 from graft.records import DecisionRecord, load_record
 from tasks.nothing import nothing_to_do
 from tasks.pin import pin
-from tasks.versions import whoami
 from tasks.workspace import Workspace
 
 
@@ -33,15 +32,14 @@ def run_recipe(workspace: Workspace, name: str, *, show: bool = True, title: boo
         if show:
             for line in headline_lines("NOTHING TO DO", because):
                 out.print(line)
-            for line in next_lines(
-                (f"graft status {name}", "champion and alarms"), (f"graft audit {name}", "check its chain, offline")
-            ):
-                out.print(line)
+            if title:
+                for line in next_lines((f"graft status {name}", "champion and alarms")):
+                    out.print(line)
         return _facts(workspace, name, did=False, because=because)
     _run_flow(workspace, name, watched=show)
     facts = _facts(workspace, name, did=True, because="")
     if show:
-        _show_end(workspace, name)
+        _show_end(workspace, name, guide=title)
     return facts
 
 
@@ -92,23 +90,33 @@ def _facts(workspace: Workspace, name: str, *, did: bool, because: str) -> dict[
     }
 
 
-def _show_end(workspace: Workspace, name: str) -> None:
+def _is_champion(workspace: Workspace, decision: DecisionRecord) -> bool:
+    champion = workspace.ledger().champion(decision.recipe)
+    return champion is not None and champion.predicate.model_id == decision.model_id
+
+
+def _show_end(workspace: Workspace, name: str, *, guide: bool) -> None:
+    """Show the verdict, what stood in its way, the page and, to guide a person on, what comes next."""
     out = console()
     decision = _decision(workspace, name)
     for line in verdict_lines(decision):
         out.print(line)
     page = (workspace.pages(name) / "report.html").relative_to(workspace.root)
     out.print(f"\n  report   {page}")
+    if not guide:
+        return
     if decision.verdict == "promote":
         after = (
             (f"graft audit {name}", "check the chain, offline"),
             (f"graft monitor {name} BATCH", "look at a production batch"),
         )
-    elif decision.model_id:
+    elif decision.model_id and not _is_champion(workspace, decision):
         after = (
             (f"graft status {name}", "what is in force"),
-            (f'graft promote {name} --reason "..."', f"promote anyway; signed by {whoami(workspace.root)}"),
+            (f'graft promote {name} --reason "..."', "promote anyway; signed by you"),
         )
+    elif decision.model_id:
+        after = ((f"graft status {name}", "what is in force"),)
     else:
         after = ((f"graft run {name}", "again, once the data is mended"),)
     for line in next_lines(*after):

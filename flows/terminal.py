@@ -52,9 +52,8 @@ def console(*, stderr: bool = False) -> Console:
     )
 
 
-def row(word: str, outcome_: str, detail: str, seconds: float | None = None) -> Text:
+def row(word: str, outcome_: str, detail: str, took: str = "") -> Text:
     """Return one line: what, outcome, detail, and how long it took at the right edge."""
-    took = human(seconds) if seconds is not None else ""
     room = WIDTH - 2 - 14 - 10 - (len(took) + 1 if took else 0)
     text = Text("  ")
     text.append(f"{word:<14}")
@@ -83,7 +82,7 @@ def said(estimate: Estimate) -> str:
     """Return an estimate with interval and n, in its unit."""
     value, low, high = estimate.value, estimate.ci_low, estimate.ci_high
     if estimate.unit == "points":
-        return f"{value * 100:+.1f} points [{low * 100:+.1f}, {high * 100:+.1f}], n {estimate.n:,}"
+        return f"{_points(value)} points [{_points(low)}, {_points(high)}], n {estimate.n:,}"
     if estimate.method == "counted":
         return f"{value:.1%} of {estimate.n:,}" if estimate.unit == "fraction" else f"{value:,.0f} of {estimate.n:,}"
     if estimate.unit == "fraction":
@@ -91,12 +90,17 @@ def said(estimate: Estimate) -> str:
     return f"{value:.3f} [{low:.3f}, {high:.3f}], n {estimate.n:,}"
 
 
+def _points(value: float) -> str:
+    """Return a difference in points, with its sign; what rounds to nothing is +0.0."""
+    return f"{round(value * 100, 1) + 0.0:+.1f}"
+
+
 def bound(check: Check) -> str:
     """Return a check's bound in words."""
     word = "at least" if check.relation == "at_least" else "at most"
     unit = check.observed.unit
     number = {
-        "points": f"{check.bound * 100:+.1f} points",
+        "points": f"{_points(check.bound)} points",
         "fraction": f"{check.bound:.1%}",
         "rows": f"{check.bound:,.0f}",
         "auc": f"{check.bound:.3f}",
@@ -148,21 +152,20 @@ class Watcher:
             left = (time.monotonic() - self.began) * (total - done) / max(1, done)
             self._plain(step, "running", f"{note}, about {human(left)} left")
 
-    def finished(self, step: str, record: Record) -> None:
+    def finished(self, step: str, record: Record, *, reused: bool) -> None:
         self._stop()
-        seconds = time.monotonic() - self.began
+        took = "as before" if reused else human(time.monotonic() - self.began)
         detail = "" if record.status == "skipped" else record.summary
-        self.line(step, outcome(record), "" if detail == "written" else detail, seconds)
+        self.line(step, outcome(record), "" if detail == "written" else detail, took)
 
     def effect(self, name: str, outcome_: str, detail: str) -> None:
-        self.line(name, outcome_, detail, None)
+        self.line(name, outcome_, detail, "")
 
-    def line(self, word: str, outcome_: str, detail: str, seconds: float | None) -> None:
+    def line(self, word: str, outcome_: str, detail: str, took: str) -> None:
         if self.live:
-            self.out.print(row(word, outcome_, detail, seconds))
+            self.out.print(row(word, outcome_, detail, took))
         else:
-            took = f" ({human(seconds)})" if seconds is not None else ""
-            self._plain(word, outcome_, f"{detail}{took}")
+            self._plain(word, outcome_, f"{detail} ({took})" if took else detail)
 
     def close(self) -> None:
         self._stop()

@@ -71,7 +71,9 @@ def bias_checks(slices: tuple[Slice, ...], *, max_gap: float, policy: Policy) ->
 
 
 def _origin(one: Slice, max_gap: float) -> str:
-    """Say whether a large gap was there before tuning."""
-    if one.gap.value >= -max_gap:
+    """Say of a gap that is surely too large whether it was there before tuning."""
+    if one.gap.ci_high >= -max_gap:
         return ""
-    return "the frozen base has it too" if one.probe_gap.value < -max_gap else "came in with tuning"
+    if one.probe_gap.ci_high < -max_gap:
+        return "the frozen base has it too"
+    return "came in with tuning" if one.probe_gap.ci_low >= -max_gap else "whether the frozen base has it cannot be told"
