@@ -14,6 +14,7 @@ demo: $(READY)
 test: $(READY)
 	@echo "Running the tests; the slow ones are left out (make slow runs them)."
 	@$(BIN)/python -m pytest -q
+	@echo "All tests passed. make demo shows the whole cycle; README.md says what it does."
 
 slow: $(READY)
 	@$(BIN)/python -m pytest -q -m slow
