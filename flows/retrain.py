@@ -31,6 +31,7 @@ from tasks.workspace import Workspace
 
 CHATTER = (
     "Updating lock file",
+    "Data and pipelines are up to date",
     "To track the changes",
     "git add",
     "To enable auto staging",

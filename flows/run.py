@@ -8,6 +8,7 @@ from typing import Any
 from flows.terminal import Watcher, console, headline_lines, next_lines, verdict_lines
 from graft.errors import GraftError, StepError
 from graft.records import DecisionRecord, load_record
+from tasks.locks import hold
 from tasks.nothing import nothing_to_do
 from tasks.pin import pin
 from tasks.workspace import Workspace
@@ -19,7 +20,9 @@ def run_recipe(workspace: Workspace, name: str, *, show: bool = True, title: boo
     Raises:
         GraftError: a step could not finish, or its input is wrong.
     """
-    inputs = pin(workspace, name)
+    with hold(workspace.lock(f"{name}.run"), name):
+        inputs = pin(workspace, name)
+        because = nothing_to_do(workspace, name)
     out = console()
     if show and title:
         out.print(f"{name}  {datetime.now(UTC):%Y-%m-%d %H:%M} UTC", style="bold")
@@ -27,7 +30,6 @@ def run_recipe(workspace: Workspace, name: str, *, show: bool = True, title: boo
         number = champion.predicate.number if champion else "none yet"
         out.print(f"data {inputs.dataset.name} sha256:{inputs.dataset.sha256[:12]}  champion {number}")
         out.print()
-    because = nothing_to_do(workspace, name)
     if because:
         if show:
             for line in headline_lines("NOTHING TO DO", because):

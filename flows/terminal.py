@@ -198,7 +198,7 @@ def verdict_lines(decision: DecisionRecord) -> list[Text]:
 
 def headline_lines(word: str, sentence: str) -> list[Text]:
     """Return a verdict in its colour and its sentence, wrapped."""
-    wrapped = textwrap.wrap(sentence, WIDTH - len(word) - 2) or [""]
+    wrapped = textwrap.wrap(shorten(sentence, 1000), WIDTH - len(word) - 2) or [""]
     first = Text(word, style=STYLES.get(word, "bold")).append(f"  {wrapped[0]}", style="not bold default")
     return [first, *(Text(" " * (len(word) + 2) + line) for line in wrapped[1:])]
 

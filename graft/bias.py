@@ -76,4 +76,6 @@ def _origin(one: Slice, max_gap: float) -> str:
         return ""
     if one.probe_gap.ci_high < -max_gap:
         return "the frozen base has it too"
-    return "came in with tuning" if one.probe_gap.ci_low >= -max_gap else "whether the frozen base has it cannot be told"
+    return (
+        "came in with tuning" if one.probe_gap.ci_low >= -max_gap else "whether the frozen base has it cannot be told"
+    )

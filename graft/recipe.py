@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -20,12 +20,16 @@ NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
 """Names of recipes and datasets: they become folders, stage names and ledger paths."""
 
 
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_. -]{0,99}$")]
+"""A file in the dataset's folder: no path leads out of it."""
+
+
 class Data(Value):
     """Which rows, and what their columns mean."""
 
     dataset: str = Field(description="folder below data/datasets", pattern=NAME.pattern)
-    train: str = Field(description="file of the dataset with the rows to train on (CSV, JSONL or Parquet)")
-    test: str | None = Field(description="file with the test rows; null: a share of the rows is set aside by hash")
+    train: FileName = Field(description="file of the dataset with the rows to train on (CSV, TSV, JSONL or Parquet)")
+    test: FileName | None = Field(description="file with the test rows; null: a share of the rows is set aside by hash")
     text: str = Field(description="column with the text")
     label: str = Field(description="column with the class")
     group: str | None = Field(description="column whose rows stay together on one side (customer, patient); null: none")

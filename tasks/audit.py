@@ -121,16 +121,17 @@ def _run_of(ledger: Ledger, promotion: Promotion) -> Run:
 
 
 def _verify_records(ledger: Ledger, run: Run, walk: Walk) -> Inputs:
-    """Verify every record of a run, and that each names the records that stand beside it."""
+    """Verify every record of a run, and that all were made from the same records, the same files and the pinned raw data."""
     predicate = run.predicate
     ledger.blob(predicate.recipe_sha256)
     inputs = Inputs.model_validate_json(ledger.blob(predicate.inputs_sha256))
+    named = {**predicate.records, **{f"dataset/{file.path}": file.sha256 for file in inputs.dataset.files}}
     for step, digest in predicate.records.items():
         content = ledger.blob(digest)
         record: Record = Skip.model_validate_json(content)
-        for upstream, named in record.inputs.items():
-            if upstream in predicate.records and predicate.records[upstream] != named:
-                raise TamperError(f"The record of {step} names another record of {upstream}.", where=run.entry)
+        for what, sha256 in record.inputs.items():
+            if named.setdefault(what, sha256) != sha256:
+                raise TamperError(f"The record of {step} was made from another {what}.", where=run.entry)
         walk.n_records += 1
     if inputs.dataset.sha256 != predicate.dataset_sha256:
         raise TamperError("A run's entry names another dataset than its inputs.", where=run.entry)
@@ -158,7 +159,7 @@ def _verify_folder(workspace: Workspace, ledger: Ledger, promotion: Promotion, r
         raise TamperError(
             "A promoted model lacks a file.", where=f"{folder}: {', '.join(gone)}", do=f"dvc checkout {pointer}"
         )
-    verify_model(folder, ledger.signature_path(model_id), ledger.keyring.files[promotion.keyid])
+    walk.keyids.add(verify_model(folder, ledger.signature_path(model_id), ledger.keyring))
     walk.n_signatures += 1
     walk.n_files += len(files)
     walk.n_bytes += sum(file.size for file in files)

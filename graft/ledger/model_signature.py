@@ -8,6 +8,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 
 from graft.errors import TamperError
+from graft.ledger.dsse import Keyring
 
 
 def sign_model(folder: Path, signature: Path, private_key: Path) -> None:
@@ -20,8 +21,8 @@ def sign_model(folder: Path, signature: Path, private_key: Path) -> None:
     os.replace(temporary, signature)
 
 
-def verify_model(folder: Path, signature: Path, public_key: Path) -> None:
-    """Verify that a folder holds exactly the files that were signed.
+def verify_model(folder: Path, signature: Path, keyring: Keyring) -> str:
+    """Verify that a folder holds exactly the files that were signed; return the keyid of the trusted key that signed them.
 
     Raises:
         TamperError: the signature is absent, by another key, or over other bytes.
@@ -30,7 +31,13 @@ def verify_model(folder: Path, signature: Path, public_key: Path) -> None:
 
     if not signature.is_file():
         raise TamperError("A model's signature is absent.", where=str(signature))
-    try:
-        verifying.Config().use_elliptic_key_verifier(public_key=public_key).verify(folder, signature)
-    except (InvalidSignature, ValueError, KeyError, TypeError, AttributeError, IndexError, OSError) as error:
-        raise TamperError("A model is not what was signed.", where=f"{folder}, {signature.name}: {error}") from error
+    failure: Exception | None = None
+    for keyid, public_key in keyring.files.items():
+        try:
+            verifying.Config().use_elliptic_key_verifier(public_key=public_key).verify(folder, signature)
+        except (InvalidSignature, ValueError, KeyError, TypeError, AttributeError, IndexError, OSError) as error:
+            failure = failure or error
+        else:
+            return keyid
+    where = f"{folder}, {signature.name}: {failure or 'no key is trusted'}"
+    raise TamperError("A model is not what was signed by a trusted key.", where=where) from failure

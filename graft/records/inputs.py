@@ -35,7 +35,7 @@ class Champion(Value):
     entry: Sha256
     model_id: Sha256
     base_sha256: Sha256
-    folder: str
+    folder: str = Field(pattern=r"^registry/[a-z0-9-]{1,63}/[0-9]{4,9}$")
 
 
 class Inputs(Value):

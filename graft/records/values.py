@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Outcome = Literal["passed", "failed", "cannot_tell"]
@@ -25,6 +25,14 @@ class FileDigest(Value):
     path: str
     sha256: Sha256
     size: int = Field(ge=0)
+
+    @field_validator("path")
+    @classmethod
+    def _stays_inside(cls, path: str) -> str:
+        parts = path.split("/")
+        if not path.isprintable() or "\\" in path or not all(parts) or {".", ".."} & set(parts):
+            raise ValueError("a file's path may not lead out of its folder")
+        return path
 
 
 class Estimate(Value):

@@ -12,6 +12,7 @@ import typer
 from flows.cli import app
 from tasks.init import init
 from tasks.versions import environment
+from tasks.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 HEAVY = [
@@ -89,6 +90,15 @@ def test_help_imports_nothing_heavy() -> None:
     code = f"import sys, flows.cli; print([m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", [["status"], ["status", "support"], ["audit", "support"], ["run", "support"]])
+def test_what_is_printed_is_ascii_and_fits_80_columns(promoted_once: Workspace, command: list[str]) -> None:
+    """Off a terminal too: no colour codes, no line longer than a terminal is wide, nothing that is not ASCII."""
+    done = graft(promoted_once.root, *command)
+    assert done.returncode == 0, done.stderr
+    lines = [line.replace(str(promoted_once.root), "/w") for line in done.stdout.splitlines()]
+    assert [line for line in lines if len(line) > 80 or not line.isascii() or "\x1b" in line] == []
 
 
 def test_every_command_and_option_is_documented() -> None:

@@ -17,6 +17,9 @@ from flows.retrain import retrain, worth_retrying
 from flows.run import run_recipe
 from graft.errors import BusyError, InputError
 from graft.records import DecisionRecord, load_record
+from tasks.audit import audit
+from tasks.init import init
+from tasks.locks import hold
 from tasks.promote import promote_by_hand, roll_back
 from tasks.steps import STEPS
 from tasks.versions import dvc, environment, git
@@ -94,6 +97,18 @@ def test_bad_data_fails_once_and_is_not_retried(promoted: Workspace) -> None:
     assert all(task.run_count == 1 for task in failed)
 
 
+def test_a_second_run_of_the_same_recipe_is_told_who_runs(promoted: Workspace) -> None:
+    """While one run holds a recipe, another is told so at once and pins nothing under its feet."""
+    pinned = promoted.inputs("support").read_bytes()
+    promoted.recipe_path("support").write_text(promoted.recipe_path("support").read_text() + "# edited\n")
+    with (
+        hold(promoted.lock("support.run"), "support"),
+        pytest.raises(BusyError, match="Another process holds support"),
+    ):
+        run_recipe(promoted, "support", show=False)
+    assert promoted.inputs("support").read_bytes() == pinned
+
+
 def test_only_a_held_lock_is_worth_retrying() -> None:
     """Retrying mends a lock that another process holds; it never mends data."""
 
@@ -126,12 +141,17 @@ def test_a_held_candidate_by_hand_then_back_then_never_again_by_itself(
     assert (by_hand.predicate.number, by_hand.predicate.overrides) == ("0002", True)
     assert not run_recipe(promoted, "support", show=False)["ran"]
 
+    promoted.private_key.unlink()
+    init(promoted.root)  # another person, another key
     back = roll_back(promoted, "support", "more complaints")
+    assert back.keyid != by_hand.keyid
     assert (back.predicate.number, back.predicate.action, back.predicate.model_number) == ("0003", "rollback", "0001")
     champion = promoted.ledger().champion("support")
     first = promoted.ledger().promotions("support")[0]
     assert champion is not None
     assert champion.predicate.model_id == first.predicate.model_id
+
+    assert audit(promoted, "support").verdict == "intact"
 
     facts = run_recipe(promoted, "support", show=False)
     assert facts["ran"]

@@ -275,25 +275,25 @@ def test_model_signature(world: World) -> None:
     (model / "model.safetensors").write_bytes(bytes(range(256)) * 40)
     (model / "sub" / "config.json").write_text("{}")
     sign_model(model, signature, world.signer.path)
-    verify_model(model, signature, world.public)
+    verify_model(model, signature, world.ledger.keyring)
     assert command(model, signature, world.public) == 0
 
     content = (model / "model.safetensors").read_bytes()
     (model / "model.safetensors").write_bytes(content[:5000] + bytes([content[5000] ^ 1]) + content[5001:])
     with pytest.raises(TamperError, match="is not what was signed"):
-        verify_model(model, signature, world.public)
+        verify_model(model, signature, world.ledger.keyring)
     assert command(model, signature, world.public) != 0
     (model / "model.safetensors").write_bytes(content)
 
     make_key(world.folder / "keys" / "other.pem", world.folder / "untrusted")
     with pytest.raises(TamperError, match="is not what was signed"):
-        verify_model(model, signature, next((world.folder / "untrusted").glob("*.pem")))
+        verify_model(model, signature, Keyring(world.folder / "untrusted"))
     (model / "added.py").write_text("")
     with pytest.raises(TamperError, match="is not what was signed"):
-        verify_model(model, signature, world.public)
+        verify_model(model, signature, world.ledger.keyring)
     (model / "added.py").unlink()
     with pytest.raises(TamperError, match="is absent"):
-        verify_model(model, signature.with_name("none.sig"), world.public)
+        verify_model(model, signature.with_name("none.sig"), world.ledger.keyring)
 
 
 def test_damaged_model_signature(world: World) -> None:
@@ -307,7 +307,7 @@ def test_damaged_model_signature(world: World) -> None:
     for position in range(0, len(content), 7):
         signature.write_bytes(content[:position] + bytes([content[position] ^ 0x15]) + content[position + 1 :])
         try:
-            verify_model(model, signature, world.public)
+            verify_model(model, signature, world.ledger.keyring)
         except TamperError:
             n_refused += 1
     assert n_refused > 0.9 * len(range(0, len(content), 7))

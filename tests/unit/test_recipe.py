@@ -128,3 +128,10 @@ def test_bad_names_are_refused(name: str) -> None:
 def test_good_names_are_kept(name: str) -> None:
     """Lower case, digits and inner hyphens are allowed."""
     assert check_name(name, "recipe") == name
+
+
+@pytest.mark.parametrize("file", ["../mail.csv", "/etc/passwd", "a/b.csv", "", ".hidden", "mail.csv\n"])
+def test_a_data_file_never_lies_outside_the_dataset(tmp_path: Path, file: str) -> None:
+    """``data.train`` and ``data.test`` are names of files, not paths."""
+    for key in ("data.train", "data.test"):
+        assert key in refusal(write(tmp_path, recipe_text("mail", {**OWN, key: file})))

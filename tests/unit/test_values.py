@@ -50,3 +50,10 @@ def test_values_are_frozen_and_closed() -> None:
     for wrong in ("A" * 64, "a" * 63, "a" * 64 + "\n", "../" + "a" * 61):
         with pytest.raises(ValidationError, match="pattern"):
             FileDigest(path="p", sha256=wrong, size=1)
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../a", "a/../b", "a/..", ".", "a//b", "a\\b", "a\nb", ""])
+def test_a_digest_never_names_a_file_outside_its_folder(path: str) -> None:
+    """A path that is absolute, climbs, or hides what it is, is refused on read as on write."""
+    with pytest.raises(ValidationError):
+        FileDigest(path=path, sha256="0" * 64, size=1)

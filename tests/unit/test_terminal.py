@@ -1,0 +1,55 @@
+"""Lines for a terminal: they fit, and text from data can neither colour nor move anything."""
+
+from __future__ import annotations
+
+import pytest
+
+from flows.terminal import WIDTH, check_lines, headline_lines, human, next_lines, row, said, shorten
+from graft.records import Check, Estimate, exact
+
+HOSTILE = "\x1b[31mred\x1b]0;title\x07 \r overwritten\n second line " + "long " * 60
+
+
+def estimate(value: float) -> Estimate:
+    return Estimate(value=value, ci_low=value - 0.1, ci_high=value + 0.1, n=1234, method="m", unit="points")
+
+
+def a_check(name: str, note: str) -> Check:
+    return Check(
+        name=name, step="s", observed=estimate(-0.05), bound=-0.03, relation="at_least", outcome="failed", note=note
+    )
+
+
+def test_no_line_is_wider_than_a_terminal_and_none_carries_control_characters() -> None:
+    """Names of groups, labels and batches come from data; an escape sequence in one must stay text."""
+    lines = [
+        row("measure_bias", "FAILED", HOSTILE, "41m"),
+        *check_lines(a_check(HOSTILE, HOSTILE)),
+        *headline_lines("HOLD", HOSTILE),
+        *next_lines(("graft status support", "what is in force")),
+    ]
+    assert len(lines) > 10
+    for line in lines:
+        assert len(line.plain) <= WIDTH
+        assert line.plain.isprintable()
+
+
+def test_an_estimate_is_said_with_interval_and_n() -> None:
+    """Points with a sign, counted shares without an interval of their own, and no negative zero."""
+    assert said(estimate(-0.053)) == "-5.3 points [-15.3, +4.7], n 1,234"
+    assert said(estimate(-0.0001)).startswith("+0.0 points")
+    assert said(exact(0.25, 108, unit="fraction")) == "25.0% of 108"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.4, "0s"), (64, "64s"), (2460, "41m"), (5400, "1h 30m"), (90_000, "25h 00m")]
+)
+def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> None:
+    """Seconds below a minute and a half, then minutes, then hours and minutes."""
+    assert human(seconds) == words
+
+
+def test_what_is_cut_is_marked() -> None:
+    """A text that does not fit ends in dots."""
+    assert shorten("abcdefghij", 10) == "abcdefghij"
+    assert shorten("abcdefghijk", 10) == "abcdefg..."
