@@ -22,7 +22,7 @@ from tasks.init import init
 from tasks.locks import hold
 from tasks.promote import promote_by_hand, roll_back
 from tasks.steps import STEPS
-from tasks.versions import dvc, environment, git
+from tasks.versions import commit, dvc, environment, git
 from tasks.workspace import Workspace
 from tests.flows.conftest import make_workspace
 
@@ -163,7 +163,7 @@ def test_a_second_clone_gets_the_same_champion_and_has_nothing_to_do(promoted: W
     """Push here, clone and pull there: status, audit and run say the same, with the same digests."""
     remote, clone = tmp_path / "remote", tmp_path / "clone"
     dvc(promoted.root, "remote", "add", "--default", "store", str(remote))
-    git(promoted.root, "commit", "--quiet", "--all", "--message", "a remote")
+    commit(promoted.root, "a remote", [".dvc/config"])
     dvc(promoted.root, "push", "--quiet")
     git(tmp_path, "clone", "--quiet", str(promoted.root), str(clone))
     dvc(clone, "pull", "--quiet")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -88,7 +87,7 @@ def test_a_process_worker_runs_the_scheduled_deployment(
     worker = subprocess.run(
         ["prefect", "worker", "start", "--pool", "graft", "--run-once"],
         cwd=promoted.root,
-        env=server | {"PATH": os.pathsep.join([str(ROOT / ".venv" / "bin"), server["PATH"]])},
+        env=server,
         capture_output=True,
         text=True,
         timeout=500,
