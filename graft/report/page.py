@@ -63,6 +63,7 @@ def render_report(report: Report, *, costs: dict[str, Cost], links: dict[str, st
         "chain": _chain(report),
         "links": {name: target for name, target in links.items() if RELATIVE.fullmatch(target)},
         "command": shlex.quote(report.recipe),
+        "is_champion": report.inputs.champion is not None and report.decide.model_id == report.inputs.champion.model_id,
     }
     return _environment().get_template("report.html.j2").render(values)
 
@@ -109,8 +110,9 @@ def _steps(report: Report, costs: dict[str, Cost]) -> list[Step]:
 
 
 def _checks(steps: Iterable[Step]) -> list[Check]:
-    """Return every check of the run once: decide repeats the checks of the steps before it."""
-    return list({(check.step, check.name): check for step in steps for check in step.record.checks}.values())
+    """Return every check of the run once, in the order in which decide weighs them: it repeats those of the steps before it."""
+    ordered = sorted(steps, key=lambda step: step.name != "decide")
+    return list({(check.step, check.name): check for step in ordered for check in step.record.checks}.values())
 
 
 def _state_of(checks: Iterable[Check], seen: Estimate) -> str:

@@ -1,4 +1,4 @@
-"""Rows that nobody here wrote: banking77, all rows and ten per class, side by side in one workspace."""
+"""Rows that nobody here wrote: banking77, all rows and ten per class, beside the bundled messages in one workspace."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from pathlib import Path
 import pytest
 
 from flows.run import run_recipe
+from graft.recipe_text import recipe_text
 from graft.records import DatasetRecord, EvaluationRecord, ValidationRecord, load_record
-from tasks.init import init, new
+from tasks.init import adopt, init, new
+from tasks.status import status
+from tasks.versions import dvc
 from tasks.workspace import Workspace
+from tests.flows.conftest import MESSAGES, QUICK
 
 pytestmark = [pytest.mark.slow, pytest.mark.realdata]
 
 
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory: pytest.TempPathFactory, shared_data: Path, minilm: Path, prefect_server: None) -> Workspace:
-    """A workspace in which both recipes were run to their verdicts."""
+    """A workspace in which three recipes were run to their verdicts."""
     source = shared_data / "text" / "banking77"
     if not source.is_dir():
         pytest.skip(f"shared data absent: {source}")
@@ -25,7 +29,8 @@ def bank(tmp_path_factory: pytest.TempPathFactory, shared_data: Path, minilm: Pa
     values = {"data.text": "text", "data.label": "category", "finetune.strategy": "head"}
     new(workspace, "banking77", files, values)
     new(workspace, "banking77-10", files, {**values, "data.rows_per_class": 10})
-    for name in ("banking77", "banking77-10"):
+    adopt(workspace, "support", {"messages.csv": MESSAGES}, recipe_text("support", QUICK))
+    for name in ("banking77", "banking77-10", "support"):
         run_recipe(workspace, name, show=False)
     return workspace
 
@@ -65,3 +70,12 @@ def test_what_is_odd_in_it_is_found_and_named(bank: Workspace) -> None:
     assert all(
         row.startswith(("train.csv row ", "test.csv row ")) for row in found["test texts that also stand in train"].rows
     )
+
+
+def test_recipes_live_side_by_side_with_verdicts_of_their_own(bank: Workspace) -> None:
+    """Three recipes, three champions of other models, one clean workspace."""
+    found = [status(bank, name) for name in bank.recipes()]
+    assert [one.recipe for one in found] == ["banking77", "banking77-10", "support"]
+    assert [one.champion for one in found] == ["0001"] * 3
+    assert len({one.model_id for one in found}) == 3
+    assert dvc(bank.root, "status", "--json").strip() == "{}"

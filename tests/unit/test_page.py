@@ -297,3 +297,25 @@ def test_odd_reports_still_draw() -> None:
     assert {"No group was compared", "Nothing to compare with yet"} <= set(page.said("h2"))
     said = ("One epoch, mean training loss 0.4.", "No earlier run looked at these test rows.")
     assert [text for text in said if text in page.text] == [*said]
+
+
+def test_a_candidate_that_is_champion_already_is_not_to_be_promoted() -> None:
+    """The page never offers a command that would be refused."""
+    held = samples.held()
+    assert held.inputs.champion is not None
+    same = held.decide.model_copy(update={"model_id": held.inputs.champion.model_id})
+    page = render_report(held.model_copy(update={"decide": same}), costs={}, links={})
+    assert "graft promote" in render_report(held, costs={}, links={})
+    assert "graft promote" not in page
+    assert "live already" in page
+
+
+def test_checks_stand_in_the_order_in_which_they_weigh() -> None:
+    """What the decision put first is read first."""
+    promoted = samples.promoted()
+    page = render_report(promoted, costs={}, links={})
+    names = [check.name for check in promoted.decide.checks if check.outcome == "passed"]
+    table = page[page.index('id="checks"') :]
+    places = [table.index(f">{name}") for name in names[:5]]
+    assert len(names) > 1
+    assert places == sorted(places)
