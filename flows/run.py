@@ -52,6 +52,8 @@ def _run_flow(workspace: Workspace, name: str, *, watched: bool) -> None:
     from flows.events import listening
     from flows.retrain import retrain
 
+    _check_server()
+
     watcher = Watcher()
     try:
         if watched:
@@ -68,6 +70,20 @@ def _run_flow(workspace: Workspace, name: str, *, watched: bool) -> None:
         raise StepError("The flow did not finish.", where=str(state.message)) from (
             error if isinstance(error, Exception) else None
         )
+
+
+def _check_server() -> None:
+    """Check that the Prefect server that is set, if one is, answers; without one, Prefect starts its own for the run."""
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL
+
+    if url := PREFECT_API_URL.value():
+        with get_client(sync_client=True) as client:
+            failure = client.api_healthcheck()
+        if failure:
+            raise StepError(
+                "The Prefect server does not answer.", where=url, do="prefect server start, or unset PREFECT_API_URL"
+            )
 
 
 def _decision(workspace: Workspace, name: str) -> DecisionRecord:

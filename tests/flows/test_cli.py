@@ -122,3 +122,17 @@ def test_every_recipe_key_is_documented() -> None:
 
     text = (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8")
     assert [key for key in known_keys() if f"`{key}`" not in text] == []
+
+
+def test_a_server_that_does_not_answer_is_said_in_a_sentence(promoted: Workspace) -> None:
+    """A wrong PREFECT_API_URL names the address and what to do, and exits 1."""
+    recipe = promoted.recipe_path("support")
+    recipe.write_text(recipe.read_text().replace("max_gap: 0.15", "max_gap: 0.16"))
+    variables = environment() | {"PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    done = subprocess.run(
+        ["graft", "run", "support"], cwd=promoted.root, env=variables, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "The Prefect server does not answer." in done.stderr
+    assert "http://127.0.0.1:9/api" in done.stderr
+    assert "Traceback" not in done.stderr
