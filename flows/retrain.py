@@ -51,7 +51,7 @@ def worth_retrying(_task: Any, _run: Any, state: State[Any]) -> bool:
 def retrain(recipe: str, workspace: str = ".") -> State[Any]:
     """Run a recipe once. Completed whatever the verdict is; failed only where a step could not finish."""
     here = Workspace.find(Path(workspace))
-    with hold(here.lock(f"{recipe}.run"), recipe):
+    with hold(here.lock(recipe, "run"), recipe):
         pin_inputs(here, recipe)
         because = nothing_to_do(here, recipe)
         if because:

@@ -20,7 +20,8 @@ def run_recipe(workspace: Workspace, name: str, *, show: bool = True, title: boo
     Raises:
         GraftError: a step could not finish, or its input is wrong.
     """
-    with hold(workspace.lock(f"{name}.run"), name):
+    workspace.recipe(name)
+    with hold(workspace.lock(name, "run"), name):
         inputs = pin(workspace, name)
         because = nothing_to_do(workspace, name)
     out = console()

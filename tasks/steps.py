@@ -98,8 +98,8 @@ def run_step(workspace: Workspace, step: str, name: str) -> Record:
     """
     if step not in STEPS:
         raise InputError(f"There is no step {step}.", do=f"steps: {', '.join(STEPS)}")
-    with hold(workspace.lock(f"{name}.{step}"), f"{step} of {name}"):
-        recipe, _ = workspace.recipe(name)
+    recipe, _ = workspace.recipe(name)
+    with hold(workspace.lock(name, step), f"{step} of {name}"):
         context = Context(workspace, recipe, load_inputs(workspace, name), step, report_progress)
         started, clock, cpu = datetime.now(UTC), time.monotonic(), time.process_time()
         if step in WITH_FILES:

@@ -83,5 +83,6 @@ class Workspace:
     def ledger(self) -> Ledger:
         return Ledger(self.root / "ledger", Keyring(self.trusted_keys))
 
-    def lock(self, name: str) -> Path:
-        return self.root / ".graft" / "locks" / name
+    def lock(self, recipe: str, what: str) -> Path:
+        """Return the lock of one thing that is done to a recipe: a step's name, or ``run``."""
+        return self.root / ".graft" / "locks" / f"{check_name(recipe, 'recipe')}.{what}"

@@ -102,7 +102,7 @@ def test_a_second_run_of_the_same_recipe_is_told_who_runs(promoted: Workspace) -
     pinned = promoted.inputs("support").read_bytes()
     promoted.recipe_path("support").write_text(promoted.recipe_path("support").read_text() + "# edited\n")
     with (
-        hold(promoted.lock("support.run"), "support"),
+        hold(promoted.lock("support", "run"), "support"),
         pytest.raises(BusyError, match="Another process holds support"),
     ):
         run_recipe(promoted, "support", show=False)

@@ -117,7 +117,7 @@ def test_a_step_that_another_process_runs_is_busy(tiny_workspace: Make) -> None:
     """Two processes never write the same folder; the second says who holds it."""
     workspace = tiny_workspace()
     with (
-        hold(workspace.lock("tiny.ingest"), "ingest of tiny"),
+        hold(workspace.lock("tiny", "ingest"), "ingest of tiny"),
         pytest.raises(BusyError, match="Another process holds") as held,
     ):
         run_step(workspace, "ingest", "tiny")

@@ -55,7 +55,11 @@ def records(
 
 
 def inputs(champion: str | None = OTHER, rolled_back: tuple[str, ...] = ()) -> Inputs:
-    live = Champion(number="0003", entry=SHA, model_id=champion, base_sha256=SHA, folder="f") if champion else None
+    live = (
+        Champion(number="0003", entry=SHA, model_id=champion, base_sha256=SHA, folder="registry/r/0003")
+        if champion
+        else None
+    )
     return Inputs(
         recipe="r", recipe_sha256=SHA, dataset=Dataset(name="d", sha256=SHA, files=()), bases=(), champion=live,
         rolled_back=rolled_back, n_looks=0, steps={},
