@@ -31,11 +31,9 @@ def decide(records: Mapping[str, Record], inputs: Inputs) -> tuple[Verdict, str,
     """
     order = [*(step for step in BY_WEIGHT if step in records), *(step for step in records if step not in BY_WEIGHT)]
     checks = tuple(c for step in order for c in records[step].checks)
-    closed = next((r for r in records.values() if r.status == "done" and not r.passed), None)
     model, evaluation = records["finetune"], records["evaluate"]
     if not isinstance(model, ModelRecord) or not isinstance(evaluation, EvaluationRecord):
-        at = closed.step if closed else "an earlier step"
-        return "hold", f"Nothing was trained: {at} closed the gate.", checks
+        return "hold", f"Nothing was trained: {model.because}.", checks
     champion = inputs.champion
     if champion and model.model_id == champion.model_id:
         return "hold", f"The candidate is champion {champion.number} already, byte for byte.", checks

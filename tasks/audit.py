@@ -210,7 +210,9 @@ def _result(name: str, number: str, since: str, walk: Walk, promotions: list[Pro
         headline = f"At {walk.broken_hop}: {walk.broken.what[0].lower()}{walk.broken.what[1:]}"
     else:
         hops = f"{n_hops} hop{'s' if n_hops != 1 else ''}"
-        headline = f"{hops} from {walk.hops[-1].name}, every digest and signature checked."
+        whole = not walk.n_older_datasets and all(hop.integrity == "intact" for hop in walk.hops)
+        said = "every digest and signature checked" if whole else "what is here was checked, not all of it is here"
+        headline = f"{hops} from {walk.hops[-1].name}, {said}."
     broken_at: tuple[tuple[str, str], ...] = ()
     if walk.broken:
         broken_at = tuple(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +13,7 @@ from pydantic import ValidationError
 from graft.errors import BusyError, TamperError
 from graft.ledger.dsse import MAX_BYTES, Keyring, Signer
 from graft.ledger.entries import PromotionPredicate, RunPredicate, Statement, statement
-from graft.records import canonical_json, sha256_bytes, write_atomic
+from graft.records import canonical_json, sha256_bytes, write_atomic, written_beside
 
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 _NUMBERED = re.compile(r"^([0-9]{4,9})\.json$")
@@ -179,17 +178,9 @@ def _checked(digest: str) -> str:
 
 def _create_exclusively(path: Path, content: bytes) -> bool:
     """Write a file that must not exist yet; whole or not at all. False: it exists."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        os.link(temporary, path)  # fails where the name is taken, unlike a rename
-    except FileExistsError:
-        return False
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with written_beside(path, content) as temporary:
+        try:
+            os.link(temporary, path)  # fails where the name is taken, unlike a rename
+        except FileExistsError:
+            return False
     return True

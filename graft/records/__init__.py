@@ -8,6 +8,7 @@ from graft.records.files import (
     sha256_file,
     write_atomic,
     write_json,
+    written_beside,
 )
 from graft.records.inputs import Base, Champion, Dataset, Inputs
 from graft.records.steps import (
@@ -77,4 +78,5 @@ __all__ = [
     "sha256_file",
     "write_atomic",
     "write_json",
+    "written_beside",
 ]

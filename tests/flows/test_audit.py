@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from graft.records import Inputs, write_json
 from graft.report.content import Audit
 from tasks.audit import audit
 from tasks.versions import environment
@@ -94,3 +95,15 @@ def test_the_openssf_tool_verifies_the_promoted_folder_without_graft(promoted_on
     folder = promoted_once.registry("support") / "0001"
     command = ["model_signing", "verify", "key", str(folder), "--signature", str(signature), "--public_key", str(key)]
     subprocess.run(command, env=environment(), check=True, capture_output=True)
+
+
+def test_what_could_not_be_checked_is_not_called_checked(promoted: Workspace) -> None:
+    """With a newer dataset in the workspace the old rows are not read: open, and the headline does not claim them."""
+    assert "every digest and signature checked" in audit(promoted, "support").headline
+    pinned = promoted.inputs("support")
+    inputs = Inputs.model_validate_json(pinned.read_bytes())
+    newer = inputs.dataset.model_copy(update={"sha256": "0" * 64})
+    write_json(pinned, inputs.model_copy(update={"dataset": newer}))
+    result = audit(promoted, "support")
+    assert "datasets" in {line.name for line in result.lines if line.integrity == "open"}
+    assert "every digest" not in result.headline

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +42,18 @@ def test_the_second_run_does_nothing_and_says_why(promoted: Workspace) -> None:
     assert not facts["ran"]
     assert re.search(r"The same recipe, data and base .* led to champion 0001", facts["because"])
     assert sorted(p.name for p in (promoted.root / "ledger").rglob("*")) == before
+
+
+def test_files_that_were_lost_are_made_again_and_nothing_is_promoted_twice(promoted: Workspace) -> None:
+    """Without the features and a record the same command runs again, to the same records, and the ledger stays as it was."""
+    before = {step: promoted.record("support", step).read_bytes() for step in STEPS}
+    ledger = sorted(p.name for p in (promoted.root / "ledger").rglob("*"))
+    shutil.rmtree(promoted.files("support", "embed"))
+    promoted.record("support", "evaluate").unlink()
+    facts = run_recipe(promoted, "support", show=False)
+    assert facts["ran"]
+    assert {step: promoted.record("support", step).read_bytes() for step in STEPS} == before
+    assert sorted(p.name for p in (promoted.root / "ledger").rglob("*")) == ledger
 
 
 def test_one_changed_parameter_reruns_only_what_depends_on_it(

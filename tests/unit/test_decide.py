@@ -39,7 +39,10 @@ def records(
         for step in ("ingest", "validate", "embed")
     }
     if closed:
-        skipped = Record(step="finetune", recipe="r", status="skipped", passed=False, summary="skipped")
+        because = f"{closed} closed the gate: s"
+        skipped = Record(
+            step="finetune", recipe="r", status="skipped", because=because, passed=False, summary="skipped"
+        )
         return {**plain, "finetune": skipped, "evaluate": skipped.model_copy(update={"step": "evaluate"})}
     difference = drawn(0.0, 0.1).observed
     model = ModelRecord(
@@ -120,3 +123,13 @@ def test_record_counts_and_agrees() -> None:
     assert record.inputs == {"evaluate": SHA}
     closed = decision_record("r", records(closed="validate"), inputs(), {})
     assert (closed.verdict, closed.passed, closed.model_id) == ("hold", False, None)
+
+
+def test_the_gate_that_closed_is_named_not_another_step_that_failed() -> None:
+    """A shift that failed is no gate: where choose_base closed the way, choose_base is named."""
+    found = records(closed="choose_base")
+    failed = Record(step="detect_shift", recipe="r", passed=False, summary="shifted", checks=(BAD,))
+    closed = Record(step="choose_base", recipe="r", passed=False, summary="s")
+    skipped = {step: found[step] for step in ("finetune", "evaluate")}
+    _, headline, _ = decide({"detect_shift": failed, "choose_base": closed, **skipped}, inputs())
+    assert headline == "Nothing was trained: choose_base closed the gate: s."
