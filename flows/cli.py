@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from flows import cli_data
+from flows.cli_data import AsJson, Name, here, print_json
 from graft import __version__
 from graft.errors import GraftError, InputError
 
@@ -23,8 +24,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Name = Annotated[str, typer.Argument(metavar="RECIPE", help="name of a recipe in recipes/")]
-AsJson = Annotated[bool, typer.Option("--json", help="print facts as one JSON object")]
 Reason = Annotated[str, typer.Option(help="why; it is signed into the ledger")]
 
 
@@ -101,46 +100,8 @@ def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="new folder,
         out.print(line)
 
 
-@app.command()
-def new(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="a-z, 0-9 and hyphens")],
-    data: Annotated[Path, typer.Option(help="rows to train on: CSV, TSV, JSONL or Parquet")],
-    text: Annotated[str, typer.Option(help="column with the text")],
-    label: Annotated[str, typer.Option(help="column with the class")],
-    test: Annotated[Path | None, typer.Option(help="file with test rows; without it a share is set aside")] = None,
-    sensitive: Annotated[
-        list[str] | None, typer.Option(help="column whose groups must be served equally; repeatable")
-    ] = None,
-    group: Annotated[str | None, typer.Option(help="column whose rows stay on one side, e.g. the customer")] = None,
-    base: Annotated[list[str] | None, typer.Option(help="candidate base; repeatable")] = None,
-    strategy: Annotated[str, typer.Option(help="head or full")] = "full",
-    rows_per_class: Annotated[int | None, typer.Option(help="train on only so many rows per class")] = None,
-) -> None:
-    """Bring a file of labelled texts into the workspace and write a recipe for it."""
-    from flows.terminal import console, next_lines
-    from tasks.init import new as make
-
-    values: dict[str, Any] = {
-        "data.text": text,
-        "data.label": label,
-        "data.sensitive": sensitive or [],
-        "data.group": group,
-        "data.rows_per_class": rows_per_class,
-        "finetune.strategy": strategy,
-    }
-    if strategy not in {"head", "full"}:
-        raise InputError(f"There is no strategy {strategy!r}.", do="use head or full")
-    if base:
-        values["choose_base.bases"] = base
-    files = {"train": data, **({"test": test} if test else {})}
-    workspace = _here()
-    path = make(workspace, name, files, values)
-    out = console()
-    out.print(f"Recipe {path.relative_to(workspace.root)}, dataset data/datasets/{name}")
-    for line in next_lines(
-        (f"graft run {name}", "validate, train, compare, decide"), ("edit the recipe", "every key is explained in it")
-    ):
-        out.print(line)
+for command in (cli_data.look, cli_data.new, cli_data.add, cli_data.validate):
+    app.command()(command)
 
 
 @app.command()
@@ -152,9 +113,9 @@ def run(
     """Pin, validate, embed, fine-tune, compare, decide and promote, once."""
     from flows.run import run_recipe
 
-    facts = run_recipe(_here(), recipe, show=not as_json)
+    facts = run_recipe(here(), recipe, show=not as_json)
     if as_json:
-        _print_json(facts)
+        print_json(facts)
     if strict and facts["verdict"] != "promote":
         raise typer.Exit(4)
 
@@ -168,12 +129,12 @@ def status(
     from flows.status import show_status
     from tasks.status import status as read
 
-    workspace = _here()
+    workspace = here()
     if recipe:
         workspace.recipe(recipe)
     found = [read(workspace, name) for name in ([recipe] if recipe else workspace.recipes())]
     if as_json:
-        _print_json({"workspace": str(workspace.root), "recipes": [one.plain() for one in found]})
+        print_json({"workspace": str(workspace.root), "recipes": [one.plain() for one in found]})
     else:
         show_status(workspace, found, detailed=recipe is not None)
 
@@ -187,9 +148,9 @@ def monitor(
     """Look at one production batch: may it be used, and has the domain shifted?"""
     from flows.monitor import monitor_batch
 
-    record = monitor_batch(_here(), recipe, batch, show=not as_json)
+    record = monitor_batch(here(), recipe, batch, show=not as_json)
     if as_json:
-        _print_json(record.model_dump(mode="json"))
+        print_json(record.model_dump(mode="json"))
 
 
 @app.command()
@@ -203,9 +164,9 @@ def audit(
     """Verify every digest and signature from the champion to its base and raw data. Exit 1 if the chain is broken."""
     from flows.audit import audit_chain
 
-    result = audit_chain(_here(), recipe, at=at, show=not as_json)
+    result = audit_chain(here(), recipe, at=at, show=not as_json)
     if as_json:
-        _print_json(result.model_dump(mode="json"))
+        print_json(result.model_dump(mode="json"))
     if result.verdict == "broken":
         raise typer.Exit(1)
 
@@ -216,7 +177,7 @@ def promote(recipe: Name, reason: Reason, as_json: AsJson = False) -> None:
     from flows.champion import show_change
     from tasks.promote import promote_by_hand
 
-    workspace = _here()
+    workspace = here()
     show_change(promote_by_hand(workspace, recipe, _said(reason)), as_json=as_json)
 
 
@@ -226,7 +187,7 @@ def rollback(recipe: Name, reason: Reason, as_json: AsJson = False) -> None:
     from flows.champion import show_change
     from tasks.promote import roll_back
 
-    show_change(roll_back(_here(), recipe, _said(reason)), as_json=as_json)
+    show_change(roll_back(here(), recipe, _said(reason)), as_json=as_json)
 
 
 @app.command(hidden=True)
@@ -238,24 +199,14 @@ def step(
     from tasks.steps import run_step
 
     try:
-        record = run_step(_here(), step, recipe)
+        record = run_step(here(), step, recipe)
     except GraftError as error:
         print(f"{error}\n  kind   {type(error).__name__}", file=sys.stderr)  # noqa: T201 - read by the flow
         raise typer.Exit(error.exit_code) from error
     typer.echo(f"{record.step}: {record.because or record.summary}")
 
 
-def _here() -> Any:
-    from tasks.workspace import Workspace
-
-    return Workspace.find(Path.cwd())
-
-
 def _said(reason: str) -> str:
     if not reason.strip():
         raise InputError("A change of champion needs a reason.", do='--reason "what speaks for it"')
     return reason.strip()
-
-
-def _print_json(facts: dict[str, Any]) -> None:
-    typer.echo(json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False))

@@ -96,5 +96,5 @@ def _count(checks: Sequence[Check], noun: str) -> str:
 
 def _worst(evaluation: EvaluationRecord) -> str:
     arm, difference = min(evaluation.differences.items(), key=lambda item: item[1].value)
-    names = {"frozen_probe": "the frozen probe", "tfidf": "training from scratch", "champion": "the champion"}
+    names = {"frozen_probe": "the frozen probe", "scratch": "training from scratch", "champion": "the champion"}
     return f"{difference.value * 100:+.1f} points against {names[arm]}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -24,20 +24,56 @@ FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_. -]{0,99}$")]
 """A file in the dataset's folder: no path leads out of it."""
 
 
+Modality = Literal["text", "image"]
+
+
 class Data(Value):
     """Which rows, and what their columns mean."""
 
     dataset: str = Field(description="folder below data/datasets", pattern=NAME.pattern)
     train: FileName = Field(description="file of the dataset with the rows to train on (CSV, TSV, JSONL or Parquet)")
-    test: FileName | None = Field(description="file with the test rows; null: a share of the rows is set aside by hash")
-    text: str = Field(description="column with the text")
+    test: FileName | None = Field(description="file with the test rows; null: a share of the rows is set aside")
+    text: str | None = Field(description="column with the text; null: the rows are images")
+    image: str | None = Field(description="column with the image's bytes (Parquet); null: the rows are texts")
     label: str = Field(description="column with the class")
+    id: str | None = Field(description="column that names a row for ever: late labels are joined by it; null: none")
     group: str | None = Field(description="column whose rows stay together on one side (customer, patient); null: none")
+    time: str | None = Field(description="column with the time of a row, ISO 8601; null: none")
+    test_from: str | None = Field(description="rows of this time or later are the test rows; null: chosen by hash")
     sensitive: tuple[str, ...] = Field(description="columns whose groups must be served equally well")
-    fraction_test: float = Field(description="share of rows set aside where no test file is given", gt=0, lt=1)
+    fraction_test: float = Field(description="share of rows set aside by hash", gt=0, lt=1)
+    min_similarity: float = Field(
+        description="rows at least so alike never lie on two sides; 1: equal ones only", ge=0.5, le=1
+    )
     rows_per_class: int | None = Field(
         description="train on only so many rows per class, chosen by hash; null: all", ge=2
     )
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Data:
+        if (self.text is None) == (self.image is None):
+            raise ValueError("name either data.text or data.image")
+        if self.test_from is not None and self.time is None:
+            raise ValueError("data.test_from needs data.time")
+        if self.test_from is not None and self.test is not None:
+            raise ValueError("name either data.test or data.test_from")
+        return self
+
+    @property
+    def modality(self) -> Modality:
+        """What the rows are."""
+        return "text" if self.image is None else "image"
+
+    @property
+    def content(self) -> str:
+        """The column that is classified."""
+        return self.text or self.image or ""
+
+    @property
+    def columns(self) -> list[str]:
+        """Every column that the recipe names, but for the label."""
+        named = (self.content, self.id, self.group, self.time, *self.sensitive)
+        return list(dict.fromkeys(column for column in named if column))
 
 
 class Validate(Value):
@@ -48,6 +84,12 @@ class Validate(Value):
     max_fraction_conflicts: float = Field(description="share of texts that stand with two labels", ge=0, le=1)
     max_fraction_unlabelled: float = Field(description="share of rows without a label", ge=0, le=1)
     min_rows_per_class: int = Field(description="training rows that each class needs", ge=2)
+    language: str | None = Field(
+        description="language that the texts are in, two letters; null: the most frequent", pattern="^[a-z]{2}$"
+    )
+    expectations: tuple[dict[str, Any], ...] = Field(
+        description="further Great Expectations: {type, column, ..., max_fraction}"
+    )
 
 
 class Embed(Value):
@@ -161,6 +203,16 @@ def load_recipe(path: Path) -> tuple[Recipe, str]:
             else "graft new NAME --data FILE --text COLUMN --label COLUMN",
         )
     content = path.read_bytes()
+    return parse_recipe(name, content, where=path), sha256_bytes(content)
+
+
+def parse_recipe(name: str, content: str | bytes, *, where: Path | None = None) -> Recipe:
+    """Return the recipe in a text.
+
+    Raises:
+        InputError: the text is not plain YAML, or has an unknown, missing or wrong key.
+    """
+    path = where or Path(f"{name}.yaml")
     try:
         plain = yaml.safe_load(content)
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
@@ -174,7 +226,7 @@ def load_recipe(path: Path) -> tuple[Recipe, str]:
             f'{path.name} has an unknown key "name".', where=str(path), do="take it out: the file's name is it"
         )
     try:
-        return Recipe.model_validate({**plain, "name": name}), sha256_bytes(content)
+        return Recipe.model_validate({**plain, "name": name})
     except ValidationError as error:
         raise _explain(error, path) from error
 

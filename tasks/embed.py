@@ -5,7 +5,7 @@ from __future__ import annotations
 from safetensors.numpy import load_file, save_file
 
 from graft.data import TEST, TRAIN
-from graft.model.text import embed
+from graft.model.encoder import embed
 from graft.records import EmbeddingRecord, digest_folder
 from tasks.bases import locate
 from tasks.rows import read_rows
@@ -16,13 +16,17 @@ FEATURES = "features.safetensors"
 
 def run(context: Context) -> EmbeddingRecord:
     """Embed train and test rows, in that order, with every candidate base."""
-    rows = read_rows(context, TRAIN, TEST)
+    rows = read_rows(context, TRAIN, TEST, content=True)
     settings = context.recipe.embed
     features, n_cut = {}, 0
     for base in context.pinned.bases:
         folder = locate(context.workspace, base)
         features[base.id], n_cut = embed(
-            folder, rows["text"].tolist(), max_tokens=settings.max_tokens, progress=context.progress
+            folder,
+            rows["content"].tolist(),
+            modality=context.recipe.data.modality,
+            max_tokens=settings.max_tokens,
+            progress=context.progress,
         )
     save_file(features, context.files / FEATURES)
     files, _ = digest_folder(context.files)

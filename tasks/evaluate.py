@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from graft import pictures
 from graft.data import TEST, TRAIN
 from graft.errors import TamperError
 from graft.evaluate import (
@@ -17,39 +20,45 @@ from graft.evaluate import (
     compare_arms,
     confusions,
     evaluation_checks,
-    fit_scratch,
     transfer_verdict,
 )
 from graft.model.finetune import predict
 from graft.model.folder import load_model, load_trained_on
-from graft.records import BaseChoiceRecord, EvaluationRecord, ModelRecord, digest_folder, sha256_file
+from graft.model.scratch import SCRATCH as SCRATCH_NAMES
+from graft.model.scratch import fit_scratch
+from graft.recipe import Modality
+from graft.records import BaseChoiceRecord, EvaluationRecord, ModelRecord, digest_folder, sha256_file, write_json
+from graft.report.content import Mistake, Mistakes
 from graft.stats import fit_probe, mcnemar, paired_difference, proportion
 from tasks.embed import read_features
 from tasks.rows import read_rows
 from tasks.steps import Context
 
 PREDICTIONS = "predictions.parquet"
+MISTAKES = "mistakes.json"
+N_MISTAKES = 12
 SEED = 40_000
 Strings = npt.NDArray[np.str_]
 
 
 def run(context: Context) -> EvaluationRecord:
     """Predict the test rows with every arm and compare."""
+    modality = context.recipe.data.modality
     choice = context.record("choose_base", BaseChoiceRecord)
     context.record("finetune", ModelRecord)
-    rows = read_rows(context, TRAIN, TEST)
+    rows = read_rows(context, TRAIN, TEST, content=True)
     on_train = (rows["side"] == TRAIN).to_numpy()
     train, test = rows[on_train], rows[~on_train].reset_index(drop=True)
     y_train, y_true = train["label"].to_numpy(dtype=str), test["label"].to_numpy(dtype=str)
 
     candidate = load_model(context.file("finetune", "model"))
-    scores = predict(candidate, test["text"].tolist(), progress=context.progress)
+    scores = predict(candidate, test["content"].tolist(), progress=context.progress)
     C = next(score.C for score in choice.scores if score.base == choice.base)
     features = read_features(context, choice.base)
     arms: dict[str, Strings] = {
         CANDIDATE: np.array(candidate.labels)[scores.argmax(axis=1)],
         PROBE: fit_probe(features[on_train], y_train, C=C).predict(features[~on_train]),
-        SCRATCH: fit_scratch(train["text"].tolist(), y_train).predict(test["text"].tolist()),
+        SCRATCH: fit_scratch(train["content"].tolist(), y_train, modality=modality).predict(test["content"].tolist()),
     }
     settings = context.recipe.evaluate
     rng = np.random.default_rng(SEED)
@@ -64,6 +73,7 @@ def run(context: Context) -> EvaluationRecord:
         differences[CHAMPION] = paired_difference(hits, others, rng=rng, n_bootstrap=settings.n_bootstrap)
         p_values[CHAMPION] = mcnemar(hits, others)
     predictions.to_parquet(context.files / PREDICTIONS, index=False)
+    write_json(context.files / MISTAKES, _mistakes(test, candidate.labels, scores, modality))
 
     policy = context.recipe.decide
     checks = evaluation_checks(
@@ -74,6 +84,7 @@ def run(context: Context) -> EvaluationRecord:
         margin_champion=settings.margin_champion,
         transfer_policy=policy.transfer,
         champion_policy=policy.champion,
+        scratch=SCRATCH_NAMES[modality],
     )
     transfer = transfer_verdict(differences[SCRATCH], differences[PROBE], margin_probe=settings.margin_probe)
     standing = champion_verdict(differences.get(CHAMPION), margin=settings.margin_champion)
@@ -97,6 +108,25 @@ def run(context: Context) -> EvaluationRecord:
     )
 
 
+def _mistakes(
+    test: pd.DataFrame, labels: tuple[str, ...], scores: npt.NDArray[np.float32], modality: Modality
+) -> Mistakes:
+    """Return the mistakes that the candidate was surest of, to be looked at: often it is the label that is wrong."""
+    predicted, sure = np.array(labels)[scores.argmax(axis=1)], scores.max(axis=1)
+    wrong = np.flatnonzero(predicted != test["label"].to_numpy(dtype=str))
+    shown = []
+    for k in sorted(wrong, key=lambda k: (-sure[k], test["row"][k]))[:N_MISTAKES]:
+        row = test.iloc[k]
+        seen = (
+            {"text": row["content"]}
+            if modality == "text"
+            else {"picture": base64.b64encode(pictures.thumbnail(row["content"], 88)).decode()}
+        )
+        score = round(float(sure[k]), 4)
+        shown.append(Mistake(row=row["row"], label=row["label"], predicted=str(predicted[k]), score=score, **seen))
+    return Mistakes(n_wrong=len(wrong), shown=tuple(shown))
+
+
 def _champion_predictions(context: Context, test: pd.DataFrame) -> tuple[Strings, npt.NDArray[np.bool_]]:
     """Return the champion's predictions, and which rows it was not trained on.
 
@@ -114,7 +144,7 @@ def _champion_predictions(context: Context, test: pd.DataFrame) -> tuple[Strings
             do=f"dvc checkout {pinned.folder}.dvc",
         )
     champion = load_model(folder)
-    scores = predict(champion, test["text"].tolist(), progress=context.progress)
+    scores = predict(champion, test["content"].tolist(), progress=context.progress)
     fair = ~test["key"].isin(load_trained_on(folder)).to_numpy()
     if not fair.any():
         raise TamperError("The champion was trained on every test row.", where=str(folder))

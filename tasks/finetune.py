@@ -17,23 +17,27 @@ def run(context: Context) -> ModelRecord:
     """Train with the recipe's strategy and write the model folder."""
     choice = context.record("choose_base", BaseChoiceRecord)
     base = next(base for base in context.pinned.bases if base.id == choice.base)
-    rows = read_rows(context, TRAIN, TEST)
+    rows = read_rows(context, TRAIN, TEST, content=True)
+    modality = context.recipe.data.modality
     on_train = (rows["side"] == TRAIN).to_numpy()
     features = read_features(context, base.id)[on_train]
     train = rows[on_train]
-    texts, labels = train["text"].tolist(), train["label"].to_numpy(dtype=str)
+    labels = train["label"].to_numpy(dtype=str)
     settings = context.recipe.finetune
     C = next(score.C for score in choice.scores if score.base == base.id)
     folder = locate(context.workspace, base)
     if choice.strategy == "head":
-        classifier = fit_head(folder, features, labels, C=C, max_tokens=context.recipe.embed.max_tokens)
+        classifier = fit_head(
+            folder, features, labels, modality=modality, C=C, max_tokens=context.recipe.embed.max_tokens
+        )
         context.progress(1, 1, "head")
     else:
         classifier = fit_full(
             folder,
             features,
-            texts,
+            train["content"].tolist(),
             labels,
+            modality=modality,
             C=C,
             max_tokens=context.recipe.embed.max_tokens,
             n_epochs=settings.n_epochs,

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
-from graft.data import read_table
+from graft.data import bring, read_batches
 from graft.errors import InputError
 from graft.ledger import make_key
-from graft.recipe_text import recipe_text
+from graft.recipe import Data, parse_recipe
+from graft.recipe_text import DEFAULTS, recipe_text
 from graft.records import write_atomic
+from tasks import bases
+from tasks.add import scratch_folder
 from tasks.versions import commit, dvc, git
 from tasks.workspace import Workspace
 
@@ -82,23 +87,78 @@ def init(folder: Path) -> tuple[Workspace, list[str]]:
     return workspace, added
 
 
-def new(workspace: Workspace, name: str, files: dict[str, Path], values: dict[str, Any]) -> Path:
-    """Write a recipe for files with labelled rows, and bring them into the workspace. Returns the recipe's path.
+def new(workspace: Workspace, name: str, sources: dict[str, Path], values: dict[str, Any]) -> Path:
+    """Bring labelled rows into the workspace and write a recipe for them. Returns the recipe's path.
 
     Args:
-        files: ``train`` and perhaps ``test``.
+        sources: ``train`` and perhaps ``test``, in any form that ``graft.data.bring`` takes.
         values: dotted recipe keys.
 
     Raises:
-        InputError: the recipe exists, or a file or column is not there. Nothing is written then.
+        InputError: the recipe exists, a file or column is not there or cannot be read, or a value is wrong. Nothing is written
+            then.
     """
-    columns = [values["data.text"], values["data.label"], *values.get("data.sensitive", [])]
-    columns += [values["data.group"]] if values.get("data.group") else []
-    for file in files.values():
-        read_table(file, columns)
-    named = {f"{role}{file.suffix}": file for role, file in files.items()}
-    roles = {f"data.{role}": f"{role}{file.suffix}" for role, file in files.items()}
-    return adopt(workspace, name, named, recipe_text(name, {**values, **roles, "data.dataset": name}))
+    _check_free(workspace, name)
+    with scratch_folder(workspace) as scratch:
+        files: dict[str, Path] = {}
+        for role, source in sources.items():
+            brought = bring(source, scratch, role=role)
+            files |= brought if role == "train" else {role: brought[role]}
+        roles: dict[str, Any] = {f"data.{role}": path.name for role, path in files.items()}
+        if values.get("data.time") and not values.get("data.test_from") and "test" not in files:
+            roles["data.test_from"] = _latest_from(files["train"], values["data.time"])
+        text = recipe_text(name, {**values, **roles, "data.dataset": name})
+        recipe = parse_recipe(name, text)
+        for role, path in files.items():
+            _check_rows(path, recipe.data, sources.get(role, sources["train"]))
+        for base in recipe.choose_base.bases:
+            bases.pin(workspace, base)
+        return adopt(workspace, name, {path.name: path for path in files.values()}, text)
+
+
+def _latest_from(path: Path, column: str) -> str:
+    """Return the time from which on the latest rows lie, as many as are set aside without a time."""
+    times = pd.concat([batch[column] for batch in read_batches(path, [column])])
+    known = pd.to_datetime(times.replace("", None), utc=True, errors="coerce", format="ISO8601").dropna().sort_values()
+    if not len(known):
+        raise InputError(f'No time can be read in column "{column}".', where=path.name, do="write times as ISO 8601")
+    first = known.iloc[int(len(known) * (1 - DEFAULTS["data.fraction_test"]))]
+    return str(first.strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
+def _check_rows(path: Path, data: Data, source: Path) -> None:
+    """Read every row once before anything is kept: nothing can be learned from no contents, one class, or a class of one row."""
+    counts: Counter[str] = Counter()
+    n_filled = 0
+    for batch in read_batches(path, [*data.columns, data.label]):
+        counts.update(batch[data.label].str.strip())
+        n_filled += int((batch[data.content].str.strip() != "").sum()) if data.modality == "text" else len(batch)
+    del counts[""]
+    if not n_filled:
+        raise InputError(
+            f'Every text in column "{data.content}" is empty.', where=str(source), do="name another column"
+        )
+    if len(counts) < 2:
+        held = f"one class, {next(iter(counts))!r}" if counts else "no class"
+        raise InputError(
+            f'Column "{data.label}" holds {held}; a classifier needs two.', where=str(source), do="name another column"
+        )
+    lonely = sorted(label for label, n in counts.items() if n == 1)
+    if lonely and data.test is None:
+        more = f" and {len(lonely) - 1} more" if len(lonely) > 1 else ""
+        raise InputError(
+            f"Class {lonely[0]!r}{more} has one row; it can be taught or tested, not both.",
+            where=f'{source}, column "{data.label}"',
+            do="add rows of it, join it to another class, or take it out",
+        )
+
+
+def _check_free(workspace: Workspace, name: str) -> None:
+    path, folder = workspace.recipe_path(name), workspace.dataset(name)
+    if path.exists():
+        raise InputError(f"There is a recipe {name} already.", where=str(path), do="edit it, or choose another name")
+    if folder.exists():
+        raise InputError(f"There is a dataset {name} already.", where=str(folder), do="choose another name")
 
 
 def adopt(workspace: Workspace, name: str, files: dict[str, Path], text: str) -> Path:
@@ -110,11 +170,8 @@ def adopt(workspace: Workspace, name: str, files: dict[str, Path], text: str) ->
     Raises:
         InputError: recipe or dataset exist. Nothing is written then.
     """
+    _check_free(workspace, name)
     path, folder = workspace.recipe_path(name), workspace.dataset(name)
-    if path.exists():
-        raise InputError(f"There is a recipe {name} already.", where=str(path), do="edit it, or choose another name")
-    if folder.exists():
-        raise InputError(f"There is a dataset {name} already.", where=str(folder), do="choose another name")
     part = folder.with_name(f".{name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)

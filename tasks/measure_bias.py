@@ -9,7 +9,7 @@ from graft.data import TEST
 from graft.evaluate import CANDIDATE, PROBE
 from graft.records import BiasRecord
 from tasks.evaluate import PREDICTIONS
-from tasks.rows import SLICE, read_rows
+from tasks.rows import COLUMN, read_rows
 from tasks.steps import Context
 
 
@@ -19,7 +19,7 @@ def run(context: Context) -> BiasRecord:
     rows = read_rows(context, TEST)
     settings = context.recipe.measure_bias
     hits = {arm: (predictions[arm] == predictions["label"]).to_numpy() for arm in (CANDIDATE, PROBE)}
-    groups = {column: rows[SLICE + column].to_numpy(dtype=str) for column in context.recipe.data.sensitive}
+    groups = {column: rows[COLUMN + column].str.strip().to_numpy(dtype=str) for column in context.recipe.data.sensitive}
     slices = measure_slices(groups, hits[CANDIDATE], hits[PROBE], min_rows=settings.min_rows)
     checks = bias_checks(slices, max_gap=settings.max_gap, policy=context.recipe.decide.slices)
     worst = min(slices, key=lambda one: one.gap.value, default=None)

@@ -9,16 +9,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from graft.data import content_key, read_table
+from graft.data import Part, bring, look_at, read_part, read_table
 from graft.errors import InputError, TamperError
 from graft.ledger import Promotion
+from graft.model.encoder import Progress, embed
 from graft.model.folder import load_reference
-from graft.model.text import Progress, embed
 from graft.recipe import Recipe
-from graft.records import Check, Finding, Inputs, MonitorRecord, ShiftComparison, digest_folder, sha256_file, write_json
+from graft.records import Inputs, MonitorRecord, ShiftComparison, digest_folder, sha256_file, write_json
 from graft.shift import compare
 from graft.validate import validate_rows
 from tasks import bases
+from tasks.add import scratch_folder
 from tasks.steps import report_progress
 from tasks.versions import commit
 from tasks.workspace import Workspace
@@ -47,9 +48,15 @@ def monitor(workspace: Workspace, name: str, batch: Path, *, progress: Progress 
         raise TamperError(
             "The champion's folder is not what was promoted.", where=str(folder), do=f"graft audit {name}"
         )
-    rows = _read(batch, recipe)
-    labels = json.loads(settings.read_bytes())["labels"]
-    checks, findings = _validate(rows, recipe, labels)
+    rows = _read(workspace, batch, recipe)
+    checks, findings = validate_rows(
+        lambda: iter([rows]),
+        modality=recipe.data.modality,
+        labels=json.loads(settings.read_bytes())["labels"],
+        bounds=recipe.validate_,
+        is_batch=True,
+        step="monitor",
+    )
     valid = all(check.outcome != "failed" for check in checks)
     comparisons: tuple[ShiftComparison, ...] = ()
     if valid:
@@ -77,34 +84,21 @@ def monitor(workspace: Workspace, name: str, batch: Path, *, progress: Progress 
     return record
 
 
-def _read(batch: Path, recipe: Recipe) -> pd.DataFrame:
+def _read(workspace: Workspace, batch: Path, recipe: Recipe) -> pd.DataFrame:
+    """Return a batch's rows with the columns that every row of a recipe has; whatever form it comes in."""
     data = recipe.data
-    table = read_table(batch, [data.text])
-    labels = table[data.label].str.strip() if data.label in table.columns else pd.Series("", index=table.index)
-    return pd.DataFrame(
-        {
-            "row": [f"{batch.name} row {n}" for n in range(1, len(table) + 1)],
-            "text": table[data.text],
-            "label": labels,
-            "key": [content_key(text) for text in table[data.text]],
-            "side": "batch",
-        }
-    )
-
-
-def _validate(rows: pd.DataFrame, recipe: Recipe, labels: list[str]) -> tuple[tuple[Check, ...], tuple[Finding, ...]]:
-    """Run the recipe's suite; a batch without any label is unlabelled by design, one with a few missing is damaged."""
-    bounds = recipe.validate_
-    return validate_rows(
-        rows,
-        labels=labels,
-        max_fraction_damaged=bounds.max_fraction_damaged,
-        max_fraction_duplicates=bounds.max_fraction_duplicates,
-        max_fraction_conflicts=bounds.max_fraction_conflicts,
-        max_fraction_unlabelled=1.0 if (rows["label"] == "").all() else bounds.max_fraction_unlabelled,
-        min_rows_per_class=None,
-        step="monitor",
-    )
+    with scratch_folder(workspace) as scratch:
+        brought = bring(batch, scratch, role="added")
+        if len(brought) != 1:
+            raise InputError(
+                f"{batch.name} holds several files of rows.", where=str(batch), do="look at them one by one"
+            )
+        (path,) = brought.values()
+        read_table(path, [data.content])
+        rows = pd.concat(read_part(Part(path, "batch"), data), ignore_index=True)
+    rows["row"] = [f"{batch.name} row {n}" for n in range(1, len(rows) + 1)]
+    keys, _ = look_at(rows["content"].tolist(), rows["row"].tolist(), data.modality)
+    return rows.assign(key=keys, near="", side="batch", because="")
 
 
 def _compare(
@@ -122,7 +116,13 @@ def _compare(
     pinned = Inputs.model_validate_json(ledger.blob(run.inputs_sha256))
     base_folder = bases.locate(workspace, next(base for base in pinned.bases if base.id == run.base_id))
     settings = json.loads((folder / "graft.json").read_bytes())
-    features, _ = embed(base_folder, rows["text"].tolist(), max_tokens=settings["max_tokens"], progress=progress)
+    features, _ = embed(
+        base_folder,
+        rows["content"].tolist(),
+        modality=recipe.data.modality,
+        max_tokens=settings["max_tokens"],
+        progress=progress,
+    )
     bounds = recipe.detect_shift
     return compare(
         "Batch against the champion's training rows",

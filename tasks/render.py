@@ -9,10 +9,11 @@ import pandas as pd
 
 from graft.data import TEST, TRAIN
 from graft.records import write_atomic
-from graft.report.content import Audit, Cost, Report
+from graft.report.content import Audit, Cost, Mistakes, Report
 from graft.report.page import render_audit, render_report
+from tasks.evaluate import MISTAKES
 from tasks.report import REPORT
-from tasks.rows import ROWS, SLICE
+from tasks.rows import COLUMN, ROWS
 from tasks.steps import STEPS
 from tasks.workspace import Workspace
 
@@ -33,8 +34,9 @@ def render_run(workspace: Workspace, name: str) -> Path:
         links["drift"] = DRIFT
     if (folder / CHAIN).is_file():
         links["chain"] = CHAIN
-    page = folder / PAGE
-    write_atomic(page, render_report(report, costs=costs, links=links).encode())
+    page, shown = folder / PAGE, workspace.files(name, "evaluate") / MISTAKES
+    mistakes = Mistakes.model_validate_json(shown.read_bytes()) if shown.is_file() else None
+    write_atomic(page, render_report(report, costs=costs, links=links, mistakes=mistakes).encode())
     return page
 
 
@@ -54,8 +56,11 @@ def _drift_page(workspace: Workspace, name: str, report: Report, page: Path) -> 
         return True
     from graft.shift.drift_page import write_drift_page
 
-    rows = pd.read_parquet(path)
-    columns = [column for column in rows.columns if column.startswith(SLICE)]
-    sides = [rows[rows["side"] == side][["text", "label", *columns]] for side in (TRAIN, TEST)]
-    write_drift_page(sides[0], sides[1], page, columns=columns)
+    data = workspace.recipe(name)[0].data
+    columns = [COLUMN + column for column in data.sensitive]
+    sides = [
+        pd.read_parquet(path, columns=["content", "label", *columns], filters=[("side", "==", side)])
+        for side in (TRAIN, TEST)
+    ]
+    write_drift_page(sides[0], sides[1], page, columns=columns, modality=data.modality)
     return True

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import pandas as pd
+import pyarrow.parquet as pq
 
+from graft.data import COLUMN
 from tasks.steps import Context
 
+__all__ = ["COLUMN", "ROWS", "read_rows"]
+
 ROWS = "rows.parquet"
-SLICE = "slice."
-"""Prefix of the sensitive columns, so that they cannot clash with the others."""
 
 
-def read_rows(context: Context, *sides: str) -> pd.DataFrame:
-    """Return the rows of the given sides, in order: row, text, label, group, key, side, because and ``slice.*``."""
-    rows = pd.read_parquet(context.file("ingest", ROWS))
-    return rows[rows["side"].isin(sides)].reset_index(drop=True)
+def read_rows(context: Context, *sides: str, content: bool = False) -> pd.DataFrame:
+    """Return the rows of the given sides, in order: row, id, label, group, time, key, near, side, because and ``column.*``.
+
+    ``content``, the text or the image's bytes, is read only where it is asked for: it is the large one.
+    """
+    path = context.file("ingest", ROWS)
+    names = [name for name in pq.read_schema(path).names if content or name != "content"]
+    return pd.read_parquet(path, columns=names, filters=[("side", "in", sides)])

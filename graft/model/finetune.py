@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from graft.errors import StepError
-from graft.model.text import Progress, batches, load_encoder, pad, pool, silent, tokenize
+from graft.model.encoder import Contents, Encoder, Progress, batches, load_encoder, silent
+from graft.recipe import Modality
 from graft.stats.probe import fit_probe
 
 WARM_UP = 0.1
@@ -21,20 +20,24 @@ WEIGHT_DECAY = 0.01
 
 @dataclass
 class Classifier:
-    """A text encoder with a linear head: logits = features @ weight.T + bias, classes in the order of ``labels``."""
+    """An encoder with a linear head: logits = features @ weight.T + bias, classes in the order of ``labels``."""
 
-    tokenizer: Any
-    encoder: Any
+    encoder: Encoder
     weight: torch.Tensor
     bias: torch.Tensor
     labels: tuple[str, ...]
-    max_tokens: int
     n_trained_parameters: int
     loss: tuple[float, ...] = ()
 
 
 def fit_head(
-    folder: Path, features: npt.NDArray[np.float32], labels: npt.NDArray[np.str_], *, C: float, max_tokens: int
+    folder: Path,
+    features: npt.NDArray[np.float32],
+    labels: npt.NDArray[np.str_],
+    *,
+    modality: Modality,
+    C: float,
+    max_tokens: int,
 ) -> Classifier:
     """Fit only a head, by a convex solver on frozen features: no seed, no epochs.
 
@@ -46,18 +49,16 @@ def fit_head(
 
     Cost: seconds; see ``graft.stats.fit_probe``.
     """
-    tokenizer, encoder = load_encoder(folder)
+    encoder = load_encoder(folder, modality, max_tokens=max_tokens)
     probe = fit_probe(features, labels, C=C)
     weight, bias = np.asarray(probe.coef_), np.asarray(probe.intercept_)
     if len(weight) == 1:  # two classes: scikit-learn keeps the log odds of the second alone
         weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
     return Classifier(
-        tokenizer=tokenizer,
         encoder=encoder,
         weight=torch.tensor(weight, dtype=torch.float32),
         bias=torch.tensor(bias, dtype=torch.float32),
         labels=tuple(str(label) for label in probe.classes_),
-        max_tokens=max_tokens,
         n_trained_parameters=weight.size + bias.size,
     )
 
@@ -65,9 +66,10 @@ def fit_head(
 def fit_full(
     folder: Path,
     features: npt.NDArray[np.float32],
-    texts: Sequence[str],
+    contents: Contents,
     labels: npt.NDArray[np.str_],
     *,
+    modality: Modality,
     C: float,
     max_tokens: int,
     n_epochs: int,
@@ -78,10 +80,12 @@ def fit_full(
 ) -> Classifier:
     """Fine-tune all layers, starting from the fitted head (LP-FT), with AdamW, linear warm-up and decay.
 
-    The word embeddings stay frozen: with few rows most words are never seen, and it saves a third of the time.
+    What ``Encoder.frozen`` names stays as it is, and so do the running statistics of batch normalisation: a batch of few
+    rows estimates them badly, a row's features would depend on its neighbours, and the head was fitted under those of the
+    base.
 
     Args:
-        texts, labels: n training rows; ``features`` their embedding by the base.
+        contents, labels: n training rows; ``features`` their embedding by the base.
         learning_rate: peak; 2e-5 to 1e-4 for small encoders.
 
     Returns:
@@ -90,32 +94,34 @@ def fit_full(
 
     Raises:
         StepError: the loss is no longer a number.
-    Cost: 6 x (parameters without embeddings) x tokens x epochs FLOPs.
+    Cost: 6 x (parameters without embeddings) x tokens x epochs FLOPs; images are decoded anew in each epoch.
+        Memory holds one batch of them.
     Source: LP-FT: Kumar, Raghunathan, Jones, Ma, Liang 2022.
     """
-    start = fit_head(folder, features, labels, C=C, max_tokens=max_tokens)
+    start = fit_head(folder, features, labels, modality=modality, C=C, max_tokens=max_tokens)
     torch.manual_seed(seed)
     encoder = start.encoder
-    encoder.get_input_embeddings().weight.requires_grad_(False)
+    for parameter in encoder.frozen():
+        parameter.requires_grad_(False)
     weight, bias = start.weight.clone().requires_grad_(), start.bias.clone().requires_grad_()
-    trained = [p for p in encoder.parameters() if p.requires_grad] + [weight, bias]
+    trained = [p for p in encoder.network.parameters() if p.requires_grad] + [weight, bias]
     optimizer = torch.optim.AdamW(trained, lr=learning_rate, weight_decay=WEIGHT_DECAY, fused=True)
 
-    ids, _ = tokenize(start.tokenizer, texts, max_tokens)
+    items, _ = encoder.prepare(contents)
     index = {label: k for k, label in enumerate(start.labels)}
     targets = torch.tensor([index[str(label)] for label in labels])
-    plan = list(batches([len(row) for row in ids], batch_size))
+    plan = list(batches(encoder.places(items), batch_size))
     n_steps = n_epochs * len(plan)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _linear(step, n_steps))
 
     order = np.random.default_rng(seed)
     losses = []
-    encoder.train()
+    _train_mode(encoder.network)
     for epoch in range(n_epochs):
         total = 0.0
         for k, chosen in enumerate(order.permutation(len(plan))):
             rows = plan[chosen]
-            logits = pool(encoder, pad(start.tokenizer, [ids[i] for i in rows])) @ weight.T + bias
+            logits = encoder.pool(encoder.collate([items[i] for i in rows])) @ weight.T + bias
             loss = torch.nn.functional.cross_entropy(logits, targets[rows])
             if not torch.isfinite(loss):
                 raise StepError(
@@ -131,18 +137,24 @@ def fit_full(
             progress(
                 epoch * len(plan) + k + 1, n_steps, f"epoch {epoch + 1} of {n_epochs}, loss {float(loss.detach()):.3f}"
             )
-        losses.append(round(total / len(ids), 6))
-    encoder.eval()
+        losses.append(round(total / len(items), 6))
+    encoder.network.eval()
     return Classifier(
-        tokenizer=start.tokenizer,
         encoder=encoder,
         weight=weight.detach(),
         bias=bias.detach(),
         labels=start.labels,
-        max_tokens=max_tokens,
         n_trained_parameters=sum(p.numel() for p in trained),
         loss=tuple(losses),
     )
+
+
+def _train_mode(network: torch.nn.Module) -> None:
+    """Set dropout to work, and batch normalisation to its running statistics."""
+    network.train()
+    for module in network.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.eval()
 
 
 def _linear(step: int, n_steps: int) -> float:
@@ -152,16 +164,17 @@ def _linear(step: int, n_steps: int) -> float:
 
 
 def predict(
-    classifier: Classifier, texts: Sequence[str], *, batch_size: int = 32, progress: Progress = silent
+    classifier: Classifier, contents: Contents, *, batch_size: int = 32, progress: Progress = silent
 ) -> npt.NDArray[np.float32]:
     """Return the probability of each class, shape (n, classes), float32, rows summing to 1."""
-    ids, _ = tokenize(classifier.tokenizer, texts, classifier.max_tokens)
-    scores = np.zeros((len(ids), len(classifier.labels)), dtype=np.float32)
+    encoder = classifier.encoder
+    items, _ = encoder.prepare(contents)
+    scores = np.zeros((len(items), len(classifier.labels)), dtype=np.float32)
     done = 0
     with torch.inference_mode():
-        for rows in batches([len(row) for row in ids], batch_size):
-            features = pool(classifier.encoder, pad(classifier.tokenizer, [ids[i] for i in rows]))
+        for rows in batches(encoder.places(items), batch_size):
+            features = encoder.pool(encoder.collate([items[i] for i in rows]))
             scores[rows] = torch.softmax(features @ classifier.weight.T + classifier.bias, dim=1).numpy()
             done += len(rows)
-            progress(done, len(ids), "texts")
+            progress(done, len(items), f"{encoder.modality}s")
     return scores

@@ -1,8 +1,9 @@
 """A model as a folder: a Hugging Face folder with safetensors only, a card that names the base, and what later runs need.
 
-``model.safetensors``, ``config.json``, tokenizer files: the encoder. ``head.safetensors``: the linear head.
-``graft.json``: labels and reading length. ``reference.safetensors``: the training rows in the base's space, the reference
-of later shift tests. ``trained_on.txt``: content keys of the training rows, so that no later test uses one.
+``model.safetensors``, ``config.json``, tokenizer or image processor files: the encoder. ``head.safetensors``: the linear
+head. ``graft.json``: labels, and the reading length of texts or the modality of others. ``reference.safetensors``: the
+training rows in the base's space, the reference of later shift tests. ``trained_on.txt``: content keys of the training rows,
+so that no later test uses one.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from safetensors.torch import load_file as load_torch
 from safetensors.torch import save_file as save_torch
 
 from graft.errors import TamperError
+from graft.model.encoder import load_encoder
 from graft.model.finetune import Classifier
-from graft.model.text import load_encoder
 from graft.records import Base, write_atomic, write_json
 
 CARD = """---
@@ -28,7 +29,7 @@ base_model_relation: finetune
 license: {licence}
 datasets:
 - {dataset}
-pipeline_tag: text-classification
+pipeline_tag: {modality}-classification
 library_name: transformers
 tags:
 - graft
@@ -47,15 +48,12 @@ for this model; `graft audit {recipe}` checks them.
 def save_model(classifier: Classifier, folder: Path, *, card: dict[str, Any]) -> None:
     """Write a classifier as a model folder. ``card`` fills the model card."""
     folder.mkdir(parents=True, exist_ok=True)
-    classifier.encoder.save_pretrained(folder, safe_serialization=True)
-    classifier.tokenizer.save_pretrained(folder)
+    classifier.encoder.save(folder)
     head = {"weight": classifier.weight.contiguous(), "bias": classifier.bias.contiguous()}
     save_torch(head, folder / "head.safetensors")
-    write_json(
-        folder / "graft.json",
-        {"labels": list(classifier.labels), "max_tokens": classifier.max_tokens, "pooling": "mean, unit norm"},
-    )
-    write_atomic(folder / "README.md", CARD.format(**card).encode())
+    write_json(folder / "graft.json", {"labels": list(classifier.labels), **classifier.encoder.settings()})
+    text = CARD.format(modality=classifier.encoder.modality, **card)
+    write_atomic(folder / "README.md", text.encode())
     for path in folder.rglob("*"):
         if path.suffix in {".bin", ".pt", ".pkl"}:
             raise TamperError("A model folder may hold safetensors only.", where=str(path))
@@ -67,18 +65,16 @@ def load_model(folder: Path) -> Classifier:
     Raises:
         TamperError: the head does not fit the labels.
     """
-    tokenizer, encoder = load_encoder(folder)
-    head = load_torch(folder / "head.safetensors")
     settings = json.loads((folder / "graft.json").read_bytes())
+    encoder = load_encoder(folder, settings.get("modality", "text"), max_tokens=settings.get("max_tokens", 0))
+    head = load_torch(folder / "head.safetensors")
     if head["weight"].shape[0] != len(settings["labels"]):
         raise TamperError("The model's head has another number of classes than its labels.", where=str(folder))
     return Classifier(
-        tokenizer=tokenizer,
         encoder=encoder,
         weight=head["weight"],
         bias=head["bias"],
         labels=tuple(settings["labels"]),
-        max_tokens=settings["max_tokens"],
         n_trained_parameters=0,
     )
 

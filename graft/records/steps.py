@@ -15,6 +15,9 @@ TransferVerdict = Literal["positive", "none", "negative", "undecided"]
 ChampionVerdict = Literal["first", "superior", "non_inferior", "inferior", "undecided"]
 
 
+Severity = Literal["error", "warning", "note"]
+
+
 class Record(Value):
     """What every step hands over. A skipped step hands over just this.
 
@@ -34,12 +37,17 @@ class Record(Value):
 
 
 class Finding(Value):
-    """Something odd in the data: how many rows, which (row numbers, the first few), and what was done about it."""
+    """Something odd in the data: how many rows, which (the first few, by name), how bad, what was done and what to do.
+
+    ``error``: the data must not be trained on as it is; ``warning``: a person should look; ``note``: good to know.
+    """
 
     name: str
     n_rows: int = Field(ge=0)
     rows: tuple[str, ...]
+    severity: Severity = "note"
     done: str
+    do: str = ""
 
 
 class DatasetRecord(Record):
@@ -132,7 +140,7 @@ class EvaluationRecord(Record):
     """Did the transfer help, and is the candidate better than the champion? On test rows none of them was trained on."""
 
     n_test: int
-    accuracy: dict[str, Estimate] = Field(description="by arm: candidate, frozen_probe, tfidf, champion")
+    accuracy: dict[str, Estimate] = Field(description="by arm: candidate, frozen_probe, scratch, champion")
     differences: dict[str, Estimate] = Field(description="candidate minus arm, paired")
     mcnemar_p_values: dict[str, float]
     transfer: TransferVerdict

@@ -40,6 +40,24 @@ class Report(Value):
     decide: DecisionRecord
 
 
+class Mistake(Value):
+    """A test row that the candidate got wrong. ``picture`` is a small PNG in base64, ``text`` the row's text; one is empty."""
+
+    row: str
+    label: str
+    predicted: str
+    score: float = Field(ge=0, le=1, description="probability that the candidate gave to what it said")
+    text: str = ""
+    picture: str = Field(default="", pattern=r"^[A-Za-z0-9+/]*={0,2}$")
+
+
+class Mistakes(Value):
+    """The mistakes that the candidate was surest of. Rows of data: kept beside the predictions, never in a record."""
+
+    n_wrong: int
+    shown: tuple[Mistake, ...]
+
+
 class Cost(Value):
     """What a step took on the machine where it ran. Never in a record, never in a digest."""
 

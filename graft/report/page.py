@@ -15,12 +15,13 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from graft.records import Check, Estimate, Record
+from graft.records import Check, Estimate, Finding, Record
 from graft.report import svg
-from graft.report.content import Audit, Cost, Report
+from graft.report.content import Audit, Cost, Mistakes, Report
 
 STEPS = ("ingest", "validate", "embed", "detect_shift", "choose_base", "finetune", "evaluate", "measure_bias", "decide")
-ARMS = ("candidate", "champion", "frozen_probe", "tfidf")
+ARMS = ("candidate", "champion", "frozen_probe", "scratch")
+SEVERITIES = ("error", "warning", "note")
 OUTCOMES = ("failed", "cannot_tell", "passed")
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 # Relative addresses only: a colon before the first slash would be a scheme, two slashes another host.
@@ -38,12 +39,15 @@ class Step:
     cost: Cost | None
 
 
-def render_report(report: Report, *, costs: dict[str, Cost], links: dict[str, str]) -> str:
+def render_report(
+    report: Report, *, costs: dict[str, Cost], links: dict[str, str], mistakes: Mistakes | None = None
+) -> str:
     """Return the page of one run.
 
     Args:
         report: what the page says.
         costs: cost by step; a step without one says nothing of its cost.
+        mistakes: rows to show; None: they are not at hand.
         links: relative addresses of the ``drift`` and the ``chain`` page; any other kind of address makes no link.
     """
     steps = _steps(report, costs)
@@ -59,6 +63,8 @@ def render_report(report: Report, *, costs: dict[str, Cost], links: dict[str, st
         "bias_checks": [check for check in checks if check.step == "measure_bias"],
         "deciding": _deciding(checks),
         "state_of": functools.partial(_state_of, checks),
+        "mistakes": mistakes,
+        "odd": _findings(report),
         "arms": _arms(report),
         "chain": _chain(report),
         "links": {name: target for name, target in links.items() if RELATIVE.fullmatch(target)},
@@ -109,6 +115,12 @@ def _steps(report: Report, costs: dict[str, Cost]) -> list[Step]:
     return steps
 
 
+def _findings(report: Report) -> list[Finding]:
+    """Return what was found in the data, the worst first."""
+    found = [one for one in (*report.ingest.findings, *report.validate_.findings) if one.n_rows]
+    return sorted(found, key=lambda one: SEVERITIES.index(one.severity))
+
+
 def _checks(steps: Iterable[Step]) -> list[Check]:
     """Return every check of the run once, in the order in which decide weighs them: it repeats those of the steps before it."""
     ordered = sorted(steps, key=lambda step: step.name != "decide")
@@ -135,7 +147,7 @@ def _arms(report: Report) -> list[tuple[str, str]]:
     names = {
         "champion": f"champion{number}",
         "frozen_probe": "the base without tuning",
-        "tfidf": "training from scratch",
+        "scratch": "training from scratch",
     }
     found = getattr(report.evaluate, "accuracy", {})
     keys = [*(arm for arm in ARMS if arm in found), *sorted(set(found) - set(ARMS))]

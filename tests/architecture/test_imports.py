@@ -14,7 +14,7 @@ FILES = {
     path.relative_to(ROOT).as_posix(): path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))
 }
 TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
-SHARED = {"graft.records", "graft.stats", "graft.errors", "graft.recipe"}
+SHARED = {"graft.records", "graft.stats", "graft.errors", "graft.recipe", "graft.pictures"}
 HEAVY = {
     "great_expectations": "graft/validate",
     "evidently": "graft/shift",
@@ -71,6 +71,11 @@ def test_dvc_is_a_process() -> None:
 def test_one_importer(library: str) -> None:
     """Each heavy library is imported by exactly one package."""
     assert {name.rsplit("/", 1)[0] for name in importers(library)} == {HEAVY[library]}
+
+
+def test_images_are_decoded_in_one_place() -> None:
+    """Only graft/pictures.py imports Pillow: what is refused and how an image becomes RGB is decided once."""
+    assert importers("PIL") == {"graft/pictures.py"}
 
 
 def test_parts_of_graft_do_not_import_one_another() -> None:

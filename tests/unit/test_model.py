@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from graft.errors import InputError, StepError, TamperError
+from graft.model.encoder import embed as embed_contents
 from graft.model.finetune import Classifier, fit_full, fit_head, predict
 from graft.model.folder import (
     card_for,
@@ -17,7 +19,6 @@ from graft.model.folder import (
     save_model,
     save_reference,
 )
-from graft.model.text import embed
 from graft.records import digest_folder
 from graft.stats import fit_probe
 from tests.tiny import write_tiny_base
@@ -29,6 +30,7 @@ THINGS = {
     "cat": "a red cat",
 }
 STRATEGIES = ["head", "full"]
+embed = partial(embed_contents, modality="text")
 
 
 def messages(n_classes: int) -> tuple[list[str], np.ndarray]:
@@ -44,9 +46,9 @@ def train(base: Path, strategy: str, n_classes: int = 4, **changed: float) -> Cl
     texts, labels = messages(n_classes)
     features, _ = embed(base, texts, max_tokens=32)
     if strategy == "head":
-        return fit_head(base, features, labels, C=100.0, max_tokens=32)
+        return fit_head(base, features, labels, modality="text", C=100.0, max_tokens=32)
     settings = {"n_epochs": 3, "batch_size": 8, "learning_rate": 1e-3, "seed": 5, **changed}
-    return fit_full(base, features, texts, labels, C=100.0, max_tokens=32, **settings)
+    return fit_full(base, features, texts, labels, modality="text", C=100.0, max_tokens=32, **settings)
 
 
 def save(classifier: Classifier, folder: Path, base: Path) -> Path:
@@ -106,12 +108,12 @@ def test_full_training_learns(tiny_base: Path, n_classes: int) -> None:
     assert (np.array(classifier.labels)[scores.argmax(axis=1)] == labels).mean() > 0.9
     assert len(classifier.loss) == 6
     assert classifier.loss[-1] < classifier.loss[0]
-    before, after = (c.encoder.state_dict() for c in (train(tiny_base, "head", n_classes), classifier))
+    before, after = (c.encoder.network.state_dict() for c in (train(tiny_base, "head", n_classes), classifier))
     words = "embeddings.word_embeddings.weight"
     assert (before[words] == after[words]).all()
     changed = {name for name in before if not (before[name] == after[name]).all()}
     assert {name for name in before if "encoder.layer" in name and "key.bias" not in name} <= changed
-    n_encoder = sum(p.numel() for name, p in classifier.encoder.named_parameters() if name != words)
+    n_encoder = sum(p.numel() for name, p in classifier.encoder.network.named_parameters() if name != words)
     assert classifier.n_trained_parameters == n_encoder + n_classes * 33
 
 
@@ -161,6 +163,7 @@ def test_card_names_where_the_model_comes_from(tiny_base: Path, tmp_path: Path) 
     front = yaml.safe_load(text.split("---")[1])
     assert (front["base_model"], front["base_model_relation"]) == ("bases/tiny", "finetune")
     assert (front["license"], front["datasets"]) == ("apache-2.0", ["mail"])
+    assert front["pipeline_tag"] == "text-classification"
     base = describe_base("bases/tiny", tiny_base)
     assert base.sha256 in text
     assert base.revision in text

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
+import tracemalloc
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from graft.data import read_table
+from graft.data.dialect import Dialect
+from graft.data.read import read_batches, read_table
 from graft.errors import InputError
 
 NASTY = [
@@ -44,19 +48,39 @@ def write(folder: Path, name: str, content: bytes) -> Path:
         ("a.jsonl", b"\n\n", "has a header and no rows"),
         ("a.csv", b"text,label\na,b\n\xff\xfe,c\n", "Line 3 of a.csv is not UTF-8"),
         ("a.csv", b"text,label\na,b\n\xff\xfe,c\n", "byte 15, near"),
-        ("a.csv", "text,label\na,b\n".encode("utf-16"), "is not UTF-8"),
+        ("a.csv", "text,label\na,b\n".encode("utf-16"), "a.csv is UTF-16, not UTF-8"),
+        ("a.csv", "text,label\nä,b\n".encode("utf-16-le"), "a.csv is UTF-16, not UTF-8"),
+        ("a.csv", "text,label\na,b\n".encode("utf-32"), "a.csv is UTF-32, not UTF-8"),
+        ("a.csv", "text,label\ncafé “x”,b\n".encode("cp1252"), "looks like Windows-1252"),
+        ("a.csv", b"text,label\n" + b"a,b\n" * 400_000 + b"\xff,c\n", "Line 400,002 of a.csv is not UTF-8"),
+        ("a.csv", b"text,label\n" + b"a,b\n" * 400_000 + b"\x00,c\n", "line 400,002"),
+        ("a.csv", b"<!DOCTYPE html><html><body>404</body></html>", "a.csv is a web page"),
+        ("a.csv", b"PK\x03\x04" + bytes(60), "a.csv is a zip archive or an Excel workbook"),
+        ("a.csv", b"%PDF-1.7 x", "a.csv is a PDF"),
+        ("a.csv", b"PAR1" + bytes(60), "rename it to .parquet"),
+        ("a.jsonl", b"\x1f\x8b" + bytes(60), "a.jsonl is a gzip archive"),
         ("a.csv", b"text,label\na\x00,b\n", "holds NUL bytes"),
         ("a.csv", b"text,label,text\na,b,c\n", "two columns of the name 'text'"),
         ("a.csv", b"text,label\na,b\nc,d,e\n", "line 3, saw 3"),
         ("a.csv", b"text,label\na,b,c\nd,e,f\n", "line 2, saw 3"),
         ("a.csv", b'text,label\n"a,b\n', "is not a table"),
+        ("a.csv", b'text,label\nx,y\n"a,b\nc,d\n', "in the row of line 3 never closes"),
+        ("a.csv", b'text,label\n"a' + b"b,c\n" * 400_000, "in the row of line 2 never closes"),
+        ("a.csv", b'text,label\n"a"b,c\n', "line 2: text follows a closing quote"),
+        ("a.csv", b"text,label\ra,b\r", "a carriage return stands alone"),
+        ("a.csv", b"text,label\na,b\n" + b"a" * (2**20 + 1) + b",c\n", "row of line 3 never closes"),
+        ("a.tsv", b"text\tlabel\na\tb\nc,d\te\tf\n", "line 3, saw 3"),
         ("a.xlsx", b"PK", "of a format that Graft does not read"),
         ("a.CSV.gz", b"x", "of a format that Graft does not read"),
         ("a.parquet", b"PAR1, or not", "is not a whole Parquet file"),
         ("a.jsonl", b'{"text": "a"}\n{"text": ', "line 2: "),
         ("a.jsonl", b'["a", "b"]\n', "is not JSON lines"),
         ("a.jsonl", b'"a"\n', "is not JSON lines"),
-        ("a.jsonl", b'{"text": "\xff"}\n', "is not JSON lines"),
+        ("a.jsonl", b'{"text": "\xff"}\n', "Line 1 of a.jsonl is not UTF-8"),
+        ("a.jsonl", b'{"text": "a"}\n{"text": "' + b"a" * 10**7 + b'"}\n', "Row 2 of a.jsonl has more than 1,048,576"),
+        ("a.jsonl", b'{"text": "a"}\n{"text": ' + b"[" * 10**5 + b"]" * 10**5 + b"}\n", "line 2: "),
+        ("a.jsonl", b'{"text": "a", "text": "b"}\n', "a key stands twice"),
+        ("a.jsonl", b"".join(b'{"k%d": 1}\n' % k for k in range(2_500)), "more than 2,000 different keys"),
         ("a.jsonl", b'{"text": "\\ud800"}\n', "is not JSON lines"),
     ],
 )
@@ -119,3 +143,118 @@ def test_empty_cells_stay_empty(tmp_path: Path) -> None:
     assert read_table(jsonl).to_dict("list") == {"n": ["1", "", "2"], "t": ["", "x", ""], "f": ["", "", "1.10"]}
     pq.write_table(pa.table({"n": [1, None, 2], "t": [None, "x", ""]}), tmp_path / "a.parquet")
     assert read_table(tmp_path / "a.parquet").to_dict("list") == {"n": ["1", "", "2"], "t": ["", "x", ""]}
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.parquet"])
+def test_batches_put_together_are_the_table(tmp_path: Path, name: str) -> None:
+    """Batches of any size hold every row once, in order, none more than asked for."""
+    frame = pd.DataFrame({"text": [f"a text, {k}" for k in range(100)], "label": [f"l{k % 3}" for k in range(100)]})
+    path = tmp_path / name
+    {"csv": lambda: frame.to_csv(path, index=False), "tsv": lambda: frame.to_csv(path, index=False, sep="\t"),
+     "jsonl": lambda: frame.to_json(path, orient="records", lines=True),
+     "parquet": lambda: frame.to_parquet(path)}[name[2:]]()  # fmt: skip
+    for size in (1, 7, 100, 1000):
+        batches = list(read_batches(path, batch_rows=size))
+        assert {len(batch) for batch in batches[:-1]} <= {size}
+        assert pd.concat(batches)["text"].tolist() == frame["text"].tolist()
+    assert read_table(path)["label"].tolist() == frame["label"].tolist()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+@pytest.mark.parametrize("bad", range(2, 9))
+def test_a_long_line_is_found_wherever_a_batch_ends(tmp_path: Path, size: int, bad: int) -> None:
+    """A line with too many cells is refused by its number, also as the first of a batch."""
+    lines = ["text,label", *["a,b"] * 8]
+    lines[bad - 1] = "a,b,c"
+    path = write(tmp_path, "a.csv", "\n".join(lines).encode())
+    with pytest.raises(InputError, match="not a table") as caught:
+        list(read_batches(path, batch_rows=size))
+    assert f"line {bad}, saw 3" in caught.value.where
+
+
+def test_empty_rows_of_one_column(tmp_path: Path) -> None:
+    """In a table of one column, quoted nothing and blanks are rows; a blank line is none."""
+    path = write(tmp_path, "a.csv", b'text\n""\n\n  \nx\n')
+    assert read_table(path)["text"].tolist() == ["", "  ", "x"]
+
+
+def test_dialects(tmp_path: Path) -> None:
+    """A given dialect is followed: delimiter, quotes as text, no header, further delimiters in the last column."""
+    path = write(tmp_path, "a.txt", b'ham\t"Hi", he said\tthen\r\nspam\t"win\t\r\n')
+    tail = Dialect(delimiter="\t", quote=None, header=False, n_columns=2)
+    assert read_table(path, dialect=tail).to_dict("list") == {
+        "column_1": ["ham", "spam"],
+        "column_2": ['"Hi", he said\tthen', '"win\t'],
+    }
+    path = write(tmp_path, "b.csv", b"text;label\n'a;b';c\n")
+    assert read_table(path, dialect=Dialect(delimiter=";", quote="'")).to_dict("list") == {
+        "text": ["a;b"],
+        "label": ["c"],
+    }
+
+
+def test_memory_is_that_of_a_batch(tmp_path: Path) -> None:
+    """A CSV of 20 MB is read in batches with a peak far below its size."""
+    path = write(tmp_path, "a.csv", b"text,label\n" + b"a text of some thirty characters,label\n" * 500_000)
+    tracemalloc.start()
+    n_rows = sum(len(batch) for batch in read_batches(path, batch_rows=5_000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert n_rows == 500_000
+    assert peak < path.stat().st_size / 2
+
+
+def test_odd_types_of_parquet(tmp_path: Path) -> None:
+    """Every type becomes the string people write for it; nested ones JSON; bytes stay bytes; images give their bytes."""
+    image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    table = pa.table(
+        {
+            "a.b": pa.array([0.1, None], pa.float32()),
+            "whole": pa.array([2**63 - 1, None]),
+            "money": pa.array([decimal.Decimal("1.10"), None]),
+            "day": pa.array([datetime.date(2024, 2, 29), None]),
+            "moment": pa.array([datetime.datetime(2024, 2, 29, 12), None]),
+            "yes": pa.array([True, None]),
+            "list": pa.array([["a", "é"], None]),
+            "coded": pa.array(["x", None]).dictionary_encode(),
+            "nothing": pa.nulls(2),
+            "raw": pa.array([b"\x00\xff", None]),
+            "image": pa.array([{"bytes": b"\x89PNG", "path": "a.png"}, None], image),
+        }
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    first, second = read_table(tmp_path / "a.parquet").to_dict("records")
+    assert first == {
+        "a.b": "0.1", "whole": "9223372036854775807", "money": "1.10", "day": "2024-02-29",
+        "moment": "2024-02-29 12:00:00", "yes": "True", "list": '["a", "é"]', "coded": "x", "nothing": "",
+        "raw": b"\x00\xff", "image": b"\x89PNG",
+    }  # fmt: skip
+    assert {name: cell for name, cell in second.items() if cell != ""} == {"raw": None, "image": None}
+
+
+def test_hostile_parquet(tmp_path: Path) -> None:
+    """An image without bytes, a time beyond the calendar and a cell above 1 MiB are refused by column or row."""
+    image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    hostile = {
+        'Column "image"': pa.array([{"bytes": None, "path": "/etc/passwd"}], image),
+        'Column "image" of': pa.array([2**62], pa.timestamp("us")),
+        'Row 1 of a.parquet has more than 1,048,576 characters in column "image"': pa.array(["a" * (2**20 + 1)]),
+    }
+    for says, column in hostile.items():
+        pq.write_table(pa.table({"image": column}), tmp_path / "a.parquet")
+        with pytest.raises(InputError) as caught:
+            read_table(tmp_path / "a.parquet")
+        assert says in caught.value.what
+    twice = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["text", "text"])
+    pq.write_table(twice, tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="two columns of the name 'text'"):
+        read_table(tmp_path / "a.parquet")
+
+
+def test_the_index_that_pandas_adds_is_no_column(tmp_path: Path) -> None:
+    """Rows that pandas numbered come back without their numbers; a named index is a column."""
+    frame = pd.DataFrame({"text": ["a", "b"]}, index=[5, 7])
+    frame.to_parquet(tmp_path / "a.parquet")
+    assert read_table(tmp_path / "a.parquet").to_dict("list") == {"text": ["a", "b"]}
+    frame.rename_axis("id").to_parquet(tmp_path / "b.parquet")
+    assert read_table(tmp_path / "b.parquet").to_dict("list") == {"text": ["a", "b"], "id": ["5", "7"]}

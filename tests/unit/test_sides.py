@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
-import pandas as pd
+import numpy as np
 import pytest
 
-from graft.data import assign_sides, content_key, limit_rows_per_class
+from graft.data.sides import (
+    ACROSS,
+    ALIKE,
+    BEYOND,
+    GROUP,
+    KEPT,
+    NO_LABEL,
+    REPEAT,
+    TEST,
+    TRAIN,
+    WAITING,
+    Sides,
+    assign_sides,
+    content_key,
+    drop_by_label,
+    limit_rows_per_class,
+    position,
+)
+
+NONE = np.empty((0, 2), dtype=np.int64)
 
 
-def rows(*given: tuple[str, str, str], name: str = "row") -> pd.DataFrame:
-    frame = pd.DataFrame(given, columns=["text", "label", "group"])
-    return frame.assign(row=[f"{name} {k}" for k in range(1, len(frame) + 1)])
-
-
-def many(n: int, *, n_groups: int = 0) -> pd.DataFrame:
-    return rows(*((f"text number {k}", f"l{k % 2}", f"g{k % n_groups}" if n_groups else "") for k in range(n)))
+def sides(
+    natural: str,
+    keys: list[int],
+    *,
+    groups: list[int] | None = None,
+    pairs: list[tuple[int, int]] | None = None,
+    is_fixed: bool = False,
+) -> tuple[str, list[int]]:
+    """Assign sides to rows given as letters: r train, e test, d dropped."""
+    codes = np.array(["red".index(c) for c in natural], dtype=np.int8)
+    found = assign_sides(
+        codes,
+        np.array(keys, dtype=np.uint64),
+        np.array(groups or [0] * len(keys), dtype=np.uint64),
+        np.array(pairs, dtype=np.int64) if pairs else NONE,
+        is_fixed=is_fixed,
+    )  # fmt: skip
+    return "".join("red"[c] for c in found.side), found.because.tolist()
 
 
 @pytest.mark.parametrize(
@@ -28,54 +58,71 @@ def test_twins_share_a_key(twin: str) -> None:
 
 
 def test_share_of_test_rows() -> None:
-    """About the asked share of 4,000 ungrouped rows lies in test: within 4 standard errors, a false alarm in 15,000."""
-    sides, findings = assign_sides(many(4000), None, fraction_test=0.3)
-    assert abs((sides["side"] == "test").mean() - 0.3) < 4 * (0.21 / 4000) ** 0.5
-    assert findings == []
-    more, _ = assign_sides(many(4000), None, fraction_test=0.4)
-    assert set(sides.index[sides["side"] == "test"]) < set(more.index[more["side"] == "test"])
+    """About the asked share of 4,000 contents lies below it: within 4 standard errors, a false alarm in 15,000."""
+    places = np.array([position(content_key(f"text number {k}")) for k in range(4000)])
+    assert abs((places < 0.3).mean() - 0.3) < 4 * (0.21 / 4000) ** 0.5
 
 
-def test_group_stays_together() -> None:
-    """Without twins, all rows of a group lie on one side, and both sides have groups."""
-    sides, _ = assign_sides(many(600, n_groups=60), None, fraction_test=0.3)
-    per_group = sides.groupby("group")["side"].agg(set)
-    assert set(map(len, per_group)) == {1}
-    assert set.union(*per_group) == {"train", "test"}
+def test_rows_that_nothing_resembles_lie_where_they_would() -> None:
+    """Without twins, pairs and groups every row keeps its own side."""
+    assert sides("rere", [1, 2, 3, 4]) == ("rere", [KEPT] * 4)
 
 
-def test_given_test_rows_are_respected() -> None:
-    """With a test file every one of its rows is tested, no twin of one is trained on, and both files are named."""
-    train = rows(("a b", "x", ""), ("C  d", "y", ""), ("e", "x", ""), name="train.csv row")
-    test = rows(("c D", "y", ""), ("f", "x", ""), ("f", "x", ""), name="test.csv row")
-    sides, findings = assign_sides(train, test, fraction_test=0.9)
-    assert sides["side"].tolist() == ["train", "dropped", "train", "test", "test", "test"]
-    assert sides["because"].tolist() == ["", "also in test", "", "", "", ""]
-    assert [(finding.n_rows, finding.rows) for finding in findings] == [(1, ("test.csv row 1",))]
+def test_a_row_joins_the_earlier_row_that_it_resembles() -> None:
+    """Where content decides, the later of two alike rows moves to the side of the earlier, along a whole chain."""
+    assert sides("ree", [1, 2, 3], pairs=[(0, 1), (1, 2)]) == ("rrr", [KEPT] * 3)
 
 
-def test_repeats_and_conflicts() -> None:
-    """A training row that repeats one with its label is dropped, the first stays; of two labels both are kept and named."""
-    test = rows(("other", "x", ""))
-    train = rows(("a", "x", ""), ("A ", "x", ""), ("b", "x", ""), ("b", "y", ""), ("c", "x", ""))
-    sides, findings = assign_sides(train, test, fraction_test=0.5)
-    assert sides["side"].tolist()[:5] == ["train", "dropped", "train", "train", "train"]
-    assert sides["because"].tolist()[1] == "repeats another row"
-    named = {finding.name: finding.rows for finding in findings}
-    assert "row 2" in named["training rows that repeat another"]
-    assert next(rows for name, rows in named.items() if "two labels" in name) == ("row 3", "row 4")
+def test_a_row_between_both_sides_is_dropped() -> None:
+    """A row that resembles one on each side joins neither; one that resembles only the dropped row is free."""
+    assert sides("rerr", [1, 2, 3, 4], pairs=[(0, 2), (1, 2), (2, 3)]) == ("redr", [KEPT, KEPT, ALIKE, KEPT])
+
+
+def test_where_file_or_group_decide_the_later_of_two_alike_is_dropped() -> None:
+    """Given test rows stand first: their twins and their likes are dropped from train, and nothing from test."""
+    found = sides("eerrr", [1, 2, 1, 3, 4], pairs=[(1, 3)], is_fixed=True)
+    assert found == ("eeddr", [KEPT, KEPT, ACROSS, ALIKE, KEPT])
+
+
+def test_a_group_never_crosses_where_file_or_time_decide() -> None:
+    """A training row whose group has a test row is dropped, and rows without a group never meet."""
+    assert sides("errr", [1, 2, 3, 4], groups=[7, 7, 0, 8], is_fixed=True) == ("edrr", [KEPT, GROUP, KEPT, KEPT])
+
+
+def test_a_twin_of_a_dropped_row_meets_the_same_likes() -> None:
+    """The second of two equal rows is dropped for the same reason as the first, though pairs name only the first."""
+    assert sides("ererr", [1, 2, 9, 3, 3], pairs=[(0, 3)], is_fixed=True)[0] == "eredd"
+
+
+def test_a_row_dropped_by_itself_has_no_say() -> None:
+    """A row without a side of its own anchors nobody."""
+    assert sides("dre", [1, 1, 2], pairs=[(0, 2)])[0] == "drr"
+    assert sides("de", [1, 1])[0] == "de"
+
+
+def made(side: str) -> Sides:
+    return Sides(np.array(["red".index(c) for c in side], dtype=np.int8), np.zeros(len(side), dtype=np.int8))
+
+
+def test_repeats_conflicts_and_labels() -> None:
+    """A training row that repeats one with its label is dropped and the first stays; of two labels both stay; test rows stay."""
+    found = made("rrrreeer")
+    keys = np.array([1, 1, 1, 2, 5, 5, 3, 4], dtype=np.uint64)
+    drop_by_label(found, keys, np.array([0, 0, 1, 0, 1, 1, -1, -1], dtype=np.int32), np.array([0] * 7 + [1]) == 1)
+    assert found.because.tolist() == [KEPT, REPEAT, KEPT, KEPT, KEPT, KEPT, NO_LABEL, WAITING]
 
 
 def test_limit_rows_per_class() -> None:
     """At most n training rows of a class remain, test rows all do, and file order does not decide which."""
-    sides, _ = assign_sides(many(200), None, fraction_test=0.3)
-    limited = limit_rows_per_class(sides, 8)
-    counts = limited[limited["side"] == "train"]["label"].value_counts()
-    assert counts.to_dict() == {"l0": 8, "l1": 8}
-    assert (limited["side"] == "test").sum() == (sides["side"] == "test").sum()
-    assert (limited.loc[limited["because"] == "beyond 8 rows per class", "side"] == "dropped").all()
-    backwards, _ = assign_sides(many(200).iloc[::-1].reset_index(drop=True), None, fraction_test=0.3)
-    again = limit_rows_per_class(backwards, 8)
-    kept = [set(frame.loc[frame["side"] == "train", "key"]) for frame in (limited, again)]
-    assert kept[0] == kept[1]
-    assert kept[0] != set(sides.loc[sides["side"] == "train", "key"].head(16))
+    rng = np.random.default_rng(0)
+    keys, labels = rng.integers(1, 2**63, 200).astype(np.uint64), np.arange(200, dtype=np.int32) % 2
+    kept = []
+    for order in (np.arange(200), np.arange(200)[::-1]):
+        found = made("r" * 150 + "e" * 50)
+        found.side = found.side[order]
+        limit_rows_per_class(found, keys[order], labels[order], 8)
+        assert np.bincount(labels[order][found.on(TRAIN)]).tolist() == [8, 8]
+        assert found.on(TEST).sum() == 50
+        assert (found.because == BEYOND).sum() == 150 - 16
+        kept.append(set(keys[order][found.on(TRAIN)].tolist()))
+    assert kept[0] == kept[1] != set(keys[:16].tolist())

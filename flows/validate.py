@@ -1,0 +1,102 @@
+"""``graft validate``: may this data be trained on? What was found, and what can be mended, without training anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.text import Text
+
+from flows.terminal import STYLES, Watcher, check_lines, console, headline_lines, next_lines, shorten
+from graft.records import DatasetRecord, Finding, ValidationRecord, load_record
+from tasks.locks import hold
+from tasks.mend import Mended, mend
+from tasks.pin import pin
+from tasks.versions import reproduce
+from tasks.workspace import Workspace
+
+STEPS = ("ingest", "validate")
+ORDER = ("error", "warning", "note")
+
+
+def validate_recipe(workspace: Workspace, name: str, *, fix: bool, show: bool = True) -> dict[str, Any]:
+    """Ingest and validate a recipe's dataset; mend what can be mended if asked to, and look again. Returns the facts."""
+    dataset, record = _look(workspace, name, show=show)
+    mended = None
+    if fix:
+        mended = mend(workspace, name)
+        if mended.file:
+            dataset, record = _look(workspace, name, show=show)
+    if show:
+        _show(name, dataset, record, mended)
+    return {
+        "recipe": name,
+        "passed": record.passed,
+        "mended": mended.plain() if mended else None,
+        "checks": [check.model_dump(mode="json") for check in record.checks],
+        "findings": [finding.model_dump(mode="json") for finding in _ranked(dataset, record)],
+    }
+
+
+def _look(workspace: Workspace, name: str, *, show: bool) -> tuple[DatasetRecord, ValidationRecord]:
+    """Reproduce the two stages that a look at data takes."""
+    watcher = Watcher()
+    found = []
+    with hold(workspace.lock(name, "run"), name):
+        pin(workspace, name)
+        try:
+            for step in STEPS:
+                if show:
+                    watcher.started(step)
+                reproduce(workspace.root, step, name, lambda line, step=step: _hear(watcher, step, line, show=show))
+                found.append(load_record(workspace.record(name, step), step))
+                if show:
+                    watcher.finished(step, found[-1], reused=False)
+        finally:
+            watcher.close()
+    dataset, record = found
+    assert isinstance(dataset, DatasetRecord)  # noqa: S101 - neither is ever skipped
+    assert isinstance(record, ValidationRecord)  # noqa: S101
+    return dataset, record
+
+
+def _hear(watcher: Watcher, step: str, line: str, *, show: bool) -> None:
+    if show and line.startswith("progress\t"):
+        _, done, total, note = line.split("\t", 3)
+        watcher.progress(step, int(done), int(total), note)
+
+
+def _ranked(dataset: DatasetRecord, record: ValidationRecord) -> list[Finding]:
+    """Return every finding, the worst first."""
+    return sorted((*dataset.findings, *record.findings), key=lambda finding: ORDER.index(finding.severity))
+
+
+def _show(name: str, dataset: DatasetRecord, record: ValidationRecord, mended: Mended | None) -> None:
+    out = console()
+    for check in record.checks:
+        if check.outcome != "passed":
+            for line in check_lines(check):
+                out.print(line)
+    findings = _ranked(dataset, record)
+    out.print(f"\n{len(findings)} findings in {dataset.n_rows:,} rows" if findings else "\nNothing odd was found.")
+    for finding in findings:
+        line = Text(f"  {finding.severity:<8}", style=STYLES.get(finding.severity, ""))
+        out.print(line.append(f"{finding.n_rows:>8,}  {finding.name}", style="not bold default"))
+        about = [", ".join(finding.rows[:3]), finding.done, finding.do]
+        out.print(Text(" " * 20 + shorten("; ".join(part for part in about if part), 100), style="dim"))
+    if mended is not None:
+        sentence = "Nothing here can be mended without a person."
+        if mended.file:
+            sentence = (
+                f"{mended.n_changed:,} rows mended, {mended.n_dropped:,} taken out, in {mended.file}; "
+                "the files before it are as they were."
+            )
+        for line in headline_lines("MENDED", sentence):
+            out.print(line)
+    if record.passed:
+        pairs = [(f"graft run {name}", "train on it")]
+    else:
+        pairs = [(f"edit recipes/{name}.yaml", "if a bound is too strict")]
+    if mended is None:
+        pairs.insert(0, (f"graft validate {name} --fix", "mend what needs no person, as a new version"))
+    for line in next_lines(*pairs):
+        out.print(line)

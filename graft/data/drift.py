@@ -1,0 +1,118 @@
+"""What an added file has that differs from the rows before it: columns, kinds of cells, classes, ids."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable
+
+import pandas as pd
+
+from graft.data.parts import Part, columns_of, read_part
+from graft.data.read import read_batches
+from graft.data.sides import content_key
+from graft.errors import InputError
+from graft.recipe import Data
+
+
+def schema_drift(before: list[Part], added: Part, data: Data) -> list[str]:
+    """Return, in sentences, how an added file's columns and classes differ from those before it.
+
+    Raises:
+        InputError: a column that the recipe needs is not there.
+    """
+    next(read_part(added, data))  # what the recipe needs is there
+    known, there = columns_of(before[-1].path), columns_of(added.path)
+    if data.label not in there and data.id is None:
+        raise InputError(
+            f'{added.path.name} has no column "{data.label}".',
+            where=f"header: {', '.join(there)}",
+            do="add the labels, or name an id column in the recipe (data.id) so that they can come later",
+        )
+    drift = []
+    if data.content in there:
+        drift += [f"column {column!r} is no longer there" for column in known if column not in there]
+        drift += [_new(column, known, "column") for column in there if column not in known]
+        drift += _kinds(before[-1], added, [c for c in there if c in known and c not in (data.content, data.label)])
+    classes = _classes(before, data)
+    drift += [
+        f"{_new(label, list(classes), 'class')}, {n:,} row{'s' * (n != 1)}"
+        for label, n in _classes([added], data).items()
+        if label not in classes
+    ]
+    return drift
+
+
+def check_ids(before: Iterable[Part], added: Part, data: Data) -> None:
+    """Check that every id of an added file stands for one row, and that a file of labels labels rows that are there.
+
+    Raises:
+        InputError: it does not; the first few ids' rows are named.
+    """
+    if data.id is None:
+        return
+    new: dict[str, tuple[str, str, str]] = {}
+    has_content = data.content in columns_of(added.path)
+    for batch in read_part(added, data):
+        for row, name, content, label in zip(batch["row"], batch["id"], batch["content"], batch["label"], strict=True):
+            mine = (row, _key(content) if has_content else "", label)
+            other = new.setdefault(name, mine) if name else mine
+            if other[1:] != mine[1:]:
+                kind = "labels" if other[1] == mine[1] else "rows"
+                raise InputError(f"One id stands for two {kind}.", where=f"{other[0]} and {row}", do="keep one of them")
+    seen = set()
+    for part in before:
+        for batch in read_part(part, data):
+            for row, name, content in zip(batch["row"], batch["id"], batch["content"], strict=True):
+                if name in new and name:
+                    seen.add(name)
+                    if has_content and not batch["is_label_only"].iloc[0] and _key(content) != new[name][1]:
+                        raise InputError(
+                            "One id stands for two different rows.",
+                            where=f"{row} and {new[name][0]}",
+                            do="give the new row an id of its own",
+                        )
+    unknown = [row for name, (row, _, _) in new.items() if name not in seen]
+    if unknown and not has_content:
+        raise InputError(
+            f"{len(unknown):,} of {len(new):,} ids are of no row in the dataset.",
+            where=", ".join(unknown[:3]),
+            do="add those rows first: graft add RECIPE ROWS",
+        )
+
+
+def _key(content: str | bytes) -> str:
+    return content_key(content) if isinstance(content, str) else content.hex()
+
+
+def _classes(parts: Iterable[Part], data: Data) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for part in parts:
+        if data.label in columns_of(part.path):
+            for table in read_batches(part.path, [data.label]):
+                found.update(table[data.label].str.strip())
+    del found[""]
+    return found
+
+
+def _new(name: str, known: list[str], what: str) -> str:
+    near = difflib.get_close_matches(name.strip().casefold(), {k.strip().casefold(): k for k in known}, n=1, cutoff=0.8)
+    mean = next((k for k in known if near and k.strip().casefold() == near[0]), "")
+    return f"{what} {name!r} is new" + (f" (did you mean {mean!r}?)" if mean else "")
+
+
+def _kinds(before: Part, added: Part, columns: list[str]) -> list[str]:
+    """Return which columns were numbers and no longer are, or the other way round, by their first rows."""
+    old, new = (next(read_batches(part.path)) for part in (before, added))
+    changed = []
+    for column in columns:
+        was, now = _is_number(old[column]), _is_number(new[column])
+        if was is not None and now is not None and was != now:
+            changed.append(f"column {column!r} {'held numbers and now does not' if was else 'now holds numbers'}")
+    return changed
+
+
+def _is_number(cells: pd.Series) -> bool | None:
+    """Return whether a column holds numbers; None where it holds nothing that could tell."""
+    filled = cells[cells.map(lambda cell: isinstance(cell, str) and cell != "")]
+    return bool(pd.to_numeric(filled, errors="coerce").notna().mean() > 0.9) if len(filled) else None

@@ -1,0 +1,119 @@
+"""What embeds rows, whatever they are: the interface that text and images share, and embedding through it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from graft.model.image import ImageEncoder
+from graft.model.text import TextEncoder
+from graft.recipe import Modality
+
+Contents = Sequence[Any]
+"""What is classified: strings, or the bytes of image files."""
+Batch = dict[str, torch.Tensor]
+Progress = Callable[[int, int, str], None]
+"""Called with (done, total, note)."""
+
+
+def silent(done: int, total: int, note: str) -> None:
+    """Show no progress."""
+
+
+class Encoder(Protocol):
+    """What turns contents into features: unit-norm rows of width ``dimension``."""
+
+    @property
+    def modality(self) -> Modality:
+        """What the contents are."""
+
+    @property
+    def network(self) -> Any:
+        """The torch module."""
+
+    @property
+    def dimension(self) -> int:
+        """The features' width."""
+
+    def prepare(self, contents: Any) -> tuple[list[Any], int]:
+        """Return what ``collate`` needs of each content, and how many contents were cut."""
+
+    def places(self, items: Any) -> list[int]:
+        """Return a number for each item; items of like numbers share a batch."""
+
+    def collate(self, items: Any) -> Batch:
+        """Return items as one batch of tensors."""
+
+    def pool(self, batch: Batch) -> torch.Tensor:
+        """Return the features of a batch."""
+
+    def frozen(self) -> list[torch.nn.Parameter]:
+        """Return the parameters that are not trained."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return what is needed to load the encoder again, beside its folder."""
+
+    def save(self, folder: Path) -> None:
+        """Write the encoder as a Hugging Face folder."""
+
+
+def load_encoder(folder: Path, modality: Modality, *, max_tokens: int) -> Encoder:
+    """Return the encoder in a base's folder, in evaluation mode, float32.
+
+    Args:
+        max_tokens: where texts are cut; images are not.
+
+    Raises:
+        InputError: the folder holds no encoder of that modality in safetensors that transformers knows without remote code.
+    """
+    return ImageEncoder.load(folder) if modality == "image" else TextEncoder.load(folder, max_tokens)
+
+
+def batches(places: Sequence[int], size: int) -> Iterator[npt.NDArray[np.int_]]:
+    """Yield the rows of each batch, rows of like place together: the same batches every time."""
+    order = np.argsort(places, kind="stable")
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
+
+
+def embed(
+    folder: Path,
+    contents: Contents,
+    *,
+    modality: Modality,
+    max_tokens: int,
+    batch_size: int = 32,
+    progress: Progress = silent,
+) -> tuple[npt.NDArray[np.float32], int]:
+    """Embed texts or images with a base: the unit-norm mean of its last layer.
+
+    Args:
+        folder: the base's folder.
+        contents: n strings, or the bytes of n image files.
+        max_tokens: where texts are cut.
+
+    Returns:
+        features, shape (n, dimension), float32, unit norm; the number of texts that were cut to ``max_tokens``.
+
+    Raises:
+        InputError: as ``load_encoder``, or an image cannot be read.
+    Cost: texts: 2 x (parameters without embeddings) x tokens FLOPs; about 60 texts/s a core for MiniLM and 50 tokens.
+        Images: 2 x (multiply-adds of the network) FLOPs each; only one batch is ever decoded.
+    Checked against: published 8-per-class banking77 accuracy, tests/statistical/test_banking77.py; a published ImageNet
+        prediction, tests/statistical/test_mobilenet.py.
+    """
+    encoder = load_encoder(folder, modality, max_tokens=max_tokens)
+    items, n_cut = encoder.prepare(contents)
+    features = np.zeros((len(items), encoder.dimension), dtype=np.float32)
+    done = 0
+    with torch.inference_mode():
+        for rows in batches(encoder.places(items), batch_size):
+            features[rows] = encoder.pool(encoder.collate([items[i] for i in rows])).numpy()
+            done += len(rows)
+            progress(done, len(items), f"{modality}s")
+    return features, n_cut

@@ -1,0 +1,201 @@
+"""What is kept of all rows while they stream by: a few numbers each, a sample, and the columns that expectations name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from graft.recipe import Modality
+from graft.records import Finding, Severity
+from graft.validate.groups import looks_like_group
+from graft.validate.oddities import describe_images, describe_texts
+
+Read = Callable[[], Iterator[pd.DataFrame]]
+Ints = npt.NDArray[np.int_]
+Bools = npt.NDArray[np.bool_]
+
+SIDES = ("train", "test", "dropped", "batch")
+TRAIN, TEST, DROPPED, BATCH = range(len(SIDES))
+COLUMN = "column."
+TAKEN_OUT = "mended: dropped"
+"""Why a repair dropped a row: somebody has dealt with it, so it is no longer part of the data."""
+N_SAMPLE = 20_000
+_N_CHARS = 2_000
+_N_GROUPS = 8
+N_NAMED = 20
+
+
+@dataclass(frozen=True)
+class Rows:
+    """All rows, in the order in which they came.
+
+    Args:
+        frame: columns key (uint64), label (code into ``labels``, -1 for none), side (code), waiting (bool), flags (uint32) and,
+            of texts, n_chars, n_raw and unfinished.
+        names: of the rows, for people.
+        near: positions of the rows that resemble an earlier one, and that one's name.
+        sample: the N_SAMPLE rows of smallest key that were not dropped, whole, but for contents: texts are cut to 2,000
+            characters, images are 32 x 32 greys; ``position`` is the row's.
+        kept: whole columns, by name.
+        groups: hashes (0 for empty) of columns that may name a customer or a patient.
+    """
+
+    frame: pd.DataFrame
+    names: pa.ChunkedArray
+    labels: tuple[str, ...]
+    near: tuple[Ints, pa.ChunkedArray]
+    sample: pd.DataFrame
+    kept: dict[str, pa.ChunkedArray]
+    groups: dict[str, npt.NDArray[np.uint64]]
+    columns: tuple[str, ...]
+    has_group: bool
+
+    def finding(
+        self, where: Bools | Ints, name: str, *, severity: Severity = "note", done: str = "kept", do: str = ""
+    ) -> list[Finding]:
+        """Return the finding of the rows of a mask, or of positions in their order; none of no rows."""
+        positions = np.flatnonzero(where) if where.dtype == bool else where
+        named = self.names.take(pa.array(positions[:N_NAMED], type=pa.int64())).to_pylist()
+        one = Finding(name=name, n_rows=len(positions), rows=tuple(named), severity=severity, done=done, do=do)
+        return [one] if len(positions) else []
+
+
+def gather(read: Read, modality: Modality, keep: Collection[str]) -> Rows:
+    """Stream the rows once.
+
+    Args:
+        read: yields frames of rows; see ``validate_rows``.
+        keep: columns to keep whole; those that are not there are left out.
+
+    Cost: linear in the rows; about 50 bytes of memory a row besides its name and the columns kept.
+    """
+    frames: list[pd.DataFrame] = []
+    names, near_names, near_at = [], [], []
+    labels: dict[str, int] = {}
+    kept: dict[str, list[pa.Array]] = {}
+    groups: dict[str, list[npt.NDArray[np.uint64]]] | None = None
+    columns: tuple[str, ...] = ()
+    sample, n, has_group = Sample(modality), 0, False
+    for whole in read():
+        batch = whole[whole["because"] != TAKEN_OUT].reset_index(drop=True)
+        if not len(batch):
+            continue
+        if groups is None:
+            columns = tuple(str(column) for column in batch.columns)
+            groups = {c: [] for c in columns if c.startswith(COLUMN) and looks_like_group(c, batch[c])}
+            groups = dict(list(groups.items())[:_N_GROUPS])
+        compact = _compact(batch, modality, labels)
+        frames.append(compact)
+        names.append(strings(batch["row"]))
+        resembles = np.flatnonzero((batch["near"] != "").to_numpy())
+        near_at.append(resembles + n)
+        near_names.append(strings(batch["near"].iloc[resembles]))
+        for column in keep:
+            if column in batch.columns:
+                kept.setdefault(column, []).append(strings(batch[column]))
+        for column, hashes in groups.items():
+            hashes.append(_hashes(batch[column]))
+        has_group = has_group or bool((batch["group"] != "").any())
+        sample.add(batch.assign(position=np.arange(n, n + len(batch))), compact)
+        n += len(batch)
+    text = pa.large_string()
+    return Rows(
+        frame=pd.concat(frames, ignore_index=True) if frames else _compact(_NONE, modality, labels),
+        names=pa.chunked_array(names, type=text),
+        labels=tuple(labels),
+        near=(np.concatenate([np.zeros(0, int), *near_at]), pa.chunked_array(near_names, type=text)),
+        sample=sample.whole(),
+        kept={column: pa.chunked_array(pieces, type=text) for column, pieces in kept.items()},
+        groups={column: np.concatenate(hashes) for column, hashes in (groups or {}).items()},
+        columns=columns,
+        has_group=has_group,
+    )
+
+
+_NONE = pd.DataFrame({c: pd.Series([], dtype=str) for c in ("row", "id", "content", "label", "key", "side")})
+
+
+def strings(column: pd.Series) -> pa.Array:
+    """Return a column of strings as Arrow holds them, nulls as empty ones."""
+    array = pa.array(column, type=pa.large_string(), from_pandas=True)
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    return pc.fill_null(array, "")
+
+
+def _compact(batch: pd.DataFrame, modality: Modality, labels: dict[str, int]) -> pd.DataFrame:
+    """Return a batch's numbers; labels not seen before get the next codes."""
+    if modality == "text":
+        described = describe_texts(strings(batch["content"]))
+    else:
+        described = describe_images(batch["content"].tolist(), batch["row"].tolist())
+    key = np.frombuffer(bytes.fromhex("".join(batch["key"])), dtype=">u8").astype(np.uint64)
+    return described.assign(
+        key=key,
+        label=_codes(batch["label"], labels),
+        side=np.select([(batch["side"] == side).to_numpy() for side in SIDES], range(len(SIDES)), -1).astype(np.int8),
+        waiting=((batch["id"] != "") & (batch["label"] == "")).to_numpy(dtype=bool),
+    )
+
+
+def _codes(column: pd.Series, labels: dict[str, int]) -> npt.NDArray[np.int32]:
+    coded = pc.dictionary_encode(strings(column))
+    codes = [labels.setdefault(label, len(labels)) if label else -1 for label in coded.dictionary.to_pylist()]
+    taken: npt.NDArray[np.int32] = np.array(codes, dtype=np.int32)[coded.indices.to_numpy(zero_copy_only=False)]
+    return taken
+
+
+def _hashes(column: pd.Series) -> npt.NDArray[np.uint64]:
+    coded = pc.dictionary_encode(strings(column))
+    values = np.array(coded.dictionary.to_pylist(), dtype=object)
+    hashes: npt.NDArray[np.uint64] = np.where(values == "", np.uint64(0), pd.util.hash_array(values, categorize=False))
+    taken: npt.NDArray[np.uint64] = hashes[coded.indices.to_numpy(zero_copy_only=False)]
+    return taken
+
+
+class Sample:
+    """The rows of smallest key: a sample that no order of the rows changes."""
+
+    def __init__(self, modality: Modality) -> None:
+        self.modality = modality
+        self.frames: list[pd.DataFrame] = []
+        self.n, self.limit = 0, np.uint64(2**64 - 1)
+
+    def add(self, batch: pd.DataFrame, compact: pd.DataFrame) -> None:
+        chosen = (compact["side"] != DROPPED).to_numpy() & (compact["key"].to_numpy() <= self.limit)
+        if not chosen.any():
+            return
+        part = batch[chosen].assign(key=compact["key"].to_numpy()[chosen])
+        if len(part) > N_SAMPLE:
+            part = part.sort_values("key", kind="stable").head(N_SAMPLE)
+        self.frames.append(part.assign(content=self._small(part)))
+        self.n += len(part)
+        if self.n > 2 * N_SAMPLE:
+            self._prune()
+
+    def _small(self, part: pd.DataFrame) -> Sequence[Any] | pd.Series:
+        if self.modality == "text":
+            return part["content"].str.slice(0, _N_CHARS)
+        from graft.pictures import grey
+
+        return [grey(image, row).tobytes() for image, row in zip(part["content"], part["row"], strict=True)]
+
+    def _prune(self) -> None:
+        whole = pd.concat(self.frames, ignore_index=True).sort_values("key", kind="stable").head(N_SAMPLE)
+        self.frames, self.n = [whole], len(whole)
+        if len(whole) == N_SAMPLE:
+            self.limit = whole["key"].iloc[-1]
+
+    def whole(self) -> pd.DataFrame:
+        """Return the sample, rows in the order in which they came."""
+        if not self.frames:
+            return pd.DataFrame({"label": [], "content": [], "position": []})
+        self._prune()
+        return self.frames[0].sort_values("position").reset_index(drop=True)

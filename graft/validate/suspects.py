@@ -1,0 +1,137 @@
+"""Which labels look wrong? Confident learning with a cheap probe."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize_scalar
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+
+from graft.recipe import Modality
+
+Found = tuple[npt.NDArray[np.int_], npt.NDArray[np.str_], npt.NDArray[np.float64]]
+Floats = npt.NDArray[np.float64]
+
+N_ROWS = 20_000
+_N_FOLDS = 4
+_MIN_CLASS = 8
+_MIN_ROWS = 50
+_MAX_ITER = 50
+_C = {"text": 3.0, "image": 1.0}
+_FLOOR = 0.07
+_SURE = 0.1
+_STRICT = 0.8
+_WORD = r"(?u)[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f]|[^\W_]+"  # scripts without blanks: letter by letter
+
+
+def find_suspects(
+    contents: Sequence[str] | Sequence[bytes], labels: Sequence[str], *, modality: Modality, seed: int
+) -> Found:
+    """Return the rows whose label looks wrong: positions, suggested labels and margins, largest margin first.
+
+    Args:
+        contents: n texts, or n image files.
+        labels: n labels, none empty.
+        seed: draws the folds.
+
+    The rest: see ``rank_suspects``.
+    """
+    if modality == "text":
+        return rank_suspects(text_features(contents), labels, modality=modality, seed=seed)
+    from graft.pictures import grey
+
+    greys = np.stack([grey(image, f"image {k + 1}") for k, image in enumerate(contents)])  # type: ignore[arg-type]
+    return rank_suspects(image_features(greys), labels, modality=modality, seed=seed)
+
+
+def text_features(texts: Sequence[Any]) -> Any:
+    """Return TF-IDF of words and pairs of words that stand in two texts at least, sparse; None where there are none."""
+    vectors = TfidfVectorizer(
+        ngram_range=(1, 2), sublinear_tf=True, min_df=2, max_features=100_000, dtype=np.float32, token_pattern=_WORD
+    )
+    try:
+        return vectors.fit_transform(texts)
+    except ValueError:  # no word stands in two texts
+        return None
+
+
+def image_features(greys: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Return standardised pixels, shape (n, pixels), of greys of shape (n, height, width); rows of norm about 1."""
+    pixels = greys.reshape(len(greys), -1).astype(np.float32)
+    pixels = (pixels - pixels.mean(axis=0)) / (pixels.std(axis=0) + 1)
+    scaled: npt.NDArray[np.float32] = pixels / np.sqrt(np.float32(pixels.shape[1]))
+    return scaled
+
+
+def rank_suspects(features: Any, labels: Sequence[str], *, modality: Modality, seed: int) -> Found:
+    """Return the rows whose label looks wrong: positions, suggested labels and margins, largest margin first.
+
+    Logistic regression gives each row probabilities out of fold; one exponent makes them agree with the labels (temperature).
+    A row is confident in class j if p_j reaches the mean p_j of the rows labelled j. It is suspected if it is confident in
+    another class, which is also its most probable one, and its own label has less probability than noise alone would give it:
+    p_label <= max(.07, .8 e) / (classes - 1), where e is the share of wrong predictions among the surest tenth of the rows.
+    The margin is p_suggested - p_label.
+
+    Args:
+        features: shape (n, d), rows of norm about 1; None: there is nothing to judge by.
+        labels: n labels; classes of fewer than 8 rows are not judged.
+        seed: draws the folds.
+
+    Assumes: labels are wrong independently of what the row says. Errors that follow a rule are learnt as if right.
+    Error: of labels swapped at random, precision and recall are in docs/oddities.md; where a bag of words cannot tell the
+        classes apart, few are found.
+    Cost: 4 fits; banking77 (10,003 texts, 77 classes) about 15 s on 2 cores.
+    Source: Northcutt, Jiang, Chuang 2021 (thresholds, ranking by margin); temperature: Guo et al. 2017.
+    """
+    names, y, counts = np.unique(np.asarray(labels, dtype=str), return_inverse=True, return_counts=True)
+    judged = np.flatnonzero(counts[y] >= _MIN_CLASS)
+    nothing = np.zeros(0, int), np.zeros(0, str), np.zeros(0)
+    if features is None or len(judged) < _MIN_ROWS:
+        return nothing
+    kept, y = np.unique(y[judged], return_inverse=True)
+    if len(kept) < 2:
+        return nothing
+    p = _temper(_out_of_fold(features[judged], y, _C[modality], seed), y)
+    rows = np.arange(len(y))
+    thresholds = np.array([p[y == j, j].mean() for j in range(len(kept))])
+    best = p.argmax(axis=1)
+    own, other = p[rows, y], p[rows, best]
+    surest = other >= np.quantile(other, 1 - _SURE)
+    noise = float((best != y)[surest].mean())
+    bar = max(_FLOOR, _STRICT * noise) / (len(kept) - 1)
+    chosen = np.flatnonzero((best != y) & (other >= thresholds[best]) & (own <= bar))
+    chosen = chosen[np.argsort(own[chosen] - other[chosen], kind="stable")]
+    return judged[chosen], names[kept[best[chosen]]], (other - own)[chosen]
+
+
+def _out_of_fold(X: Any, y: npt.NDArray[np.int_], C: float, seed: int) -> Floats:
+    """Return each row's probabilities by a fit that has not seen it, shape (n, classes)."""
+    p = np.zeros((len(y), y.max() + 1))
+    folds = StratifiedKFold(_N_FOLDS, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # 50 steps rank rows as well as 1,000
+        for train, test in folds.split(np.zeros(len(y)), y):
+            p[test] = LogisticRegression(C=C, max_iter=_MAX_ITER).fit(X[train], y[train]).predict_proba(X[test])
+    return p
+
+
+def _temper(p: Floats, y: npt.NDArray[np.int_]) -> Floats:
+    """Return p ** b, normalised, with the b in [0.1, 5] under which the labels are most probable."""
+    logs = np.log(np.clip(p, 1e-12, 1.0))
+
+    def powered(b: float) -> Floats:
+        scaled = logs * b
+        scaled -= scaled.max(axis=1, keepdims=True)
+        scaled -= np.log(np.exp(scaled).sum(axis=1, keepdims=True))
+        return scaled
+
+    loss = minimize_scalar(lambda b: -powered(b)[np.arange(len(y)), y].mean(), bounds=(0.1, 5.0), method="bounded")
+    tempered: Floats = np.exp(powered(float(loss.x)))
+    return tempered

@@ -1,0 +1,80 @@
+"""As a dataset grows, no row changes its side, nothing alike and no group crosses: for any rows, added in any portions."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graft.data import Part, place_rows
+from graft.data.near import text_similarity
+from graft.data.sides import BECAUSE
+from graft.recipe import Data
+
+SENTENCES = (
+    "where is the parcel that i ordered last week",
+    "i want my money back for the broken kettle",
+    "how do i change the address of my account",
+    "the engineer did not come to the house today",
+)
+ENDS = ("", "", " please", " pls", "!", " thanks a lot", " now")
+TEXTS = st.builds(lambda s, e, cut: (s + e)[cut:], st.sampled_from(SENTENCES), st.sampled_from(ENDS), st.integers(0, 4))
+ROW = st.tuples(TEXTS, st.sampled_from(["x", "y", ""]), st.sampled_from(["", "g1", "g2", "g3", "g4"]))
+TIMES = st.integers(1, 28).map(lambda day: f"2026-09-{day:02d}")
+PORTIONS = st.lists(st.lists(st.tuples(ROW, TIMES), min_size=1, max_size=6), min_size=1, max_size=4)
+KINDS = st.sampled_from(["hash", "group", "time", "test"])
+
+
+def data(kind: str, *, min_similarity: float = 0.8) -> Data:
+    return Data(
+        dataset="d", train="train.csv", test="test.csv" if kind == "test" else None, text="text", image=None,
+        label="label", id=None, group=None if kind == "hash" else "group", time="time" if kind == "time" else None,
+        test_from="2026-09-20" if kind == "time" else None, sensitive=(), fraction_test=0.4,
+        min_similarity=min_similarity, rows_per_class=None,
+    )  # fmt: skip
+
+
+def place(portions: list[list[tuple[tuple[str, str, str], str]]], kind: str, folder: Path) -> pd.DataFrame:
+    """Write portions as files and return the rows with their sides, in the order in which they came."""
+    parts = []
+    for number, portion in enumerate(portions):
+        role = "test" if kind == "test" and number == 0 else "train" if number == (kind == "test") else "added"
+        part = Part(folder / f"{role}-{number}.csv", role)
+        rows = [(*row, time) for row, time in portion]
+        pd.DataFrame(rows, columns=["text", "label", "group", "time"]).to_csv(part.path, index=False)
+        parts.append(part)
+    placed = place_rows(parts, data(kind), {}, folder, lambda *_: None)
+    flat = [(*row, time) for portion in portions for row, time in portion]
+    frame = pd.DataFrame(flat, columns=["text", "label", "group", "time"])
+    sides = placed.sides
+    return frame.assign(
+        side=[("train", "test", "dropped")[c] for c in sides.side], because=[BECAUSE[c] for c in sides.because]
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(PORTIONS, PORTIONS, KINDS)
+def test_growth(portions: list, more: list, kind: str) -> None:
+    """Rows that were there keep side and reason when any portions are added; then no two alike and no group cross."""
+    if kind == "test":
+        portions = [portions[0], *portions]
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
+        before, after = place(portions, kind, Path(one)), place(portions + more, kind, Path(two))
+    pd.testing.assert_frame_equal(before, after.head(len(before)))
+    train, test = after[after["side"] == "train"], after[after["side"] == "test"]
+    crossing = list(itertools.product(train["text"], test["text"]))
+    if crossing:
+        a, b = (list(texts) for texts in zip(*crossing, strict=True))
+        assert text_similarity(a, b).max() < 0.8
+    if kind != "hash":
+        assert not set(train["group"]) & set(test["group"]) - {""}
+    if kind == "time":
+        assert (train["time"] < "2026-09-20").all()
+        assert (test["time"] >= "2026-09-20").all()
+    if kind == "test":
+        given_test = after.head(len(portions[0]))
+        assert (given_test["side"] == "test").equals(given_test["label"] != "")
