@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import typer
 from flows import cli_data
 from flows.cli_data import AsJson, Name, here, print_json
 from graft import __version__
-from graft.errors import GraftError, InputError
+from graft.errors import GraftError, InputError, StepError
 
 app = typer.Typer(
     name="graft",
@@ -26,6 +27,17 @@ app = typer.Typer(
 
 Reason = Annotated[str, typer.Option(help="why; it is signed into the ledger")]
 
+_REFUSED = {
+    errno.ENOSPC: ("The disk is full.", "make room, then the same command again"),
+    errno.EDQUOT: ("The disk quota is used up.", "make room, then the same command again"),
+    errno.EROFS: ("The disk may only be read.", "mount it for writing, or work elsewhere"),
+    errno.EACCES: ("A file or folder may not be used.", "look at its permissions: ls -ld"),
+    errno.EPERM: ("A file or folder may not be used.", "look at its permissions: ls -ld"),
+    errno.EIO: ("The disk cannot be read.", "copy the file again; look after the disk"),
+    errno.ENAMETOOLONG: ("A file's name is too long.", "give a shorter path"),
+}
+"""What the operating system refuses for reasons that a person can mend, and how."""
+
 
 def main() -> None:
     """Run a command: errors that a user can meet become one sentence, never a traceback."""
@@ -35,9 +47,20 @@ def main() -> None:
     except GraftError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the error is the output
         sys.exit(error.exit_code)
+    except OSError as error:
+        print(_from_disk(error), file=sys.stderr)  # noqa: T201 - the error is the output
+        sys.exit(StepError.exit_code)
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)  # noqa: T201
         sys.exit(130)
+
+
+def _from_disk(error: OSError) -> StepError:
+    """Return what the operating system refused, in a sentence; what it refuses for no such reason is raised again."""
+    if error.errno not in _REFUSED:
+        raise error
+    what, do = _REFUSED[error.errno]
+    return StepError(what, where=str(error.filename or os.strerror(error.errno)), do=do)
 
 
 def _quiet() -> None:
@@ -203,6 +226,9 @@ def step(
     except GraftError as error:
         print(f"{error}\n  kind   {type(error).__name__}", file=sys.stderr)  # noqa: T201 - read by the flow
         raise typer.Exit(error.exit_code) from error
+    except OSError as error:
+        print(f"{_from_disk(error)}\n  kind   StepError", file=sys.stderr)  # noqa: T201 - read by the flow
+        raise typer.Exit(StepError.exit_code) from error
     typer.echo(f"{record.step}: {record.because or record.summary}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import shlex
 import sys
 from pathlib import Path
@@ -12,16 +11,14 @@ import typer
 
 from flows.look import show_look
 from flows.terminal import console, next_lines, shorten
-from graft.data import Look, look
+from graft.data import Look, look, nearest
 from graft.errors import InputError
 from tasks.add import Added
-from tasks.init import new
+from tasks.init import IMAGE, new
 from tasks.workspace import Workspace
 
 SURE = 0.8
 """A guess below this confidence is not taken unless a person says so."""
-IMAGE = "image"
-"""The column that brought images lie in."""
 
 
 def new_recipe(
@@ -96,10 +93,10 @@ def _ask(key: str, guess: Any, found: Look) -> Any:
         unknown = [column for column in columns if column not in there]
         if not unknown and (len(columns) < 2 or key == "data.sensitive"):
             return columns if key == "data.sensitive" else (columns or [None])[0]
-        near = difflib.get_close_matches(unknown[0], there, n=1) if unknown else []
+        near = nearest(unknown[0], there) if unknown else None
         typer.echo(f"  There is no column {unknown[0]!r}." if unknown else "  One column, please.", nl=not near)
         if near:
-            typer.echo(f" Did you mean {near[0]!r}?")
+            typer.echo(f" Did you mean {near!r}?")
 
 
 def _check_enough(values: dict[str, Any], name: str, files: dict[str, Path], found: Look) -> None:
@@ -122,7 +119,7 @@ def _fitting(found: Look, values: dict[str, Any]) -> dict[str, Any]:
         if "choose_base.bases" not in values:
             raise InputError("Images need a base that knows images.", do="--base FOLDER, a Hugging Face folder")
         kinds = {column.name: column.kind for column in found.columns}
-        is_path = kinds.get(values["data.image"]) != "image"
+        is_path = kinds.get(values["data.image"]) in {"image path", "constant"}
         return {"data.min_similarity": 0.99, **({"data.image": IMAGE} if is_path else {})}
     known = {language: share for language, share in found.languages.items() if language != "unknown"}
     most = max(known, key=lambda language: known[language], default=None)

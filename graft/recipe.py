@@ -53,6 +53,8 @@ class Data(Value):
     def _is_whole(self) -> Data:
         if (self.text is None) == (self.image is None):
             raise ValueError("name either data.text or data.image")
+        if self.label == self.content:
+            raise ValueError(f"data.{self.modality} and data.label are one column, {self.label!r}")
         if self.test_from is not None and self.time is None:
             raise ValueError("data.test_from needs data.time")
         if self.test_from is not None and self.test is not None:
@@ -214,13 +216,19 @@ def parse_recipe(name: str, content: str | bytes, *, where: Path | None = None) 
     """
     path = where or Path(f"{name}.yaml")
     try:
-        plain = yaml.safe_load(content)
+        alias = next((event for event in yaml.parse(content) if isinstance(event, yaml.AliasEvent)), None)
+        plain = yaml.safe_load(content) if alias is None else None
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         at = f", line {line + 1}" if line is not None else ""
         raise InputError(f"{path.name} is not plain YAML.", where=f"{path}{at}", do="mend that line") from error
+    if alias is not None:  # a few lines of them stand for more than any memory holds
+        line = alias.start_mark.line + 1
+        raise InputError(f"{path.name} uses an alias.", where=f"{path}, line {line}", do="write the value out")
     if not isinstance(plain, dict):
-        raise InputError(f"{path.name} is not a recipe: it holds no keys.", where=str(path))
+        raise InputError(
+            f"{path.name} is not a recipe: it holds no keys.", where=str(path), do="docs/recipe.md explains every key"
+        )
     if "name" in plain:
         raise InputError(
             f'{path.name} has an unknown key "name".', where=str(path), do="take it out: the file's name is it"

@@ -6,17 +6,24 @@ import re
 from pathlib import Path
 
 from graft.errors import InputError, TamperError
-from graft.model.bases import WEIGHTS, describe_base, locate_base
+from graft.model.bases import WEIGHTS, check_modality, describe_base, locate_base
+from graft.recipe import Modality
 from graft.records import Base, sha256_file
 from tasks.workspace import Workspace
 
 _CHAMPION = re.compile(r"^graft:([a-z0-9-]+)@(champion|[0-9]{4,9})$")
 
 
-def pin(workspace: Workspace, name: str) -> Base:
-    """Return what a base is now, to be written down."""
+def pin(workspace: Workspace, name: str, modality: Modality) -> Base:
+    """Return what a base is now, to be written down.
+
+    Raises:
+        InputError: it is not there, or not of the modality.
+    """
     number = _promoted(workspace, name)
-    base = describe_base(name, _folder(workspace, name, number))
+    folder = _folder(workspace, name, number)
+    check_modality(name, folder, modality)
+    base = describe_base(name, folder)
     return base.model_copy(update={"revision": number}) if number else base
 
 

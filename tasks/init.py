@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from graft.data import bring, read_batches
-from graft.errors import InputError
+from graft.data import bring, check_kinds, columns_of, read_batches
+from graft.errors import GraftError, InputError
 from graft.ledger import make_key
 from graft.recipe import Data, parse_recipe
 from graft.recipe_text import DEFAULTS, recipe_text
@@ -35,6 +35,8 @@ GITIGNORE = """# What DVC keeps is not for git; records are.
 /registry/*/[0-9]*/
 """
 DVCIGNORE = "__pycache__\n.venv\n.graft\npages\n"
+IMAGE = "image"
+"""The column that brought images lie in."""
 _CARRIED = {"support": "data/datasets/support", "support.yaml": "recipes/support.yaml", "dvc.yaml": "dvc.yaml"}
 
 
@@ -104,6 +106,9 @@ def new(workspace: Workspace, name: str, sources: dict[str, Path], values: dict[
         for role, source in sources.items():
             brought = bring(source, scratch, role=role)
             files |= brought if role == "train" else {role: brought[role]}
+        if values.get("data.image") == IMAGE and IMAGE not in columns_of(files["train"]):
+            what = f"{sources['train'].name} leads to no images."
+            raise InputError(what, where=str(sources["train"]), do="give paths relative to the table's folder")
         roles: dict[str, Any] = {f"data.{role}": path.name for role, path in files.items()}
         if values.get("data.time") and not values.get("data.test_from") and "test" not in files:
             roles["data.test_from"] = _latest_from(files["train"], values["data.time"])
@@ -112,7 +117,7 @@ def new(workspace: Workspace, name: str, sources: dict[str, Path], values: dict[
         for role, path in files.items():
             _check_rows(path, recipe.data, sources.get(role, sources["train"]))
         for base in recipe.choose_base.bases:
-            bases.pin(workspace, base)
+            bases.pin(workspace, base, recipe.data.modality)
         return adopt(workspace, name, {path.name: path for path in files.values()}, text)
 
 
@@ -131,6 +136,7 @@ def _check_rows(path: Path, data: Data, source: Path) -> None:
     counts: Counter[str] = Counter()
     n_filled = 0
     for batch in read_batches(path, [*data.columns, data.label]):
+        check_kinds(source, batch, data)
         counts.update(batch[data.label].str.strip())
         n_filled += int((batch[data.content].str.strip() != "").sum()) if data.modality == "text" else len(batch)
     del counts[""]
@@ -139,7 +145,7 @@ def _check_rows(path: Path, data: Data, source: Path) -> None:
             f'Every text in column "{data.content}" is empty.', where=str(source), do="name another column"
         )
     if len(counts) < 2:
-        held = f"one class, {next(iter(counts))!r}" if counts else "no class"
+        held = f"one class, {_short(next(iter(counts)))!r}" if counts else "no class"
         raise InputError(
             f'Column "{data.label}" holds {held}; a classifier needs two.', where=str(source), do="name another column"
         )
@@ -147,10 +153,14 @@ def _check_rows(path: Path, data: Data, source: Path) -> None:
     if lonely and data.test is None:
         more = f" and {len(lonely) - 1} more" if len(lonely) > 1 else ""
         raise InputError(
-            f"Class {lonely[0]!r}{more} has one row; it can be taught or tested, not both.",
+            f"Class {_short(lonely[0])!r}{more} has one row; it can be taught or tested, not both.",
             where=f'{source}, column "{data.label}"',
             do="add rows of it, join it to another class, or take it out",
         )
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= 60 else f"{label[:60]} ..."
 
 
 def _check_free(workspace: Workspace, name: str) -> None:
@@ -168,21 +178,32 @@ def adopt(workspace: Workspace, name: str, files: dict[str, Path], text: str) ->
         files: name in the dataset's folder to file.
 
     Raises:
-        InputError: recipe or dataset exist. Nothing is written then.
+        InputError: recipe or dataset exist.
+        StepError, OSError: DVC, git or the disk refuse. Whichever it is, recipe, dataset and params.yaml are as before.
     """
     _check_free(workspace, name)
-    path, folder = workspace.recipe_path(name), workspace.dataset(name)
-    part = folder.with_name(f".{name}.part")
+    path, folder, params = workspace.recipe_path(name), workspace.dataset(name), workspace.root / "params.yaml"
+    part, pointer, before = folder.with_name(f".{name}.part"), folder.with_name(f"{name}.dvc"), params.read_bytes()
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    for target, file in files.items():
-        shutil.copyfile(file, part / target)
-    part.rename(folder)
-    dvc(workspace.root, "add", "--quiet", f"data/datasets/{name}")
-    write_atomic(path, text.encode())
-    known = (yaml.safe_load((workspace.root / "params.yaml").read_bytes()) or {}).get("recipes") or {}
-    write_atomic(workspace.root / "params.yaml", _params({**known, name: {"dataset": name}}).encode())
-    commit(workspace.root, f"{name}: a recipe", [f"recipes/{name}.yaml", "params.yaml", f"data/datasets/{name}.dvc"])
+    try:
+        part.mkdir(parents=True)
+        for target, file in files.items():
+            shutil.copyfile(file, part / target)
+        part.rename(folder)
+        dvc(workspace.root, "add", "--quiet", f"data/datasets/{name}")
+        write_atomic(path, text.encode())
+        known = (yaml.safe_load(before) or {}).get("recipes") or {}
+        write_atomic(params, _params({**known, name: {"dataset": name}}).encode())
+        kept = [f"recipes/{name}.yaml", "params.yaml", f"data/datasets/{name}.dvc"]
+        commit(workspace.root, f"{name}: a recipe", kept)
+    except (GraftError, OSError):
+        for half in (part, folder):
+            shutil.rmtree(half, ignore_errors=True)
+        for file in (path, pointer):
+            file.unlink(missing_ok=True)
+        if params.read_bytes() != before:
+            write_atomic(params, before)
+        raise
     return path
 
 

@@ -45,7 +45,7 @@ def pin(workspace: Workspace, name: str) -> Inputs:
         recipe=name,
         recipe_sha256=recipe_sha256,
         dataset=Dataset(name=recipe.data.dataset, sha256=digest, files=files),
-        bases=tuple(bases.pin(workspace, base) for base in recipe.choose_base.bases),
+        bases=tuple(bases.pin(workspace, base, recipe.data.modality) for base in recipe.choose_base.bases),
         champion=_champion(workspace, ledger, promotions),
         rolled_back=_rolled_back(promotions),
         n_looks=sum(run.predicate.dataset_sha256 == digest and run.predicate.model_id is not None for run in runs),

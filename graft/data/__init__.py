@@ -6,9 +6,9 @@ from graft.data.drift import check_ids, schema_drift
 from graft.data.findings import side_findings
 from graft.data.gather import Gathered, read_rows_file
 from graft.data.look import Look, look
-from graft.data.parts import COLUMN, Part, columns_of, next_name, parts_of, read_part, read_repairs
+from graft.data.parts import COLUMN, Part, check_kinds, columns_of, next_name, parts_of, read_part, read_repairs
 from graft.data.place import Placed, place_rows
-from graft.data.read import read_batches, read_table
+from graft.data.read import nearest, read_batches, read_table
 from graft.data.sides import BECAUSE, DROPPED, SIDES, TEST, TRAIN, Sides, content_key
 
 __all__ = [
@@ -25,10 +25,12 @@ __all__ = [
     "Sides",
     "bring",
     "check_ids",
+    "check_kinds",
     "columns_of",
     "content_key",
     "look",
     "look_at",
+    "nearest",
     "next_name",
     "parts_of",
     "place_rows",

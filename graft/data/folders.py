@@ -13,7 +13,7 @@ from graft.data.dialect import Dialect, guess_dialect
 from graft.data.layouts import image_folder, image_rows, saved_dataset, text_and_label_files, text_and_label_rows
 from graft.data.parquet import arrow_batches, class_names, parquet_batches, schema_of
 from graft.data.raw import head_of, known_kind, wide_encoding
-from graft.data.read import BATCH_ROWS, check_columns, frames, json_batches, text_batches
+from graft.data.read import BATCH_ROWS, check_columns, frames, json_batches, not_empty, text_batches
 from graft.data.source import Format, Source, Splits, in_order, split_of
 from graft.errors import InputError
 
@@ -42,20 +42,26 @@ def rows_of(source: Source, split: str, *, mend_twins: bool = False) -> Iterator
         mend_twins: call the second column of a name in a text file "name (2)" instead of refusing it.
 
     Raises:
-        InputError: a file is damaged, or its columns differ from those of the first.
+        InputError: a file is damaged, its columns differ from those of the first, or there are no rows.
     """
-    names: list[str] | None = None
+    files = source.splits[split]
     if source.format == "folder of images by class":
-        yield from image_rows(source, source.splits[split])
-        return
-    if source.format == "text and label files":
-        yield from text_and_label_rows(source, source.splits[split])
-        return
-    for path in source.splits[split]:
+        batches = image_rows(source, files)
+    elif source.format == "text and label files":
+        batches = text_and_label_rows(source, files)
+    else:
+        batches = _table_rows(source, files, mend_twins)
+    yield from not_empty(files[0], batches)
+
+
+def _table_rows(source: Source, files: tuple[Path, ...], mend_twins: bool) -> Iterator[pd.DataFrame]:
+    """Yield the rows of files that are tables of the same columns."""
+    names: list[str] | None = None
+    for path in files:
         for batch in _batches(source, path, mend_twins):
             names = names or batch.columns.tolist()
             if batch.columns.tolist() != names:
-                what = f"{path.name} has other columns than {source.splits[split][0].name}."
+                what = f"{path.name} has other columns than {files[0].name}."
                 raise InputError(what, where=str(path), do="give the files of a split the same columns")
             yield batch
 

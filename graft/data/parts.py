@@ -75,6 +75,7 @@ def read_part(part: Part, data: Data) -> Iterator[pd.DataFrame]:
     """
     start, needed = 0, _needed(part, data)
     for table in read_batches(part.path, needed):
+        check_kinds(part.path, table, data)
         n = len(table)
         empty = pd.Series("", index=table.index, dtype=str)
         own = {data.content, data.label, data.id, data.group, data.time}
@@ -95,13 +96,22 @@ def read_part(part: Part, data: Data) -> Iterator[pd.DataFrame]:
         start += n
 
 
+def check_kinds(path: Path, table: pd.DataFrame, data: Data) -> None:
+    """Raise an InputError where the column of images holds none, or another that the recipe names holds bytes."""
+    for column in (*data.columns, data.label):
+        is_image = column == data.image
+        if column in table.columns and _is_bytes(table[column]) != is_image:
+            what = f'Column "{column}" of {path.name} holds {"no images" if is_image else "bytes, not texts"}.'
+            raise InputError(what, where=str(path), do="name another column")
+
+
 def columns_of(path: Path) -> list[str]:
     """Return the columns of a file of rows."""
     return [str(column) for column in next(read_batches(path, batch_rows=1)).columns]
 
 
 def _is_bytes(column: pd.Series) -> bool:
-    return len(column) > 0 and isinstance(column.iloc[0], bytes)
+    return bool(column.dtype == object)
 
 
 def _needed(part: Part, data: Data) -> list[str]:

@@ -44,12 +44,15 @@ def head_of(path: Path, n_bytes: int = 4096) -> bytes:
     """Return the first bytes of a file.
 
     Raises:
-        InputError: the file is absent or empty.
+        InputError: the file is absent, empty or may not be read.
     """
     if not path.is_file():
         raise InputError(f"There is no file {path.name}.", where=str(path), do="check the path")
-    with path.open("rb") as file:
-        head = file.read(n_bytes)
+    try:
+        with path.open("rb") as file:
+            head = file.read(n_bytes)
+    except PermissionError as error:
+        raise InputError(f"{path.name} may not be read.", where=str(path), do=f"chmod u+r {path.name}") from error
     if not head:
         raise InputError(f"{path.name} is empty.", where=str(path), do="give a file with a header and rows")
     return head
@@ -88,6 +91,9 @@ def refuse_what_is_not_text(path: Path) -> None:
     wide = wide_encoding(head)
     if wide is not None:
         raise InputError(f"{path.name} is {wide}, not UTF-8.", where=str(path), do="save the file as UTF-8")
+    if b"\r" in head.rstrip(b"\r") and b"\n" not in head:
+        what = f"{path.name} has no line feeds."
+        raise InputError(what, where=f"{path}: a carriage return stands alone", do="end lines with a line feed")
 
 
 class TextFile:

@@ -18,6 +18,7 @@ from graft.errors import InputError
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 BATCH_ROWS = 50_000
 _MAX_KEYS = 2_000
+_MAX_SHOWN = 300
 
 
 def read_table(path: Path, columns: list[str] | None = None, *, dialect: Dialect | None = None) -> pd.DataFrame:
@@ -56,7 +57,7 @@ def read_batches(
     if path.suffix == ".parquet":
         from graft.data.parquet import parquet_batches
 
-        yield from _not_empty(path, parquet_batches(path, batch_rows, columns))
+        yield from not_empty(path, parquet_batches(path, batch_rows, columns))
     elif path.suffix == ".jsonl" and dialect is None:
         yield from json_batches(path, columns, batch_rows=batch_rows)
     elif path.suffix in FORMATS or dialect is not None:
@@ -85,7 +86,7 @@ def text_batches(
         nth = [names[: k + 1].count(name) for k, name in enumerate(names)]
         names = [name if n == 1 else f"{name} ({n})" for name, n in zip(names, nth, strict=True)]
     check_columns(path, names, columns)
-    yield from _not_empty(path, frames(path, names, rows, batch_rows=batch_rows, file=file))
+    yield from not_empty(path, frames(path, names, rows, batch_rows=batch_rows, file=file))
 
 
 def json_batches(
@@ -96,7 +97,7 @@ def json_batches(
     check_columns(path, names, columns)
     file = TextFile(path)
     rows = ([row.get(name, "") for name in names] for _, row in _json_objects(file))
-    yield from _not_empty(path, frames(path, names, rows, batch_rows=batch_rows, file=file))
+    yield from not_empty(path, frames(path, names, rows, batch_rows=batch_rows, file=file))
 
 
 def check_columns(path: Path, names: list[str], columns: list[str] | None) -> None:
@@ -106,10 +107,24 @@ def check_columns(path: Path, names: list[str], columns: list[str] | None) -> No
         raise InputError(f"{path.name} has two columns of the name {twice[0]!r}.", where=str(path), do="rename one")
     for column in columns or []:
         if column not in names:
-            near = difflib.get_close_matches(column, names, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "name a column that is there"
-            where = f"{path}, header: {', '.join(names)}"
-            raise InputError(f'{path.name} has no column "{column}".', where=where, do=hint)
+            near = nearest(column, names)
+            hint = f"did you mean {near!r}?" if near else "name a column that is there"
+            raise InputError(
+                f'{path.name} has no column "{column}".', where=f"{path}, header: {_shown(names)}", do=hint
+            )
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """Return the name that is most like one that is not there, case and blanks around it aside, or None."""
+    folded = {one.strip().casefold(): one for one in names}
+    near = difflib.get_close_matches(name.strip().casefold(), folded, n=1)
+    return folded[near[0]] if near else None
+
+
+def _shown(names: list[str]) -> str:
+    """Return names on one line of bounded length, as a terminal may show them."""
+    text = ", ".join(name if name.isprintable() else repr(name) for name in names)
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]} ... ({len(names):,} columns)"
 
 
 def frames(
@@ -151,7 +166,8 @@ def too_long(path: Path, column: str, row: int) -> InputError:
     )
 
 
-def _not_empty(path: Path, batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+def not_empty(path: Path, batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """Yield batches, and raise an InputError at their end where they held no rows."""
     n_rows = 0
     for batch in batches:
         n_rows += len(batch)

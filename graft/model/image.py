@@ -17,6 +17,7 @@ from graft.pictures import open_picture
 from graft.recipe import Modality
 
 PROCESSOR = "preprocessor_config.json"
+_ORDER = torch.channels_last  # halves the time of convolutions on a CPU
 Item = tuple[str, bytes]
 """What names an image to people, and its file's bytes."""
 
@@ -38,7 +39,7 @@ class ImageEncoder:
             InputError: as ``load_network``; there is no processor, it leaves images at different sizes, or at one that the
                 network does not take.
         """
-        network = load_network(folder, "image")
+        network = load_network(folder, "image").to(memory_format=_ORDER)
         if not (folder / PROCESSOR).is_file():
             raise refusal(folder, "image", f"{folder} has no {PROCESSOR}")
         blank = [np.full((*sides, 3), 255, dtype=np.uint8) for sides in ((40, 64), (64, 40))]
@@ -62,7 +63,8 @@ class ImageEncoder:
             InputError: an image cannot be read.
         """
         pictures = [open_picture(content, where) for where, content in items]
-        return {"pixel_values": self.processor(images=pictures, return_tensors="pt")["pixel_values"]}
+        pixels = self.processor(images=pictures, return_tensors="pt")["pixel_values"]
+        return {"pixel_values": pixels.contiguous(memory_format=_ORDER)}
 
     def pool(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """Return unit-norm features, shape (rows, dimension)."""
@@ -78,7 +80,8 @@ class ImageEncoder:
 
     def save(self, folder: Path) -> None:
         """Write network and processor."""
-        self.network.save_pretrained(folder, safe_serialization=True)
+        self.network.to(memory_format=torch.contiguous_format).save_pretrained(folder, safe_serialization=True)
+        self.network.to(memory_format=_ORDER)
         self.processor.save_pretrained(folder)
 
 

@@ -56,24 +56,19 @@ class Expectation:
     where: str = ""
 
 
-def expectation(made: Mapping[str, Any], known: Collection[str], where: str) -> Expectation:
+def expectation(made: Mapping[str, Any], where: str) -> Expectation:
     """Return what a recipe says as an expectation.
 
     Args:
         made: keys type (GX's name), column, max_fraction (0 where absent) and the expectation's own.
-        known: the columns that there are.
         where: what names it to people.
 
     Raises:
-        InputError: an unknown type or column, or a key that the expectation does not take.
+        InputError: an unknown type, or a key or value that the expectation does not take.
     """
     kind, column, bound = made.get("type"), made.get("column"), made.get("max_fraction", 0.0)
     if kind not in TYPES:
         raise InputError(f"There is no expectation {kind!r}.", where=where, do=_nearest(str(kind), TYPES))
-    if column not in known:
-        raise InputError(
-            f"There is no column {column!r} to expect something of.", where=where, do=_nearest(str(column), known)
-        )
     if isinstance(bound, bool) or not isinstance(bound, int | float) or not 0 <= bound <= 1:
         raise InputError("max_fraction is no share of rows.", where=where, do="give a number from 0 to 1")
     own = {key: value for key, value in made.items() if key not in _OURS}
@@ -101,6 +96,18 @@ def expectation(made: Mapping[str, Any], known: Collection[str], where: str) -> 
     said = ", ".join(f"{key}={value}" for key, value in own.items())
     plain = kind.removeprefix("expect_column_").replace("_", " ")
     return Expectation(f"{column}: {plain}{f' ({said})' if said else ''}", inner, float(bound), where)
+
+
+def check_column(one: Expectation, known: Collection[str]) -> None:
+    """Do nothing if an expectation's column is there.
+
+    Raises:
+        InputError: it is not.
+    """
+    column = one.gx.column
+    if column not in known:
+        what = f"There is no column {column!r} to expect something of."
+        raise InputError(what, where=one.where, do=_nearest(column, known))
 
 
 def _nearest(name: str, known: Collection[str]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from graft.recipe import Modality
@@ -18,7 +17,7 @@ from graft.validate.leaks import MIN_SHARE, share_given_away
 from graft.validate.oddities import IMAGE_ODDITIES, TEXT_ODDITIES, Oddity
 from graft.validate.suspects import image_features, rank_suspects, text_features
 
-Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int_]
 
 SEED = 20_250
 _MIN_PILE = 10
@@ -66,21 +65,27 @@ def leakage(rows: Rows, modality: Modality) -> list[Finding]:
         done="both kept" if is_open else "their twins were dropped from train",
         do="take them out of train" if is_open else "look how they came into both files",
     )
-    at, names = rows.near
-    place = pc.index_in(rows.names, value_set=pc.unique(names)) if len(at) else pa.chunked_array([], type=pa.int32())
-    place = place.to_pandas().to_numpy(dtype=float, na_value=-1)
-    there = np.flatnonzero(place >= 0)
-    earlier = dict(zip(place[there].astype(int).tolist(), there.tolist(), strict=True))
-    other = np.array(
-        [earlier.get(code, -1) for code in pc.index_in(names, value_set=pc.unique(names)).to_pylist()], int
-    )
-    at, other = at[other >= 0], other[other >= 0]
+    at, other = _pairs(rows)
     across = (np.minimum(side[at], side[other]) == TRAIN) & (np.maximum(side[at], side[other]) == TEST)
     across &= key[at] != key[other]
     tested = np.unique(np.where(side[at] == TEST, at, other)[across])
     return found + rows.finding(
-        tested, f"Test {kind} that resemble one in train", severity="warning", do="lower data.min_similarity"
+        tested, f"Test {kind} that resemble one in train", severity="warning", do="look whether they are the same"
     )
+
+
+def _pairs(rows: Rows) -> tuple[Ints, Ints]:
+    """Return the positions of rows that resemble an earlier one, and those of the earlier ones."""
+    at, near = rows.near
+    if not len(at):
+        return at, at
+    names = pc.unique(near)
+    place = pc.index_in(rows.names, value_set=names).to_numpy()  # NaN where nothing resembles the row
+    position = np.full(len(names), -1)
+    there = np.flatnonzero(~np.isnan(place.astype(float)))
+    position[place[there].astype(int)] = there
+    other = position[pc.index_in(near, value_set=names).to_numpy()]
+    return at[other >= 0], other[other >= 0]
 
 
 def cut_texts(rows: Rows) -> list[Finding]:

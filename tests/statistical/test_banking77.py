@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from graft.data import read_table
-from graft.model.text import embed
+from graft.model.encoder import embed
 from graft.stats import fit_probe
 
 
@@ -32,7 +32,7 @@ def test_eight_per_class(shared_data: Path, minilm: Path) -> None:
         draws.append(np.concatenate([order[labels[order] == label][:8] for label in np.unique(labels)]))
     needed = np.unique(np.concatenate(draws))
     texts = [*train["text"].iloc[needed], *test["text"]]
-    features, _ = embed(minilm, texts, max_tokens=128, batch_size=64)
+    features, _ = embed(minilm, texts, modality="text", max_tokens=128, batch_size=64)
     place = {row: k for k, row in enumerate(needed)}
     X_test, y_test = features[len(needed) :], test["category"].to_numpy(dtype=str)
     accuracies = []

@@ -11,7 +11,7 @@ import pytest
 
 from graft.errors import InputError, TamperError
 from graft.model.bases import PUBLISHED, WEIGHTS, count_parameters, describe_base, locate_base, read_licence
-from graft.model.text import load_encoder
+from graft.model.encoder import load_encoder
 from graft.records import sha256_file
 from tests.conftest import MINILM
 
@@ -21,7 +21,7 @@ def test_a_folder_is_described_by_its_bytes(tiny_base: Path) -> None:
     base = describe_base("bases/tiny", locate_base(str(tiny_base), root=Path("/")))
     assert base.sha256 == sha256_file(tiny_base / WEIGHTS)
     assert base.revision == base.sha256[:12]
-    assert base.n_parameters == sum(p.numel() for p in load_encoder(tiny_base)[1].parameters())
+    assert base.n_parameters == sum(p.numel() for p in load_encoder(tiny_base, "text", max_tokens=8).network.parameters())
     assert base.licence == "apache-2.0"
 
 
@@ -53,7 +53,7 @@ def test_pickles_are_never_a_base(tiny_base: Path, tmp_path: Path) -> None:
         locate_base(str(folder), root=tmp_path)
     assert "pytorch_model.bin" in caught.value.where
     with pytest.raises(InputError, match="not a text encoder"):
-        load_encoder(folder)
+        load_encoder(folder, "text", max_tokens=8)
     assert not canary.exists()
 
 

@@ -6,18 +6,24 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from graft.data import assign_sides, content_key, read_table
-from graft.evaluate import fit_scratch
-from graft.model.text import embed
+from graft.data import SIDES, Part, content_key, place_rows, read_table
+from graft.model.encoder import embed
+from graft.model.scratch import fit_scratch
 from graft.recipe import load_recipe
 from graft.stats import choose_C, fit_probe
-from graft.validate.features import describe_texts
+from graft.validate.oddities import N_DAMAGE, describe_texts
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "data" / "datasets" / "support"
 COLUMNS = ["message_id", "received_at", "customer_id", "channel", "variety", "product", "text", "intent"]
+
+
+def n_damaged(texts: pd.Series) -> int:
+    flags = describe_texts(pa.array(texts, type=pa.string()))["flags"]
+    return int((flags % 2**N_DAMAGE > 0).sum())
 
 
 def table(name: str) -> pd.DataFrame:
@@ -25,18 +31,19 @@ def table(name: str) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def messages() -> pd.DataFrame:
+def messages(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     """The messages with the side that the recipe puts them on."""
     data = load_recipe(ROOT / "recipes" / "support.yaml")[0].data
-    given = table(data.train)
-    rows = given.assign(row=given["message_id"], label=given[data.label], group=given[str(data.group)])
-    sides, _ = assign_sides(rows, None, fraction_test=data.fraction_test)
-    return sides
+    folder = tmp_path_factory.mktemp("placed")
+    placed = place_rows([Part(FOLDER / data.train, "train")], data, {}, folder, lambda *_: None)
+    keys = [f"{key:016x}" for key in placed.gathered.index["key"].tolist()]
+    sides = [SIDES[code] for code in placed.sides.side]
+    return table(data.train).assign(key=keys, side=sides, label=lambda rows: rows[data.label])
 
 
 @pytest.fixture(scope="module")
 def features(messages: pd.DataFrame, minilm: Path) -> np.ndarray:
-    return embed(minilm, messages["text"].tolist(), max_tokens=128)[0]
+    return embed(minilm, messages["text"].tolist(), modality="text", max_tokens=128)[0]
 
 
 def test_shape(messages: pd.DataFrame) -> None:
@@ -46,7 +53,7 @@ def test_shape(messages: pd.DataFrame) -> None:
     assert messages["received_at"].str[:7].nunique() == 6
     assert messages["message_id"].is_unique
     assert (messages[COLUMNS] != "").all(axis=None)
-    assert describe_texts(messages["text"])["n_damaged"].sum() == 0
+    assert n_damaged(messages["text"]) == 0
 
 
 def test_varieties_are_spread_evenly(messages: pd.DataFrame) -> None:
@@ -83,7 +90,7 @@ def test_transfer_has_something_to_give(messages: pd.DataFrame, features: np.nda
     on_train = (messages["side"] == "train").to_numpy()
     labels = messages["intent"].to_numpy(dtype=str)
     texts = messages["text"].to_numpy()
-    scratch = fit_scratch(texts[on_train].tolist(), labels[on_train]).predict(texts[~on_train])
+    scratch = fit_scratch(texts[on_train].tolist(), labels[on_train], modality="text").predict(texts[~on_train])
     C, _ = choose_C(features[on_train], labels[on_train], n_folds=5, seed=0)
     probe = fit_probe(features[on_train], labels[on_train], C=C).predict(features[~on_train])
     by_words, by_base = ((predicted == labels[~on_train]).mean() for predicted in (scratch, probe))
@@ -98,7 +105,7 @@ def test_broken_batch_is_broken(messages: pd.DataFrame) -> None:
     for name, is_broken in (("batch_broken.csv", True), ("batch_usual.csv", False)):
         batch = table(name)
         troubles = {
-            "damaged": describe_texts(batch["text"])["n_damaged"].sum(),
+            "damaged": n_damaged(batch["text"]),
             "repeated": batch["text"].map(content_key).duplicated().sum(),
             "unlabelled": (batch["intent"] == "").sum(),
             "unknown": (~batch["intent"].isin({*known, ""})).sum(),

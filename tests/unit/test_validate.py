@@ -258,6 +258,15 @@ def test_expectations_that_cannot_be(wanted: dict[str, Any], what: str, do: str)
     assert caught.value.where == "validate.expectations[0]"
 
 
+def test_images_have_no_characters() -> None:
+    """Of images nothing can be expected that only texts have."""
+    wanted = Validate(
+        **{**BOUNDS, "expectations": ({"type": "expect_column_values_to_be_unique", "column": "n_chars"},)}
+    )
+    with pytest.raises(InputError, match="no column 'n_chars'"):
+        validate_rows(lambda: iter([]), modality="image", labels=("x",), bounds=wanted)
+
+
 def test_an_unknown_language_is_refused() -> None:
     """A language that cannot be told is an error, not a silent pass."""
     with pytest.raises(InputError, match="'zz'"):

@@ -1,0 +1,31 @@
+"""One workspace for every mistake: as nothing may change it, none sees what another did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from graft.recipe_text import recipe_text
+from tasks.init import adopt, init
+from tests.faults.desk import MESSAGES, Desk, table
+
+
+@pytest.fixture(scope="session")
+def bench(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
+    """A workspace with the recipe ``known``, whose rows have an id."""
+    folder = tmp_path_factory.mktemp("faults")
+    workspace, _ = init(folder / "workspace")
+    (folder / "rows.csv").write_bytes(table(MESSAGES))
+    values = {
+        "data.dataset": "known", "data.train": "rows.csv", "data.text": "text", "data.label": "label", "data.id": "id",
+        "choose_base.bases": [str(tiny_base)],
+    }  # fmt: skip
+    adopt(workspace, "known", {"rows.csv": folder / "rows.csv"}, recipe_text("known", values))
+    return workspace.root
+
+
+@pytest.fixture
+def desk(bench: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
+    """The workspace, with somebody at the keyboard."""
+    return Desk(bench, capsys)

@@ -1,0 +1,148 @@
+"""Bad rows and bad options: one sentence that says what, where and what to do, exit 2, and not a byte changed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.faults.bad_files import BAD, GOOD, Bad
+from tests.faults.desk import MESSAGES, NEW, Desk, table
+
+ONE_CLASS = table([(name, text, "card") for name, text, _ in MESSAGES])
+LONELY = table([*MESSAGES, ("m99", "a message about a house", "house")])
+NO_TEXTS = table([(name, "", label) for name, _, label in MESSAGES])
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_files_that_are_no_rows(desk: Desk, tmp_path: Path, what: str) -> None:
+    """``graft new`` and ``graft look`` refuse a file that is no table of rows: the same words, nothing written anywhere."""
+    source = BAD[what].write(tmp_path)
+    desk.refuses("new", "fresh", "--data", source, *NEW, words=BAD[what].words, source=tmp_path)
+    if what not in {"two columns of a name"}:  # look shows what is odd about such a file
+        desk.refuses("look", source, words=BAD[what].words, source=tmp_path)
+
+
+OPTIONS: dict[str, tuple[bytes, tuple[str, ...], tuple[str, ...]]] = {
+    "a column misspelt": (GOOD, ("--text", "txt", "--label", "label"), ('no column "txt"', "did you mean 'text'?")),
+    "a label misspelt": (GOOD, ("--text", "text", "--label", "lable"), ('no column "lable"', "did you mean 'label'?")),
+    "a column in capitals": (GOOD, ("--text", "TEXT", "--label", "label"), ("did you mean 'text'?",)),
+    "an id in capitals": (GOOD, (*NEW, "--id", "ID"), ('no column "ID"', "did you mean 'id'?")),
+    "a column in small letters": (
+        GOOD.replace(b"text", b"Text", 1), ("--text", "text", "--label", "label"), ("did you mean 'Text'?",)
+    ),
+    "a column that is like none": (GOOD, ("--text", "wholly-other", "--label", "label"), ("header: id, text, label",)),
+    "a blank before a name": (GOOD.replace(b"text", b" text", 1), NEW, ("did you mean ' text'?",)),
+    "a sensitive column that is not there": (GOOD, (*NEW, "--sensitive", "gender"), ('no column "gender"',)),
+    "a group that is not there": (GOOD, (*NEW, "--group", "customer"), ('no column "customer"',)),
+    "a time that is not there": (GOOD, (*NEW, "--time", "when"), ('no column "when"',)),
+    "a time that is none": (GOOD, (*NEW, "--time", "text"), ("No time can be read", "ISO 8601")),
+    "label and text the same": (GOOD, ("--text", "text", "--label", "text"), ("data.label", "data.text")),
+    "text and image both": (GOOD, (*NEW, "--image", "text", "--base", "x"), ("either data.text or data.image",)),
+    "neither text nor label": (GOOD, (), ("It is not said which column is text and which label.", "graft new")),
+    "no label": (GOOD, ("--text", "text"), ("It is not said which column is label.",)),
+    "one class": (ONE_CLASS, NEW, ("holds one class, 'card'", "needs two")),
+    "no class": (table([(name, text, "") for name, text, _ in MESSAGES]), NEW, ("holds no class",)),
+    "a class of one row": (LONELY, NEW, ("Class 'house' has one row", "add rows of it")),
+    "a label as long as a book": (
+        table([(n, t, f"{k}" * 10**5) for k, (n, t, _) in enumerate(MESSAGES)]), NEW, ("has one row",)
+    ),
+    "all texts empty": (NO_TEXTS, NEW, ('Every text in column "text" is empty.',)),
+    "a strategy of its own": (GOOD, (*NEW, "--strategy", "lora"), ("finetune.strategy",)),
+    "one row a class": (GOOD, (*NEW, "--rows-per-class", "1"), ("data.rows_per_class",)),
+    "a test file that is not there": (GOOD, (*NEW, "--test", "gone.csv"), ("There is no file gone.csv",)),
+    "a column of an image that is text": (GOOD, ("--image", "text", "--label", "label", "--base", "b"), ("text",)),
+    "control characters for a name": (
+        GOOD.replace(b"text", b"t\x1b[31mext", 1), NEW, ('no column "text"',)
+    ),
+    "two thousand columns": (
+        table([tuple("abc"[k % 3] * 3 for k in range(2000))] * 3, ",".join(f"column number {k}" for k in range(2000))),
+        NEW, ('no column "text"',),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", OPTIONS)
+def test_rows_that_cannot_be_learned_from(desk: Desk, tmp_path: Path, what: str) -> None:
+    """Wrong columns, classes and options are named, the nearest right one beside them."""
+    content, options, words = OPTIONS[what]
+    source = Bad("rows.csv", content, ()).write(tmp_path)
+    desk.refuses("new", "fresh", "--data", source, *options, words=words, source=tmp_path)
+
+
+NAMES = {
+    "a path upwards": "../fresh",
+    "an absolute path": "/tmp/fresh",  # noqa: S108 - never written
+    "upper case": "Fresh",
+    "a line feed": "fresh\n",
+    "64 characters": "a" * 64,
+    "a dot": ".",
+    "nothing": "",
+    "a blank": "a b",
+    "a hyphen at the end": "fresh-",
+    "letters of other alphabets": "fräsch",
+    "an escape": "a\x1b[31m",
+}
+
+
+@pytest.mark.parametrize("what", NAMES)
+def test_names_that_cannot_be_folders(desk: Desk, tmp_path: Path, what: str) -> None:
+    """A recipe's name is letters, digits and hyphens inside: no path leads out by it, for any command."""
+    source = Bad("rows.csv", GOOD, ()).write(tmp_path)
+    words = ("cannot be the name of a recipe", "a-z, 0-9 and hyphens inside")
+    desk.refuses("new", NAMES[what], "--data", source, *NEW, words=words)
+    desk.refuses("add", NAMES[what], source, words=words)
+    desk.refuses("run", NAMES[what], words=words)
+    desk.refuses("monitor", NAMES[what], source, words=words)
+
+
+def test_a_name_that_begins_like_an_option(desk: Desk, tmp_path: Path) -> None:
+    """A leading hyphen is taken for an option, and behind -- for the bad name that it is."""
+    source = Bad("rows.csv", GOOD, ()).write(tmp_path)
+    said = desk.run("new", "-fresh", "--data", str(source), *NEW)
+    assert said.exit_code == 2
+    assert "No such option" in said.err
+    desk.refuses("new", "--data", source, *NEW, "--", "-fresh", words=("cannot be the name of a recipe",))
+
+
+def test_a_recipe_that_is_there(desk: Desk, tmp_path: Path) -> None:
+    """A recipe's name is taken once, whatever the rows."""
+    source = Bad("rows.csv", GOOD, ()).write(tmp_path)
+    desk.refuses("new", "known", "--data", source, *NEW, words=("There is a recipe known already.",))
+
+
+@pytest.mark.parametrize("kind", ["an empty folder", "a folder of notes", "a device", "a pipe"])
+def test_what_is_no_file_of_rows(desk: Desk, tmp_path: Path, kind: str) -> None:
+    """A folder without rows, a device and a pipe are refused at once; nothing waits for them."""
+    source = tmp_path / "source"
+    if kind == "a device":
+        source = Path("/dev/zero")
+    elif kind == "a pipe":
+        os.mkfifo(source)
+    else:
+        source.mkdir()
+        if kind == "a folder of notes":
+            (source / "notes.md").write_text("# nothing\n")
+    words = ("holds nothing that Graft reads",) if source.is_dir() else ("There is no file",)
+    desk.refuses("new", "fresh", "--data", source, *NEW, words=words)
+    desk.refuses("look", source, words=words)
+
+
+def test_a_file_that_may_not_be_read(desk: Desk, tmp_path: Path) -> None:
+    """A file without read permission is named, with what to do."""
+    if os.geteuid() == 0:
+        pytest.skip("root may read everything")
+    source = Bad("rows.csv", GOOD, ()).write(tmp_path)
+    source.chmod(0)
+    words = ("rows.csv may not be read.", "chmod")
+    desk.refuses("new", "fresh", "--data", source, *NEW, words=words)
+    desk.refuses("look", source, words=words)
+
+
+def test_a_test_file_that_is_bad(desk: Desk, tmp_path: Path) -> None:
+    """What holds for rows to train on holds for test rows: a damaged or other file is refused before anything is written."""
+    source = Bad("rows.csv", GOOD, ()).write(tmp_path)
+    for content, word in ((b"%PDF-1.7", "is a PDF"), (b"id,text\na,b\n", 'no column "label"')):
+        other = Bad("test.csv", content, ()).write(tmp_path)
+        desk.refuses("new", "fresh", "--data", source, "--test", other, *NEW, words=(word,), source=tmp_path)

@@ -1,0 +1,36 @@
+"""A champion, then a week of new rows: the next run compares the two on rows that neither was trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from flows.run import run_recipe
+from graft.model.folder import load_trained_on
+from graft.records import EvaluationRecord, load_record
+from tasks.add import add
+from tasks.workspace import Workspace
+from tests.flows.conftest import MESSAGES
+
+
+def test_new_rows_are_compared_fairly(promoted: Workspace, messages: pd.DataFrame, tmp_path: Path) -> None:
+    """After an addition the candidate has seen more rows, no test row was trained on by either, and a run is made again."""
+    table = pd.read_csv(MESSAGES, dtype=str, keep_default_na=False)
+    week = table[~table["message_id"].isin(messages["message_id"])].groupby("intent").head(8)
+    week.to_csv(tmp_path / "week.csv", index=False)
+    before = pd.read_parquet(promoted.files("support", "ingest") / "rows.parquet").set_index("row")["side"]
+    assert add(promoted, "support", tmp_path / "week.csv").is_new
+    facts = run_recipe(promoted, "support", show=False)
+    assert facts["ran"]
+    rows = pd.read_parquet(promoted.files("support", "ingest") / "rows.parquet").set_index("row")
+    pd.testing.assert_series_equal(before, rows.loc[before.index, "side"])
+    test = set(rows[rows["side"] == "test"]["key"])
+    champion = load_trained_on(promoted.registry("support") / "0001")
+    candidate = load_trained_on(promoted.model("support"))
+    assert champion < candidate
+    assert not test & (champion | candidate)
+    record = load_record(promoted.record("support", "evaluate"), "evaluate")
+    assert isinstance(record, EvaluationRecord)
+    assert record.differences["champion"].n == len(test) > (before == "test").sum()
+    assert not run_recipe(promoted, "support", show=False)["ran"]
