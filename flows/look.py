@@ -7,9 +7,14 @@ import textwrap
 from rich.text import Text
 
 from flows.terminal import WIDTH, console, next_lines, shorten
-from graft.data import Look
+from graft.data.look import Column, Look
 
 _ROLES = {"none": "", "leaks_label": "gives the label away"}
+_MAX_COLUMNS = 40
+_MAX_CLASSES = 8
+_LEAST_ROOM = 24
+"""A longer reason stands beside its role where so many characters are left, else below it."""
+_JOINS = str.maketrans("_-", "aa")
 
 
 def show_look(found: Look, *, guide: bool = True) -> None:
@@ -17,39 +22,61 @@ def show_look(found: Look, *, guide: bool = True) -> None:
     out = console()
     out.print(Text(f"{found.name}  {_form(found)}", style="bold"))
     splits = ", ".join(f"{split.n_rows:,} {split.name}" for split in found.splits if split.name != "all")
-    out.print(f"{splits or f'{found.n_rows:,}'} rows, {len(found.columns)} columns\n")
-    width = min(24, max(len(column.name) for column in found.columns))
-    for column in found.columns[:40]:
-        filled = f"{column.n_distinct:,} values" + (f", {column.n_empty:,} empty" if column.n_empty else "")
-        line = Text(f"  {shorten(column.name, width):<{width}}  {column.kind:<11}{filled:<26}")
-        role = _ROLES.get(column.role, column.role)
-        line.append(shorten(role, 20), style="bold")
-        if role and column.because:
-            line.append(f"  {shorten(column.because, max(10, WIDTH - width - 42 - len(role)))}", style="dim")
+    out.print(f"{splits or f'{found.n_rows:,}'} rows, {len(found.columns)} column{'s' * (len(found.columns) != 1)}\n")
+    for line in _column_lines(found.columns[:_MAX_COLUMNS]):
         out.print(line)
-    if len(found.columns) > 40:
-        out.print(f"  and {len(found.columns) - 40} more")
+    if len(found.columns) > _MAX_COLUMNS:
+        out.print(f"  and {len(found.columns) - _MAX_COLUMNS} more")
+    facts = []
     if found.class_counts:
-        out.print(f"\n  classes    {_counts(found.class_counts)}")
+        facts.append(("classes", _counts(found.class_counts)))
     if found.languages:
-        out.print(
-            f"  languages  {', '.join(f'{name} {share:.0%}' for name, share in list(found.languages.items())[:5])}"
-        )
+        facts.append(("languages", _shares(found.languages)))
     if found.n_duplicates or found.n_conflicts:
-        out.print(f"  repeats    {found.n_duplicates:,} rows; {found.n_conflicts:,} contents with two labels")
+        contents = f"{found.n_conflicts:,} content{'s' * (found.n_conflicts != 1)} with two labels"
+        facts.append(("repeats", f"{found.n_duplicates:,} row{'s' * (found.n_duplicates != 1)}; {contents}"))
+    out.print()
+    for name, fact in facts:
+        out.print(Text(textwrap.fill(fact, WIDTH, initial_indent=f"  {name:<11}", subsequent_indent=" " * 13)))
     for sentence in (*found.oddities, *found.advice):
-        wrapped = textwrap.wrap(shorten(sentence, 400), WIDTH - 4)
-        out.print(Text("\n".join(f"{'  - ' if k == 0 else '    '}{line}" for k, line in enumerate(wrapped))))
+        out.print(Text(textwrap.fill(shorten(sentence, 400), WIDTH, initial_indent="  - ", subsequent_indent="    ")))
     if guide:
         for line in next_lines((f"graft new NAME --data {found.name}", "a recipe for these rows")):
             out.print(line)
 
 
+def _column_lines(columns: tuple[Column, ...]) -> list[Text]:
+    """Return a line for each column, with its likely role and the reason, wrapped and never cut."""
+    cells = []
+    for column in columns:
+        filled = f"{column.n_distinct:,} value{'s' * (column.n_distinct != 1)}"
+        empty = f", {column.n_empty:,} empty" if column.n_empty else ""
+        cells.append((shorten(column.name, 24), column.kind, filled + empty, _ROLES.get(column.role, column.role)))
+    name_width, kind_width, filled_width, role_width = (
+        max(map(len, one), default=0) for one in zip(*cells, strict=True)
+    )
+    start = 2 + name_width + 2 + kind_width + 2 + filled_width + 2
+    lines = []
+    for column, (name, kind, filled, role) in zip(columns, cells, strict=True):
+        plain = f"  {name:<{name_width}}  {kind:<{kind_width}}  {filled:<{filled_width}}"
+        if not role:
+            lines.append(Text(plain.rstrip()))
+            continue
+        indent = start + role_width + 2
+        is_below = WIDTH - indent < min(_LEAST_ROOM, len(column.because))
+        if is_below:
+            indent = min(start, WIDTH - 2 * _LEAST_ROOM)
+        because = f"\n{' ' * indent}".join(textwrap.wrap(column.because, WIDTH - indent))
+        line = Text(f"{plain}  ").append(role if is_below else f"{role:<{role_width}}  ", style="bold")
+        lines.append(line.append(f"\n{' ' * indent}{because}" if is_below else because, style="dim"))
+    return lines
+
+
 def _form(found: Look) -> str:
     """Return format, delimiter, quoting, header and encoding in words."""
-    words = [found.format]
+    words: list[str] = [found.format]
     if found.dialect:
-        named = {"\t": "tab", ",": "comma", ";": "semicolon", " ": "blank"}
+        named = {"\t": "tab", ",": "comma", ";": "semicolon", " ": "blank", "|": "bar"}
         words.append(f"{named.get(found.dialect.delimiter, found.dialect.delimiter)} between columns")
         words.append(f"quotes {found.dialect.quote}" if found.dialect.quote else "quotes are part of the text")
         words.append("header" if found.dialect.header else "no header")
@@ -57,5 +84,15 @@ def _form(found: Look) -> str:
 
 
 def _counts(counts: dict[str, int]) -> str:
-    shown = [f"{shorten(label, 24)} {n:,}" for label, n in list(counts.items())[:6]]
-    return f"{len(counts)}: " + ", ".join(shown) + (", ..." if len(counts) > 6 else "")
+    """Return the number of classes and the rows of the first; names that could be misread stand in quotes."""
+    shown = []
+    for label, n in list(counts.items())[:_MAX_CLASSES]:
+        is_word = label.translate(_JOINS).isalpha()
+        shown.append(f"{shorten(label, 24)} {n:,}" if is_word else f'"{shorten(label, 24)}" {n:,}')
+    more = f" and {len(counts) - _MAX_CLASSES:,} more" if len(counts) > _MAX_CLASSES else ""
+    return f"{len(counts):,}: " + ", ".join(shown) + more
+
+
+def _shares(languages: dict[str, float]) -> str:
+    """Return the languages that at least 1 in 100 texts are in."""
+    return ", ".join(f"{name} {share:.0%}" for name, share in list(languages.items())[:5] if share >= 0.01)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 from rich.text import Text
 
-from flows.terminal import STYLES, Watcher, check_lines, console, headline_lines, next_lines, shorten
+from flows.terminal import STYLES, WIDTH, Watcher, check_lines, console, headline_lines, next_lines, shorten
 from graft.records import DatasetRecord, Finding, ValidationRecord, load_record
 from tasks.locks import hold
 from tasks.mend import Mended, mend
@@ -16,6 +17,8 @@ from tasks.workspace import Workspace
 
 STEPS = ("ingest", "validate")
 ORDER = ("error", "warning", "note")
+_MAX_NAMED = 3
+"""Rows that are named for each finding; the record names more."""
 
 
 def validate_recipe(workspace: Workspace, name: str, *, fix: bool, show: bool = True) -> dict[str, Any]:
@@ -24,10 +27,12 @@ def validate_recipe(workspace: Workspace, name: str, *, fix: bool, show: bool = 
     mended = None
     if fix:
         mended = mend(workspace, name)
+        if show:
+            _show_mended(mended)
         if mended.file:
             dataset, record = _look(workspace, name, show=show)
     if show:
-        _show(name, dataset, record, mended)
+        _show(name, dataset, record, is_mended=mended is not None)
     return {
         "recipe": name,
         "passed": record.passed,
@@ -70,33 +75,46 @@ def _ranked(dataset: DatasetRecord, record: ValidationRecord) -> list[Finding]:
     return sorted((*dataset.findings, *record.findings), key=lambda finding: ORDER.index(finding.severity))
 
 
-def _show(name: str, dataset: DatasetRecord, record: ValidationRecord, mended: Mended | None) -> None:
+def _show(name: str, dataset: DatasetRecord, record: ValidationRecord, *, is_mended: bool) -> None:
     out = console()
     for check in record.checks:
         if check.outcome != "passed":
             for line in check_lines(check):
                 out.print(line)
     findings = _ranked(dataset, record)
-    out.print(f"\n{len(findings)} findings in {dataset.n_rows:,} rows" if findings else "\nNothing odd was found.")
+    count = f"{len(findings)} finding{'s' * (len(findings) != 1)} in {dataset.n_rows:,} rows"
+    out.print(f"\n{count}" if findings else "\nNothing odd was found.")
     for finding in findings:
-        line = Text(f"  {finding.severity:<8}", style=STYLES.get(finding.severity, ""))
-        out.print(line.append(f"{finding.n_rows:>8,}  {finding.name}", style="not bold default"))
-        about = [", ".join(finding.rows[:3]), finding.done, finding.do]
-        out.print(Text(" " * 20 + shorten("; ".join(part for part in about if part), 100), style="dim"))
-    if mended is not None:
-        sentence = "Nothing here can be mended without a person."
-        if mended.file:
-            sentence = (
-                f"{mended.n_changed:,} rows mended, {mended.n_dropped:,} taken out, in {mended.file}; "
-                "the files before it are as they were."
-            )
-        for line in headline_lines("MENDED", sentence):
+        for line in _finding_lines(finding):
             out.print(line)
     if record.passed:
         pairs = [(f"graft run {name}", "train on it")]
     else:
         pairs = [(f"edit recipes/{name}.yaml", "if a bound is too strict")]
-    if mended is None:
+    if not is_mended and any("--fix" in finding.do for finding in findings):
         pairs.insert(0, (f"graft validate {name} --fix", "mend what needs no person, as a new version"))
     for line in next_lines(*pairs):
+        out.print(line)
+
+
+def _finding_lines(finding: Finding) -> list[Text]:
+    """Return a finding: how bad, how many rows and what; below it which rows, what was done, and what to do."""
+    first = Text(f"  {finding.severity:<8}", style=STYLES.get(finding.severity, ""))
+    first.append(f"{finding.n_rows:>8,}  {finding.name}", style="not bold default")
+    more = finding.n_rows - len(finding.rows[:_MAX_NAMED])
+    rows = ", ".join(finding.rows[:_MAX_NAMED]) + (f" and {more:,} more" if more > 0 and finding.rows else "")
+    about = "; ".join(part for part in (rows, finding.done, finding.do) if part)
+    wrapped = textwrap.wrap(shorten(about, 400), WIDTH - 20)
+    return [first, *(Text(" " * 20 + line, style="dim") for line in wrapped)]
+
+
+def _show_mended(mended: Mended) -> None:
+    sentence = "Nothing here can be mended without a person."
+    if mended.file:
+        sentence = (
+            f"{mended.n_changed:,} rows mended, {mended.n_dropped:,} taken out, in {mended.file}; "
+            "the files before it are as they were."
+        )
+    out = console()
+    for line in ("", *headline_lines("MENDED" if mended.file else "AS IT WAS", sentence), ""):
         out.print(line)

@@ -20,6 +20,7 @@ NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
 """Names of recipes and datasets: they become folders, stage names and ledger paths."""
 
 
+_MAX_DEPTH = 20
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_. -]{0,99}$")]
 """A file in the dataset's folder: no path leads out of it."""
 
@@ -216,15 +217,12 @@ def parse_recipe(name: str, content: str | bytes, *, where: Path | None = None) 
     """
     path = where or Path(f"{name}.yaml")
     try:
-        alias = next((event for event in yaml.parse(content) if isinstance(event, yaml.AliasEvent)), None)
-        plain = yaml.safe_load(content) if alias is None else None
+        _check_plain(content, path)
+        plain = yaml.safe_load(content)
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         at = f", line {line + 1}" if line is not None else ""
         raise InputError(f"{path.name} is not plain YAML.", where=f"{path}{at}", do="mend that line") from error
-    if alias is not None:  # a few lines of them stand for more than any memory holds
-        line = alias.start_mark.line + 1
-        raise InputError(f"{path.name} uses an alias.", where=f"{path}, line {line}", do="write the value out")
     if not isinstance(plain, dict):
         raise InputError(
             f"{path.name} is not a recipe: it holds no keys.", where=str(path), do="docs/recipe.md explains every key"
@@ -239,6 +237,25 @@ def parse_recipe(name: str, content: str | bytes, *, where: Path | None = None) 
         raise _explain(error, path) from error
 
 
+def _check_plain(content: str | bytes, path: Path) -> None:
+    """Raise an InputError where YAML holds an alias, or values in values beyond any recipe's.
+
+    Both are seen before anything is built: a few lines of aliases stand for more than any memory holds, and time grows with the
+    square of the depth.
+    """
+    depth = 0
+    for event in yaml.parse(content):
+        if isinstance(event, yaml.AliasEvent):
+            raise InputError(f"{path.name} uses an alias.", where=f"{path}, *{event.anchor}", do="write the value out")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise InputError(
+                f"{path.name} is nested more than {_MAX_DEPTH} deep.",
+                where=str(path),
+                do="docs/recipe.md shows a recipe",
+            )
+
+
 def _explain(error: ValidationError, path: Path) -> InputError:
     """Return the first validation error as one sentence, with the nearest known key where a key is unknown."""
     first = min(
@@ -247,7 +264,8 @@ def _explain(error: ValidationError, path: Path) -> InputError:
     keys = [str(part) for part in first["loc"]]
     dotted = ".".join(keys)
     if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(dotted, known_keys(), n=1, cutoff=0.5)
+        known = known_keys() if len(keys) > 1 else {key.split(".")[0]: "" for key in known_keys()}
+        near = difflib.get_close_matches(dotted, known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else "take the key out"
         return InputError(f'{path.name} has an unknown key "{dotted}".', where=str(path), do=hint)
     if first["type"] == "missing":

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from graft.data import Part, bring, check_ids, columns_of, next_name, parts_of, read_batches, schema_drift
-from graft.errors import InputError
+from graft.errors import GraftError, InputError
 from graft.recipe import Data
-from graft.records import digest_folder, sha256_file
+from graft.records import digest_folder, sha256_file, write_atomic
 from tasks.locks import hold
 from tasks.versions import commit, dvc
 from tasks.workspace import Workspace
@@ -43,6 +43,7 @@ def add(workspace: Workspace, name: str, source: Path) -> Added:
     Raises:
         InputError: the file cannot be read, lacks a column, labels an id that no row has, or gives one id to two rows. Nothing
             is written then.
+        StepError, OSError: DVC, git or the disk refuse; the version before stays.
     """
     data = workspace.recipe(name)[0].data
     folder = workspace.dataset(data.dataset)
@@ -56,17 +57,25 @@ def add(workspace: Workspace, name: str, source: Path) -> Added:
         holds = "rows" if data.content in columns_of(path) else "labels"
         n_rows = sum(len(batch) for batch in read_batches(path))
         same = next((p.name for p in sorted(folder.iterdir()) if sha256_file(p) == sha256_file(path)), None)
+        pointer = folder.with_name(f"{data.dataset}.dvc")
+        before = pointer.read_bytes()
         drift = [] if same else _examine(folder, path, data, source)
         file = same or next_name(folder, "added", path.suffix[1:])
         if same is None:
             path.rename(folder / file)
-        version = keep_version(workspace, data.dataset, f"{data.dataset}: {file}, {n_rows:,} {holds}")
+        try:
+            version = keep_version(workspace, data.dataset, f"{data.dataset}: {file}, {n_rows:,} {holds}")
+        except (GraftError, OSError):
+            if same is None:
+                (folder / file).unlink()
+            write_atomic(pointer, before)
+            raise
     return Added(data.dataset, file, holds, n_rows, same is None, version, drift)
 
 
 def keep_version(workspace: Workspace, dataset: str, message: str) -> str:
     """Give a dataset as it lies there to DVC and commit the pointer; return its digest; without a change nothing changes."""
-    dvc(workspace.root, "add", "--quiet", f"data/datasets/{dataset}")
+    dvc(workspace.root, "add", f"data/datasets/{dataset}")
     commit(workspace.root, message, [f"data/datasets/{dataset}.dvc"])
     return digest_folder(workspace.dataset(dataset))[1]
 

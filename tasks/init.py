@@ -13,6 +13,7 @@ import yaml
 from graft.data import bring, check_kinds, columns_of, read_batches
 from graft.errors import GraftError, InputError
 from graft.ledger import make_key
+from graft.pictures import open_picture
 from graft.recipe import Data, parse_recipe
 from graft.recipe_text import DEFAULTS, recipe_text
 from graft.records import write_atomic
@@ -137,6 +138,8 @@ def _check_rows(path: Path, data: Data, source: Path) -> None:
     n_filled = 0
     for batch in read_batches(path, [*data.columns, data.label]):
         check_kinds(source, batch, data)
+        if data.modality == "image" and not n_filled:
+            open_picture(batch[data.content].iloc[0] or b"", f"row 1 of {source.name}")
         counts.update(batch[data.label].str.strip())
         n_filled += int((batch[data.content].str.strip() != "").sum()) if data.modality == "text" else len(batch)
     del counts[""]
@@ -190,7 +193,7 @@ def adopt(workspace: Workspace, name: str, files: dict[str, Path], text: str) ->
         for target, file in files.items():
             shutil.copyfile(file, part / target)
         part.rename(folder)
-        dvc(workspace.root, "add", "--quiet", f"data/datasets/{name}")
+        dvc(workspace.root, "add", f"data/datasets/{name}")
         write_atomic(path, text.encode())
         known = (yaml.safe_load(before) or {}).get("recipes") or {}
         write_atomic(params, _params({**known, name: {"dataset": name}}).encode())

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from graft import __version__
-from graft.errors import InputError, StepError, TamperError
+from graft.errors import GraftError, InputError, StepError, TamperError
 from graft.ledger import Ledger, Promotion, PromotionPredicate, Run, RunPredicate, Signer, sign_model
 from graft.records import DecisionRecord, Inputs, ModelRecord, copy_folder, digest_folder, load_record, sha256_file
 from tasks.pin import finished_run
@@ -202,7 +202,11 @@ def keep_model(workspace: Workspace, run: Run, number: str) -> None:
     if not target.is_dir():
         copy_folder(workspace.model(run.predicate.recipe), target)
     if not pointer.is_file():
-        dvc(workspace.root, "add", "--quiet", str(target.relative_to(workspace.root)))
+        try:
+            dvc(workspace.root, "add", str(target.relative_to(workspace.root)))
+        except GraftError:
+            pointer.unlink(missing_ok=True)  # it may name what DVC could not copy
+            raise
 
 
 def publish(workspace: Workspace, name: str, message: str) -> None:

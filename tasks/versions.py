@@ -20,6 +20,7 @@ QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
 }
 """Telemetry of every dependency off, and no hub asked, here and in every process started from here."""
+_NOT_COPIED, _NO_ROOM = "failed to transfer", "[Errno 28]"
 _LOCKED = "Unable to acquire lock"
 _ERRORS: dict[str, type[GraftError]] = {kind.__name__: kind for kind in (InputError, StepError, BusyError, TamperError)}
 
@@ -33,13 +34,17 @@ def environment() -> dict[str, str]:
 def dvc(root: Path, *arguments: str) -> str:
     """Run a DVC command in a workspace and return what it printed.
 
+    What DVC could not copy it names in a line alone, which ``--quiet`` would hide, and then ends as if all were well.
+
     Raises:
         BusyError: another DVC command holds the repository.
-        StepError: it failed; the last line says why.
+        StepError: it failed, or could not copy a file; the last line says why.
     """
     command = [sys.executable, "-m", "dvc", *arguments]
     done = subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, check=False)
-    if done.returncode:
+    if done.returncode or _NOT_COPIED in done.stderr:
+        for half in (root / ".dvc" / "cache").rglob(".*.tmp") if _NO_ROOM in done.stderr else ():
+            half.unlink(missing_ok=True)
         raise dvc_error(arguments, done.stdout + done.stderr)
     return done.stdout
 
@@ -60,7 +65,7 @@ def reproduce(root: Path, step: str, recipe: str, line: Callable[[str], None]) -
         for text in process.stdout:
             said.append(text.rstrip("\n"))
             line(said[-1])
-    if process.returncode:
+    if process.returncode or any(_NOT_COPIED in text for text in said):
         raise _step_error(step, said)
 
 
@@ -80,6 +85,10 @@ def dvc_error(arguments: Sequence[str], output: str) -> GraftError:
     lines = [text for text in output.strip().splitlines() if text.strip()]
     if _LOCKED in output:
         return BusyError("Another DVC command holds the workspace.", do="wait until it has ended")
+    if _NO_ROOM in output:
+        return StepError(
+            "The disk is full.", where=f"dvc {' '.join(arguments)}", do="make room, then the same command again"
+        )
     last = next(
         (text for text in reversed(lines) if text.startswith("ERROR")), lines[-1] if lines else "it said nothing"
     )
@@ -105,7 +114,11 @@ def commit(root: Path, message: str, paths: Sequence[str]) -> None:
     git(root, "add", "--", *there)
     if git(root, "diff", "--cached", "--name-only", "--", *there):
         author = [] if _has_author(root) else ["-c", "user.name=graft", "-c", "user.email=graft@localhost"]
-        git(root, *author, "commit", "--quiet", "--message", message, "--", *there)
+        try:
+            git(root, *author, "commit", "--quiet", "--message", message, "--", *there)
+        except StepError:
+            git(root, "reset", "--quiet", "--", *there)
+            raise
 
 
 def _has_author(root: Path) -> bool:

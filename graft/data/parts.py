@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from graft.data.raw import TextFile
 from graft.data.read import read_batches
 from graft.errors import InputError
 from graft.recipe import Data
@@ -54,7 +55,7 @@ def read_repairs(folder: Path) -> dict[str, str | None]:
     """
     repairs: dict[str, str | None] = {}
     for path in _numbered(folder, "repair"):
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        for number, line in enumerate(TextFile(path).lines(), start=1):
             try:
                 one = json.loads(line)
                 repairs[str(one["row"])] = None if one["action"] == DROP else str(one[MENDED])

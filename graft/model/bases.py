@@ -121,17 +121,17 @@ def count_parameters(path: Path) -> int:
     Raises:
         TamperError: the header is not what the format allows.
     """
+    damaged = f"{path.name} is not a safetensors file: its header is damaged."
+    do = "copy the base's folder again"
     with path.open("rb") as file:
         size = struct.unpack("<Q", file.read(8).ljust(8, b"\0"))[0]
         if not 2 <= size <= min(_MAX_HEADER, path.stat().st_size - 8):
-            raise TamperError(f"{path.name} is not a safetensors file: its header is damaged.", where=str(path))
+            raise TamperError(damaged, where=str(path), do=do)
         try:
             header = json.loads(file.read(size))
             return sum(prod(map(int, tensor["shape"])) for key, tensor in header.items() if key != "__metadata__")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise TamperError(
-                f"{path.name} is not a safetensors file: its header is damaged.", where=str(path)
-            ) from error
+            raise TamperError(damaged, where=str(path), do=do) from error
 
 
 def read_licence(folder: Path) -> str:

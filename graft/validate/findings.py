@@ -188,15 +188,14 @@ def suspects(rows: Rows, modality: Modality) -> list[Finding]:
     else:
         greys = np.frombuffer(b"".join(chosen["content"]), dtype=np.uint8).reshape(len(chosen), 32, 32)
         features = image_features(greys) if len(chosen) else None
-    found, suggested, _ = rank_suspects(features, chosen["label"].tolist(), modality=modality, seed=SEED)
-    pairs, counts = np.unique(
-        [f"{a} for {b}" for a, b in zip(chosen["label"].iloc[found], suggested, strict=True)], return_counts=True
-    )
+    seen = rank_suspects(features, chosen["label"].tolist(), modality=modality, seed=SEED)
+    given = chosen["label"].iloc[seen.positions]
+    pairs, counts = np.unique([f"{a} for {b}" for a, b in zip(given, seen.suggested, strict=True)], return_counts=True)
     often = ", ".join(pairs[np.argsort(-counts, kind="stable")[:3]])
     return rows.finding(
-        chosen["position"].to_numpy(dtype=int)[found],
+        chosen["position"].to_numpy(dtype=int)[seen.positions],
         "Labels that look wrong",
         severity="warning",
-        done=f"kept; {len(chosen):,} training rows looked at; most often {often}",
+        done=f"kept; a probe that is right on {seen.accuracy:.0%} of {len(chosen):,} training rows; most often {often}",
         do="look at each and mend its label",
     )

@@ -32,12 +32,13 @@ def table(rows: list[tuple[str, ...]], header: str = "id,text,label", delimiter:
 def tree(root: Path) -> Tree:
     """Return every file, folder and link below a folder, with mode and bytes.
 
-    Left out: locks, which stay for the next who takes them; git's index, which holds times; what DVC notes for itself.
+    Left out: locks, which stay for the next who takes them; git's index, which holds times; what DVC notes for itself, and its
+    cache, where what no version names is only room.
     """
     found: Tree = {}
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
-        if name == ".git/index" or name.startswith((".graft/locks", ".dvc/tmp")):
+        if name == ".git/index" or name.startswith((".graft/locks", ".dvc/tmp", ".dvc/cache")):
             continue
         content = os.readlink(path).encode() if path.is_symlink() else path.read_bytes() if path.is_file() else None
         found[name] = (path.lstat().st_mode, content)
@@ -110,7 +111,8 @@ def unchanged(root: Path | None) -> Iterator[None]:
     before = tree(root) if root else {}
     yield
     after = tree(root) if root else {}
-    assert {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} == set()
+    changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    assert not changed, f"changed, new or gone: {changed}"
 
 
 Make = Callable[[Path], Path]

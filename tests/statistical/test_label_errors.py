@@ -17,7 +17,7 @@ from graft.validate import find_suspects
 from tests.oddities_page import table, write_section
 
 Loaded = tuple[list[Any], npt.NDArray[np.str_], Literal["text", "image"]]
-FRACTION, SEEDS = 0.05, (0, 1, 2)
+SEEDS = (0, 1, 2)
 
 
 def banking77(folder: Path) -> Loaded:
@@ -37,81 +37,116 @@ def sms_spam(folder: Path) -> Loaded:
     return [text for _, text in rows], np.array([label for label, _ in rows]), "text"
 
 
-def emotion(folder: Path) -> Loaded:
-    texts, labels = (
-        (folder / f"text/tweeteval/emotion/train_{kind}.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
-        for kind in ("text", "labels")
-    )
-    return texts, np.array([label.strip() for label in labels]), "text"
+def tweets(name: str) -> Callable[[Path], Loaded]:
+    def load(folder: Path) -> Loaded:
+        texts, labels = (
+            (folder / f"text/{name}/train_{kind}.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
+            for kind in ("text", "labels")
+        )
+        return texts, np.array([label.strip() for label in labels]), "text"
+
+    return load
 
 
-def amazon_books(folder: Path) -> Loaded:
-    frame = pd.read_csv(folder / "text/amazon_multidomain/amazon_reviews.csv", dtype=str, keep_default_na=False)
-    frame = frame[frame["domain"] == "books"]
-    return frame["text"].tolist(), frame["label"].to_numpy(dtype=str), "text"
+def amazon(domain: str) -> Callable[[Path], Loaded]:
+    def load(folder: Path) -> Loaded:
+        frame = pd.read_csv(folder / "text/amazon_multidomain/amazon_reviews.csv", dtype=str, keep_default_na=False)
+        frame = frame[frame["domain"] == domain]
+        return frame["text"].tolist(), frame["label"].to_numpy(dtype=str), "text"
+
+    return load
 
 
-def pneumonia(folder: Path) -> Loaded:
-    with np.load(folder / "image/pneumoniamnist/pneumoniamnist.npz", allow_pickle=False) as arrays:
-        pixels, labels = arrays["train_images"], arrays["train_labels"].ravel()
-    files = []
-    for image in pixels:
-        file = BytesIO()
-        Image.fromarray(image).save(file, format="PNG", compress_level=1)
-        files.append(file.getvalue())
-    return files, labels.astype(str), "image"
+def npz(name: str) -> Callable[[Path], Loaded]:
+    def load(folder: Path) -> Loaded:
+        with np.load(folder / "image" / name, allow_pickle=False) as arrays:
+            pixels, labels = arrays["train_images"], arrays["train_labels"].ravel()
+        return [png(image) for image in pixels], labels.astype(str), "image"
+
+    return load
 
 
-BARS: dict[str, tuple[Callable[[Path], Loaded], float, float]] = {
-    "SMS spam": (sms_spam, 0.90, 0.45),
-    "banking77": (banking77, 0.94, 0.55),
-    "PneumoniaMNIST": (pneumonia, 0.90, 0.40),
-    "Amazon books": (amazon_books, 0.60, 0.10),
+def png(pixels: npt.NDArray[np.uint8]) -> bytes:
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, format="PNG", compress_level=1)
+    return file.getvalue()
+
+
+CHOSEN_ON: dict[str, tuple[Callable[[Path], Loaded], float, float]] = {
+    "SMS spam": (sms_spam, 0.90, 0.50),
+    "banking77": (banking77, 0.93, 0.55),
+    "PneumoniaMNIST": (npz("pneumoniamnist/pneumoniamnist.npz"), 0.90, 0.45),
+    "Amazon books": (amazon("books"), 0.65, 0.12),
     "SST-2": (sst2, 0.60, 0.06),
-    "TweetEval emotion": (emotion, 0.55, 0.05),
+    "TweetEval emotion": (tweets("tweeteval/emotion"), 0.75, 0.06),
 }
-"""By name: loader, least mean precision and least mean recall; about 0.05 below what was measured."""
+"""By name: loader, least precision and least recall at 5%, means of three. The method's constants were chosen on these."""
+
+HELD_OUT: dict[str, tuple[Callable[[Path], Loaded], float, float]] = {
+    "USPS": (npz("usps/usps16.npz"), 0.90, 0.50),
+    "Amazon kitchen": (amazon("kitchen"), 0.70, 0.25),
+    "Amazon dvd": (amazon("dvd"), 0.65, 0.12),
+    "Amazon electronics": (amazon("electronics"), 0.65, 0.20),
+    "TweetEval hate": (tweets("tweeteval/hate"), 0.55, 0.05),
+    "TweetEval offensive": (tweets("tweeteval/offensive"), 0.40, 0.02),
+    "TweetEval irony": (tweets("tweeteval/irony"), 0.0, 0.0),
+    "UMSAB German": (tweets("umsab_multilingual/german"), 0.0, 0.0),
+    "UMSAB Spanish": (tweets("umsab_multilingual/spanish"), 0.0, 0.0),
+}
+"""Nothing was chosen on these. The last three have no bar: there the method does not work, and the table says so."""
 
 
-def plant(labels: npt.NDArray[np.str_], seed: int) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.bool_]]:
+def plant(
+    labels: npt.NDArray[np.str_], seed: int, fraction: float
+) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.bool_]]:
     """Return the labels with a share replaced by another class, and where."""
     rng = np.random.default_rng(seed)
     names, codes = np.unique(labels, return_inverse=True)
     planted = np.zeros(len(labels), dtype=bool)
-    planted[rng.choice(len(labels), round(FRACTION * len(labels)), replace=False)] = True
+    planted[rng.choice(len(labels), round(fraction * len(labels)), replace=False)] = True
     codes[planted] = (codes[planted] + rng.integers(1, len(names), planted.sum())) % len(names)
     return names[codes], planted
 
 
-def measure(contents: list[Any], labels: npt.NDArray[np.str_], modality: Any) -> tuple[float, float, float]:
-    """Return mean precision, mean recall, and how often the right label is suggested for a planted error."""
-    figures = []
+def measure(loaded: Loaded, fraction: float) -> tuple[float, float]:
+    """Return precision and recall, each over the rows of all seeds together; precision of no names is not a number."""
+    contents, labels, modality = loaded
+    n_named = n_hits = n_planted = 0
     for seed in SEEDS:
-        wrong, planted = plant(labels, seed)
+        wrong, planted = plant(labels, seed, fraction)
         found, suggested, margins = find_suspects(contents, wrong.tolist(), modality=modality, seed=0)
         assert (np.diff(margins) <= 0).all()
-        hits = planted[found]
-        figures.append((hits.mean(), hits.sum() / planted.sum(), (suggested == labels[found])[hits].mean()))
-    precision, recall, right = np.mean(figures, axis=0)
-    return float(precision), float(recall), float(right)
+        assert (suggested != wrong[found]).all()
+        n_named, n_hits, n_planted = n_named + len(found), n_hits + planted[found].sum(), n_planted + planted.sum()
+    return n_hits / n_named if n_named else float("nan"), n_hits / n_planted
 
 
 @pytest.mark.slow
 @pytest.mark.realdata
 def test_planted_errors_are_found(shared_data: Path, request: pytest.FixtureRequest) -> None:
-    """Of 5% labels swapped at random, at least the stated shares are found and rightly named, in texts and images."""
+    """Of 5% swapped labels at least the stated shares are found and rightly named; of the data as it is, under 2% is named."""
     rows = []
-    for name, (load, min_precision, min_recall) in BARS.items():
-        contents, labels, modality = load(shared_data)
-        precision, recall, right = measure(contents, labels, modality)
-        n_clean = len(find_suspects(contents, labels.tolist(), modality=modality, seed=0)[0])
-        assert precision >= min_precision, name
-        assert recall >= min_recall, name
-        assert right >= 0.85, name
-        assert n_clean <= 0.02 * len(labels), name
-        figures = (f"{precision:.2f}", f"{recall:.2f}", f"{right:.2f}", f"{n_clean:,}")
-        rows.append((name, f"{len(labels):,}", len(np.unique(labels)), *figures))
-    head = ("dataset", "rows", "classes", "precision", "recall", "right label suggested", "named without planting")
+    for chosen, sets in (("yes", CHOSEN_ON), ("no", HELD_OUT)):
+        for name, (load, min_precision, min_recall) in sets.items():
+            loaded = load(shared_data)
+            contents, labels, modality = loaded
+            (precision, recall), (rare, _) = measure(loaded, 0.05), measure(loaded, 0.01)
+            n_clean = len(find_suspects(contents, labels.tolist(), modality=modality, seed=0)[0])
+            assert not precision < min_precision, name
+            assert recall >= min_recall, name
+            assert n_clean <= 0.02 * len(labels), name
+            figures = (f"{precision:.2f}", f"{recall:.2f}", f"{rare:.2f}", f"{n_clean:,}")
+            rows.append((name, chosen, f"{len(labels):,}", len(np.unique(labels)), *figures))
+    head = (
+        "dataset",
+        "constants chosen on it",
+        "rows",
+        "classes",
+        "precision",
+        "recall",
+        "precision at 1%",
+        "named without planting",
+    )
     if request.config.getoption("--update-goldens"):
         write_section("planted", table(head, rows))
 
@@ -119,7 +154,7 @@ def test_planted_errors_are_found(shared_data: Path, request: pytest.FixtureRequ
 @pytest.mark.realdata
 def test_planted_errors_in_sms(shared_data: Path) -> None:
     """The quick one of them: of 279 swapped labels of SMS spam 45% are found, and nine names in ten are right."""
-    precision, recall, _ = measure(*sms_spam(shared_data))
+    precision, recall = measure(sms_spam(shared_data), 0.05)
     assert precision >= 0.90
     assert recall >= 0.45
 
@@ -144,7 +179,7 @@ def test_same_rows_same_suspects() -> None:
     words = {"x": ["red", "warm", "fire"], "y": ["blue", "cold", "ice"]}
     labels = ["x", "y"] * 100
     texts = [" ".join(rng.choice([*words[label], "and", "the"], 6)) for label in labels]
-    wrong, planted = plant(np.array(labels), 0)
+    wrong, planted = plant(np.array(labels), 0, 0.05)
     first = find_suspects(texts, wrong.tolist(), modality="text", seed=0)
     again = find_suspects(texts, wrong.tolist(), modality="text", seed=0)
     assert all((a == b).all() for a, b in zip(first, again, strict=True))

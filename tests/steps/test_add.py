@@ -63,7 +63,13 @@ def test_new_rows_make_a_version_and_move_no_row(tiny_workspace: Make, old: pd.D
     before, rows = ingest(workspace)
     files = dict.fromkeys(digest_folder(workspace.dataset("tiny"))[0])
     added = add(workspace, "tiny", week)
-    assert (added.file, added.holds, added.n_rows, added.is_new, added.drift) == ("added-0001.csv", "rows", 30, True, [])
+    assert (added.file, added.holds, added.n_rows, added.is_new, added.drift) == (
+        "added-0001.csv",
+        "rows",
+        30,
+        True,
+        [],
+    )
     now, version = digest_folder(workspace.dataset("tiny"))
     assert version == added.version
     assert [file for file in now if file not in files] == [now[0]]
@@ -86,9 +92,7 @@ def test_the_same_file_twice_changes_nothing(tiny_workspace: Make, old: pd.DataF
     assert state(workspace) == before
 
 
-def test_a_killed_addition_is_finished_by_the_same_command(
-    tiny_workspace: Make, old: pd.DataFrame, week: Path
-) -> None:
+def test_a_killed_addition_is_finished_by_the_same_command(tiny_workspace: Make, old: pd.DataFrame, week: Path) -> None:
     """Killed after the file came and before DVC and git knew of it, the next try brings them there."""
     workspace = tiny_workspace(old)
     shutil.copy(week, workspace.dataset("tiny") / "added-0001.csv")
@@ -115,7 +119,9 @@ def test_late_labels_are_joined_by_id(tiny_workspace: Make, old: pd.DataFrame, w
     pairs = rows.set_index("id")["label"]
     assert pairs[labels["message_id"]].tolist() == labels["intent"].tolist()
     first = labels["message_id"].iloc[0]
-    (tmp_path / "right.csv").write_text(f"message_id,intent\n{first},{'fault' if pairs[first] != 'fault' else 'refund'}\n")
+    (tmp_path / "right.csv").write_text(
+        f"message_id,intent\n{first},{'fault' if pairs[first] != 'fault' else 'refund'}\n"
+    )
     add(workspace, "tiny", tmp_path / "right.csv")
     corrected, rows = ingest(workspace)
     assert {f.name: f.rows for f in corrected.findings}["labels that were corrected"] == ("added-0003.csv row 1",)

@@ -51,7 +51,7 @@ def records(
     )  # fmt: skip
     evaluation = EvaluationRecord(
         step="evaluate", recipe="r", passed=True, summary="s", checks=checks, n_test=100,
-        accuracy={"candidate": difference}, differences={"tfidf": difference, "frozen_probe": difference},
+        accuracy={"candidate": difference}, differences={"scratch": difference, "frozen_probe": difference},
         mcnemar_p_values={}, transfer=transfer, champion=champion, per_class={}, confusions=(), predictions_sha256=SHA,
     )  # fmt: skip
     return {**plain, "finetune": model, "evaluate": evaluation}

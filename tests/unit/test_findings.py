@@ -287,6 +287,7 @@ def test_suspects_are_named_worst_first() -> None:
     finding = found(texts, label=label)["Labels that look wrong"]
     assert set(finding.rows) == {"row 11", "row 52"}
     assert "lost for refund" in finding.done
+    assert "right on 99% of 200 training rows" in finding.done
 
 
 def png(pixels: np.ndarray, **kwargs: Any) -> bytes:

@@ -6,10 +6,11 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from pydantic import ValidationError
 
 from graft.records import Check, check, exact
 from graft.report import svg
-from graft.report.content import Audit, Report
+from graft.report.content import Audit, Mistake, Report
 from graft.report.page import render_audit, render_report
 from tests import report_samples as samples
 
@@ -18,7 +19,7 @@ REPORTS = {"promoted": samples.promoted, "held": samples.held, "rejected": sampl
            "gate_closed": samples.gate_closed}  # fmt: skip
 HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "javascript:alert(1)",
            "' onload=alert(1) x='", "{{ 7*7 }}")  # fmt: skip
-EMPTY = {"meta", "input", "br", "wbr"}
+EMPTY = {"meta", "input", "br", "wbr", "img"}
 
 
 class Page(HTMLParser):
@@ -53,9 +54,10 @@ class Page(HTMLParser):
 
 
 def draw(report: Report, *, full: bool = True) -> str:
-    """Return a report's page, with costs and links unless told otherwise."""
+    """Return a report's page, with costs, links and mistakes unless told otherwise."""
     links = {"drift": "drift.html", "chain": "../chain.html"} if full else {}
-    return render_report(report, costs=samples.costs() if full else {}, links=links)
+    mistakes = samples.mistakes() if full and report.evaluate.status == "done" else None
+    return render_report(report, costs=samples.costs() if full else {}, links=links, mistakes=mistakes)
 
 
 def pages() -> list[str]:
@@ -174,6 +176,35 @@ def test_hostile_text_stays_text(text: str) -> None:
         assert {name for _, a in seen.tags for name in a} <= {name for _, a in wanted.tags for name in a}
         assert {a.get("href") for _, a in seen.tags} <= {a.get("href") for _, a in wanted.tags}
         assert text in seen.text
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_mistakes_that_are_hostile_stay_text(text: str) -> None:
+    """A row's name, text and labels add no tag and no attribute, and a picture is nothing but base64."""
+    clean = samples.mistakes()
+    spoiled = clean.model_copy(
+        update={
+            "shown": tuple(
+                one.model_copy(update={key: getattr(one, key) + text for key in ("row", "label", "predicted", "text")})
+                for one in clean.shown
+            )
+        }
+    )
+    pages = [
+        Page(render_report(samples.held(), costs={}, links={}, mistakes=mistakes)) for mistakes in (clean, spoiled)
+    ]
+    assert [tag for tag, _ in pages[0].tags] == [tag for tag, _ in pages[1].tags]
+    assert [set(a) for _, a in pages[0].tags] == [set(a) for _, a in pages[1].tags]
+    assert text in pages[1].text
+    with pytest.raises(ValidationError):
+        Mistake(row="r", label="a", predicted="b", score=0.5, picture=text)
+
+
+def test_findings_stand_worst_first_with_what_to_do() -> None:
+    """An error comes before a warning and a note, each with its word; what to do is said."""
+    html = draw(samples.held())
+    assert html.index("Label conflicts") < html.index("Encoding damage")
+    assert "Decide which label is right" in html
 
 
 @pytest.mark.parametrize("target", ["javascript:x", "https://example.org/x", "//example.org", "data:,x", '"><b', ""])

@@ -34,7 +34,7 @@ def test_every_key_is_written_with_its_meaning() -> None:
     written = yaml.safe_load(recipe_text("mail", OWN))
     dotted = [f"{section}.{key}" for section, keys in written.items() for key in keys]
     assert dotted == list(known_keys())
-    assert set(DEFAULTS) == set(known_keys()) - set(OWN)
+    assert set(DEFAULTS) | set(OWN) == set(known_keys())
     lines = recipe_text("mail", OWN).splitlines()
     for name, meaning in known_keys().items():
         assert meaning
@@ -84,7 +84,7 @@ def test_missing_key_is_named(tmp_path: Path, key: str) -> None:
     [("data.dataset", "../secret"), ("data.fraction_test", 0), ("data.fraction_test", 1.0),
      ("finetune.strategy", "lora"), ("detect_shift.n_permutations", 98), ("finetune.learning_rate", float("inf")),
      ("choose_base.bases", []), ("decide.shift", "ignore"), ("data.rows_per_class", 1),
-     ("embed.max_tokens", "many"), ("data.text", None)],
+     ("embed.max_tokens", "many"), ("data.text", ["a"])],
 )  # fmt: skip
 def test_wrong_value_is_named(tmp_path: Path, key: str, value: object) -> None:
     """A value out of its range is refused by its key's name."""
@@ -94,7 +94,7 @@ def test_wrong_value_is_named(tmp_path: Path, key: str, value: object) -> None:
 @pytest.mark.parametrize(
     "text",
     ["!!python/object/apply:os.system ['true']", "a: !!python/name:os.system", "a: [", "a: b: c", "\tx: 1",
-     "a: 2001-99-99", "a: !!int x", "a: !!bool x", "a: !!timestamp x", "a: " + "9" * 5000, "[" * 5000],
+     "a: 2001-99-99", "a: !!int x", "a: !!bool x", "a: !!timestamp x", "a: " + "9" * 5000],
 )  # fmt: skip
 def test_only_plain_yaml(tmp_path: Path, text: str) -> None:
     """Tags that build objects, text that is no YAML, and impossible numbers or dates are refused in a sentence."""
@@ -135,3 +135,28 @@ def test_a_data_file_never_lies_outside_the_dataset(tmp_path: Path, file: str) -
     """``data.train`` and ``data.test`` are names of files, not paths."""
     for key in ("data.train", "data.test"):
         assert key in refusal(write(tmp_path, recipe_text("mail", {**OWN, key: file})))
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"data.text": None}, "name either data.text or data.image"),
+        ({"data.image": "photo"}, "name either data.text or data.image"),
+        ({"data.test_from": "2026-09-01"}, "data.test_from needs data.time"),
+        (
+            {"data.time": "at", "data.test_from": "2026-09-01", "data.test": "t.csv"},
+            "either data.test or data.test_from",
+        ),
+    ],
+)
+def test_keys_that_exclude_or_need_one_another(tmp_path: Path, keys: dict[str, object], says: str) -> None:
+    """A row is a text or an image, and its side comes from one rule."""
+    assert says in refusal(write(tmp_path, recipe_text("mail", {**OWN, **keys})))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("[" * 5000, "nested more than"), ("a: &x 1\nb: *x", "uses an alias")], ids=["deep", "alias"]
+)
+def test_yaml_that_grows_is_refused_before_it_is_built(tmp_path: Path, text: str, says: str) -> None:
+    """Neither depth nor aliases can make a few bytes take all memory."""
+    assert says in refusal(write(tmp_path, text))
