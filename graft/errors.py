@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+_LONGEST = 500
+
+
+def _line(text: str) -> str:
+    """Return a text that a terminal may show in a line: names and cells in it come from files, and may hold anything."""
+    plain = "".join(c if c.isprintable() else " " for c in text[: 2 * _LONGEST])
+    return plain if len(text) <= _LONGEST else f"{plain[:_LONGEST]} ..."
+
 
 class GraftError(Exception):
     """What went wrong, where it was seen, and what to do about it.
@@ -21,11 +29,11 @@ class GraftError(Exception):
         self.do = do
 
     def __str__(self) -> str:
-        lines = [f"error: {self.what}"]
+        lines = [f"error: {_line(self.what)}"]
         if self.where:
-            lines.append(f"  where  {self.where}")
+            lines.append(f"  where  {_line(self.where)}")
         if self.do:
-            lines.append(f"  do     {self.do}")
+            lines.append(f"  do     {_line(self.do)}")
         return "\n".join(lines)
 
 

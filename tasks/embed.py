@@ -39,7 +39,7 @@ def run(context: Context) -> EmbeddingRecord:
         n_rows=len(rows),
         dimensions={name: array.shape[1] for name, array in features.items()},
         n_truncated=n_cut,
-        max_tokens=settings.max_tokens,
+        max_tokens=settings.max_tokens if context.recipe.data.modality == "text" else None,
         files=files,
     )
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,21 @@ from graft.errors import InputError
 
 MAX_BYTES = 2**30
 """Most bytes that a workbook may unpack to."""
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    OSError,
+    EOFError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    RuntimeError,
+)
+"""What openpyxl and zipfile raise on damaged bytes; found by damaging files at random."""
 
 
 def excel_rows(path: Path) -> tuple[list[str], Iterator[list[str]]]:
@@ -25,27 +43,38 @@ def excel_rows(path: Path) -> tuple[list[str], Iterator[list[str]]]:
         import openpyxl
     except ImportError as error:
         raise InputError("Excel needs the extra 'excel'.", where=str(path), do="pip install 'graft[excel]'") from error
-    try:
+    with _refusals(path):
         with zipfile.ZipFile(path) as archive:
             n_bytes = sum(one.file_size for one in archive.infolist())
         if n_bytes > MAX_BYTES:
             raise InputError(f"{path.name} unpacks to {n_bytes:,} bytes.", where=str(path), do="save the table as CSV")
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        sheets = {
-            sheet.title: sheet
-            for sheet in book.worksheets
-            if any(map(_has_cell, sheet.iter_rows(values_only=True, max_row=10)))
-        }
-    except (zipfile.BadZipFile, OSError, ValueError, KeyError, TypeError, SyntaxError) as error:
-        raise InputError(f"{path.name} is not a whole workbook.", where=str(path), do="save it again") from error
-    if len(sheets) != 1:
-        what = f"{path.name} has {len(sheets)} sheets with cells; one is read."
-        raise InputError(what, where=", ".join(sheets), do="keep one sheet, or save the one you mean as CSV")
-    rows = (row for row in next(iter(sheets.values())).iter_rows(values_only=True) if _has_cell(row))
-    header = [_cell(value) for value in next(rows)]
+    found = {sheet.title: _rows(path, sheet) for sheet in book.worksheets}
+    first = {title: next(rows, None) for title, rows in found.items()}
+    titles = [title for title, row in first.items() if row is not None]
+    if len(titles) != 1:
+        what = f"{path.name} has {len(titles)} sheets with cells; one is read."
+        do = "keep one sheet, or save the one you mean as CSV"
+        raise InputError(what, where=", ".join([str(path), *titles]), do=do)
+    header = [_cell(value) for value in first[titles[0]] or ()]
     while header and not header[-1]:
         header.pop()
-    return [name or f"Unnamed: {k}" for k, name in enumerate(header)], _fit(path, rows, len(header))
+    return [name or f"Unnamed: {k}" for k, name in enumerate(header)], _fit(path, found[titles[0]], len(header))
+
+
+@contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGE as error:
+        raise InputError(f"{path.name} is not a whole workbook.", where=str(path), do="save it again") from error
+
+
+def _rows(path: Path, sheet: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows that have cells, as wide as they are: a sheet may claim a million rows of 16,384 cells."""
+    with _refusals(path):
+        sheet.reset_dimensions()
+        yield from filter(_has_cell, sheet.iter_rows(values_only=True))
 
 
 def _fit(path: Path, rows: Iterator[tuple[Any, ...]], n: int) -> Iterator[list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ _IMAGE_BATCH = 256
 def saved_dataset(folder: Path) -> Source:
     """Return what ``save_to_disk`` of Hugging Face datasets wrote: Arrow streams, and JSON that names them."""
     inner = folder / "dataset_dict.json"
-    names = [str(name) for name in _json(inner).get("splits", [])] if inner.is_file() else [""]
+    names = [str(name) for name in _list(_json(inner).get("splits"))] if inner.is_file() else [""]
     splits: Splits = {}
     classes: ClassNames = {}
     for name in names:
@@ -31,15 +32,21 @@ def saved_dataset(folder: Path) -> Source:
             what = f"The split {name!r} of {folder.name} is neither train, validation nor test."
             raise InputError(what, where=str(inner), do="name the splits train and test")
         part = folder / name if name else folder
-        files = [str(one.get("filename", "")) for one in _json(part / "state.json").get("_data_files", [])]
-        paths = tuple(part / file for file in files)
-        if not paths or any(path.parent != part or path.is_symlink() or not path.is_file() for path in paths):
+        listed = _list(_json(part / "state.json").get("_data_files"))
+        paths = tuple(part / str(one.get("filename", "") if isinstance(one, dict) else "") for one in listed)
+        if not paths or any(path.parent != part or os.path.islink(path) or not os.path.isfile(path) for path in paths):
             raise InputError(
                 f"{part.name} lacks its Arrow files.", where=str(part / "state.json"), do="save the dataset again"
             )
         splits[split] = paths
         classes.update(names_in(_json(part / "dataset_info.json").get("features")))
+    if not splits:
+        raise InputError(f"{folder.name} names no splits.", where=str(inner), do="save the dataset again")
     return Source(folder, "Hugging Face dataset", in_order(splits), classes=classes)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from graft.errors import InputError
 
 ClassNames = dict[str, list[str]]
 """For each column that holds the numbers of classes, the names of the classes."""
+_DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)
+"""What pyarrow raises on damaged bytes, names of columns among them; found by damaging files at random."""
 _INDEX = re.compile(r"__index_level_\d+__")  # what pandas adds for rows without names
 
 
@@ -40,7 +42,7 @@ def parquet_batches(
                 batch.validate(full=True)  # pyarrow hands strings over unread: they may not be UTF-8
                 yield arrow_frame(batch, path=path, n_before=n_before, classes=classes)
                 n_before += len(batch)
-    except (pa.ArrowException, OSError) as error:
+    except _DAMAGE as error:
         raise InputError(f"{path.name} is not a whole Parquet file.", where=str(path), do="copy it again") from error
 
 
@@ -52,7 +54,7 @@ def schema_of(path: Path) -> Any:
     """
     try:
         return pq.read_schema(path)
-    except (pa.ArrowException, OSError) as error:
+    except _DAMAGE as error:
         raise InputError(f"{path.name} is not a whole Parquet file.", where=str(path), do="copy it again") from error
 
 
@@ -65,7 +67,7 @@ def arrow_batches(path: Path, *, classes: ClassNames) -> Iterator[pd.DataFrame]:
                 batch.validate(full=True)
                 yield arrow_frame(batch, path=path, n_before=n_before, classes=classes)
                 n_before += len(batch)
-    except (pa.ArrowException, OSError) as error:
+    except _DAMAGE as error:
         raise InputError(f"{path.name} is not a whole Arrow stream.", where=str(path), do="copy it again") from error
 
 

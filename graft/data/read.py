@@ -122,8 +122,8 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
 
 
 def _shown(names: list[str]) -> str:
-    """Return names on one line of bounded length, as a terminal may show them."""
-    text = ", ".join(name if name.isprintable() else repr(name) for name in names)
+    """Return names in a text of bounded length."""
+    text = ", ".join(names)
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]} ... ({len(names):,} columns)"
 
 
@@ -250,7 +250,7 @@ def _json_objects(file: TextFile) -> Iterator[tuple[int, dict[str, str]]]:
             if not line.strip():
                 continue
             value = decode(line)
-            row = {key: _cell(one) for key, one in value.items()}
+            row = {_cell(key): _cell(one) for key, one in value.items()}
         except (ValueError, AttributeError, RecursionError) as error:
             where = f"line {number:,}: {error}"
             raise InputError(

@@ -77,7 +77,7 @@ class EmbeddingRecord(Record):
     n_rows: int
     dimensions: dict[str, int]
     n_truncated: int
-    max_tokens: int
+    max_tokens: int | None = Field(description="where texts were cut; None: images have no tokens")
     files: tuple[FileDigest, ...]
 
 

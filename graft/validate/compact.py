@@ -74,7 +74,7 @@ def gather(read: Read, modality: Modality, keep: Collection[str]) -> Rows:
         read: yields frames of rows; see ``validate_rows``.
         keep: columns to keep whole; those that are not there are left out.
 
-    Cost: linear in the rows; about 50 bytes of memory a row besides its name and the columns kept.
+    Cost: linear in the rows; the frame takes at most 50 bytes a row; names, hashes and kept columns come on top.
     """
     frames: list[pd.DataFrame] = []
     names, near_names, near_at = [], [], []

@@ -31,7 +31,7 @@ def repair(text: str) -> str:
     become line breaks, other tags blanks; control characters and outer blanks go. Curly quotes, Unicode forms, inner line
     breaks and replacement characters stay.
 
-    Cost: about 20 us for a short text; a few rounds until nothing changes ("&amp;amp;lt;").
+    Cost: about 10 us for a short text; a few rounds until nothing changes ("&amp;amp;lt;").
     """
     for _ in range(_MAX_ROUNDS):
         mended = _once(text)

@@ -146,3 +146,13 @@ def test_a_test_file_that_is_bad(desk: Desk, tmp_path: Path) -> None:
     for content, word in ((b"%PDF-1.7", "is a PDF"), (b"id,text\na,b\n", 'no column "label"')):
         other = Bad("test.csv", content, ()).write(tmp_path)
         desk.refuses("new", "fresh", "--data", source, "--test", other, *NEW, words=(word,), source=tmp_path)
+
+
+def test_what_files_say_cannot_steer_a_terminal(desk: Desk, tmp_path: Path) -> None:
+    """Control characters and a megabyte from a file reach nobody's terminal: the sentence is cut and plain."""
+    header = f"id,{'x' * 10**6},\x1b[2J\x1b]0;owned\x07,label"
+    source = Bad("rows.csv", table([(*row[:2], "", row[2]) for row in MESSAGES], header), ()).write(tmp_path)
+    said = desk.refuses("new", "fresh", "--data", source, *NEW, words=('no column "text"', "(4 columns)"))
+    assert "\x1b" not in said
+    twice = table(MESSAGES, f"{'x' * 10**6},{'x' * 10**6},label")
+    desk.refuses("new", "fresh", "--data", Bad("rows.csv", twice, ()).write(tmp_path), *NEW, words=("two columns",))
