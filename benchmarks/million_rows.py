@@ -45,7 +45,9 @@ def write_rows(path: Path, n: int, seed: int = 0) -> None:
             for k in range(size):
                 text = f"{last} again" if k % 50 == 49 else " ".join(drawn[ends[k] - lengths[k] : ends[k]])
                 last = text
-                lines.append(f"r{start + k},{text},class {(start + k) * 7919 % CLASSES},{'north' if k % 3 else 'south'}\n")
+                lines.append(
+                    f"r{start + k},{text},class {(start + k) * 7919 % CLASSES},{'north' if k % 3 else 'south'}\n"
+                )
             file.writelines(lines)
 
 

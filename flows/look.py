@@ -7,7 +7,7 @@ import textwrap
 from rich.text import Text
 
 from flows.terminal import WIDTH, console, next_lines, shorten
-from graft.data.look import Column, Look
+from graft.data.looking.look import Column, Look
 
 _ROLES = {"none": "", "leaks_label": "gives the label away"}
 _MAX_COLUMNS = 40
@@ -22,7 +22,8 @@ def show_look(found: Look, *, guide: bool = True) -> None:
     out = console()
     out.print(Text(f"{found.name}  {_form(found)}", style="bold"))
     splits = ", ".join(f"{split.n_rows:,} {split.name}" for split in found.splits if split.name != "all")
-    out.print(f"{splits or f'{found.n_rows:,}'} rows, {len(found.columns)} column{'s' * (len(found.columns) != 1)}\n")
+    rows = f"{splits} rows" if splits else f"{found.n_rows:,} row{'s' * (found.n_rows != 1)}"
+    out.print(f"{rows}, {len(found.columns)} column{'s' * (len(found.columns) != 1)}\n")
     for line in _column_lines(found.columns[:_MAX_COLUMNS]):
         out.print(line)
     if len(found.columns) > _MAX_COLUMNS:

@@ -4,11 +4,11 @@ from graft.data.alike import look_at
 from graft.data.bring import bring
 from graft.data.drift import check_ids, schema_drift
 from graft.data.findings import side_findings
+from graft.data.forms.read import nearest, read_batches, read_table
 from graft.data.gather import Gathered, read_rows_file
-from graft.data.look import Look, look
+from graft.data.looking.look import Look, look
 from graft.data.parts import COLUMN, Part, check_kinds, columns_of, next_name, parts_of, read_part, read_repairs
 from graft.data.place import Placed, place_rows
-from graft.data.read import nearest, read_batches, read_table
 from graft.data.sides import BECAUSE, DROPPED, SIDES, TEST, TRAIN, Sides, content_key
 
 __all__ = [

@@ -73,7 +73,6 @@ class Looks:
         file = np.memmap(self.path, dtype=np.uint8, mode="r") if ends[-1] else np.empty(0, dtype=np.uint8)
         if self.modality == "image":
             return lambda rows: file.reshape(-1, SIDE, SIDE)[rows]
-        whole = memoryview(file)
         return lambda rows: [
-            bytes(whole[ends[row] : ends[row + 1]]).decode("utf-8", "surrogatepass") for row in rows.tolist()
+            file[ends[row] : ends[row + 1]].tobytes().decode("utf-8", "surrogatepass") for row in rows.tolist()
         ]

@@ -15,12 +15,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from graft.data.dialect import Dialect
-from graft.data.folders import find_source, rows_of
-from graft.data.guess import kind_of
-from graft.data.read import FORMATS
-from graft.data.source import Source
-from graft.data.tally import image_type
+from graft.data.forms.dialect import Dialect
+from graft.data.forms.folders import find_source, rows_of
+from graft.data.forms.read import FORMATS
+from graft.data.forms.source import Source
+from graft.data.looking.guess import kind_of
+from graft.data.looking.tally import image_type
 from graft.errors import InputError
 from graft.pictures import open_picture
 from graft.records import canonical_json, sha256_bytes, sha256_file

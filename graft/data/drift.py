@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from graft.data.forms.read import read_batches
 from graft.data.parts import Part, columns_of, read_part
-from graft.data.read import read_batches
 from graft.data.sides import content_key
 from graft.errors import InputError
 from graft.recipe import Data

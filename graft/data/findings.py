@@ -40,7 +40,7 @@ def side_findings(index: pd.DataFrame, sides: Sides, updates: Updates, name: Cal
         return Finding(name=title, n_rows=len(rows), rows=named, severity=severity, done=done, do=do)
 
     def rows(which: npt.NDArray[np.bool_]) -> list[int]:
-        return np.flatnonzero(which & ~updates.is_update).tolist()  # type: ignore[no-any-return]
+        return np.flatnonzero(which & ~updates.is_update).tolist()
 
     findings = [
         found(title, rows(sides.because == reason), "dropped", severity, do) for reason, title, severity, do in _DROPPED

@@ -203,10 +203,9 @@ def near_pairs(
 ) -> Pairs:
     """Return the pairs of rows that share a band and are near, each checked on the contents.
 
-    A row whose bands all equal those of an earlier row, and that is near the first such row, is a twin: it is paired with that
-    row alone, so that n equal rows make n - 1 pairs. Every other row is compared, in each band, with the first of the rows that
-    share it and with the ``n_previous`` last ones, twins left out. Where more share a band some pairs are missed, though seldom
-    what they connect. Whether a pair is found depends on no row after it: the pairs of a table's beginning stay as it grows.
+    A row is compared, in each band, with the first of the earlier rows that share it and with the ``n_previous`` last ones.
+    Where more share a band some pairs are missed, though seldom what they connect. Whether a pair is found depends on no row
+    after it: the pairs of a table's beginning stay as it grows.
 
     Args:
         bands: shape (n, k), of ``text_bands`` or ``image_bands``; 0 says that a row is near nothing.
@@ -228,18 +227,10 @@ def near_pairs(
     near = partial(_checked, fetch=fetch, similarity=similarity, min_similarity=min_similarity)
     n, n_bands = bands.shape
     first, previous = (np.empty((n_bands, n), dtype=np.int32) for _ in range(2))
-    whole = np.zeros(n, dtype=np.uint64)
     for k in range(n_bands):
-        whole = _mix(whole + bands[:, k])  # 0 where all are: _mix(0) = 0
-    alike = _links(whole)[0]
-    later = np.flatnonzero(alike >= 0)
-    twins = near(np.stack([alike[later], later], axis=1).astype(np.int64))
-    is_twin = np.zeros(n, dtype=bool)
-    is_twin[twins[:, 1]] = True
-    for k in range(n_bands):
-        first[k], previous[k] = _links(np.where(is_twin, np.uint64(0), bands[:, k]))
-    others = [near(_candidates(first, previous, start, n_previous)) for start in range(0, n, _ROWS)]
-    pairs = np.concatenate([twins, *others])
+        first[k], previous[k] = _links(bands[:, k])
+    empty = np.empty((0, 2), dtype=np.int64)
+    pairs = np.concatenate([empty, *(near(_candidates(first, previous, at, n_previous)) for at in range(0, n, _ROWS))])
     return pairs[np.lexsort((pairs[:, 0], pairs[:, 1]))]
 
 

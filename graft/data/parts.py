@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from graft.data.raw import TextFile
-from graft.data.read import read_batches
+from graft.data.forms.raw import TextFile
+from graft.data.forms.read import read_batches
 from graft.errors import InputError
 from graft.recipe import Data
 

@@ -67,7 +67,8 @@ class Sides:
 
     def on(self, side: str) -> npt.NDArray[np.bool_]:
         """Return which rows lie on a side."""
-        return self.side == SIDES.index(side)
+        chosen: npt.NDArray[np.bool_] = self.side == SIDES.index(side)
+        return chosen
 
 
 def assign_sides(natural: Codes, keys: Keys, groups: Keys, pairs: npt.NDArray[np.int64], *, is_fixed: bool) -> Sides:
@@ -99,7 +100,8 @@ def assign_sides(natural: Codes, keys: Keys, groups: Keys, pairs: npt.NDArray[np
         has_relatives |= np.isin(contents, np.fromiter(alike, dtype=np.int64))
     if is_fixed:
         has_relatives |= groups != 0
-    side_of_content, side_of_group = {}, {}
+    side_of_content: dict[int, int] = {}
+    side_of_group: dict[int, int] = {}
     for row in np.flatnonzero(has_relatives & (natural != _DROPPED)).tolist():
         content, group, side = int(contents[row]), int(groups[row]) if is_fixed else 0, int(natural[row])
         seen = [

@@ -46,7 +46,8 @@ def apply_updates(index: pd.DataFrame, name: Callable[[int], str]) -> Updates:
             where=name(update),
             do="add the rows first: graft add RECIPE ROWS",
         )
-    late, corrected = [], []
+    late: list[tuple[int, int]] = []
+    corrected: list[tuple[int, int]] = []
     is_update = np.zeros(len(index), dtype=bool)
     later = given != rows
     for update, row in zip(given[later].tolist(), rows[later].tolist(), strict=True):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from graft.data.excel import MAX_BYTES
+from graft.data.forms.excel import MAX_BYTES
 from tests.faults.desk import MESSAGES, table
 
 GOOD = table(MESSAGES)

@@ -236,6 +236,7 @@ def test_damaged_recipes_at_length() -> None:
         ("state.json", '{"_data_files": null}'), ("state.json", '{"_data_files": [3]}'), ("state.json", "[]"),
         ("state.json", '{"_data_files": [{"filename": "../rows.arrow"}]}'), ("state.json", '{"_data_files": {"a": 1}}'),
         ("state.json", json.dumps({"_data_files": [{"filename": "a" * 5000}]})), ("state.json", "[" * 10**5),
+        ("dataset_info.json", '{"features": {"label": {"names": ["\\ud800", "b"], "_type": "ClassLabel"}}}'),
         ("dataset_dict.json", '{"splits": 3}'), ("dataset_dict.json", '{"splits": ["nowhere"]}'),
         ("dataset_dict.json", '{"splits": ["train\\u0000"]}'), ("dataset_dict.json", '{"splits": [null]}'),
     ],

@@ -63,7 +63,7 @@ BAD = {
     "not UTF-8": (["new", "a", "--data", "../latin.csv", "--text", "text", "--label", "intent"], "not UTF-8", False),
     "bad strategy": (
         ["new", "a", "--data", "../rows.csv", "--text", "text", "--label", "intent", "--strategy", "lora"],
-        "a wrong value at "finetune.strategy"",
+        'a wrong value at "finetune.strategy"',
         False,
     ),
     "bad time": (["audit", "a", "--at", "yesterday"], "", False),

@@ -21,7 +21,9 @@ def test_a_folder_is_described_by_its_bytes(tiny_base: Path) -> None:
     base = describe_base("bases/tiny", locate_base(str(tiny_base), root=Path("/")))
     assert base.sha256 == sha256_file(tiny_base / WEIGHTS)
     assert base.revision == base.sha256[:12]
-    assert base.n_parameters == sum(p.numel() for p in load_encoder(tiny_base, "text", max_tokens=8).network.parameters())
+    assert base.n_parameters == sum(
+        p.numel() for p in load_encoder(tiny_base, "text", max_tokens=8).network.parameters()
+    )
     assert base.licence == "apache-2.0"
 
 

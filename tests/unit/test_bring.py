@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from graft.data.bring import bring
-from graft.data.dialect import Dialect
-from graft.data.look import look
-from graft.data.read import read_table
+from graft.data.forms.dialect import Dialect
+from graft.data.forms.read import read_table
+from graft.data.looking.look import look
 from graft.errors import InputError
 from graft.records import sha256_file
 

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from graft.data.dialect import Dialect, guess_dialect
-from graft.data.guess import kind_of
-from graft.data.leak import leak
-from graft.data.look import Look, look
-from graft.data.read import read_table
+from graft.data.forms.dialect import Dialect, guess_dialect
+from graft.data.forms.read import read_table
+from graft.data.looking.guess import kind_of
+from graft.data.looking.leak import leak
+from graft.data.looking.look import Look, look
 from graft.errors import InputError
 
 SENTENCE = "the card was not sent and I still wait for it since last week please tell me what to do"

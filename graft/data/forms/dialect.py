@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from graft.data.raw import TextFile
+from graft.data.forms.raw import TextFile
 from graft.records import Value
 
 MAX_CELL = 2**20

@@ -13,9 +13,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from graft.data.dialect import MAX_CELL
-from graft.data.raw import BATCH_BYTES
-from graft.data.read import check_columns, too_long
+from graft.data.forms.dialect import MAX_CELL
+from graft.data.forms.raw import BATCH_BYTES
+from graft.data.forms.read import check_columns, too_long
 from graft.errors import InputError
 
 ClassNames = dict[str, list[str]]
@@ -82,6 +82,7 @@ def class_names(schema: Any) -> ClassNames:
     stored = (schema.metadata or {}).get(b"huggingface")
     try:
         features = json.loads(stored)["info"]["features"] if stored else {}
+        json.dumps(features, ensure_ascii=False).encode()  # half of a surrogate pair is no text: a ValueError
     except (ValueError, KeyError, TypeError):
         return {}  # only a courtesy of the file's writer: without it the numbers stand
     return names_in(features)

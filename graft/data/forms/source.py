@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from graft.data.dialect import Dialect
-from graft.data.parquet import ClassNames
+from graft.data.forms.dialect import Dialect
+from graft.data.forms.parquet import ClassNames
 
 Format = Literal[
     "CSV",

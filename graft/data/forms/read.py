@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from graft.data.dialect import MAX_CELL, Dialect, plain_dialect
-from graft.data.raw import BATCH_BYTES, TextFile, head_of
+from graft.data.forms.dialect import MAX_CELL, Dialect, plain_dialect
+from graft.data.forms.raw import BATCH_BYTES, TextFile, head_of
 from graft.errors import InputError
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
@@ -55,7 +55,7 @@ def read_batches(
     """
     head_of(path)
     if path.suffix == ".parquet":
-        from graft.data.parquet import parquet_batches
+        from graft.data.forms.parquet import parquet_batches
 
         yield from not_empty(path, parquet_batches(path, batch_rows, columns))
     elif path.suffix == ".jsonl" and dialect is None:

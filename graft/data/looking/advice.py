@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from graft.data.look import Look
+    from graft.data.looking.look import Look
 
 _FEW_ROWS = 200
 _TINY = 10

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
-from graft.data.leak import leak
+from graft.data.looking.leak import leak
 
 Kind = Literal[
     "text",

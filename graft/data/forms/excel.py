@@ -55,7 +55,7 @@ def excel_rows(path: Path) -> tuple[list[str], Iterator[list[str]]]:
     if len(titles) != 1:
         what = f"{path.name} has {len(titles)} sheets with cells; one is read."
         do = "keep one sheet, or save the one you mean as CSV"
-        raise InputError(what, where=", ".join([str(path), *titles]), do=do)
+        raise InputError(what, where=", ".join(titles) or str(path), do=do)
     header = [_cell(value) for value in first[titles[0]] or ()]
     while header and not header[-1]:
         header.pop()

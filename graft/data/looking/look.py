@@ -10,14 +10,14 @@ from typing import Any
 import pandas as pd
 from pydantic import Field
 
-from graft.data.advice import advice_on
-from graft.data.dialect import Dialect
-from graft.data.folders import find_source, rows_of
-from graft.data.guess import BINARY, NO_ROLE, SIDES, Kind, Profile, Role, guess_roles, profile
-from graft.data.raw import head_of
+from graft.data.forms.dialect import Dialect
+from graft.data.forms.folders import find_source, rows_of
+from graft.data.forms.raw import head_of
+from graft.data.forms.source import Format, Source
+from graft.data.looking.advice import advice_on
+from graft.data.looking.guess import BINARY, NO_ROLE, SIDES, Kind, Profile, Role, guess_roles, profile
+from graft.data.looking.tally import Tally, spaced, tally
 from graft.data.sides import content_key
-from graft.data.source import Format, Source
-from graft.data.tally import Tally, spaced, tally
 from graft.records import Value, sha256_bytes
 
 MAX_ROWS = 200_000

@@ -10,10 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from graft.data.parquet import ClassNames, names_in
-from graft.data.raw import BATCH_BYTES, TextFile
-from graft.data.read import frames
-from graft.data.source import Source, Splits, in_order, split_of
+from graft.data.forms.parquet import ClassNames, names_in
+from graft.data.forms.raw import BATCH_BYTES, TextFile
+from graft.data.forms.read import frames
+from graft.data.forms.source import Source, Splits, in_order, split_of
 from graft.errors import InputError
 
 _IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
@@ -52,6 +52,7 @@ def _list(value: Any) -> list[Any]:
 def _json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
+        json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair is no text: a ValueError
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path.name} cannot be read.", where=str(path), do="save the dataset again") from error
     if not isinstance(value, dict):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from graft.data.guess import BINARY
+from graft.data.looking.guess import BINARY
 
 _MAX_VALUES = 1_000
 _IMAGE_MAGIC = (

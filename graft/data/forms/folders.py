@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from graft.data.dialect import Dialect, guess_dialect
-from graft.data.layouts import image_folder, image_rows, saved_dataset, text_and_label_files, text_and_label_rows
-from graft.data.parquet import arrow_batches, class_names, parquet_batches, schema_of
-from graft.data.raw import head_of, known_kind, wide_encoding
-from graft.data.read import BATCH_ROWS, check_columns, frames, json_batches, not_empty, text_batches
-from graft.data.source import Format, Source, Splits, in_order, split_of
+from graft.data.forms.dialect import Dialect, guess_dialect
+from graft.data.forms.layouts import image_folder, image_rows, saved_dataset, text_and_label_files, text_and_label_rows
+from graft.data.forms.parquet import arrow_batches, class_names, parquet_batches, schema_of
+from graft.data.forms.raw import head_of, known_kind, wide_encoding
+from graft.data.forms.read import BATCH_ROWS, check_columns, frames, json_batches, not_empty, text_batches
+from graft.data.forms.source import Format, Source, Splits, in_order, split_of
 from graft.errors import InputError
 
 _TABLES = {".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".xlsx"}
@@ -72,7 +72,7 @@ def _batches(source: Source, path: Path, mend_twins: bool) -> Iterator[pd.DataFr
     if source.format == "JSON lines":
         return json_batches(path)
     if source.format == "Excel":
-        from graft.data.excel import excel_rows
+        from graft.data.forms.excel import excel_rows
 
         names, rows = excel_rows(path)
         check_columns(path, names, None)
