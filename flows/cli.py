@@ -117,7 +117,7 @@ def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="new folder,
     if not added:
         out.print("  nothing to add")
     lines = next_lines(
-        (f"cd {folder}", ""), ("graft new NAME --data FILE --text COLUMN --label COLUMN", "a recipe for your rows")
+        (f"cd {folder}", ""), ("graft new NAME --data FILE", "a recipe for your rows")
     )
     for line in lines:
         out.print(line)

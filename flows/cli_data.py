@@ -35,7 +35,7 @@ def look(
     if as_json:
         print_json(found.model_dump(mode="json"))
     else:
-        show_look(found)
+        show_look(found, path=path)
 
 
 def new(

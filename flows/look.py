@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
+from pathlib import Path
 
 from rich.text import Text
 
@@ -17,8 +19,11 @@ _LEAST_ROOM = 24
 _JOINS = str.maketrans("_-", "aa")
 
 
-def show_look(found: Look, *, guide: bool = True) -> None:
-    """Show what was seen: form, columns with what they seem to be for, classes, languages, what is odd, advice."""
+def show_look(found: Look, *, path: Path | None = None) -> None:
+    """Show what was seen: form, columns with what they seem to be for, classes, languages, what is odd, advice.
+
+    With the path that was looked at, the command that comes next is shown.
+    """
     out = console()
     out.print(Text(f"{found.name}  {_form(found)}", style="bold"))
     splits = ", ".join(f"{split.n_rows:,} {split.name}" for split in found.splits if split.name != "all")
@@ -41,8 +46,8 @@ def show_look(found: Look, *, guide: bool = True) -> None:
         out.print(Text(textwrap.fill(fact, WIDTH, initial_indent=f"  {name:<11}", subsequent_indent=" " * 13)))
     for sentence in (*found.oddities, *found.advice):
         out.print(Text(textwrap.fill(shorten(sentence, 400), WIDTH, initial_indent="  - ", subsequent_indent="    ")))
-    if guide:
-        for line in next_lines((f"graft new NAME --data {found.name}", "a recipe for these rows")):
+    if path is not None:
+        for line in next_lines((f"graft new NAME --data {shlex.quote(str(path))}", "a recipe for these rows")):
             out.print(line)
 
 

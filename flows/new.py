@@ -35,7 +35,7 @@ def new_recipe(
     workspace.recipe_path(name)
     found = look(files["train"])
     if show:
-        show_look(found, guide=False)
+        show_look(found)
     asked = show and not yes and sys.stdin.isatty() and console().is_terminal
     values = {**given}
     if yes or asked:

@@ -31,11 +31,9 @@ from graft.records import BaseChoiceRecord, EvaluationRecord, ModelRecord, diges
 from graft.report.content import Mistake, Mistakes
 from graft.stats import fit_probe, mcnemar, paired_difference, proportion
 from tasks.embed import read_features
-from tasks.rows import read_rows
+from tasks.rows import MISTAKES, PREDICTIONS, read_rows
 from tasks.steps import Context
 
-PREDICTIONS = "predictions.parquet"
-MISTAKES = "mistakes.json"
 N_MISTAKES = 12
 SEED = 40_000
 Strings = npt.NDArray[np.str_]

@@ -8,8 +8,7 @@ from graft.bias import bias_checks, measure_slices
 from graft.data import TEST
 from graft.evaluate import CANDIDATE, PROBE
 from graft.records import BiasRecord
-from tasks.evaluate import PREDICTIONS
-from tasks.rows import COLUMN, read_rows
+from tasks.rows import COLUMN, PREDICTIONS, read_rows
 from tasks.steps import Context
 
 

@@ -11,9 +11,8 @@ from graft.data import TEST, TRAIN
 from graft.records import write_atomic
 from graft.report.content import Audit, Cost, Mistakes, Report
 from graft.report.page import render_audit, render_report
-from tasks.evaluate import MISTAKES
 from tasks.report import REPORT
-from tasks.rows import COLUMN, ROWS
+from tasks.rows import COLUMN, MISTAKES, ROWS
 from tasks.steps import STEPS
 from tasks.workspace import Workspace
 

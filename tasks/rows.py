@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 from graft.data import COLUMN
 from tasks.steps import Context
 
-__all__ = ["COLUMN", "ROWS", "read_rows"]
+__all__ = ["COLUMN", "MISTAKES", "PREDICTIONS", "ROWS", "read_rows"]
 
-ROWS = "rows.parquet"
+ROWS, PREDICTIONS, MISTAKES = "rows.parquet", "predictions.parquet", "mistakes.json"
 
 
 def read_rows(context: Context, *sides: str, content: bool = False) -> pd.DataFrame:

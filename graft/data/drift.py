@@ -21,8 +21,16 @@ def schema_drift(before: list[Part], added: Part, data: Data) -> list[str]:
     Raises:
         InputError: a column that the recipe needs is not there.
     """
+    there = columns_of(added.path)
+    if data.id is None and data.label in there and data.content not in there:
+        raise InputError(
+            f"{added.path.name} brings labels, and the recipe names no column to join them by.",
+            where=f"header: {', '.join(there)}",
+            do="name in the recipe the column that both have: data.id",
+        )
     next(read_part(added, data))  # what the recipe needs is there
-    known, there = columns_of(before[-1].path), columns_of(added.path)
+    last = next(part for part in reversed(before) if data.content in columns_of(part.path))
+    known = columns_of(last.path)
     if data.label not in there and data.id is None:
         raise InputError(
             f'{added.path.name} has no column "{data.label}".',
@@ -33,7 +41,7 @@ def schema_drift(before: list[Part], added: Part, data: Data) -> list[str]:
     if data.content in there:
         drift += [f"column {column!r} is no longer there" for column in known if column not in there]
         drift += [_new(column, known, "column") for column in there if column not in known]
-        drift += _kinds(before[-1], added, [c for c in there if c in known and c not in (data.content, data.label)])
+        drift += _kinds(last, added, [c for c in there if c in known and c not in (data.content, data.label)])
     classes = _classes(before, data)
     drift += [
         f"{_new(label, list(classes), 'class')}, {n:,} row{'s' * (n != 1)}"

@@ -59,7 +59,7 @@ def validate_rows(
     Returns:
         one check per expectation (shares of rows, counted: passed or failed, never cannot tell), and what is odd about the
         rows whether it breaks a bound or not, worst first. A row that has an id and no label waits for it, and does not count
-        as unlabelled. Rows that a repair took out do not count at all.
+        as unlabelled, but in a batch. Rows that a repair took out do not count at all.
 
     Raises:
         InputError: an expectation of the recipe cannot be: unknown type, column, key or value; or an unknown language.
@@ -76,7 +76,7 @@ def validate_rows(
         gx.check_column(one, [c for c in (*_KNOWN, *others) if modality == "text" or c not in _OF_TEXTS])
     suite = _suite(modality, bounds, is_unlabelled=is_batch and bool((rows.frame["label"] < 0).all()))
     everything = [*suite, *(Counted(one, "note", "") for one in own)]
-    columns = {**_frame(rows, labels), **{name: column.to_pandas() for name, column in rows.kept.items()}}
+    columns = {**_frame(rows, labels, may_wait=not is_batch), **{name: column.to_pandas() for name, column in rows.kept.items()}}
     found = gx.run(columns, [counted.expectation for counted in everything])
     n = len(rows.frame)
     checks, odd = [], []
@@ -152,7 +152,7 @@ def _suite(modality: Modality, bounds: Validate, *, is_unlabelled: bool) -> list
     ]
 
 
-def _frame(rows: Rows, labels: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+def _frame(rows: Rows, labels: Sequence[str], *, may_wait: bool) -> dict[str, npt.NDArray[Any]]:
     """Return the columns that the suite has expectations on."""
     label, key = rows.frame["label"].to_numpy(), rows.frame["key"]
     unlabelled = label < 0
@@ -161,7 +161,7 @@ def _frame(rows: Rows, labels: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
     twice = pairs.loc[pairs.duplicated("key"), "key"].to_numpy()
     frame = {
         "n_unknown": is_unknown[label].astype(np.int8),
-        "n_unlabelled": (unlabelled & ~rows.frame["waiting"].to_numpy()).astype(np.int8),
+        "n_unlabelled": (unlabelled & ~(may_wait & rows.frame["waiting"].to_numpy())).astype(np.int8),
         "n_repeats": rows.frame.duplicated(["key", "label"]).to_numpy().astype(np.int8),
         "n_conflicts": (np.isin(key.to_numpy(), twice) & ~unlabelled).astype(np.int8),
     }

@@ -131,6 +131,20 @@ def test_schema_drift_is_named(folder: Path) -> None:
     assert drift(folder, "id,text,label,amount\n7,hello,late,1\n") == []
 
 
+def test_labels_need_a_column_to_be_joined_by(folder: Path) -> None:
+    """Labels without texts for a recipe without an id column end in a sentence that names the key."""
+    (folder / "new.csv").write_text("id,label\n1,late\n")
+    without = DATA.model_copy(update={"id": None})
+    with pytest.raises(InputError, match="names no column to join them by"):
+        schema_drift(parts_of(folder, without), Part(folder / "new.csv", "added"), without)
+
+
+def test_drift_is_measured_against_the_last_rows(folder: Path) -> None:
+    """A file of labels between two files of rows makes no column new."""
+    (folder / "added-0001.csv").write_text("id,label\n1,lost\n")
+    assert drift(folder, "id,text,label,amount\n7,hello,late,1\n") == []
+
+
 def test_a_missing_column_is_refused_with_the_nearest_name(folder: Path) -> None:
     """An added file without a column that the recipe needs ends in a sentence that names the column."""
     with pytest.raises(InputError, match='has no column "id"'):

@@ -121,13 +121,13 @@ def test_batches_have_no_structure() -> None:
 
 
 def test_a_batch_is_unlabelled_by_design_or_damaged() -> None:
-    """A batch without any label passes; one that lacks a few labels fails; rows with an id wait for theirs."""
+    """A batch without any label passes; one that lacks a few labels fails, ids or not."""
     three = [(f"message {k}", "", "batch") for k in range(3)]
     labelled = [*three, ("another", "x", "batch")]
     assert set(outcomes(three, is_batch=True).values()) == {"passed"}
     assert outcomes(labelled, is_batch=True)["Rows without a label"] == "failed"
     waiting = {"id": ["a", "b", "c", ""]}
-    assert outcomes(labelled, is_batch=True, columns=waiting)["Rows without a label"] == "passed"
+    assert outcomes(labelled, is_batch=True, columns=waiting)["Rows without a label"] == "failed"
 
 
 def test_rows_that_wait_for_their_label_are_not_unlabelled() -> None:
