@@ -7,13 +7,13 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow.compute as pc
 
+from graft.leak import MIN_SHARE, share_given_away
 from graft.recipe import Modality
 from graft.records import Finding
 from graft.validate.compact import COLUMN, TEST, TRAIN, Rows
 from graft.validate.groups import crossing
 from graft.validate.labels import label_findings
 from graft.validate.language import N_TEXTS, tell_languages
-from graft.validate.leaks import MIN_SHARE, share_given_away
 from graft.validate.oddities import IMAGE_ODDITIES, TEXT_ODDITIES, Oddity
 from graft.validate.suspects import image_features, rank_suspects, text_features
 

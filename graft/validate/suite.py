@@ -76,7 +76,10 @@ def validate_rows(
         gx.check_column(one, [c for c in (*_KNOWN, *others) if modality == "text" or c not in _OF_TEXTS])
     suite = _suite(modality, bounds, is_unlabelled=is_batch and bool((rows.frame["label"] < 0).all()))
     everything = [*suite, *(Counted(one, "note", "") for one in own)]
-    columns = {**_frame(rows, labels, may_wait=not is_batch), **{name: column.to_pandas() for name, column in rows.kept.items()}}
+    columns = {
+        **_frame(rows, labels, may_wait=not is_batch),
+        **{name: column.to_pandas() for name, column in rows.kept.items()},
+    }
     found = gx.run(columns, [counted.expectation for counted in everything])
     n = len(rows.frame)
     checks, odd = [], []

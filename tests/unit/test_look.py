@@ -13,7 +13,6 @@ import pytest
 from graft.data.forms.dialect import Dialect, guess_dialect
 from graft.data.forms.read import read_table
 from graft.data.looking.guess import kind_of
-from graft.data.looking.leak import leak
 from graft.data.looking.look import Look, look
 from graft.errors import InputError
 
@@ -208,23 +207,6 @@ def test_all_rows_are_counted_and_few_examined(tmp_path: Path) -> None:
     assert seen.class_counts == {"a": 2_000, "b": 1_000}
     assert 250 <= seen.n_examined <= 500
     assert {column.name: column.n_distinct for column in seen.columns}["label"] == 2
-
-
-def test_leak_needs_more_than_the_majority() -> None:
-    """A column leaks where it determines 98% of labels and the commonest label does not come near."""
-    rng = np.random.default_rng(0)
-    n = 2_000
-    labels = pd.Series(rng.choice(["a", "b"], n))
-    noise = rng.random(n)
-    flipped = labels.where(noise > 0.01, "a")
-    assert leak(flipped, labels) == pytest.approx(0.995, abs=0.004)
-    assert leak(labels.where(noise > 0.1, "a"), labels) is None
-    rare = pd.Series(np.where(rng.random(n) < 0.01, "b", "a"))
-    assert leak(pd.Series(rng.choice(["x", "y"], n)), rare) is None
-    rating = pd.Series(np.where(labels == "a", rng.integers(0, 500, n), rng.integers(500, 1000, n)).astype(str))
-    assert leak(rating, labels) == pytest.approx(1.0, abs=0.02)
-    assert leak(pd.Series([str(k) for k in rng.permutation(n)]), labels) is None
-    assert leak(pd.Series([f"word{k}" for k in range(n)]), labels) is None
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
-from graft.data.looking.leak import leak
+from graft.leak import MIN_SHARE, share_given_away
 
 Kind = Literal[
     "text",
@@ -172,9 +172,12 @@ def guess_roles(profiles: list[Profile], sample: pd.DataFrame) -> dict[str, Gues
         if found is not None:
             roles[found[0]] = found[1]
     label = next((name for name, guess in roles.items() if guess.role == "label"), None)
-    for one in profiles if label is not None else ():
-        share = leak(sample[one.name], sample[label]) if one.kind in _CODES and roles[one.name] is NO_ROLE else None
-        if share is not None:
+    labelled = sample[sample[label] != ""] if label is not None else sample.head(0)
+    codes = pd.factorize(labelled[label] if label is not None else labelled.index)[0]
+    for one in profiles if len(labelled) else ():
+        judged = one.kind in _CODES and roles[one.name] is NO_ROLE
+        share = share_given_away(labelled[one.name], codes) if judged else 0.0
+        if share >= MIN_SHARE:
             roles[one.name] = Guess("leaks_label", f"its value determines {label} on {share:.1%} of rows", share)
     return roles
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 MIN_SHARE = 0.98
+"""A column that is right for so many rows gives the label away."""
 _MAX_MAJORITY = 0.9
 _MIN_ROWS = 50
 _ROWS_PER_VALUE = 20
