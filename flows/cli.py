@@ -116,9 +116,7 @@ def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="new folder,
         out.print(f"  added  {name}")
     if not added:
         out.print("  nothing to add")
-    lines = next_lines(
-        (f"cd {folder}", ""), ("graft new NAME --data FILE", "a recipe for your rows")
-    )
+    lines = next_lines((f"cd {folder}", ""), ("graft new NAME --data FILE", "a recipe for your rows"))
     for line in lines:
         out.print(line)
 
