@@ -7,8 +7,7 @@ import numpy as np
 from graft.data import TEST, TRAIN
 from graft.records import BaseChoiceRecord, ProbeScore, check
 from graft.stats import choose_C, proportion
-from tasks.embed import read_features
-from tasks.rows import read_rows
+from tasks.rows import read_features, read_rows
 from tasks.steps import Context
 
 SEED = 30_000

@@ -7,11 +7,10 @@ from functools import partial
 import numpy as np
 
 from graft.data import TEST, TRAIN
-from graft.model.folder import load_reference
+from graft.model.reference import load_reference
 from graft.records import Check, Outcome, Policy, ShiftComparison, ShiftRecord
 from graft.shift import compare
-from tasks.embed import read_features
-from tasks.rows import read_rows
+from tasks.rows import read_features, read_rows
 from tasks.steps import Context
 
 SEED = 20_000

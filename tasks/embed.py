@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from graft.data import TEST, TRAIN
 from graft.model.encoder import embed
 from graft.records import EmbeddingRecord, digest_folder
 from tasks.bases import locate
-from tasks.rows import read_rows
+from tasks.rows import FEATURES, read_rows
 from tasks.steps import Context
-
-FEATURES = "features.safetensors"
 
 
 def run(context: Context) -> EmbeddingRecord:
@@ -42,8 +40,3 @@ def run(context: Context) -> EmbeddingRecord:
         max_tokens=settings.max_tokens if context.recipe.data.modality == "text" else None,
         files=files,
     )
-
-
-def read_features(context: Context, base: str):  # type: ignore[no-untyped-def]
-    """Return a base's features of the train and test rows, shape (rows, d), float32."""
-    return load_file(context.file("embed", FEATURES))[base]

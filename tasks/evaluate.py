@@ -23,15 +23,15 @@ from graft.evaluate import (
     transfer_verdict,
 )
 from graft.model.finetune import predict
-from graft.model.folder import load_model, load_trained_on
+from graft.model.folder import load_model
+from graft.model.reference import load_trained_on
 from graft.model.scratch import SCRATCH as SCRATCH_NAMES
 from graft.model.scratch import fit_scratch
 from graft.recipe import Modality
 from graft.records import BaseChoiceRecord, EvaluationRecord, ModelRecord, digest_folder, sha256_file, write_json
 from graft.report.content import Mistake, Mistakes
 from graft.stats import fit_probe, mcnemar, paired_difference, proportion
-from tasks.embed import read_features
-from tasks.rows import MISTAKES, PREDICTIONS, read_rows
+from tasks.rows import MISTAKES, PREDICTIONS, read_features, read_rows
 from tasks.steps import Context
 
 N_MISTAKES = 12

@@ -5,11 +5,11 @@ from __future__ import annotations
 from graft.data import TEST, TRAIN
 from graft.model.bases import WEIGHTS, count_parameters
 from graft.model.finetune import fit_full, fit_head
-from graft.model.folder import card_for, save_model, save_reference
+from graft.model.folder import card_for, save_model
+from graft.model.reference import save_reference
 from graft.records import BaseChoiceRecord, ModelRecord, digest_folder
 from tasks.bases import locate
-from tasks.embed import read_features
-from tasks.rows import read_rows
+from tasks.rows import read_features, read_rows
 from tasks.steps import Context
 
 

@@ -13,7 +13,7 @@ from graft.data import Part, bring, look_at, read_part, read_table
 from graft.errors import InputError, TamperError
 from graft.ledger import Promotion
 from graft.model.encoder import Progress, embed
-from graft.model.folder import load_reference
+from graft.model.reference import load_reference
 from graft.recipe import Recipe
 from graft.records import Inputs, MonitorRecord, ShiftComparison, digest_folder, sha256_file, write_json
 from graft.shift import compare

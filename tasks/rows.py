@@ -1,16 +1,20 @@
-"""The rows of a run, as ``ingest`` wrote them and every later step reads them."""
+"""The rows of a run, as ``ingest`` wrote them and every later step reads them, and what other steps made of them."""
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow.parquet as pq
+from safetensors.numpy import load_file
 
 from graft.data import COLUMN
 from tasks.steps import Context
 
-__all__ = ["COLUMN", "MISTAKES", "PREDICTIONS", "ROWS", "read_rows"]
+__all__ = ["COLUMN", "FEATURES", "MISTAKES", "PREDICTIONS", "ROWS", "read_features", "read_rows"]
 
-ROWS, PREDICTIONS, MISTAKES = "rows.parquet", "predictions.parquet", "mistakes.json"
+ROWS, FEATURES = "rows.parquet", "features.safetensors"
+PREDICTIONS, MISTAKES = "predictions.parquet", "mistakes.json"
 
 
 def read_rows(context: Context, *sides: str, content: bool = False) -> pd.DataFrame:
@@ -21,3 +25,9 @@ def read_rows(context: Context, *sides: str, content: bool = False) -> pd.DataFr
     path = context.file("ingest", ROWS)
     names = [name for name in pq.read_schema(path).names if content or name != "content"]
     return pd.read_parquet(path, columns=names, filters=[("side", "in", sides)])
+
+
+def read_features(context: Context, base: str) -> npt.NDArray[np.float32]:
+    """Return a base's features of the train and test rows, in their order, shape (rows, d)."""
+    features: npt.NDArray[np.float32] = load_file(context.file("embed", FEATURES))[base]
+    return features

@@ -1,9 +1,8 @@
 """A model as a folder: a Hugging Face folder with safetensors only, a card that names the base, and what later runs need.
 
 ``model.safetensors``, ``config.json``, tokenizer or image processor files: the encoder. ``head.safetensors``: the linear
-head. ``graft.json``: labels, and the reading length of texts or the modality of others. ``reference.safetensors``: the
-training rows in the base's space, the reference of later shift tests. ``trained_on.txt``: content keys of the training rows,
-so that no later test uses one.
+head. ``graft.json``: labels, and the reading length of texts or the modality of others. What is
+kept of the training rows beside them: see ``graft.model.reference``.
 """
 
 from __future__ import annotations
@@ -12,9 +11,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-from safetensors.numpy import load_file, save_file
 from safetensors.torch import load_file as load_torch
 from safetensors.torch import save_file as save_torch
 
@@ -77,25 +73,6 @@ def load_model(folder: Path) -> Classifier:
         labels=tuple(settings["labels"]),
         n_trained_parameters=0,
     )
-
-
-def save_reference(folder: Path, features: npt.NDArray[np.float32], labels: list[str], keys: list[str]) -> None:
-    """Write the training rows' place in the base's space, their classes and their content keys."""
-    classes = sorted(set(labels))
-    index = np.array([classes.index(label) for label in labels], dtype=np.int32)
-    save_file({"features": features.astype(np.float16), "class": index}, folder / "reference.safetensors")
-    write_atomic(folder / "trained_on.txt", ("\n".join(sorted(set(keys))) + "\n").encode())
-
-
-def load_reference(folder: Path) -> npt.NDArray[np.float32]:
-    """Return the training rows' features, shape (n, d)."""
-    features: npt.NDArray[np.float32] = load_file(folder / "reference.safetensors")["features"].astype(np.float32)
-    return features
-
-
-def load_trained_on(folder: Path) -> set[str]:
-    """Return the content keys of the rows that the model was trained on."""
-    return set((folder / "trained_on.txt").read_text().split())
 
 
 def card_for(

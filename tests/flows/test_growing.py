@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from flows.run import run_recipe
-from graft.model.folder import load_trained_on
+from graft.model.reference import load_trained_on
 from graft.records import EvaluationRecord, load_record
 from tasks.add import add
 from tasks.workspace import Workspace

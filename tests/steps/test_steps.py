@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from graft.errors import BusyError, InputError, StepError, TamperError
-from graft.model.folder import load_trained_on
+from graft.model.reference import load_trained_on
 from graft.records import RECORDS, BiasRecord, DatasetRecord, ModelRecord, Record, digest_folder, sha256_file
 from tasks.locks import hold
 from tasks.steps import STEPS, VERSIONS, run_step

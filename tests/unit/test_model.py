@@ -14,11 +14,9 @@ from graft.model.finetune import Classifier, fit_full, fit_head, predict
 from graft.model.folder import (
     card_for,
     load_model,
-    load_reference,
-    load_trained_on,
     save_model,
-    save_reference,
 )
+from graft.model.reference import load_reference, load_trained_on, save_reference
 from graft.records import digest_folder
 from graft.stats import fit_probe
 from tests.tiny import write_tiny_base

@@ -1,0 +1,34 @@
+"""What a model folder keeps of its training rows, for later runs; read without torch.
+
+``reference.safetensors``: the rows in the base's space, the reference of later shift tests. ``trained_on.txt``: their content
+keys, so that no later test uses one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from safetensors.numpy import load_file, save_file
+
+from graft.records import write_atomic
+
+
+def save_reference(folder: Path, features: npt.NDArray[np.float32], labels: list[str], keys: list[str]) -> None:
+    """Write the training rows' place in the base's space, their classes and their content keys."""
+    classes = sorted(set(labels))
+    index = np.array([classes.index(label) for label in labels], dtype=np.int32)
+    save_file({"features": features.astype(np.float16), "class": index}, folder / "reference.safetensors")
+    write_atomic(folder / "trained_on.txt", ("\n".join(sorted(set(keys))) + "\n").encode())
+
+
+def load_reference(folder: Path) -> npt.NDArray[np.float32]:
+    """Return the training rows' features, shape (n, d)."""
+    features: npt.NDArray[np.float32] = load_file(folder / "reference.safetensors")["features"].astype(np.float32)
+    return features
+
+
+def load_trained_on(folder: Path) -> set[str]:
+    """Return the content keys of the rows that the model was trained on."""
+    return set((folder / "trained_on.txt").read_text().split())
