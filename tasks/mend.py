@@ -6,10 +6,9 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from graft.validate.repair import repairs
-
 from graft.data import next_name, read_rows_file
 from graft.records import write_atomic
+from graft.validate.repair import repairs
 from tasks.add import keep_version
 from tasks.locks import hold
 from tasks.rows import ROWS
