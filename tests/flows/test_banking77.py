@@ -41,7 +41,7 @@ def bank(tmp_path_factory: pytest.TempPathFactory, shared_data: Path, minilm: Pa
 def test_each_recipe_reaches_its_verdict_near_the_known_accuracy(
     bank: Workspace, name: str, n_train: int, low: float, high: float
 ) -> None:
-    """A frozen probe is known to give .930 on all rows and .857 (mean of ten draws) on ten per class; alike rows kept, as there."""
+    """A frozen probe is known to give .930 on all rows and .857 (mean of ten draws) on ten per class; alike rows kept."""
     rows = load_record(bank.record(name, "ingest"), "ingest")
     measured = load_record(bank.record(name, "evaluate"), "evaluate")
     assert isinstance(rows, DatasetRecord)
