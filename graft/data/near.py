@@ -221,7 +221,7 @@ def near_pairs(
         joined by found ones; in 19,141 sentences made of few templates 99.0% of 1,432, and 12 rows of 1,196 stay without an
         earlier near one. ``python benchmarks/near_duplicates.py recall``, no pairs below ``min_similarity``.
     Cost: O(n k log n) for sorting, O(n k n_previous) at most for comparing; 16 n k bytes with the bands. 5,000,000 made-up
-        texts of 50 characters: 9 s of CPU, 1.6 GiB with the texts. Where each resembles thousands: 30 comparisons, 170 µs.
+        texts of 50 characters: 7 s of CPU, 1.8 GiB with the texts. Where each resembles thousands: 30 comparisons, 170 µs.
     Checked against: all pairs, tests/unit/test_near.py; growing tables, tests/properties.
     """
     near = partial(_checked, fetch=fetch, similarity=similarity, min_similarity=min_similarity)
