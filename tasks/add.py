@@ -56,7 +56,8 @@ def add(workspace: Workspace, name: str, source: Path) -> Added:
         (path,) = brought.values()
         holds = "rows" if data.content in columns_of(path) else "labels"
         n_rows = sum(len(batch) for batch in read_batches(path))
-        same = next((p.name for p in sorted(folder.iterdir()) if sha256_file(p) == sha256_file(path)), None)
+        digest = sha256_file(path)
+        same = next((p.name for p in sorted(folder.iterdir()) if sha256_file(p) == digest), None)
         pointer = folder.with_name(f"{data.dataset}.dvc")
         before = pointer.read_bytes()
         drift = [] if same else _examine(folder, path, data, source)

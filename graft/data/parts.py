@@ -16,7 +16,6 @@ from graft.errors import InputError
 from graft.recipe import Data
 
 _ADDED = re.compile(r"(?P<kind>added|repair)-(?P<number>[0-9]{4})\.(?P<ending>csv|tsv|jsonl|parquet)")
-MENDED, DROP = "content", "drop"
 COLUMN = "column."
 """Prefix of a table's other columns, so that they cannot clash with ours."""
 
@@ -58,7 +57,7 @@ def read_repairs(folder: Path) -> dict[str, str | None]:
         for number, line in enumerate(TextFile(path).lines(), start=1):
             try:
                 one = json.loads(line)
-                repairs[str(one["row"])] = None if one["action"] == DROP else str(one[MENDED])
+                repairs[str(one["row"])] = None if one["action"] == "drop" else str(one["content"])
             except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise InputError(
                     f"{path.name} is not a file of repairs.", where=f"{path}, line {number}", do="dvc checkout"

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graft.data.fold import fold
+from graft.records import TAKEN_OUT
 
 TRAIN, TEST, DROPPED = "train", "test", "dropped"
 SIDES = (TRAIN, TEST, DROPPED)
@@ -25,7 +26,7 @@ BECAUSE = (
     "like a row on the other side",
     "its group stands on the other side",
     "no time",
-    "mended: dropped",
+    TAKEN_OUT,
     "no label",
     "waits for its label",
     "repeats another row",

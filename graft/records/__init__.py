@@ -13,6 +13,7 @@ from graft.records.files import (
 from graft.records.inputs import Base, Champion, Dataset, Inputs
 from graft.records.steps import (
     RECORDS,
+    TAKEN_OUT,
     BaseChoiceRecord,
     BiasRecord,
     ChampionVerdict,
@@ -39,6 +40,7 @@ from graft.records.values import Check, Estimate, FileDigest, Outcome, Policy, R
 
 __all__ = [
     "RECORDS",
+    "TAKEN_OUT",
     "Base",
     "BaseChoiceRecord",
     "BiasRecord",

@@ -36,6 +36,10 @@ class Record(Value):
     checks: tuple[Check, ...] = ()
 
 
+TAKEN_OUT = "mended: dropped"
+"""Why a row that a repair took out lies on no side: ingest writes it, and validate counts such rows nowhere."""
+
+
 class Finding(Value):
     """Something odd in the data: how many rows, which (the first few, by name), how bad, what was done and what to do.
 

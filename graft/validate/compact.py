@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from graft.recipe import Modality
-from graft.records import Finding, Severity
+from graft.records import TAKEN_OUT, Finding, Severity
 from graft.validate.groups import looks_like_group
 from graft.validate.oddities import describe_images, describe_texts
 
@@ -24,8 +24,6 @@ Bools = npt.NDArray[np.bool_]
 SIDES = ("train", "test", "dropped", "batch")
 TRAIN, TEST, DROPPED, BATCH = range(len(SIDES))
 COLUMN = "column."
-TAKEN_OUT = "mended: dropped"
-"""Why a repair dropped a row: somebody has dealt with it, so it is no longer part of the data."""
 N_SAMPLE = 20_000
 _N_CHARS = 2_000
 _N_GROUPS = 8

@@ -10,7 +10,7 @@ from typing import Literal
 import ftfy
 import pandas as pd
 
-from graft.validate.compact import TAKEN_OUT
+from graft.records import TAKEN_OUT
 from graft.validate.oddities import ENTITY, TAG
 
 Action = Literal["text", "drop"]
