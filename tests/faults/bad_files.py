@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ def parquet() -> bytes:
 
 
 def workbook(*sheets: list[tuple[str, ...]]) -> bytes:
-    """Return sheets as an Excel workbook."""
+    """Return sheets as an Excel workbook, the same bytes every time."""
     import openpyxl
 
     book = openpyxl.Workbook()
@@ -52,15 +53,20 @@ def workbook(*sheets: list[tuple[str, ...]]) -> bytes:
             sheet.append(row)
     file = BytesIO()
     book.save(file)
-    return file.getvalue()
+    with zipfile.ZipFile(file) as now:
+        parts = {name: now.read(name) for name in now.namelist()}
+    parts["docProps/core.xml"] = re.sub(
+        rb"\d{4}-\d\d-\d\dT[\d:]+Z", b"2026-01-01T00:00:00Z", parts["docProps/core.xml"]
+    )
+    return archive(parts)
 
 
 def archive(names: dict[str, bytes]) -> bytes:
-    """Return files as a zip archive."""
+    """Return files as a zip archive without a date of today."""
     file = BytesIO()
-    with zipfile.ZipFile(file, "w") as packed:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
         for name, content in names.items():
-            packed.writestr(name, content)
+            packed.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
     return file.getvalue()
 
 

@@ -167,6 +167,14 @@ def test_damaged_sources_at_length(kind: str, tmp_path: Path) -> None:
     rounds(kind, 50 * N_ROUNDS, tmp_path)
 
 
+def test_a_workbooks_directory_damaged_at_every_byte(tmp_path: Path) -> None:
+    """No byte of the directory at a workbook's end, set to a number no version has, brings another error."""
+    content, path = workbook(MESSAGES), tmp_path / "rows.xlsx"
+    for at in range(content.rindex(b"PK\x01\x02"), len(content)):
+        path.write_bytes(content[:at] + b"\x54" + content[at + 1 :])
+        allowed(lambda: look(path))
+
+
 def dataset() -> Files:
     """Return a dataset of rows, mended ones, labels that came late, and further rows."""
     mended = [
