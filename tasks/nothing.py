@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 
+from graft.errors import TamperError
 from tasks.pin import finished_run
+from tasks.pointer import check_pointer
+from tasks.promote import own_paths
 from tasks.steps import STEPS
-from tasks.versions import dvc
+from tasks.versions import dvc, git
 from tasks.workspace import Workspace
 
 
@@ -14,7 +17,7 @@ def nothing_to_do(workspace: Workspace, name: str) -> str:
     """Return why there is nothing to do, or an empty string if there is.
 
     Nothing is to be done when the pinned run is in the ledger, its promotion (if it was decided so) is too, and every stage's
-    files are those of ``dvc.lock``. Call ``pin`` first: it notices a changed world.
+    files are those of ``dvc.lock``, and all of it is committed. Call ``pin`` first: it notices a changed world.
     """
     run = finished_run(workspace, name)
     if run is None:
@@ -25,8 +28,14 @@ def nothing_to_do(workspace: Workspace, name: str) -> str:
         if promotion is None:
             return ""
         pointer = workspace.registry(name) / f"{promotion.predicate.model_number}.dvc"
-        if not (pointer.is_file() and pointer.with_suffix("").is_dir()):
+        if not pointer.with_suffix("").is_dir():
             return ""
+        try:
+            check_pointer(pointer, promotion.predicate.folder_md5, predicate.model_files)
+        except TamperError:
+            return ""  # the run was killed while it kept the model
+    if git(workspace.root, "status", "--porcelain", "--", *own_paths(workspace, name)):
+        return ""
     if json.loads(dvc(workspace.root, "status", "--json", *(f"{step}@{name}" for step in STEPS)) or "{}"):
         return ""
     led = f"champion {promotion.predicate.number}" if promotion else predicate.verdict

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import yaml
-
 from graft.errors import InputError
 from graft.ledger import Ledger, Promotion, Run
 from graft.model.bases import WEIGHTS
@@ -40,7 +38,7 @@ def pin(workspace: Workspace, name: str) -> Inputs:
     if not folder.is_dir():
         raise InputError(f"Dataset {recipe.data.dataset} is not here.", where=str(folder), do="dvc pull")
     files, digest = digest_folder(folder)
-    runs, promotions = ledger.runs(name), ledger.promotions(name)
+    runs, promotions = list(ledger.runs(name)), ledger.promotions(name)
     world = Inputs(
         recipe=name,
         recipe_sha256=recipe_sha256,
@@ -62,13 +60,12 @@ def pin(workspace: Workspace, name: str) -> Inputs:
 
 def _check_params(workspace: Workspace, name: str, dataset: str) -> None:
     """Check that dvc.yaml, which reads ``params.yaml``, makes this recipe's stages for the dataset that the recipe names."""
-    path = workspace.root / "params.yaml"
-    recipes = (yaml.safe_load(path.read_bytes()) or {}).get("recipes") or {}
-    found = (recipes.get(name) or {}).get("dataset")
+    entry = (workspace.params().get("recipes") or {}).get(name)
+    found = entry.get("dataset") if isinstance(entry, dict) else None
     if found != dataset:
         raise InputError(
             f"params.yaml does not make stages for {name} on dataset {dataset}.",
-            where=f"{path}: recipes.{name}.dataset is {found}",
+            where=f"{workspace.root / 'params.yaml'}: recipes.{name}.dataset is {found}",
             do=f"write there: recipes.{name}.dataset: {dataset}",
         )
 
@@ -123,4 +120,5 @@ def finished_run(workspace: Workspace, name: str) -> Run | None:
         return None
     now = sha256_file(decided), sha256_file(pinned)
     runs = workspace.ledger().runs(name)
-    return next((r for r in reversed(runs) if (r.predicate.records["decide"], r.predicate.inputs_sha256) == now), None)
+    same = (run for run in runs if (run.predicate.records["decide"], run.predicate.inputs_sha256) == now)
+    return max(same, key=lambda run: (run.predicate.finished_at, run.entry), default=None)

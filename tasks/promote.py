@@ -11,18 +11,26 @@ import json
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from graft import __version__
 from graft.errors import GraftError, InputError, StepError, TamperError
 from graft.ledger import Ledger, Promotion, PromotionPredicate, Run, RunPredicate, Signer, sign_model
-from graft.records import DecisionRecord, Inputs, ModelRecord, copy_folder, digest_folder, load_record, sha256_file
+from graft.records import (
+    DecisionRecord,
+    Inputs,
+    ModelRecord,
+    copy_folder,
+    digest_folder,
+    load_record,
+    sha256_file,
+)
 from tasks.pin import finished_run
+from tasks.pointer import check_pointer, dvc_md5
 from tasks.report import REPORT
 from tasks.steps import STEPS, load_inputs
 from tasks.versions import commit, dvc, whoami
 from tasks.workspace import Workspace
-
-OWN_PATHS = ("dvc.lock", "ledger", "keys")
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ def enact(workspace: Workspace, name: str) -> Enacted:
     promotion = None
     if decision.verdict == "promote":
         promotion = _promotion_of(ledger, run) or _promote(workspace, ledger, signer, run, reason=decision.headline)
-        keep_model(workspace, run, promotion.predicate.model_number)
+        keep_model(workspace, run, promotion)
     publish(workspace, name, f"{name}: {decision.verdict}, {decision.headline}")
     return Enacted(run=run, promotion=promotion)
 
@@ -66,7 +74,7 @@ def promote_by_hand(workspace: Workspace, name: str, reason: str) -> Promotion:
         raise InputError(f"This model is champion {champion.predicate.number} already.", do=f"graft status {name}")
     signer = Signer(workspace.private_key)
     promotion = _promote(workspace, ledger, signer, run, reason=reason, overrides=run.predicate.verdict != "promote")
-    keep_model(workspace, run, promotion.predicate.model_number)
+    keep_model(workspace, run, promotion)
     publish(workspace, name, f"{name}: promoted by hand, {reason}")
     return promotion
 
@@ -83,18 +91,16 @@ def roll_back(workspace: Workspace, name: str, reason: str) -> Promotion:
     if not earlier:
         raise InputError(f"{name} has no earlier champion to go back to.", do=f"graft status {name}")
     target, last = earlier[-1].predicate, promotions[-1]
-    predicate = PromotionPredicate(
-        recipe=name,
-        number=f"{len(promotions) + 1:04d}",
-        action="rollback",
-        model_id=target.model_id,
-        model_number=target.model_number,
-        run=target.run,
-        parent=last.entry,
-        reason=reason,
-        by=whoami(workspace.root),
-        at=_now(),
-        overrides=False,
+    predicate = target.model_copy(
+        update={
+            "number": f"{len(promotions) + 1:04d}",
+            "action": "rollback",
+            "parent": last.entry,
+            "reason": reason,
+            "by": whoami(workspace.root),
+            "at": _not_before(last.predicate.at),
+            "overrides": False,
+        }
     )
     promotion = ledger.add_promotion(predicate, Signer(workspace.private_key))
     publish(workspace, name, f"{name}: rolled back to {target.model_number}, {reason}")
@@ -123,6 +129,8 @@ def _append_run(workspace: Workspace, ledger: Ledger, signer: Signer, decision: 
     model = load_record(workspace.record(name, "finetune"), "finetune")
     trained = model if isinstance(model, ModelRecord) else None
     parents = [inputs.champion.entry] if inputs.champion else []
+    runs = [(run.entry, run.predicate.previous, run.predicate.finished_at) for run in ledger.runs(name)]
+    named = {entry for _, previous, _ in runs for entry in previous}
     if trained and trained.base.startswith("graft:"):
         base = next(base for base in inputs.bases if base.id == trained.base)
         parents.append(ledger.promotions(trained.base[6:].split("@")[0])[int(base.revision) - 1].entry)
@@ -140,8 +148,9 @@ def _append_run(workspace: Workspace, ledger: Ledger, signer: Signer, decision: 
             model_id=trained.model_id if trained else None,
             model_files=trained.files if trained else (),
             parents=tuple(parents),
+            previous=tuple(sorted(entry for entry, _, _ in runs if entry not in named)),
             graft_version=__version__,
-            finished_at=_now(),
+            finished_at=_not_before(max((at for _, _, at in runs), default="")),
             costs={
                 step: json.loads(path.read_bytes())
                 for step in STEPS
@@ -164,7 +173,8 @@ def _promote(
     name, model_id = run.predicate.recipe, run.predicate.model_id
     assert model_id is not None  # noqa: S101 - a run that may be promoted has a model
     folder = workspace.model(name)
-    if digest_folder(folder)[1] != model_id:
+    files, found = digest_folder(folder)
+    if found != model_id:
         raise TamperError("The candidate's folder is not what was trained.", where=str(folder), do="dvc checkout")
     promotions = ledger.promotions(name)
     if promotions and promotions[-1].entry not in run.predicate.parents:
@@ -173,9 +183,6 @@ def _promote(
             where=f"champion {promotions[-1].predicate.number}",
             do=f"graft run {name}",
         )
-    signature = ledger.signature_path(model_id)
-    if not signature.is_file():
-        sign_model(folder, signature, signer.path)
     number = f"{len(promotions) + 1:04d}"
     predicate = PromotionPredicate(
         recipe=name,
@@ -183,36 +190,58 @@ def _promote(
         action="promote",
         model_id=model_id,
         model_number=number,
+        folder_md5=dvc_md5(folder, files),
+        signature_sha256=ledger.add_blob(sign_model(folder, signer.path)),
         run=run.entry,
         parent=promotions[-1].entry if promotions else None,
         reason=reason,
         by=whoami(workspace.root),
-        at=_now(),
+        at=_not_before(promotions[-1].predicate.at if promotions else ""),
         overrides=overrides,
     )
     return ledger.add_promotion(predicate, signer)
 
 
-def keep_model(workspace: Workspace, run: Run, number: str) -> None:
-    """Keep a promoted model under its number, with a pointer that DVC's garbage collection respects."""
-    target = workspace.registry(run.predicate.recipe) / number
-    pointer = target.with_name(f"{number}.dvc")
-    if target.is_dir() and digest_folder(target)[1] != run.predicate.model_id:
+def keep_model(workspace: Workspace, run: Run, promotion: Promotion) -> None:
+    """Keep a promoted model under its number, with a pointer that DVC's garbage collection respects.
+
+    Raises:
+        StepError: DVC could not keep it; no pointer is left that names what is not there.
+    """
+    named = promotion.predicate
+    target = workspace.registry(named.recipe) / named.model_number
+    pointer = target.with_name(f"{named.model_number}.dvc")
+    if target.is_dir() and digest_folder(target)[1] != named.model_id:
         shutil.rmtree(target)
     if not target.is_dir():
         copy_folder(workspace.model(run.predicate.recipe), target)
-    if not pointer.is_file():
-        try:
-            dvc(workspace.root, "add", str(target.relative_to(workspace.root)))
-        except GraftError:
-            pointer.unlink(missing_ok=True)  # it may name what DVC could not copy
-            raise
+    try:
+        check_pointer(pointer, named.folder_md5, run.predicate.model_files)
+        return
+    except TamperError:
+        pointer.unlink(missing_ok=True)  # absent, or half-written by what was killed
+    try:
+        dvc(workspace.root, "add", str(target.relative_to(workspace.root)))
+        check_pointer(pointer, named.folder_md5, run.predicate.model_files)
+    except GraftError:
+        pointer.unlink(missing_ok=True)  # it may name what DVC could not copy
+        raise
 
 
 def publish(workspace: Workspace, name: str, message: str) -> None:
     """Commit what a run or a change of champion wrote and what it was made from: records, lock file, pointers, ledger, recipe."""
-    commit(workspace.root, message, [*OWN_PATHS, f"recipes/{name}.yaml", f"data/{name}", f"registry/{name}"])
+    commit(workspace.root, message, own_paths(workspace, name))
 
 
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def own_paths(workspace: Workspace, name: str) -> list[str]:
+    """Return what a run of a recipe writes, and what it was made from, as git knows it."""
+    paths = ["dvc.lock", "keys", f"recipes/{name}.yaml", f"data/{name}", f"registry/{name}"]
+    ledger = workspace.ledger_place()
+    if isinstance(ledger, Path) and ledger.is_relative_to(workspace.root):
+        paths.append(ledger.relative_to(workspace.root).as_posix())
+    return paths
+
+
+def _not_before(last: str) -> str:
+    """Return the time, in UTC: that of the entry before where the clock has jumped back, so that order and times agree."""
+    return max(last, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))

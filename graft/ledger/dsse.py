@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from graft.errors import InputError, TamperError
 from graft.records import sha256_bytes, write_atomic
@@ -20,6 +22,8 @@ from graft.records import sha256_bytes, write_atomic
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 MAX_BYTES = 16 * 1024 * 1024
 _ALGORITHM = ec.ECDSA(hashes.SHA256())
+_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+"""The order n of the curve P-256 (FIPS 186-4, D.1.2.3)."""
 
 
 def keyid_of(key: ec.EllipticCurvePublicKey) -> str:
@@ -28,15 +32,31 @@ def keyid_of(key: ec.EllipticCurvePublicKey) -> str:
 
 
 def make_key(private: Path, public_folder: Path) -> str:
-    """Make a P-256 key pair: the private half readable by its owner only, the public half named by its keyid."""
+    """Make a P-256 key pair: the private half readable by its owner only, the public half named by its keyid.
+
+    The public half is there first: whatever kills this, no private key is left whose signatures nobody trusts.
+
+    Raises:
+        FileExistsError: there is a private key; it is never overwritten.
+    """
+    if private.exists():
+        raise FileExistsError(private)
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    private.parent.mkdir(parents=True, exist_ok=True)
-    private.touch(mode=0o600, exist_ok=False)
-    private.write_bytes(pem)
-    keyid = keyid_of(key.public_key())
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    keyid = keyid_of(key.public_key())
     write_atomic(public_folder / f"{keyid[:16]}.pem", public)
+    private.parent.mkdir(parents=True, exist_ok=True)
+    temporary = private.with_name(f".{private.name}.{keyid[:16]}.part")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(pem)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(temporary, private)
+    finally:
+        temporary.unlink()
     return keyid
 
 
@@ -44,6 +64,15 @@ def _pae(payload: bytes) -> bytes:
     """Return the pre-authentication encoding: type and payload with their lengths, so that neither can flow into the other."""
     kind = PAYLOAD_TYPE.encode()
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
+
+
+def _envelope(payload: bytes, keyid: str, signature: bytes) -> bytes:
+    envelope = {
+        "payloadType": PAYLOAD_TYPE,
+        "payload": base64.b64encode(payload).decode(),
+        "signatures": [{"keyid": keyid, "sig": base64.b64encode(signature).decode()}],
+    }
+    return (json.dumps(envelope, sort_keys=True) + "\n").encode()
 
 
 class Signer:
@@ -56,40 +85,48 @@ class Signer:
             key = serialization.load_pem_private_key(private.read_bytes(), password=None)
         except (ValueError, TypeError) as error:
             raise InputError("The signing key is not a plain PEM key.", where=str(private)) from error
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise InputError("The signing key is not an elliptic-curve key.", where=str(private))
+        if not (isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1)):
+            raise InputError("The signing key is not a P-256 key.", where=str(private))
         self.path = private
         self._key = key
         self.keyid = keyid_of(key.public_key())
 
     def envelope(self, payload: bytes) -> bytes:
         """Return the payload in a signed envelope, as the bytes of a file."""
-        signature = self._key.sign(_pae(payload), _ALGORITHM)
-        envelope = {
-            "payloadType": PAYLOAD_TYPE,
-            "payload": base64.b64encode(payload).decode(),
-            "signatures": [{"keyid": self.keyid, "sig": base64.b64encode(signature).decode()}],
-        }
-        return (json.dumps(envelope, sort_keys=True) + "\n").encode()
+        r, s = decode_dss_signature(self._key.sign(_pae(payload), _ALGORITHM))
+        return _envelope(payload, self.keyid, encode_dss_signature(r, min(s, _ORDER - s)))
 
 
 class Keyring:
     """The public keys that are trusted: the ``*.pem`` files of a folder that lies outside the ledger."""
 
     def __init__(self, folder: Path) -> None:
-        self.files: dict[str, Path] = {}
         self._keys: dict[str, ec.EllipticCurvePublicKey] = {}
         for path in sorted(folder.glob("*.pem")):
             try:
                 key = serialization.load_pem_public_key(path.read_bytes())
             except ValueError as error:
                 raise TamperError(f"{path.name} is not a public key.", where=str(path)) from error
-            if isinstance(key, ec.EllipticCurvePublicKey):
-                self.files[keyid_of(key)] = path
-                self._keys[keyid_of(key)] = key
+            if not (isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)):
+                raise TamperError(f"{path.name} is not a P-256 public key.", where=str(path))
+            self._keys[keyid_of(key)] = key
+
+    def signer_of(self, payload: bytes, signature: bytes, *, keyid: str = "") -> str | None:
+        """Return the keyid of the trusted key that signed a payload, None if none did; ``keyid`` names the one to ask."""
+        for name, key in self._keys.items():
+            if keyid in ("", name):
+                try:
+                    key.verify(signature, _pae(payload), _ALGORITHM)
+                except InvalidSignature:
+                    continue
+                return name
+        return None
 
     def open(self, content: bytes, where: str) -> tuple[bytes, str]:
         """Return an envelope's payload and the keyid of the trusted key that signed it.
+
+        An envelope has one form only, as ``Signer.envelope`` writes it, and of the two signatures (r, s) and (r, n - s) that
+        fit a payload only the lower one: so no byte of a file can be changed and the entry still be taken.
 
         Raises:
             TamperError: not an envelope, another payload type, no trusted signer, or a signature that does not fit.
@@ -98,21 +135,17 @@ class Keyring:
             raise TamperError("A ledger entry is too large to be one.", where=where)
         try:
             envelope: dict[str, Any] = json.loads(content)
-            kind, signatures = envelope["payloadType"], envelope["signatures"]
-            payload = base64.b64decode(envelope["payload"], validate=True)
-            named = [(str(s["keyid"]), base64.b64decode(s["sig"], validate=True)) for s in signatures]
+            kind, (one,) = envelope["payloadType"], envelope["signatures"]
+            payload, keyid = base64.b64decode(envelope["payload"]), str(one["keyid"])
+            signature = base64.b64decode(one["sig"])
+            one_form = _envelope(payload, keyid, signature) == content
+            low = decode_dss_signature(signature)[1] <= _ORDER // 2
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise TamperError("A ledger entry is not a DSSE envelope.", where=where) from error
         if kind != PAYLOAD_TYPE:
-            raise TamperError(f"A ledger entry is of the unknown type {kind!r}.", where=where)
-        for keyid, signature in named:
-            if keyid in self._keys:
-                try:
-                    self._keys[keyid].verify(signature, _pae(payload), _ALGORITHM)
-                except InvalidSignature as error:
-                    raise TamperError(
-                        "A ledger entry is not what was signed.", where=where, do="restore it with git"
-                    ) from error
-                return payload, keyid
-        signers = ", ".join(keyid[:16] for keyid, _ in named) or "nobody"
-        raise TamperError(f"A ledger entry is signed by no trusted key ({signers}).", where=where)
+            raise TamperError("A ledger entry is of an unknown type.", where=where)
+        if keyid not in self._keys:
+            raise TamperError("A ledger entry is signed by no trusted key.", where=f"{where}, by {keyid[:16]!r}")
+        if not (one_form and low and self.signer_of(payload, signature, keyid=keyid)):
+            raise TamperError("A ledger entry is not what was signed.", where=where, do="restore it with git")
+        return payload, keyid

@@ -31,19 +31,24 @@ class RunPredicate(Value):
     model_id: Sha256 | None
     model_files: tuple[FileDigest, ...]
     parents: tuple[Sha256, ...] = Field(description="promotions this run started from: the champion, a graft: base")
+    previous: tuple[Sha256, ...] = Field(
+        description="runs of the recipe that no run named yet; most often the one before"
+    )
     graft_version: str
     finished_at: TIME
     costs: dict[str, dict[str, float | str]] = Field(description="seconds, cpu_seconds, peak_memory_bytes by step")
 
 
 class PromotionPredicate(Value):
-    """One change of the champion. ``parent`` is the promotion before it; numbers have no gap."""
+    """One change of the champion. ``parent`` is the promotion before it; numbers have no gap; ``at`` never goes back."""
 
     recipe: RECIPE_NAME
     number: NUMBER
     action: Literal["promote", "rollback"]
     model_id: Sha256
     model_number: NUMBER = Field(description="the number under which this model was first promoted; names its folder")
+    folder_md5: Annotated[str, Field(pattern=r"^[0-9a-f]{32}\.dir$", description="what the folder's DVC pointer says")]
+    signature_sha256: Sha256 = Field(description="of the OpenSSF signature over the model, a blob")
     run: Sha256 = Field(description="entry of the run that made the model")
     parent: Sha256 | None
     reason: str

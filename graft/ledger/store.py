@@ -1,9 +1,9 @@
-"""Reads and adds ledger files. Nothing is ever changed or deleted."""
+"""Reads and adds ledger entries. Nothing is ever changed or deleted."""
 
 from __future__ import annotations
 
-import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -11,12 +11,19 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from graft.errors import BusyError, TamperError
-from graft.ledger.dsse import MAX_BYTES, Keyring, Signer
+from graft.ledger.dsse import Keyring, Signer
 from graft.ledger.entries import PromotionPredicate, RunPredicate, Statement, statement
-from graft.records import canonical_json, sha256_bytes, write_atomic, written_beside
+from graft.ledger.object_store import ObjectStore
+from graft.ledger.objects import Folder, Objects
+from graft.records import canonical_json, sha256_bytes
 
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
-_NUMBERED = re.compile(r"^([0-9]{4,9})\.json$")
+_NAME = re.compile(
+    r"""^(blobs/[0-9a-f]{64}
+        |runs/[a-z0-9-]{1,63}/[0-9a-f]{64}\.json
+        |promotions/[a-z0-9-]{1,63}/[0-9]{4,9}\.json)$""",
+    re.VERBOSE,
+)
 P = TypeVar("P", RunPredicate, PromotionPredicate)
 
 
@@ -39,10 +46,10 @@ class Promotion:
 
 
 class Ledger:
-    """The ledger in a folder."""
+    """The ledger at a place: a folder, or ``s3://BUCKET/PREFIX``."""
 
-    def __init__(self, folder: Path, keyring: Keyring) -> None:
-        self.folder = folder
+    def __init__(self, place: Path | str, keyring: Keyring) -> None:
+        self.objects: Objects = Folder(place) if isinstance(place, Path) else ObjectStore(place)
         self.keyring = keyring
 
     # -- blobs
@@ -50,9 +57,8 @@ class Ledger:
     def add_blob(self, content: bytes) -> str:
         """Keep bytes under their sha256 and return it; bytes that are there already are not written again."""
         digest = sha256_bytes(content)
-        path = self.folder / "blobs" / digest
-        if not path.is_file() or sha256_bytes(path.read_bytes()) != digest:
-            write_atomic(path, content)
+        if self.objects.read(f"blobs/{digest}") != content:
+            self.objects.replace(f"blobs/{digest}", content)
         return digest
 
     def blob(self, digest: str) -> bytes:
@@ -61,19 +67,13 @@ class Ledger:
         Raises:
             TamperError: absent, or other bytes than that.
         """
-        path = self.folder / "blobs" / _checked(digest)
-        if not path.is_file():
-            raise TamperError("A record is missing from the ledger.", where=str(path), do="restore it with git")
-        content = path.read_bytes()
+        name = f"blobs/{_checked(digest)}"
+        content, where = self.objects.read(name), self.objects.where(name)
+        if content is None:
+            raise TamperError("A record is missing from the ledger.", where=where, do="restore it with git")
         if sha256_bytes(content) != digest:
-            raise TamperError(
-                "A record in the ledger is not what was signed.", where=str(path), do="restore it with git"
-            )
+            raise TamperError("A record in the ledger is not what was signed.", where=where, do="restore it with git")
         return content
-
-    def signature_path(self, model_id: str) -> Path:
-        """Return where the OpenSSF signature over a model lies."""
-        return self.folder / "models" / f"{_checked(model_id)}.sig"
 
     # -- runs
 
@@ -81,22 +81,30 @@ class Ledger:
         """Append a finished run."""
         content = signer.envelope(_payload(predicate))
         entry = sha256_bytes(content)
-        write_atomic(self.folder / "runs" / predicate.recipe / f"{entry}.json", content)
+        self.objects.create(f"runs/{predicate.recipe}/{entry}.json", content)
         return Run(entry=entry, keyid=signer.keyid, predicate=predicate)
 
-    def runs(self, recipe: str) -> list[Run]:
-        """Return a recipe's runs, oldest first.
+    def run(self, recipe: str, entry: str) -> Run:
+        """Return one run of a recipe.
+
+        Raises:
+            TamperError: absent, not what was signed, or of another recipe.
+        """
+        name = f"runs/{recipe}/{_checked(entry)}.json"
+        found, keyid, predicate = self._open(name, RunPredicate)
+        if found != entry or predicate.recipe != recipe:
+            where = self.objects.where(name)
+            raise TamperError("A run's entry stands under a name that is not its own.", where=where)
+        return Run(entry=entry, keyid=keyid, predicate=predicate)
+
+    def runs(self, recipe: str) -> Iterator[Run]:
+        """Yield a recipe's runs, one at a time and in no order.
 
         Raises:
             TamperError: an entry is not what was signed, or stands under another name or recipe.
         """
-        found = []
-        for path in sorted((self.folder / "runs" / recipe).glob("*.json")):
-            entry, keyid, predicate = self._open(path, RunPredicate)
-            if path.stem != entry or predicate.recipe != recipe:
-                raise TamperError("A run's entry stands under a name that is not its own.", where=str(path))
-            found.append(Run(entry=entry, keyid=keyid, predicate=predicate))
-        return sorted(found, key=lambda run: (run.predicate.finished_at, run.entry))
+        for name in self._names(f"runs/{recipe}/"):
+            yield self.run(recipe, name.rsplit("/", 1)[1].removesuffix(".json"))
 
     def run_of(self, promotion: Promotion) -> Run:
         """Return the run whose model a promotion made champion.
@@ -105,9 +113,9 @@ class Ledger:
             TamperError: it is not in the ledger, or made another model.
         """
         named = promotion.predicate
-        run = next((run for run in self.runs(named.recipe) if run.entry == named.run), None)
-        if run is None or run.predicate.model_id != named.model_id:
-            raise TamperError("The run that a promotion names is not in the ledger.", where=named.run)
+        run = self.run(named.recipe, named.run)
+        if run.predicate.model_id != named.model_id:
+            raise TamperError("The run that a promotion names made another model.", where=named.run)
         return run
 
     # -- promotions
@@ -119,11 +127,11 @@ class Ledger:
             BusyError: the number is taken.
         """
         content = signer.envelope(_payload(predicate))
-        path = self.folder / "promotions" / predicate.recipe / f"{predicate.number}.json"
-        if not _create_exclusively(path, content):
+        name = f"promotions/{predicate.recipe}/{predicate.number}.json"
+        if not self.objects.create(name, content):
             raise BusyError(
                 f"{predicate.recipe} {predicate.number} was not made champion: somebody was faster.",
-                where=str(path),
+                where=self.objects.where(name),
                 do=f"graft run {predicate.recipe}    compares with the new champion",
             )
         return Promotion(entry=sha256_bytes(content), keyid=signer.keyid, predicate=predicate)
@@ -134,16 +142,16 @@ class Ledger:
         Raises:
             TamperError: an entry is not what was signed, a number is missing, or a parent is not the entry before.
         """
-        folder = self.folder / "promotions" / recipe
-        numbered = sorted((int(m[1]), p) for p in folder.glob("*.json") if (m := _NUMBERED.match(p.name)))
         found: list[Promotion] = []
-        for position, (number, path) in enumerate(numbered, start=1):
-            entry, keyid, predicate = self._open(path, PromotionPredicate)
+        names = sorted(self._names(f"promotions/{recipe}/"), key=lambda name: (len(name), name))
+        for position, name in enumerate(names, start=1):
+            entry, keyid, predicate = self._open(name, PromotionPredicate)
             parent = found[-1].entry if found else None
-            if number != position or predicate.number != path.stem or predicate.recipe != recipe:
-                raise TamperError("The promotions of a recipe are not numbered without a gap.", where=str(path))
+            where, number = self.objects.where(name), name.rsplit("/", 1)[1].removesuffix(".json")
+            if int(number) != position or predicate.number != number or predicate.recipe != recipe:
+                raise TamperError("The promotions of a recipe are not numbered without a gap.", where=where)
             if predicate.parent != parent:
-                raise TamperError("A promotion does not follow the one before it.", where=str(path))
+                raise TamperError("A promotion does not follow the one before it.", where=where)
             found.append(Promotion(entry=entry, keyid=keyid, predicate=predicate))
         return found
 
@@ -152,17 +160,34 @@ class Ledger:
         in_force = [p for p in self.promotions(recipe) if at is None or p.predicate.at <= at]
         return in_force[-1] if in_force else None
 
-    def _open(self, path: Path, kind: type[P]) -> tuple[str, str, P]:
-        if path.stat().st_size > MAX_BYTES:
-            raise TamperError("A ledger entry is too large to be one.", where=str(path))
-        content = path.read_bytes()
-        payload, keyid = self.keyring.open(content, str(path))
+    # -- all of it
+
+    def names(self) -> Iterator[str]:
+        """Yield the name of every file of the ledger.
+
+        Raises:
+            TamperError: something lies there that no ledger writes.
+        """
+        for kind in ("blobs/", "runs/", "promotions/"):
+            yield from self._names(kind)
+
+    def _names(self, prefix: str) -> Iterator[str]:
+        for name in self.objects.names(prefix):
+            if not _NAME.fullmatch(name):
+                raise TamperError("Something lies in the ledger that is no file of it.", where=self.objects.where(name))
+            yield name
+
+    def _open(self, name: str, kind: type[P]) -> tuple[str, str, P]:
+        content, where = self.objects.read(name), self.objects.where(name)
+        if content is None:
+            raise TamperError("An entry is missing from the ledger.", where=where, do="restore it with git")
+        payload, keyid = self.keyring.open(content, where)
         try:
             predicate = Statement.model_validate_json(payload).predicate
         except ValidationError as error:
-            raise TamperError("A ledger entry does not say what an entry says.", where=str(path)) from error
+            raise TamperError("A ledger entry does not say what an entry says.", where=where) from error
         if not isinstance(predicate, kind):
-            raise TamperError("A ledger entry stands where another kind belongs.", where=str(path))
+            raise TamperError("A ledger entry stands where another kind belongs.", where=where)
         return sha256_bytes(content), keyid, predicate
 
 
@@ -174,13 +199,3 @@ def _checked(digest: str) -> str:
     if not _SHA256.fullmatch(digest):
         raise TamperError("A digest is not 64 hex digits.", where=digest[:80])
     return digest
-
-
-def _create_exclusively(path: Path, content: bytes) -> bool:
-    """Write a file that must not exist yet; whole or not at all. False: it exists."""
-    with written_beside(path, content) as temporary:
-        try:
-            os.link(temporary, path)  # fails where the name is taken, unlike a rename
-        except FileExistsError:
-            return False
-    return True

@@ -22,6 +22,7 @@ HEAVY = {
     "transformers": "graft/model",
     "model_signing": "graft/ledger",
     "cryptography": "graft/ledger",
+    "boto3": "graft/ledger",
     "jinja2": "graft/report",
 }
 

@@ -23,8 +23,13 @@ def _flip(path: Path) -> None:
 
 
 def _blob(workspace: Workspace, step: str) -> Path:
-    run = workspace.ledger().runs("support")[0]
+    (run,) = workspace.ledger().runs("support")
     return workspace.root / "ledger" / "blobs" / run.predicate.records[step]
+
+
+def _signature(workspace: Workspace) -> Path:
+    (promotion,) = workspace.ledger().promotions("support")
+    return workspace.root / "ledger" / "blobs" / promotion.predicate.signature_sha256
 
 
 TAMPERED: dict[str, Callable[[Workspace], Path]] = {
@@ -35,7 +40,9 @@ TAMPERED: dict[str, Callable[[Workspace], Path]] = {
     "the decision": lambda w: _blob(w, "decide"),
     "a promotion": lambda w: w.root / "ledger" / "promotions" / "support" / "0001.json",
     "a run": lambda w: next((w.root / "ledger" / "runs" / "support").glob("*.json")),
-    "the model's signature": lambda w: next((w.root / "ledger" / "models").glob("*.sig")),
+    "the model's signature": lambda w: _signature(w),
+    "the pointer that DVC fetches by": lambda w: w.registry("support") / "0001.dvc",
+    "a record that lies beside the ledger": lambda w: w.record("support", "measure_bias"),
 }
 
 
@@ -88,9 +95,7 @@ def test_an_entry_by_a_key_that_is_not_trusted_breaks_the_chain(promoted: Worksp
 
 def test_the_openssf_tool_verifies_the_promoted_folder_without_graft(promoted_once: Workspace) -> None:
     """The signature is in the OpenSSF format: model_signing alone verifies it."""
-    champion = promoted_once.ledger().champion("support")
-    assert champion is not None
-    signature = promoted_once.ledger().signature_path(champion.predicate.model_id)
+    signature = _signature(promoted_once)
     key = next(promoted_once.trusted_keys.glob("*.pem"))
     folder = promoted_once.registry("support") / "0001"
     command = ["model_signing", "verify", "key", str(folder), "--signature", str(signature), "--public_key", str(key)]
@@ -98,11 +103,14 @@ def test_the_openssf_tool_verifies_the_promoted_folder_without_graft(promoted_on
 
 
 def test_what_could_not_be_checked_is_not_called_checked(promoted: Workspace) -> None:
-    """With a newer dataset in the workspace the old rows are not read: open, and the headline does not claim them."""
+    """With another dataset pinned in its place the old rows cannot be read: open, and the headline does not claim them."""
     assert "every digest and signature checked" in audit(promoted, "support").headline
+    (promoted.dataset("support") / "messages.csv").write_text("other rows")
+    assert audit(promoted, "support").verdict == "broken"
     pinned = promoted.inputs("support")
     inputs = Inputs.model_validate_json(pinned.read_bytes())
-    newer = inputs.dataset.model_copy(update={"sha256": "0" * 64})
+    files = (inputs.dataset.files[0].model_copy(update={"sha256": "0" * 64}),)
+    newer = inputs.dataset.model_copy(update={"sha256": "0" * 64, "files": files})
     write_json(pinned, inputs.model_copy(update={"dataset": newer}))
     result = audit(promoted, "support")
     assert "datasets" in {line.name for line in result.lines if line.integrity == "open"}

@@ -93,7 +93,7 @@ def test_a_closed_gate_ends_the_flow_completed_with_a_verdict(
         assert record.status == "skipped"
         assert "validate" in record.because
     assert workspace.ledger().champion("support") is None
-    assert len(workspace.ledger().runs("support")) == 1
+    assert len(list(workspace.ledger().runs("support"))) == 1
     assert "Nothing was trained" in (workspace.pages("support") / "report.html").read_text()
     assert git(workspace.root, "status", "--porcelain") == ""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from pathlib import Path
 
@@ -39,17 +38,17 @@ def test_any_payload_comes_back(keys: tuple[Signer, Keyring], payload: bytes) ->
 
 @settings(max_examples=150, deadline=None)
 @given(payload=st.binary(max_size=60), position=st.integers(0, 10_000), byte=st.integers(0, 255), how=st.booleans())
-def test_any_damage_is_refused_or_harmless(
+def test_any_damage_is_refused(
     keys: tuple[Signer, Keyring], payload: bytes, position: int, byte: int, how: bool
 ) -> None:
-    """An envelope with a byte replaced or put in is refused, or opens to what was signed: never to anything else."""
+    """An envelope with a byte replaced or put in is refused."""
     signer, ring = keys
     content = bytearray(signer.envelope(payload))
     at = position % len(content)
     assume(how or content[at] != byte)
     content[at : at + (not how)] = bytes([byte])
-    with contextlib.suppress(TamperError):
-        assert ring.open(bytes(content), "here") == (payload, signer.keyid)
+    with pytest.raises(TamperError):
+        ring.open(bytes(content), "here")
 
 
 @settings(max_examples=100, deadline=None)

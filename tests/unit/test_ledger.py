@@ -23,7 +23,7 @@ from graft.ledger import (
     sign_model,
     verify_model,
 )
-from graft.records import FileDigest, sha256_bytes
+from graft.records import FileDigest, digest_folder, sha256_bytes
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 
@@ -35,7 +35,8 @@ class World:
         self.keyid = make_key(folder / "keys" / "private.pem", folder / "trusted")
         self.signer = Signer(folder / "keys" / "private.pem")
         self.public = next((folder / "trusted").glob("*.pem"))
-        self.ledger = Ledger(folder / "ledger", Keyring(folder / "trusted"))
+        self.root = folder / "ledger"
+        self.ledger = Ledger(self.root, Keyring(folder / "trusted"))
         self.folder = folder
 
     def stranger(self) -> Signer:
@@ -43,7 +44,7 @@ class World:
         return Signer(self.folder / "keys" / "other.pem")
 
     def promotion(self, number: int, recipe: str = "mail") -> Path:
-        return self.ledger.folder / "promotions" / recipe / f"{number:04}.json"
+        return self.root / "promotions" / recipe / f"{number:04}.json"
 
     def promote(self, n: int) -> list[Promotion]:
         """Add n promotions, each the child of the one before."""
@@ -62,6 +63,7 @@ def world(tmp_path: Path) -> World:
 def promotion(number: str, parent: str | None, **changed: Any) -> PromotionPredicate:
     plain = {
         "recipe": "mail", "number": number, "action": "promote", "model_id": A, "model_number": number, "run": B,
+        "folder_md5": f"{'a' * 32}.dir", "signature_sha256": C,
         "parent": parent, "reason": "Better é.", "by": "ann", "at": f"2026-11-{int(number):02}T10:00:00Z", "overrides": False,
     }  # fmt: skip
     return PromotionPredicate(**{**plain, **changed})
@@ -71,7 +73,7 @@ def run_predicate(**changed: Any) -> RunPredicate:
     plain = {
         "recipe": "mail", "recipe_sha256": A, "inputs_sha256": A, "dataset_sha256": A, "base_id": "b", "base_sha256": A,
         "records": {"decide": C}, "verdict": "hold", "headline": "h", "model_id": None,
-        "model_files": (FileDigest(path="p", sha256=A, size=1),), "parents": (), "graft_version": "0",
+        "model_files": (FileDigest(path="p", sha256=A, size=1),), "parents": (), "previous": (), "graft_version": "0",
         "finished_at": "2026-11-01T10:00:00Z", "costs": {"finetune": {"seconds": 1.5}},
     }  # fmt: skip
     return RunPredicate(**{**plain, **changed})
@@ -126,7 +128,7 @@ def test_untrusted_and_foreign_envelopes(world: World) -> None:
     borrowed = spoiled(foreign, signatures=[{**signatures[0], "keyid": world.keyid}])
     for content, says in (
         (foreign, "no trusted key"),
-        (spoiled(good, signatures=[]), "no trusted key"),
+        (spoiled(good, signatures=[]), "is not a DSSE envelope"),
         (borrowed, "is not what was signed"),
         (spoiled(good, payload=base64.b64encode(b"y").decode()), "is not what was signed"),
         (spoiled(good, payloadType="application/json"), "unknown type"),
@@ -137,19 +139,38 @@ def test_untrusted_and_foreign_envelopes(world: World) -> None:
     ):
         with pytest.raises(TamperError, match=says):
             ring.open(content, "here")
-    both = spoiled(good, signatures=signatures + json.loads(good)["signatures"])
-    assert ring.open(both, "here") == (b"x", world.keyid)
+    for other in (
+        spoiled(good, added=1),
+        good.replace(b", ", b","),
+        good + b" ",
+        good.replace(b"{", b"{ ", 1),
+        good[:-1],
+    ):
+        with pytest.raises(TamperError, match="is not what was signed"):
+            ring.open(other, "here")
+
+
+def test_the_other_signature_that_fits(world: World) -> None:
+    """Of (r, s) and (r, n - s), which both fit a payload, one is taken: nobody can alter a file and keep it valid."""
+    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+
+    n = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+    for _ in range(8):
+        good = world.signer.envelope(b"x")
+        (signature,) = json.loads(good)["signatures"]
+        r, s = decode_dss_signature(base64.b64decode(signature["sig"]))
+        other = base64.b64encode(encode_dss_signature(r, n - s)).decode()
+        with pytest.raises(TamperError, match="is not what was signed"):
+            world.ledger.keyring.open(good.replace(signature["sig"].encode(), other.encode()), "here")
 
 
 def test_every_flipped_byte(world: World) -> None:
-    """Whichever byte of a promotion's or a run's file is changed, the entry is refused or says what it said."""
-    (first,) = world.promote(1)
+    """Whichever byte of a promotion's or a run's file is changed, the entry is refused."""
+    world.promote(1)
     run = world.ledger.add_run(run_predicate(), world.signer)
-    runs = world.ledger.folder / "runs" / "mail" / f"{run.entry}.json"
-    n_accepted = 0
     for path, read in (
-        (world.promotion(1), lambda: world.ledger.promotions("mail")[0].predicate == first.predicate),
-        (runs, lambda: world.ledger.runs("mail")[0] == run),
+        (world.promotion(1), lambda: world.ledger.promotions("mail")),
+        (world.root / "runs" / "mail" / f"{run.entry}.json", lambda: world.ledger.run("mail", run.entry)),
     ):
         content = path.read_bytes()
         for position in range(len(content)):
@@ -157,14 +178,10 @@ def test_every_flipped_byte(world: World) -> None:
                 changed = bytearray(content)
                 changed[position] ^= mask
                 path.write_bytes(changed)
-                try:
-                    assert read(), f"byte {position} of {path.name} gave another meaning"
-                    n_accepted += 1
-                except TamperError:
-                    pass
+                with pytest.raises(TamperError):
+                    read()
         path.write_bytes(content)
         assert read()
-    assert n_accepted < 40  # blanks between JSON tokens and unused bits of base64 alone
 
 
 def test_promotions_come_back_in_order(world: World) -> None:
@@ -218,15 +235,15 @@ def test_moved_entry(world: World) -> None:
             world.ledger.promotions(recipe)
         target.unlink()
     run = world.ledger.add_run(run_predicate(), world.signer)
-    path = world.ledger.folder / "runs" / "mail" / f"{run.entry}.json"
+    path = world.root / "runs" / "mail" / f"{run.entry}.json"
     world.promotion(3).write_bytes(path.read_bytes())
     with pytest.raises(TamperError, match="another kind"):
         world.ledger.promotions("mail")
-    for target in (path.with_name(f"{A}.json"), world.ledger.folder / "runs" / "other" / path.name):
+    for target in (path.with_name(f"{A}.json"), world.root / "runs" / "other" / path.name):
         target.parent.mkdir(exist_ok=True)
         path.rename(target)
         with pytest.raises(TamperError, match="a name that is not its own"):
-            world.ledger.runs(target.parent.name)
+            list(world.ledger.runs(target.parent.name))
         target.rename(path)
 
 
@@ -242,14 +259,17 @@ def test_a_number_is_taken_once(world: World) -> None:
 
 
 def test_runs_and_blobs(world: World) -> None:
-    """Runs come back oldest first; a blob comes back under its digest, and missing or changed ones are refused."""
+    """Runs come back as they were added; a blob comes back under its digest, and missing or changed ones are refused."""
     late = world.ledger.add_run(run_predicate(finished_at="2026-11-02T10:00:00Z"), world.signer)
     early = world.ledger.add_run(run_predicate(), world.signer)
-    assert world.ledger.runs("mail") == [early, late]
+    assert {run.entry: run for run in world.ledger.runs("mail")} == {run.entry: run for run in (early, late)}
+    assert world.ledger.run("mail", early.entry) == early
+    with pytest.raises(TamperError, match="is missing"):
+        world.ledger.run("mail", A)
     digest = world.ledger.add_blob(b"record")
     assert digest == sha256_bytes(b"record")
     assert world.ledger.blob(digest) == b"record"
-    path = world.ledger.folder / "blobs" / digest
+    path = world.root / "blobs" / digest
     path.write_bytes(b"Record")
     with pytest.raises(TamperError, match="is not what was signed"):
         world.ledger.blob(digest)
@@ -270,44 +290,84 @@ def command(folder: Path, signature: Path, public: Path) -> int:
 
 def test_model_signature(world: World) -> None:
     """Our signature is accepted by the ``model_signing`` command line and by us; one changed byte breaks it for both."""
-    model, signature = world.folder / "model", world.ledger.signature_path(A)
+    model, signature = world.folder / "model", world.folder / "model.sig"
     (model / "sub").mkdir(parents=True)
     (model / "model.safetensors").write_bytes(bytes(range(256)) * 40)
-    (model / "sub" / "config.json").write_text("{}")
-    sign_model(model, signature, world.signer.path)
-    verify_model(model, signature, world.ledger.keyring)
+    (model / "sub" / "config é.json").write_text("{}")
+    content = sign_model(model, world.signer.path)
+    signature.write_bytes(content)
+
+    def verify(keyring: Keyring = world.ledger.keyring) -> str:
+        return verify_model(digest_folder(model)[0], content, keyring, "here")
+
+    assert verify() == world.keyid
     assert command(model, signature, world.public) == 0
 
-    content = (model / "model.safetensors").read_bytes()
-    (model / "model.safetensors").write_bytes(content[:5000] + bytes([content[5000] ^ 1]) + content[5001:])
+    weights = (model / "model.safetensors").read_bytes()
+    (model / "model.safetensors").write_bytes(weights[:5000] + bytes([weights[5000] ^ 1]) + weights[5001:])
     with pytest.raises(TamperError, match="is not what was signed"):
-        verify_model(model, signature, world.ledger.keyring)
+        verify()
     assert command(model, signature, world.public) != 0
-    (model / "model.safetensors").write_bytes(content)
+    (model / "model.safetensors").write_bytes(weights)
 
     make_key(world.folder / "keys" / "other.pem", world.folder / "untrusted")
-    with pytest.raises(TamperError, match="is not what was signed"):
-        verify_model(model, signature, Keyring(world.folder / "untrusted"))
+    with pytest.raises(TamperError, match="signed by no trusted key"):
+        verify(Keyring(world.folder / "untrusted"))
     (model / "added.py").write_text("")
     with pytest.raises(TamperError, match="is not what was signed"):
-        verify_model(model, signature, world.ledger.keyring)
-    (model / "added.py").unlink()
-    with pytest.raises(TamperError, match="is absent"):
-        verify_model(model, signature.with_name("none.sig"), world.ledger.keyring)
+        verify()
 
 
 def test_damaged_model_signature(world: World) -> None:
-    """A signature file with a changed byte is refused and nothing else, or still verifies the very same folder."""
-    model, signature = world.folder / "model", world.folder / "model.sig"
+    """A signature with a changed byte is refused and nothing else, or still verifies the very same files."""
+    model = world.folder / "model"
     model.mkdir()
     (model / "a").write_bytes(b"a")
-    sign_model(model, signature, world.signer.path)
-    content = signature.read_bytes()
+    content, (files, _) = sign_model(model, world.signer.path), digest_folder(model)
     n_refused = 0
     for position in range(0, len(content), 7):
-        signature.write_bytes(content[:position] + bytes([content[position] ^ 0x15]) + content[position + 1 :])
+        changed = content[:position] + bytes([content[position] ^ 0x15]) + content[position + 1 :]
         try:
-            verify_model(model, signature, world.ledger.keyring)
+            assert verify_model(files, changed, world.ledger.keyring, "here") == world.keyid
         except TamperError:
             n_refused += 1
-    assert n_refused > 0.9 * len(range(0, len(content), 7))
+    assert n_refused > 0.8 * len(range(0, len(content), 7))
+
+
+def test_what_no_ledger_writes(world: World) -> None:
+    """A file, folder or link in the ledger that is no entry and no blob is refused; a file being written is not there yet."""
+    world.promote(1)
+    (world.root / "promotions" / "mail" / ".0002.json.x.part").write_bytes(b"half")
+    assert len(list(world.ledger.names())) == 1
+    for name in (
+        "promotions/mail/0002.txt",
+        "promotions/mail/2.json",
+        "promotions/UP/0001.json",
+        "blobs/a",
+        "runs/mail/x",
+    ):
+        path = world.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"{}")
+        with pytest.raises(TamperError, match="no file of it"):
+            list(world.ledger.names())
+        path.unlink()
+
+
+def test_links_out_of_the_ledger(world: World) -> None:
+    """A link in the ledger is followed neither when it is read nor when it is written."""
+    world.promote(1)
+    outside = world.folder / "outside"
+    world.promotion(1).parent.rename(outside)
+    world.promotion(1).parent.symlink_to(outside)
+    with pytest.raises(TamperError, match="leads out"):
+        world.ledger.promotions("mail")
+    with pytest.raises(TamperError, match="leads out"):
+        world.ledger.add_promotion(promotion("0002", None), world.signer)
+    assert [path.name for path in outside.iterdir()] == ["0001.json"]
+    digest = sha256_bytes(b"secret")
+    (world.folder / "secret").write_bytes(b"secret")
+    (world.root / "blobs").mkdir()
+    (world.root / "blobs" / digest).symlink_to(world.folder / "secret")
+    with pytest.raises(TamperError, match="leads out"):
+        world.ledger.blob(digest)

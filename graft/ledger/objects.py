@@ -1,0 +1,88 @@
+"""Where a ledger's files lie: named bytes that are created once, in a folder or an object store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from graft.errors import TamperError
+from graft.records import write_atomic, written_beside
+
+MAX_BYTES = 64 * 1024 * 1024
+"""No file of a ledger is larger; a larger one is refused before it is read."""
+
+
+class Objects(Protocol):
+    """Named bytes. A name is relative and has no ``..``: callers make names of checked parts."""
+
+    def read(self, name: str) -> bytes | None:
+        """Return what a name holds, None if it does not exist.
+
+        Raises:
+            TamperError: larger than ``MAX_BYTES``, or no plain file.
+        """
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Create a name, whole or not at all; False: it exists, and stays as it is."""
+
+    def replace(self, name: str, content: bytes) -> None:
+        """Write a name whether or not it exists; readers see the old bytes or the new ones."""
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """Yield the names that start with a prefix ending in ``/``, sorted, and what else lies there."""
+
+    def where(self, name: str) -> str:
+        """Return what to call a name in a message."""
+
+
+class Folder:
+    """A ledger's files in a folder, made exclusively by a hard link: any number of writers is safe."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def read(self, name: str) -> bytes | None:
+        """Return a file's bytes; one that a link leads to is no plain file of this folder."""
+        path = self._path(name)
+        if not path.exists():
+            return None
+        if not path.is_file():
+            raise TamperError("A file of the ledger is not a plain file.", where=str(path), do="restore it with git")
+        if path.stat().st_size > MAX_BYTES:
+            raise TamperError("A file of the ledger is too large to be one.", where=str(path))
+        return path.read_bytes()
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Create a file, whole or not at all; False: it exists."""
+        path = self._path(name)
+        with written_beside(path, content) as temporary:
+            try:
+                os.link(temporary, path)  # fails where the name is taken, unlike a rename
+            except FileExistsError:
+                return False
+        return True
+
+    def replace(self, name: str, content: bytes) -> None:
+        """Write a file by a rename."""
+        write_atomic(self._path(name), content)
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """Yield names in the folder of a prefix; files that are being written (``.…part``) are not there yet."""
+        folder = self._path(prefix)
+        if folder.is_dir():
+            for path in sorted(folder.rglob("*")):
+                if not (path.name.startswith(".") or (path.is_dir() and not path.is_symlink())):
+                    yield path.relative_to(self.folder).as_posix()
+
+    def where(self, name: str) -> str:
+        """Return the file's path."""
+        return str(self.folder / name)
+
+    def _path(self, name: str) -> Path:
+        """Return a name's path, which no link may lead elsewhere: neither when it is read nor when it is written."""
+        path = self.folder / name
+        if os.path.realpath(path) != os.path.join(os.path.realpath(self.folder), os.path.normpath(name)):
+            raise TamperError("A link leads out of the ledger.", where=str(path), do="restore it with git")
+        return path
