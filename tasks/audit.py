@@ -152,10 +152,9 @@ def _result(name: str, number: str, since: str, walk: Walk, promotions: list[Pro
     if walk.broken:
         headline = f"At {walk.broken_hop}: {walk.broken.what[0].lower()}{walk.broken.what[1:]}"
     else:
-        hops = f"{n_hops} hop{'s' if n_hops != 1 else ''}"
         whole = not walk.tally.n_older_datasets and all(hop.integrity == "intact" for hop in walk.hops)
         said = "every digest and signature checked" if whole else "what is here was checked, not all of it is here"
-        headline = f"{hops} from {walk.hops[-1].name}, {said}."
+        headline = f"{_n(n_hops, 'hop')} from {walk.hops[-1].name}, {said}."
     broken_at: tuple[tuple[str, str], ...] = ()
     if walk.broken:
         broken_at = tuple(
@@ -179,15 +178,17 @@ def _result(name: str, number: str, since: str, walk: Walk, promotions: list[Pro
 def _lines(walk: Walk) -> tuple[AuditLine, ...]:
     """Return what was verified; after a break, whatever came later is unproven."""
     good: Integrity = "unproven" if walk.broken else "intact"
-    tally, s = walk.tally, "s" if len(walk.tally.keyids) != 1 else ""
+    tally = walk.tally
     unknown = "unknown" in walk.licences
     lines = [
         AuditLine(name="files", integrity=good, finding=f"{tally.n_files} files, {tally.n_bytes / 1e6:,.0f} MB read"),
         AuditLine(
-            name="ledger", integrity=good, finding=f"{tally.n_runs} runs, {tally.n_promotions} promotions, none missing"
+            name="ledger",
+            integrity=good,
+            finding=f"{_n(tally.n_runs, 'run')}, {_n(tally.n_promotions, 'promotion')}, none missing",
         ),
         AuditLine(
-            name="signatures", integrity=good, finding=f"{tally.n_signatures} by {len(tally.keyids)} trusted key{s}"
+            name="signatures", integrity=good, finding=f"{tally.n_signatures} by {_n(len(tally.keyids), 'trusted key')}"
         ),
         AuditLine(name="records", integrity=good, finding=f"{tally.n_records} present, every input named and found"),
         _datasets(tally, good),
@@ -202,6 +203,10 @@ def _lines(walk: Walk) -> tuple[AuditLine, ...]:
             AuditLine(name="base", integrity="open", finding="what it was pretrained on is outside this ledger")
         )
     return tuple(lines)
+
+
+def _n(n: int, what: str) -> str:
+    return f"{n:,} {what}{'s' if n != 1 else ''}"
 
 
 def _datasets(tally: Tally, good: Integrity) -> AuditLine:

@@ -40,7 +40,7 @@ TAMPERED: dict[str, Callable[[Workspace], Path]] = {
     "the decision": lambda w: _blob(w, "decide"),
     "a promotion": lambda w: w.root / "ledger" / "promotions" / "support" / "0001.json",
     "a run": lambda w: next((w.root / "ledger" / "runs" / "support").glob("*.json")),
-    "the model's signature": lambda w: _signature(w),
+    "the model's signature": _signature,
     "the pointer that DVC fetches by": lambda w: w.registry("support") / "0001.dvc",
     "a record that lies beside the ledger": lambda w: w.record("support", "measure_bias"),
 }
