@@ -8,6 +8,7 @@ from graft.data import TEST, TRAIN
 from graft.model.encoder import embed
 from graft.records import EmbeddingRecord, digest_folder
 from tasks.bases import locate
+from tasks.disk import Writing
 from tasks.rows import FEATURES, read_rows
 from tasks.steps import Context
 
@@ -26,7 +27,8 @@ def run(context: Context) -> EmbeddingRecord:
             max_tokens=settings.max_tokens,
             progress=context.progress,
         )
-    save_file(features, context.files / FEATURES)
+    with Writing(context.files / FEATURES):
+        save_file(features, context.files / FEATURES)
     files, _ = digest_folder(context.files)
     return EmbeddingRecord(
         step="embed",

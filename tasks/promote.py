@@ -56,6 +56,7 @@ def enact(workspace: Workspace, name: str) -> Enacted:
         promotion = _promotion_of(ledger, run) or _promote(workspace, ledger, signer, run, reason=decision.headline)
         keep_model(workspace, run, promotion)
     publish(workspace, name, f"{name}: {decision.verdict}, {decision.headline}")
+    shutil.rmtree(workspace.root / ".graft" / "checkpoints" / name, ignore_errors=True)  # nothing is left to go on with
     return Enacted(run=run, promotion=promotion)
 
 

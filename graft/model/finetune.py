@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from graft.errors import StepError
+from graft.model.checkpoint import Checkpoint, Stand
 from graft.model.encoder import Contents, Encoder, Progress, batches, load_encoder, silent
 from graft.recipe import Modality
 from graft.stats.probe import fit_probe
@@ -76,6 +79,7 @@ def fit_full(
     batch_size: int,
     learning_rate: float,
     seed: int,
+    checkpoint: Checkpoint | None = None,
     progress: Progress = silent,
 ) -> Classifier:
     """Fine-tune all layers, starting from the fitted head (LP-FT), with AdamW, linear warm-up and decay.
@@ -87,13 +91,15 @@ def fit_full(
     Args:
         contents, labels: n training rows; ``features`` their embedding by the base.
         learning_rate: peak; 2e-5 to 1e-4 for small encoders.
+        checkpoint: where to go on from, if it is of this training, and what to write now and then and at the end.
 
     Returns:
         the classifier with the mean loss of each epoch. The same inputs, seed, machine type and number of threads give the
-        same bits.
+        same bits, however often training was interrupted.
 
     Raises:
         StepError: the loss is no longer a number.
+        OSError, SafetensorError: a checkpoint could not be written.
     Cost: 6 x (parameters without embeddings) x tokens x epochs FLOPs; images are decoded anew in each epoch.
         Memory holds one batch of them.
     Source: LP-FT: Kumar, Raghunathan, Jones, Ma, Liang 2022.
@@ -104,49 +110,68 @@ def fit_full(
     for parameter in encoder.frozen():
         parameter.requires_grad_(False)
     weight, bias = start.weight.clone().requires_grad_(), start.bias.clone().requires_grad_()
-    trained = [p for p in encoder.network.parameters() if p.requires_grad] + [weight, bias]
-    optimizer = torch.optim.AdamW(trained, lr=learning_rate, weight_decay=WEIGHT_DECAY, fused=True)
+    trained = {name: p for name, p in encoder.network.named_parameters() if p.requires_grad}
+    trained |= {"head.weight": weight, "head.bias": bias}
+    optimizer = torch.optim.AdamW(trained.values(), lr=learning_rate, weight_decay=WEIGHT_DECAY, fused=True)
 
     items, _ = encoder.prepare(contents)
     index = {label: k for k, label in enumerate(start.labels)}
     targets = torch.tensor([index[str(label)] for label in labels])
     plan = list(batches(encoder.places(items), batch_size))
-    n_steps = n_epochs * len(plan)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _linear(step, n_steps))
+    rng = np.random.default_rng(seed)
+    order = [plan[k] for _ in range(n_epochs) for k in rng.permutation(len(plan))]
 
-    order = np.random.default_rng(seed)
-    losses = []
+    moving, stand = {**trained, **dict(encoder.network.named_buffers())}, Stand()
+    if checkpoint:
+        stand, note = checkpoint.restore(moving, optimizer)
+        if note:
+            progress(stand.n_done, len(order), note)
     _train_mode(encoder.network)
-    for epoch in range(n_epochs):
-        total = 0.0
-        for k, chosen in enumerate(order.permutation(len(plan))):
-            rows = plan[chosen]
-            logits = encoder.pool(encoder.collate([items[i] for i in rows])) @ weight.T + bias
-            loss = torch.nn.functional.cross_entropy(logits, targets[rows])
-            if not torch.isfinite(loss):
-                raise StepError(
-                    f"The loss is no longer a number in epoch {epoch + 1}, step {k + 1}.",
-                    do="lower finetune.learning_rate in the recipe",
-                )
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch publishes no type for it
-            torch.nn.utils.clip_grad_norm_(trained, 1.0)
-            optimizer.step()
-            schedule.step()
-            total += float(loss.detach()) * len(rows)
-            progress(
-                epoch * len(plan) + k + 1, n_steps, f"epoch {epoch + 1} of {n_epochs}, loss {float(loss.detach()):.3f}"
+    for step in range(stand.n_done, len(order)):
+        epoch, k = divmod(step, len(plan))
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate * _linear(step, len(order))
+        rows = order[step]
+        loss = _step(encoder, trained, optimizer, [items[i] for i in rows], targets[rows])
+        if not math.isfinite(loss):
+            raise StepError(
+                f"The loss is no longer a number in epoch {epoch + 1}, step {k + 1}.",
+                do="lower finetune.learning_rate in the recipe",
             )
-        losses.append(round(total / len(items), 6))
+        total = stand.total + loss * len(rows)
+        if k + 1 < len(plan):
+            stand = Stand(n_done=step + 1, total=total, losses=stand.losses)
+        else:
+            stand = Stand(n_done=step + 1, losses=(*stand.losses, round(total / len(items), 6)))
+        if checkpoint and (step + 1 == len(order) or checkpoint.due()):
+            checkpoint.save(moving, optimizer, stand)
+        progress(step + 1, len(order), f"epoch {epoch + 1} of {n_epochs}, loss {loss:.3f}")
     encoder.network.eval()
     return Classifier(
         encoder=encoder,
         weight=weight.detach(),
         bias=bias.detach(),
         labels=start.labels,
-        n_trained_parameters=sum(p.numel() for p in trained),
-        loss=tuple(losses),
+        n_trained_parameters=sum(p.numel() for p in trained.values()),
+        loss=stand.losses,
     )
+
+
+def _step(
+    encoder: Encoder,
+    trained: dict[str, torch.Tensor],
+    optimizer: torch.optim.Optimizer,
+    items: list[Any],
+    targets: torch.Tensor,
+) -> float:
+    """Take one step on a batch and return its mean loss."""
+    logits = encoder.pool(encoder.collate(items)) @ trained["head.weight"].T + trained["head.bias"]
+    loss = torch.nn.functional.cross_entropy(logits, targets)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]  # torch publishes no type for it
+    torch.nn.utils.clip_grad_norm_(trained.values(), 1.0)
+    optimizer.step()
+    return float(loss.detach())
 
 
 def _train_mode(network: torch.nn.Module) -> None:

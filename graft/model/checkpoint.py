@@ -1,0 +1,174 @@
+"""A checkpoint: where a training stands, in one file. A killed training goes on from it, and ends with the same bits.
+
+It is a convenience and never evidence. One that is damaged, or of another training, is not used: training starts anew then,
+and takes longer. The file, of safetensors, holds every tensor that a step changes, whatever the strategy, and says in its
+metadata which training it is of, how far that has come, and the digest of all this.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+
+from graft.records import Value, canonical_json, sha256_bytes
+
+PACKAGES = ("numpy", "pillow", "safetensors", "scikit-learn", "tokenizers", "torch", "transformers")
+"""What a training computes with."""
+MAX_SHARE = 1 / 20
+"""Share of the time that writing checkpoints may take: a large model on a slow disk gets them less often."""
+Tensors = dict[str, torch.Tensor]
+
+
+class Stand(Value):
+    """How far a training has come: steps done, the summed loss of the rows of this epoch, mean loss of each epoch before."""
+
+    n_done: int = 0
+    total: float = 0.0
+    losses: tuple[float, ...] = ()
+
+
+def training_key(facts: dict[str, Any]) -> str:
+    """Return the name of a training: the digest of what it depends on.
+
+    Args:
+        facts: data, base, settings and the version of the code, as JSON.
+
+    Returns:
+        sha256 of the facts and of what computes here: packages, number of threads, instruction set.
+    """
+    here = {
+        "packages": {name: version(name) for name in PACKAGES},
+        "threads": torch.get_num_threads(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+    }
+    return sha256_bytes(canonical_json({"facts": facts, "here": here}))
+
+
+@dataclass
+class Checkpoint:
+    """Where the checkpoint of a training lies, and when one is due.
+
+    Args:
+        path: the file, in a folder of its own.
+        key: the training's name, by ``training_key``.
+        clock: seconds since any time. It decides when a checkpoint is written, and nothing of what a training makes.
+        seconds: the time between two of them, at least.
+    """
+
+    path: Path
+    key: str
+    clock: Callable[[], float]
+    seconds: float
+    _next: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._next = self.clock() + self.seconds
+
+    def due(self) -> bool:
+        """Return whether it is time for a checkpoint."""
+        return self.clock() >= self._next
+
+    def save(self, moving: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer, stand: Stand) -> None:
+        """Write where a training stands; a crash leaves the checkpoint before or this one.
+
+        Args:
+            moving: every tensor that a step changes, by name; all that the optimizer steps are among them.
+
+        Raises:
+            OSError, SafetensorError: the disk is full or may not be written.
+        """
+        started = self.clock()
+        tensors = _tensors(moving, optimizer)
+        told = {"key": self.key, "stand": canonical_json(stand).decode()}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        for left in self.path.parent.glob(".*"):  # by a process that was killed while it wrote
+            left.unlink()
+        beside = self.path.with_name(f".{self.path.name}.new")
+        save_file(tensors, beside, metadata={**told, "sha256": _digest(tensors, told)})
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(beside, self.path)
+        ended = self.clock()
+        self._next = ended + max(self.seconds, (ended - started) / MAX_SHARE)
+
+    def restore(self, moving: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer) -> tuple[Stand, str]:
+        """Bring a training to where its checkpoint stands: tensors, optimizer and torch's random state.
+
+        Args:
+            moving: as in ``save``.
+            optimizer: one that has not stepped yet.
+
+        Returns:
+            how far the training has come, and a note for people. Without a checkpoint that is whole, of this training and of
+            these tensors, nothing is changed.
+        """
+        if not self.path.is_file():
+            return Stand(), ""
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                told = dict(file.metadata() or {})
+            if told.get("key") != self.key:
+                return Stand(), "starts anew, the checkpoint is of another training"
+            tensors = load_file(self.path)
+            if told.pop("sha256", "") != _digest(tensors, told):
+                return Stand(), "starts anew, the checkpoint is damaged"
+            stand = Stand.model_validate_json(told.get("stand", ""))
+        except (OSError, SafetensorError, ValidationError):
+            return Stand(), "starts anew, the checkpoint is damaged"
+        if not _fits(tensors, moving):
+            return Stand(), "starts anew, the checkpoint is of another network"
+        _restore(tensors, moving, optimizer)
+        return stand, f"goes on after step {stand.n_done:,}"
+
+
+def _tensors(moving: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer) -> Tensors:
+    """Return what a file holds: ``value/NAME``, what the optimizer keeps of it as ``KIND/NAME``, and the random state."""
+    tensors = {"random/torch": torch.get_rng_state()}
+    for name, tensor in moving.items():
+        tensors[f"value/{name}"] = tensor
+        tensors |= {f"{kind}/{name}": value for kind, value in optimizer.state.get(tensor, {}).items()}
+    return {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+
+
+def _digest(tensors: Tensors, told: Mapping[str, str]) -> str:
+    """Return the sha256 of what a file says and of each tensor's name, type, shape and bytes."""
+    forms = {name: [str(tensor.dtype), list(tensor.shape)] for name, tensor in tensors.items()}
+    digest = hashlib.sha256(canonical_json({"told": dict(told), "tensors": forms}))
+    for name in sorted(tensors):
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _fits(tensors: Tensors, moving: Mapping[str, torch.Tensor]) -> bool:
+    """Return whether a file holds the tensors that move, in type and shape, and nothing of others."""
+    values = {name.removeprefix("value/"): tensor for name, tensor in tensors.items() if name.startswith("value/")}
+    owners = {name.partition("/")[2] for name in tensors} - {"torch"}
+    return (
+        "random/torch" in tensors
+        and owners == set(moving) == set(values)
+        and all((t.dtype, t.shape) == (moving[name].dtype, moving[name].shape) for name, t in values.items())
+    )
+
+
+def _restore(tensors: Tensors, moving: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer) -> None:
+    """Copy a file's tensors to where they belong, in the memory layout that is there."""
+    torch.set_rng_state(tensors.pop("random/torch"))
+    with torch.no_grad():
+        for full, saved in tensors.items():
+            kind, _, name = full.partition("/")
+            owner = moving[name]
+            if kind == "value":
+                owner.copy_(saved)
+            else:  # the fused optimizer walks both in the order of memory, which need not be that of the file
+                like = owner if saved.shape == owner.shape else saved
+                optimizer.state[owner][kind] = torch.empty_like(like, dtype=saved.dtype).copy_(saved)
