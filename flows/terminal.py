@@ -7,6 +7,7 @@ import sys
 import textwrap
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -36,11 +37,27 @@ STYLES = {
 WIDTH = 80
 
 
+class _Plain(Console):
+    """A console that prints what it is given as text: names and cells in it come from files, and may hold anything."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*map(_plain, objects), **options)
+
+
+def _plain(shown: Any) -> Any:
+    """Return a text whose control characters are blanks; line breaks stay, and so does what is no text."""
+    if isinstance(shown, Text):
+        shown.plain = _plain(shown.plain)
+    elif isinstance(shown, str):
+        return "".join(c if c.isprintable() or c == "\n" else " " for c in shown)
+    return shown
+
+
 def console(*, stderr: bool = False) -> Console:
     """Return a console that is plain off a terminal, whatever the environment forces."""
     stream = sys.stderr if stderr else sys.stdout
     live = stream.isatty() and os.environ.get("TERM") != "dumb"
-    return Console(
+    return _Plain(
         file=stream,
         width=WIDTH,
         force_terminal=live,

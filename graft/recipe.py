@@ -7,25 +7,28 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from graft.errors import InputError
 from graft.records import Policy, Value, sha256_bytes
+from graft.records.plain import MAX_YAML, read_small, read_yaml
 
 NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
 """Names of recipes and datasets: they become folders, stage names and ledger paths."""
+_NUMBER = re.compile(r"[0-9]+e[0-9]+|0o[0-7]+")  # of YAML 1.2; those of YAML 1.1 too are written in quotes
+_DEVICE = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9]")
 
-
-_MAX_DEPTH = 20
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_. -]{0,99}$")]
 """A file in the dataset's folder: no path leads out of it."""
 
 
 Modality = Literal["text", "image"]
+BaseName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029`]{1,500}$")]
+"""A base: it stands in messages, model cards and pages, in one line."""
 
 
 class Data(Value):
@@ -94,6 +97,25 @@ class Validate(Value):
         description="further Great Expectations: {type, column, ..., max_fraction}"
     )
 
+    @field_validator("expectations")
+    @classmethod
+    def _asks_nobody(cls, expectations: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        if not all(ref.startswith("#") for ref in _references(expectations)):
+            raise ValueError("a $ref may name a place in the same schema only: it would be fetched")
+        return expectations
+
+
+def _references(value: Any) -> Iterator[str]:
+    """Yield every ``$ref`` in plain values: JSON schemas have them, and what one names may be an address."""
+    if isinstance(value, dict):
+        for key, inside in value.items():
+            if key in ("$ref", "$dynamicRef"):
+                yield str(inside)
+            yield from _references(inside)
+    elif isinstance(value, list | tuple):
+        for inside in value:
+            yield from _references(inside)
+
 
 class Embed(Value):
     """How texts become vectors."""
@@ -119,7 +141,7 @@ class DetectShift(Value):
 class ChooseBase(Value):
     """How candidate bases are scored before money is spent."""
 
-    bases: tuple[str, ...] = Field(
+    bases: tuple[BaseName, ...] = Field(
         description="candidates: pkg:NAME, a local folder, graft:RECIPE@champion", min_length=1
     )
     n_folds: int = Field(description="folds of the cross-validated probe", ge=2)
@@ -180,12 +202,17 @@ def check_name(name: str, kind: str) -> str:
     """Return the name if it may become a folder.
 
     Raises:
-        InputError: it has other characters than a-z, 0-9 and inner hyphens, or is longer than 63.
+        InputError: it has other characters than a-z, 0-9 and inner hyphens, is longer than 63, a number to DVC,
+            or no folder on Windows.
     """
     if not NAME.fullmatch(name):
         raise InputError(
             f"{name!r} cannot be the name of a {kind}.", do="use a-z, 0-9 and hyphens inside, 63 characters at most"
         )
+    if _NUMBER.fullmatch(name):
+        raise InputError(f"{name!r} is a number to DVC, which reads it in params.yaml.", do="begin with a letter")
+    if _DEVICE.fullmatch(name):
+        raise InputError(f"{name!r} is the name of a device on Windows.", do="choose another name")
     return name
 
 
@@ -205,7 +232,7 @@ def load_recipe(path: Path) -> tuple[Recipe, str]:
             if there
             else "graft new NAME --data FILE --text COLUMN --label COLUMN",
         )
-    content = path.read_bytes()
+    content = read_small(path, MAX_YAML)
     return parse_recipe(name, content, where=path), sha256_bytes(content)
 
 
@@ -216,13 +243,7 @@ def parse_recipe(name: str, content: str | bytes, *, where: Path | None = None) 
         InputError: the text is not plain YAML, or has an unknown, missing or wrong key.
     """
     path = where or Path(f"{name}.yaml")
-    try:
-        _check_plain(content, path)
-        plain = yaml.safe_load(content)
-    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", None)
-        at = f", line {line + 1}" if line is not None else ""
-        raise InputError(f"{path.name} is not plain YAML.", where=f"{path}{at}", do="mend that line") from error
+    plain = read_yaml(content, path)
     if not isinstance(plain, dict):
         raise InputError(
             f"{path.name} is not a recipe: it holds no keys.", where=str(path), do="docs/recipe.md explains every key"
@@ -235,25 +256,6 @@ def parse_recipe(name: str, content: str | bytes, *, where: Path | None = None) 
         return Recipe.model_validate({**plain, "name": name})
     except ValidationError as error:
         raise _explain(error, path) from error
-
-
-def _check_plain(content: str | bytes, path: Path) -> None:
-    """Raise an InputError where YAML holds an alias, or values in values beyond any recipe's.
-
-    Both are seen before anything is built: a few lines of aliases stand for more than any memory holds, and time grows with the
-    square of the depth.
-    """
-    depth = 0
-    for event in yaml.parse(content):
-        if isinstance(event, yaml.AliasEvent):
-            raise InputError(f"{path.name} uses an alias.", where=f"{path}, *{event.anchor}", do="write the value out")
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _MAX_DEPTH:
-            raise InputError(
-                f"{path.name} is nested more than {_MAX_DEPTH} deep.",
-                where=str(path),
-                do="docs/recipe.md shows a recipe",
-            )
 
 
 def _explain(error: ValidationError, path: Path) -> InputError:

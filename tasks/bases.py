@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 
 from graft.errors import InputError, TamperError
-from graft.model.bases import WEIGHTS, check_modality, describe_base, locate_base
+from graft.model.bases import WEIGHTS, check_modality, describe_base, digest_base, locate_base
 from graft.recipe import Modality
 from graft.records import Base, sha256_file
 from tasks.workspace import Workspace
 
-_CHAMPION = re.compile(r"^graft:([a-z0-9-]+)@(champion|[0-9]{4,9})$")
+_CHAMPION = re.compile(r"graft:([a-z0-9-]+)@(champion|[0-9]{4,9})")
+_NUMBER = re.compile(r"[0-9]{4,9}")
 
 
 def pin(workspace: Workspace, name: str, modality: Modality) -> Base:
@@ -31,7 +32,7 @@ def locate(workspace: Workspace, base: Base) -> Path:
     """Return the folder of a pinned base.
 
     Raises:
-        TamperError: its weights are no longer those that were pinned.
+        TamperError: its weights, or the settings and the tokenizer beside them, are no longer those that were pinned.
     """
     folder = _folder(workspace, base.id, base.revision if base.id.startswith("graft:") else "")
     found = sha256_file(folder / WEIGHTS)
@@ -41,12 +42,18 @@ def locate(workspace: Workspace, base: Base) -> Path:
             where=f"{folder / WEIGHTS}: sha256 {found}, pinned {base.sha256}",
             do="restore it, or delete data/RECIPE/inputs.json to pin the new one",
         )
+    if digest_base(folder, found) != base.folder_sha256:
+        raise TamperError(
+            f"Base {base.id} is not the one that was pinned.",
+            where=f"{folder}: a file beside {WEIGHTS} is another",
+            do="restore it, or delete data/RECIPE/inputs.json to pin the new one",
+        )
     return folder
 
 
 def _promoted(workspace: Workspace, name: str) -> str:
     """Return the number of the model that ``graft:RECIPE@champion`` means now; empty for other bases."""
-    match = _CHAMPION.match(name)
+    match = _CHAMPION.fullmatch(name)
     if not match:
         return ""
     if match[2] != "champion":
@@ -58,7 +65,13 @@ def _promoted(workspace: Workspace, name: str) -> str:
 
 
 def _folder(workspace: Workspace, name: str, number: str) -> Path:
-    match = _CHAMPION.match(name)
+    match = _CHAMPION.fullmatch(name)
     if match:
+        if not _NUMBER.fullmatch(number):
+            raise TamperError(
+                f"Base {name} is pinned to what is no promotion's number.",
+                where=number,
+                do="graft run RECIPE pins it anew once data/RECIPE/inputs.json is deleted",
+            )
         return locate_base(str(workspace.registry(match[1]) / number), root=workspace.root)
     return locate_base(name, root=workspace.root)

@@ -120,7 +120,7 @@ def _compare(
         base_folder,
         rows["content"].tolist(),
         modality=recipe.data.modality,
-        max_tokens=settings["max_tokens"],
+        max_tokens=settings.get("max_tokens", 0),
         progress=progress,
     )
     bounds = recipe.detect_shift

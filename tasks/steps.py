@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import ValidationError
-
 from graft.errors import GraftError, InputError, StepError
 from graft.recipe import Recipe
 from graft.records import RECORDS, Inputs, Record, load_record, sha256_file, write_json
@@ -79,13 +77,16 @@ def load_inputs(workspace: Workspace, recipe: str) -> Inputs:
     if not path.is_file():
         raise InputError(f"{recipe} has not been pinned.", where=str(path), do=f"graft run {recipe}")
     try:
-        return Inputs.model_validate_json(path.read_bytes())
-    except ValidationError as error:
+        pinned = Inputs.model_validate_json(path.read_bytes())
+        if pinned.recipe != recipe:
+            raise ValueError(f"it pins {pinned.recipe}")
+    except ValueError as error:  # pydantic's ValidationError is one
         raise InputError(
             f"{path.name} of {recipe} is not what a run pins.",
             where=str(path),
             do=f"delete it, then graft run {recipe}",
         ) from error
+    return pinned
 
 
 def run_step(workspace: Workspace, step: str, name: str) -> Record:

@@ -54,7 +54,9 @@ def inputs(*, champion: bool = True, n_looks: int = 4) -> r.Inputs:
     return r.Inputs(
         recipe=RECIPE, recipe_sha256=digest("recipe"),
         dataset=r.Dataset(name="support-tickets", sha256=digest("data"), files=()),
-        bases=tuple(r.Base(id=name, revision="c9745ed", sha256=digest(name), n_parameters=size, licence=licence)
+        bases=tuple(r.Base(
+                id=name, revision="c9745ed", sha256=digest(name), folder_sha256=digest(name), n_parameters=size, licence=licence
+            )
                     for name, size, licence in sizes),
         champion=live if champion else None, rolled_back=(), n_looks=n_looks, steps=dict.fromkeys(STEPS, 1),
     )  # fmt: skip

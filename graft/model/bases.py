@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import json
-import struct
+import re
 from math import prod
 from pathlib import Path
 
-import yaml
-
 from graft.errors import InputError, TamperError
+from graft.model.header import read_header
+from graft.model.plain import TEXTS, check_plain
 from graft.recipe import Modality
-from graft.records import Base, sha256_file
+from graft.records import Base, canonical_json, sha256_bytes, sha256_file
+from graft.records.plain import MAX_YAML, read_yaml
 
 WEIGHTS = "model.safetensors"
 PROCESSOR = "preprocessor_config.json"
@@ -24,7 +24,8 @@ PUBLISHED = {
     )
 }
 """Packages that carry weights, with the digest published upstream and the upstream name."""
-_MAX_HEADER = 100 * 1024 * 1024
+_FRONT_MATTER = re.compile(r"\s*---[ \t\r]*\n(.*?\n)---\s", re.DOTALL)
+_LICENCE = re.compile(r"[\w.+ ()/,:-]{1,100}", re.ASCII)
 
 
 def locate_base(name: str, *, root: Path) -> Path:
@@ -34,11 +35,11 @@ def locate_base(name: str, *, root: Path) -> Path:
         name: ``pkg:DISTRIBUTION`` (a package that carries weights) or a folder, absolute or relative to ``root``.
 
     Raises:
-        InputError: it is not there, or holds no safetensors.
+        InputError: it is not there, holds no safetensors, or something that is not plain (see ``check_plain``).
     """
     if name.startswith("pkg:"):
         folder = _package_folder(name)
-    elif ":" in name:
+    elif ":" in name or not name.isprintable():
         raise InputError(
             f"Base {name} is of a kind that Graft does not know.", do="use pkg:NAME, graft:RECIPE@champion or a folder"
         )
@@ -53,6 +54,7 @@ def locate_base(name: str, *, root: Path) -> Path:
             where=f"{folder}{', only ' + other[0] if other else ''}",
             do="convert the weights to safetensors; pickles are never loaded",
         )
+    check_plain(folder)
     return folder
 
 
@@ -110,9 +112,21 @@ def describe_base(name: str, folder: Path) -> Base:
         id=name,
         revision=revision,
         sha256=digest,
+        folder_sha256=digest_base(folder, digest),
         n_parameters=count_parameters(folder / WEIGHTS),
         licence=read_licence(folder),
     )
+
+
+def digest_base(folder: Path, weights: str) -> str:
+    """Return the digest of a base as a whole: of its weights, whose sha256 is given, and of every text beside them.
+
+    What is hidden (a clone's ``.git``) or of another kind (weights in another form) is never read, and not counted.
+    """
+    texts = (path for path in folder.rglob("*") if path.suffix in TEXTS and path.is_file())
+    names = {path.relative_to(folder).as_posix(): path for path in texts}
+    shown = {name: sha256_file(path) for name, path in names.items() if not f"/{name}".count("/.")}
+    return sha256_bytes(canonical_json({**shown, WEIGHTS: weights}))
 
 
 def count_parameters(path: Path) -> int:
@@ -121,30 +135,21 @@ def count_parameters(path: Path) -> int:
     Raises:
         TamperError: the header is not what the format allows.
     """
-    damaged = f"{path.name} is not a safetensors file: its header is damaged."
-    do = "copy the base's folder again"
-    with path.open("rb") as file:
-        size = struct.unpack("<Q", file.read(8).ljust(8, b"\0"))[0]
-        if not 2 <= size <= min(_MAX_HEADER, path.stat().st_size - 8):
-            raise TamperError(damaged, where=str(path), do=do)
-        try:
-            header = json.loads(file.read(size))
-            return sum(prod(map(int, tensor["shape"])) for key, tensor in header.items() if key != "__metadata__")
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise TamperError(damaged, where=str(path), do=do) from error
+    return sum(prod(shape) for shape in read_header(path).values())
 
 
 def read_licence(folder: Path) -> str:
-    """Return the licence that a model card names, or ``unknown``: a licence is never assumed."""
+    """Return the licence that a model card names, or ``unknown``: a licence is never assumed, and is a few words."""
     card = folder / "README.md"
     if not card.is_file():
         return "unknown"
-    parts = card.read_text(encoding="utf-8", errors="replace").split("---", 2)
-    if len(parts) < 3 or parts[0].strip():
+    with card.open("rb") as file:
+        front_matter = _FRONT_MATTER.match(file.read(MAX_YAML).decode("utf-8", errors="replace"))
+    if not front_matter:
         return "unknown"
     try:
-        front = yaml.safe_load(parts[1])
-    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError):
+        front = read_yaml(front_matter[1], card)
+    except InputError:
         return "unknown"
     licence = front.get("license") if isinstance(front, dict) else None
-    return licence if isinstance(licence, str) else "unknown"
+    return licence if isinstance(licence, str) and _LICENCE.fullmatch(licence) else "unknown"

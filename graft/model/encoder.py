@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from graft.model.image import ImageEncoder
+from graft.model.plain import check_plain
 from graft.model.text import TextEncoder
 from graft.recipe import Modality
 
@@ -69,8 +70,10 @@ def load_encoder(folder: Path, modality: Modality, *, max_tokens: int) -> Encode
         max_tokens: where texts are cut; images are not.
 
     Raises:
-        InputError: the folder holds no encoder of that modality in safetensors that transformers knows without remote code.
+        InputError: the folder holds no encoder of that modality in safetensors that transformers knows without remote code, or
+            something that is not plain (see ``check_plain``).
     """
+    check_plain(folder)
     return ImageEncoder.load(folder) if modality == "image" else TextEncoder.load(folder, max_tokens)
 
 

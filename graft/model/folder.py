@@ -7,29 +7,24 @@ kept of the training rows beside them: see ``graft.model.reference``.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+import yaml
+from pydantic import Field, ValidationError
 from safetensors.torch import load_file as load_torch
 from safetensors.torch import save_file as save_torch
 
 from graft.errors import TamperError
 from graft.model.encoder import load_encoder
 from graft.model.finetune import Classifier
-from graft.records import Base, write_atomic, write_json
+from graft.model.header import read_header
+from graft.recipe import Modality
+from graft.records import Base, Value, write_atomic, write_json
+from graft.records.plain import MAX_JSON, read_small
 
 CARD = """---
-base_model: {base}
-base_model_relation: finetune
-license: {licence}
-datasets:
-- {dataset}
-pipeline_tag: {modality}-classification
-library_name: transformers
-tags:
-- graft
----
+{front}---
 
 # {recipe}
 
@@ -39,6 +34,7 @@ Made by Graft from `{base}` (revision {revision}, weights sha256 `{base_sha256}`
 Whether it is any good, whom it serves worse, and what it was compared with stands in the records that the ledger names
 for this model; `graft audit {recipe}` checks them.
 """
+_RESTORE = "dvc checkout"
 
 
 def save_model(classifier: Classifier, folder: Path, *, card: dict[str, Any]) -> None:
@@ -48,29 +44,63 @@ def save_model(classifier: Classifier, folder: Path, *, card: dict[str, Any]) ->
     head = {"weight": classifier.weight.contiguous(), "bias": classifier.bias.contiguous()}
     save_torch(head, folder / "head.safetensors")
     write_json(folder / "graft.json", {"labels": list(classifier.labels), **classifier.encoder.settings()})
-    text = CARD.format(modality=classifier.encoder.modality, **card)
-    write_atomic(folder / "README.md", text.encode())
+    write_atomic(folder / "README.md", _card(card, classifier.encoder.modality).encode())
     for path in folder.rglob("*"):
         if path.suffix in {".bin", ".pt", ".pkl"}:
             raise TamperError("A model folder may hold safetensors only.", where=str(path))
+
+
+def _card(card: dict[str, Any], modality: Modality) -> str:
+    """Return the model card: names are quoted where YAML needs it, and none ends the code that it stands in."""
+    front = {
+        "base_model": card["base"],
+        "base_model_relation": "finetune",
+        "license": card["licence"],
+        "datasets": [card["dataset"]],
+        "pipeline_tag": f"{modality}-classification",
+        "library_name": "transformers",
+        "tags": ["graft"],
+    }
+    plain = {key: value.replace("`", "'") if isinstance(value, str) else value for key, value in card.items()}
+    return CARD.format(front=yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=10_000), **plain)
+
+
+class Settings(Value):
+    """What ``graft.json`` says."""
+
+    labels: tuple[str, ...]
+    modality: Modality = "text"
+    max_tokens: int = Field(default=0, ge=0)
+    pooling: str = ""
 
 
 def load_model(folder: Path) -> Classifier:
     """Return the classifier in a model folder.
 
     Raises:
-        TamperError: the head does not fit the labels.
+        TamperError: a file is not what is written there, or the head does not fit encoder and labels.
     """
-    settings = json.loads((folder / "graft.json").read_bytes())
-    encoder = load_encoder(folder, settings.get("modality", "text"), max_tokens=settings.get("max_tokens", 0))
-    head = load_torch(folder / "head.safetensors")
-    if head["weight"].shape[0] != len(settings["labels"]):
-        raise TamperError("The model's head has another number of classes than its labels.", where=str(folder))
+    path = folder / "head.safetensors"
+    try:
+        settings = Settings.model_validate_json(read_small(folder / "graft.json", MAX_JSON))
+    except ValidationError as error:
+        raise TamperError(
+            "graft.json is not what Graft writes.", where=str(folder / "graft.json"), do=_RESTORE
+        ) from error
+    encoder = load_encoder(folder, settings.modality, max_tokens=settings.max_tokens)
+    n = len(settings.labels)
+    if read_header(path) != {"weight": (n, encoder.dimension), "bias": (n,)}:
+        raise TamperError(
+            "The model's head has another number of classes than its labels, or of features than its encoder.",
+            where=str(path),
+            do=_RESTORE,
+        )
+    head = load_torch(path)
     return Classifier(
         encoder=encoder,
         weight=head["weight"],
         bias=head["bias"],
-        labels=tuple(settings["labels"]),
+        labels=settings.labels,
         n_trained_parameters=0,
     )
 

@@ -16,14 +16,16 @@ class Dataset(Value):
 
 
 class Base(Value):
-    """A candidate base model: where it comes from and the digest of its weights.
+    """A candidate base model: where it comes from, and what it is.
 
-    ``sha256`` is the digest of ``model.safetensors``; ``licence`` is ``unknown`` unless the base's own card names one.
+    ``sha256`` is the digest of ``model.safetensors``, ``folder_sha256`` of the list of all its files: tokenizer, settings and
+    card too. ``licence`` is ``unknown`` unless the base's own card names one.
     """
 
     id: str
     revision: str
     sha256: Sha256
+    folder_sha256: Sha256
     n_parameters: int = Field(ge=0)
     licence: str
 

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field, ValidationError
 
 from graft.errors import TamperError
+from graft.records.plain import MAX_JSON, read_small
 from graft.records.values import Check, Estimate, FileDigest, Sha256, Value
 
 Verdict = Literal["promote", "hold", "reject"]
@@ -219,18 +220,21 @@ def load_record(path: Path, step: str) -> Record:
     """Return the record of a step; a skipped step gives a plain ``Record``.
 
     Raises:
+        InputError: the file is too long to be one; it is not read.
         TamperError: the file is not such a record.
     """
-    content = path.read_bytes()
+    content = read_small(path, MAX_JSON)
     try:
         plain = Skip.model_validate_json(content)
         kind = Record if plain.status == "skipped" else RECORDS[step]
         return kind.model_validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        why = ": ".join(part for part in (".".join(map(str, first["loc"])), first["msg"]) if part)
         raise TamperError(
-            f"{path.name} is not a record of {step}: {where}: {first['msg']}.", where=str(path)
+            f"{path.name} is not a record of {step}: {why}.",
+            where=str(path),
+            do="restore it with git, or run the step again",
         ) from error
 
 

@@ -23,12 +23,17 @@ MEASURES: dict[Modality, dict[str, Callable[[Any], float]]] = {
     },
 }
 """What a row looks like from outside."""
+_INERT = str.maketrans("<>&\"'`", "\u2039\u203a\uff06\u2033\u2032\u2032")
+"""Evidently's page writes names and classes into HTML as they come, and its scripts once more: marks that mean something there
+are written with others that look like them."""
 
 
 def write_drift_page(
     reference: pd.DataFrame, current: pd.DataFrame, path: Path, *, columns: list[str], modality: Modality
 ) -> None:
     """Write Evidently's data drift report on class, what a row looks like from outside, and the sensitive columns.
+
+    No text of theirs means anything to the browser: not as HTML, and not in the page's own scripts.
 
     Args:
         reference, current: columns content, label and ``columns``.
@@ -41,7 +46,8 @@ def write_drift_page(
         from evidently import DataDefinition, Dataset, Report
         from evidently.presets import DataDriftPreset
 
-        definition = DataDefinition(categorical_columns=["label", *columns], numerical_columns=list(MEASURES[modality]))
+        named = ["label", *(column.translate(_INERT) for column in columns)]
+        definition = DataDefinition(categorical_columns=named, numerical_columns=list(MEASURES[modality]))
         sides = [
             Dataset.from_pandas(_describe(frame, columns, modality), data_definition=definition)
             for frame in (current, reference)
@@ -55,6 +61,8 @@ def write_drift_page(
 
 def _describe(frame: pd.DataFrame, columns: list[str], modality: Modality) -> pd.DataFrame:
     described = frame[["label", *columns]].astype(object).reset_index(drop=True)
+    described = described.map(lambda cell: cell.translate(_INERT) if isinstance(cell, str) else cell)
+    described.columns = described.columns.map(lambda name: name.translate(_INERT))
     for name, measure in MEASURES[modality].items():
         described[name] = [measure(content) for content in frame["content"]]
     return described

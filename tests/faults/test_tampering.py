@@ -178,6 +178,11 @@ def _swap_base(workspace: Workspace) -> None:
     weights.write_bytes(content[:-4] + bytes(4))
 
 
+def _swap_tokenizer(workspace: Workspace) -> None:
+    path = next((workspace.root / "base").glob("tokenizer.json"))
+    path.write_text(path.read_text().replace('"lowercase": true', '"lowercase": false') + "\n")
+
+
 def _add_file(workspace: Workspace) -> None:
     (workspace.root / "registry" / "grown" / "0001" / "modeling.py").write_text("print(1)")
 
@@ -205,6 +210,7 @@ TRICKS: dict[str, tuple[Callable[[Workspace], None], str]] = {
     "a pointer that leads to another model": (_point_elsewhere, "leads elsewhere"),
     "a pointer lost": (_lose_pointer, "is absent"),
     "the base's weights": (_swap_base, "not the one that was pinned"),
+    "the base's tokenizer": (_swap_tokenizer, "not the one that was pinned"),
     "a file put into a promoted model": (_add_file, "is not the one that was signed"),
     "a promoted folder that is a link": (_link_folder, "is a link"),
     "a file planted in the ledger": (_plant, "no file of it"),

@@ -48,7 +48,7 @@ def excel_rows(path: Path) -> tuple[list[str], Iterator[list[str]]]:
             n_bytes = sum(one.file_size for one in archive.infolist())
         if n_bytes > MAX_BYTES:
             raise InputError(f"{path.name} unpacks to {n_bytes:,} bytes.", where=str(path), do="save the table as CSV")
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        book = openpyxl.load_workbook(path.open("rb"), read_only=True, data_only=True)  # by path it goes by the ending
     found = {sheet.title: _rows(path, sheet) for sheet in book.worksheets}
     first = {title: next(rows, None) for title, rows in found.items()}
     titles = [title for title, row in first.items() if row is not None]

@@ -129,6 +129,9 @@ def _folder(folder: Path, dialect: Dialect | None) -> Source:
 
 
 def _tables(folder: Path, tables: list[Path], dialect: Dialect | None) -> Source:
+    for path in tables:
+        if path.resolve() != folder.resolve() / path.relative_to(folder):
+            raise InputError(f"{path.name} is reached by a link.", where=str(path), do="put what it leads to there")
     splits: Splits = {"all": (tables[0],)} if len(tables) == 1 else {}
     for path in tables if len(tables) > 1 else ():
         parents = [one.name for one in path.parents if folder in one.parents]

@@ -15,6 +15,7 @@ from graft.data.forms.raw import BATCH_BYTES, TextFile
 from graft.data.forms.read import frames
 from graft.data.forms.source import Source, Splits, in_order, split_of
 from graft.errors import InputError
+from graft.records.plain import MAX_JSON, read_small
 
 _IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 _IMAGE_BATCH = 256
@@ -51,7 +52,7 @@ def _list(value: Any) -> list[Any]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(read_small(path, MAX_JSON).decode())
         json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair is no text: a ValueError
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path.name} cannot be read.", where=str(path), do="save the dataset again") from error
@@ -66,6 +67,8 @@ def text_and_label_files(folder: Path) -> Source | None:
     for path in sorted(folder.glob("*_text.txt")):
         labels, split = path.with_name(path.name.removesuffix("_text.txt") + "_labels.txt"), split_of(path.name)
         if labels.is_file() and split is not None:
+            if path.is_symlink() or labels.is_symlink():
+                raise InputError(f"{path.name} is reached by a link.", where=str(path), do="put what it leads to there")
             found[split] = (path, labels)
     if not found:
         return None

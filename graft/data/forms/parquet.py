@@ -83,7 +83,7 @@ def class_names(schema: Any) -> ClassNames:
     try:
         features = json.loads(stored)["info"]["features"] if stored else {}
         json.dumps(features, ensure_ascii=False).encode()  # half of a surrogate pair is no text: a ValueError
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return {}  # only a courtesy of the file's writer: without it the numbers stand
     return names_in(features)
 
