@@ -33,6 +33,9 @@ def mend(workspace: Workspace, name: str) -> Mended:
     """Write the repairs of the rows that ``ingest`` wrote last into the dataset: a new version of it.
 
     Assumes: ingest has run on the dataset as it is.
+
+    Raises:
+        StepError, OSError: DVC, git or the disk refuse; the version before stays.
     """
     data = workspace.recipe(name)[0].data
     folder = workspace.dataset(data.dataset)
@@ -45,10 +48,11 @@ def mend(workspace: Workspace, name: str) -> Mended:
         ]
     n_dropped = sum(one["action"] == "drop" for one in done)
     with hold(workspace.lock(data.dataset, "dataset"), f"dataset {data.dataset}"):
-        file = ""
+        file, new = "", None
         if done:
             file = next_name(folder, "repair", "jsonl")
+            new = folder / file
             lines = (json.dumps(one, sort_keys=True, ensure_ascii=False) for one in done)
-            write_atomic(folder / file, ("\n".join(lines) + "\n").encode())
-        version = keep_version(workspace, data.dataset, f"{data.dataset}: {file}, {len(done):,} rows mended")
+            write_atomic(new, ("\n".join(lines) + "\n").encode())
+        version = keep_version(workspace, data.dataset, f"{data.dataset}: {file}, {len(done):,} rows mended", new=new)
     return Mended(data.dataset, file, len(done) - n_dropped, n_dropped, version)

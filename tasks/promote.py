@@ -29,7 +29,7 @@ from tasks.pin import finished_run
 from tasks.pointer import check_pointer, dvc_md5
 from tasks.report import REPORT
 from tasks.steps import STEPS, load_inputs
-from tasks.versions import commit, dvc, whoami
+from tasks.versions import commit, dvc, git, whoami
 from tasks.workspace import Workspace
 
 
@@ -63,6 +63,8 @@ def enact(workspace: Workspace, name: str) -> Enacted:
 def promote_by_hand(workspace: Workspace, name: str, reason: str) -> Promotion:
     """Make the last finished run's model champion against its verdict; who and why is signed into the ledger.
 
+    What a full disk or a crash cut off behind the entry is finished by the same command.
+
     Raises:
         InputError: there is no finished run with a model, or it is champion already.
     """
@@ -71,10 +73,12 @@ def promote_by_hand(workspace: Workspace, name: str, reason: str) -> Promotion:
     if run is None or run.predicate.model_id is None:
         raise InputError(f"{name} has no finished run with a model to promote.", do=f"graft run {name}")
     champion = ledger.champion(name)
-    if champion and champion.predicate.model_id == run.predicate.model_id:
-        raise InputError(f"This model is champion {champion.predicate.number} already.", do=f"graft status {name}")
-    signer = Signer(workspace.private_key)
-    promotion = _promote(workspace, ledger, signer, run, reason=reason, overrides=run.predicate.verdict != "promote")
+    promotion = champion if champion and champion.predicate.model_id == run.predicate.model_id else None
+    if promotion is None:
+        signer, overrides = Signer(workspace.private_key), run.predicate.verdict != "promote"
+        promotion = _promote(workspace, ledger, signer, run, reason=reason, overrides=overrides)
+    elif _is_published(workspace, promotion):
+        raise InputError(f"This model is champion {promotion.predicate.number} already.", do=f"graft status {name}")
     keep_model(workspace, run, promotion)
     publish(workspace, name, f"{name}: promoted by hand, {reason}")
     return promotion
@@ -83,11 +87,16 @@ def promote_by_hand(workspace: Workspace, name: str, reason: str) -> Promotion:
 def roll_back(workspace: Workspace, name: str, reason: str) -> Promotion:
     """Make the model before the champion champion again; the ledger keeps both.
 
+    A rollback that was cut off behind its entry is finished by the same command, and no second one follows it.
+
     Raises:
         InputError: there is no earlier model.
     """
     ledger = workspace.ledger()
     promotions = ledger.promotions(name)
+    if promotions and promotions[-1].predicate.action == "rollback" and not _is_published(workspace, promotions[-1]):
+        publish(workspace, name, f"{name}: rolled back to {promotions[-1].predicate.model_number}, {reason}")
+        return promotions[-1]
     earlier = [p for p in promotions if promotions and p.predicate.model_id != promotions[-1].predicate.model_id]
     if not earlier:
         raise InputError(f"{name} has no earlier champion to go back to.", do=f"graft status {name}")
@@ -227,6 +236,16 @@ def keep_model(workspace: Workspace, run: Run, promotion: Promotion) -> None:
     except GraftError:
         pointer.unlink(missing_ok=True)  # it may name what DVC could not copy
         raise
+
+
+def _is_published(workspace: Workspace, promotion: Promotion) -> bool:
+    """Return whether a promotion came to its end: its model has a pointer and, where git keeps the ledger, it is committed."""
+    named, ledger = promotion.predicate, workspace.ledger_place()
+    pointer = workspace.registry(named.recipe) / f"{named.model_number}.dvc"
+    if isinstance(ledger, Path) and ledger.is_relative_to(workspace.root):
+        entry = ledger / "promotions" / named.recipe / f"{named.number}.json"
+        return pointer.is_file() and not git(workspace.root, "status", "--porcelain", "--", str(entry))
+    return pointer.is_file()
 
 
 def publish(workspace: Workspace, name: str, message: str) -> None:

@@ -30,8 +30,11 @@ class RecipeStatus:
 def status(workspace: Workspace, name: str) -> RecipeStatus:
     """Return a recipe's status."""
     ledger = workspace.ledger()
-    champion, runs = ledger.champion(name), sorted((run.predicate.finished_at, run.entry) for run in ledger.runs(name))
-    last = ledger.run(name, runs[-1][1]).predicate if runs else None
+    champion = ledger.champion(name)
+    runs = [(run.predicate.finished_at, run.entry, run.predicate.previous) for run in ledger.runs(name)]
+    named = {entry for *_, previous in runs for entry in previous}
+    newest = max(((at, entry) for at, entry, _ in runs if entry not in named), default=None)  # times alone may be equal
+    last = ledger.run(name, newest[1]).predicate if newest else None
     alarms = []
     for path in sorted(workspace.monitor(name).glob("*/record.json")):
         record = MonitorRecord.model_validate_json(path.read_bytes())

@@ -71,8 +71,7 @@ def bring(source: Path, folder: Path, *, dialect: Dialect | None = None, role: s
                 _copy(found, split, written[name][0])
             else:
                 _write(found, split, written[name][0], source.name, column)
-        for temporary, target in written.values():
-            os.replace(temporary, target)
+        _put([*written.values()])
         _sync_folder(folder)
     finally:
         for temporary, _ in written.values():
@@ -116,6 +115,19 @@ def _temporary(target: Path) -> Path:
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     os.close(handle)
     return Path(name)
+
+
+def _put(written: list[tuple[Path, Path]]) -> None:
+    """Give finished files their names: all of them or, where one is refused, none."""
+    done: list[Path] = []
+    try:
+        for temporary, target in written:
+            os.replace(temporary, target)
+            done.append(target)
+    except OSError:
+        for target in done:
+            target.unlink()
+        raise
 
 
 def _copy(found: Source, split: str, temporary: Path) -> None:

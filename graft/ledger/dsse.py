@@ -141,7 +141,9 @@ class Keyring:
             one_form = _envelope(payload, keyid, signature) == content
             low = decode_dss_signature(signature)[1] <= _ORDER // 2
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise TamperError("A ledger entry is not a DSSE envelope.", where=where) from error
+            raise TamperError(
+                "A ledger entry is not a DSSE envelope.", where=where, do="restore it with git"
+            ) from error
         if kind != PAYLOAD_TYPE:
             raise TamperError("A ledger entry is of an unknown type.", where=where)
         if keyid not in self._keys:

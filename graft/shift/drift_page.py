@@ -14,6 +14,7 @@ import pandas as pd
 
 from graft import pictures
 from graft.recipe import Modality
+from graft.records import part
 
 MEASURES: dict[Modality, dict[str, Callable[[Any], float]]] = {
     "text": {"n_chars": len, "n_words": lambda text: len(text.split())},
@@ -54,9 +55,9 @@ def write_drift_page(
         ]
         result = Report([DataDriftPreset()], include_tests=True).run(*sides)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.part")
-        result.save_html(str(temporary))
-        temporary.rename(path)
+        with part(path.parent, path.name) as temporary:
+            result.save_html(str(temporary))
+            temporary.rename(path)
 
 
 def _describe(frame: pd.DataFrame, columns: list[str], modality: Modality) -> pd.DataFrame:

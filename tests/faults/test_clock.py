@@ -1,0 +1,103 @@
+"""A clock that jumps back a day: order comes from numbers and from what names what, and nothing raises a false alarm."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from flows.audit import audit_chain
+from graft.errors import InputError
+from graft.records import DecisionRecord
+from tasks.add import add
+from tasks.audit import audit
+from tasks.monitor import monitor
+from tasks.nothing import nothing_to_do
+from tasks.pin import pin
+from tasks.promote import promote_by_hand, roll_back
+from tasks.status import status
+from tasks.workspace import Workspace
+from tests.faults.desk import Desk
+from tests.faults.shelf import rows, train
+
+pytest_plugins = ("tests.faults.shelf",)
+READERS = ("tasks.promote", "tasks.steps", "tasks.locks", "flows.status", "flows.terminal")
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        clock = self
+        self.now = datetime.now(UTC).replace(microsecond=0)
+
+        class Set(datetime):
+            @classmethod
+            def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+                return clock.now
+
+        for module in READERS:
+            monkeypatch.setattr(f"{module}.datetime", Set)
+
+    def jump(self, **by: int) -> None:
+        self.now += timedelta(**by)
+
+
+def test_after_a_jump_back_champions_runs_and_batches_stand_in_their_order(
+    promoted: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Run, promote, roll back and look at a batch a day before the first champion was made: all is as in a clock that goes on."""
+    clock = Clock(monkeypatch)
+    first = promoted.ledger().champion("known")
+    assert first is not None
+    entries = []
+    for seed, hours in ((1, -24), (2, -1)):
+        clock.jump(hours=hours)
+        (tmp_path / "more.csv").write_bytes(rows(40, seed))
+        add(promoted, "known", tmp_path / "more.csv")
+        decision = train(promoted, "known")
+        entries.append(promote_by_hand(promoted, "known", f"more rows, {seed}").entry)
+        state = status(promoted, "known")
+        assert state.champion == f"{seed + 1:04d}"
+        assert isinstance(decision, DecisionRecord)
+        assert state.last_headline == decision.headline
+        pin(promoted, "known")
+        assert "were run on" in nothing_to_do(promoted, "known")
+    clock.jump(hours=-1)
+    assert roll_back(promoted, "known", "it was better").predicate.model_number == "0002"
+
+    promotions = promoted.ledger().promotions("known")
+    assert [p.predicate.number for p in promotions] == ["0001", "0002", "0003", "0004"]
+    assert [p.entry for p in promotions[1:3]] == entries
+    times = [p.predicate.at for p in promotions]
+    assert times == sorted(times)
+    assert times[0] == first.predicate.at, "no promotion before the clock jumped may have changed"
+
+    (tmp_path / "batch.csv").write_bytes(rows(60, 9))
+    assert monitor(promoted, "known", tmp_path / "batch.csv").champion == "0004"
+    assert audit(promoted, "known").verdict == "intact"
+    assert audit(promoted, "known", at=times[-1]).number == "0004"
+    day_before = f"{datetime.fromisoformat(times[0]) - timedelta(days=1):%Y-%m-%d}"
+    with pytest.raises(InputError, match="had no champion"):
+        audit_chain(promoted, "known", at=day_before, show=False)
+    said = Desk(promoted.root, capsys).must("status")
+    assert "0004" in said
+
+
+@pytest.mark.slow
+def test_the_run_shown_last_is_the_one_that_names_the_others(
+    promoted: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With five runs of one second, as after a jump back, status shows each time the one that was made last."""
+    Clock(monkeypatch).jump(days=-1)
+    recipe = promoted.recipe_path("known")
+    open_gate = recipe.read_text()
+    closed_gate = open_gate.replace("min_rows_per_class: 5", "min_rows_per_class: 5000")
+    for k in range(4):
+        recipe.write_text(f"{open_gate if k % 2 else closed_gate}# {k}\n")
+        decision = train(promoted, "known")
+        assert isinstance(decision, DecisionRecord)
+        assert ("Nothing was trained" in decision.headline) == (k % 2 == 0)
+        assert status(promoted, "known").last_headline == decision.headline
+    assert len({run.predicate.finished_at for run in promoted.ledger().runs("known")}) == 1

@@ -1,0 +1,352 @@
+"""A disk that fills while a run, a promotion or a batch is at work; one that may only be read; permissions that were lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from flows.cli import _from_disk
+from graft.errors import GraftError, StepError
+from graft.records import PART, load_record, sweep
+from tasks.add import add
+from tasks.audit import audit
+from tasks.heal import heal
+from tasks.init import init
+from tasks.mend import mend
+from tasks.pin import pin
+from tasks.promote import enact, promote_by_hand
+from tasks.render import render_run
+from tasks.steps import STEPS, run_step
+from tasks.versions import dvc, environment
+from tasks.workspace import Workspace
+from tests.faults.desk import Desk, table, tree, unchanged
+from tests.faults.shelf import new, rows, train
+
+pytest_plugins = ("tests.faults.shelf",)
+Disk = Callable[[Path, int], Workspace]
+OTHER = 65534
+CODE = "from flows.cli import main; main()"
+BATCH = "batch.csv"
+FULL = ("The disk is full.", "No space left on device", "No possible cache link types")
+"""How Graft, git and DVC say it."""
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    """Copy a workspace to a disk of its own with so many bytes of room besides."""
+    mounted = []
+
+    def make(source: Path, n_free: int) -> Workspace:
+        place = tmp_path / f"disk-{len(mounted)}"
+        place.mkdir()
+        size = sum(4096 + path.lstat().st_size for path in source.rglob("*")) + n_free
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
+        if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("no tmpfs can be mounted here")
+        mounted.append(place)
+        shutil.copytree(source, place / "workspace", symlinks=True)
+        return Workspace(place / "workspace")
+
+    yield make
+    for place in mounted:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+class Ballast:
+    """A file that leaves so many bytes of a workspace's disk."""
+
+    def __init__(self, workspace: Workspace, n_free: int) -> None:
+        self.path = workspace.root.parent / "ballast"
+        free = shutil.disk_usage(workspace.root).free
+        self.path.write_bytes(bytes(max(0, free - n_free)))
+
+    def away(self) -> None:
+        self.path.unlink()
+
+
+def untrained(folder: Path, base: Path, seed: int = 0) -> Workspace:
+    """A workspace with the recipe ``known`` that has never been run."""
+    workspace, _ = init(folder / "workspace")
+    (folder / "rows.csv").write_bytes(rows(160, seed))
+    new(workspace, "known", folder / "rows.csv", str(base))
+    return workspace
+
+
+def go(workspace: Workspace, *, pages: bool = False) -> None:
+    """Do what a run does, stage by stage, and promote."""
+    heal(workspace, "known")
+    pin(workspace, "known")
+    for step in STEPS:
+        if not workspace.record("known", step).is_file() or not _is_kept(workspace, step):
+            run_step(workspace, step, "known")
+            dvc(workspace.root, "commit", "--force", f"{step}@known")
+    enact(workspace, "known")
+    if workspace.ledger().champion("known") is None:
+        promote_by_hand(workspace, "known", "it will do")
+    if pages:
+        render_run(workspace, "known")
+
+
+def _is_kept(workspace: Workspace, step: str) -> bool:
+    lock = workspace.root / "dvc.lock"
+    return lock.is_file() and f"  {step}@known:" in lock.read_text()
+
+
+def digests(workspace: Workspace) -> dict[str, str]:
+    """Return what must be the same however often a run was cut off."""
+    (run,) = workspace.ledger().runs("known")
+    return {**run.predicate.records, "model": str(run.predicate.model_id)}
+
+
+def whole(workspace: Workspace) -> None:
+    """Check that nothing half-written lies there under its own name, or at all."""
+    for step in STEPS:
+        if workspace.record("known", step).is_file():
+            load_record(workspace.record("known", step), step)
+    assert len(list(workspace.ledger().runs("known"))) <= 1
+    workspace.ledger().promotions("known")
+    assert not list(workspace.root.rglob(f".*{PART}"))
+    assert not list((workspace.root / ".dvc" / "cache").rglob(".*.tmp"))
+
+
+def said(error: BaseException) -> str:
+    """Return the sentence that the command line would print."""
+    return str(_from_disk(error) if isinstance(error, OSError) else error)
+
+
+def _fills(workspace: Workspace, n_free: int, meant: dict[str, str], *, pages: bool = False) -> str:
+    """Run with so much room: it ends in one sentence or goes through; with room again, it ends as an undisturbed run does."""
+    ballast = Ballast(workspace, n_free)
+    met = ""
+    try:
+        go(workspace, pages=pages)
+    except (GraftError, OSError) as error:
+        met = said(error)
+        assert any(words in met for words in FULL), met
+        sweep(workspace.root / "pages")  # as the next run does: Evidently writes its page itself
+        whole(workspace)
+    ballast.away()
+    go(workspace, pages=pages)
+    whole(workspace)
+    assert digests(workspace) == meant
+    assert audit(workspace, "known").verdict == "intact"
+    return met
+
+
+@pytest.fixture(scope="session")
+def meant(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> tuple[Path, dict[str, str], int]:
+    """A workspace before its first run, what an undisturbed run makes of it, and how many bytes that takes."""
+    folder = tmp_path_factory.mktemp("meant")
+    workspace = untrained(folder, tiny_base)
+    shutil.copytree(workspace.root, folder / "before", symlinks=True)
+    before = sum(path.lstat().st_size for path in workspace.root.rglob("*"))
+    go(workspace)
+    after = sum(path.lstat().st_size + 2048 for path in workspace.root.rglob("*") if path.is_file())
+    return folder / "before", digests(workspace), after - before
+
+
+def test_a_disk_that_fills_during_a_run(disk: Disk, meant: tuple[Path, dict[str, str], int]) -> None:
+    """Amid the steps: one sentence, nothing half, and the same digests after the rerun."""
+    source, digests_, size = meant
+    met = [_fills(disk(source, 2 * size + 8 * 2**20), int(share * size), digests_) for share in (0.3,)]
+    assert all(met), "no point was small enough"
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_anywhere_in_a_run(disk: Disk, meant: tuple[Path, dict[str, str], int]) -> None:
+    """Eight points between no room and just enough."""
+    source, digests_, size = meant
+    met = [_fills(disk(source, 2 * size + 8 * 2**20), int(k / 8 * size), digests_, pages=k > 6) for k in range(8)]
+    assert sum(bool(one) for one in met) >= 4
+
+
+def test_a_disk_without_room_for_a_change_of_champion_or_a_batch(
+    disk: Disk,
+    promoted_once: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """promote, rollback, monitor: one sentence, nothing changed, and with room again they go through."""
+    workspace = disk(promoted_once, 12 * 2**20)
+    (tmp_path / "more.csv").write_bytes(rows(40, 1))
+    (tmp_path / BATCH).write_bytes(rows(60, 9))
+    add(workspace, "known", tmp_path / "more.csv")
+    train(workspace, "known")
+    desk = Desk(workspace.root, capsys)
+    for command in (
+        ("promote", "known", "--reason", "more rows"),
+        ("rollback", "known", "--reason", "it was better"),
+        ("monitor", "known", tmp_path / BATCH),
+    ):
+        ballast = Ballast(workspace, 0)
+        desk.refuses(*command, words=("The disk is full.", "make room"), exit_code=1)
+        ballast.away()
+        desk.must(*command)
+    assert audit(workspace, "known").verdict == "intact"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["promote", "rollback"])
+def test_a_change_of_champion_that_was_cut_off_is_finished_by_the_same_command(
+    disk: Disk,
+    promoted_once: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+) -> None:
+    """Where the entry was signed and the folder or the commit found no room, the same command makes them, and no second entry."""
+    (tmp_path / "more.csv").write_bytes(rows(40, 1))
+    grown = Workspace(shutil.copytree(promoted_once, tmp_path / "grown", symlinks=True))
+    add(grown, "known", tmp_path / "more.csv")
+    train(grown, "known")
+    if command == "rollback":
+        promote_by_hand(grown, "known", "more rows")
+    n_before, cut_off = len(grown.ledger().promotions("known")), 0
+    for n_free in (12_000, 24_000, 36_000, 60_000, 150_000, 300_000):
+        workspace = disk(grown.root, 4 * 2**20)
+        desk = Desk(workspace.root, capsys)
+        ballast = Ballast(workspace, n_free)
+        met = desk.run(command, "known", "--reason", "so it is")
+        ballast.away()
+        if met.exit_code:
+            assert "error: " in met.err
+            cut_off += len(workspace.ledger().promotions("known")) > n_before
+            desk.must(command, "known", "--reason", "so it is")
+        assert len(workspace.ledger().promotions("known")) == n_before + 1
+        assert audit(workspace, "known").verdict == "intact"
+    assert cut_off, "no point lay behind the entry"
+
+
+def test_a_repair_that_found_no_room_is_taken_away_and_made_again(disk: Disk, tiny_base: Path, tmp_path: Path) -> None:
+    """Where DVC finds no room for the dataset with its repair, the version before stays; with room, the same file comes."""
+    damaged = "caf\u00c3\u00a9 " * 2000
+    lines = [(f"m{k}", f"{damaged}{k}", "card" if k % 2 else "parcel") for k in range(24)]
+    (tmp_path / "odd.csv").write_bytes(table(lines))
+    made, _ = init(tmp_path / "workspace")
+    new(made, "odd", tmp_path / "odd.csv", str(tiny_base))
+    pin(made, "odd")
+    run_step(made, "ingest", "odd")
+    undisturbed = Workspace(shutil.copytree(made.root, tmp_path / "copy", symlinks=True))
+    wanted = mend(undisturbed, "odd")
+    assert wanted.file
+    workspace = disk(made.root, 4 * 2**20)
+    size = (undisturbed.dataset("odd") / wanted.file).stat().st_size
+    for n_free in (size // 2, int(1.2 * size)):
+        ballast = Ballast(workspace, n_free)
+        with unchanged(workspace.root), pytest.raises((StepError, OSError)) as caught:
+            mend(workspace, "odd")
+        assert "The disk is full." in said(caught.value)
+        ballast.away()
+    assert mend(workspace, "odd") == wanted
+
+
+COMMANDS = {
+    "run": ("run", "known"),
+    "add": ("add", "known", "more.csv"),
+    "new": ("new", "fresh", "--data", "more.csv", "--text", "text", "--label", "label"),
+    "validate": ("validate", "known", "--fix"),
+    "promote": ("promote", "known", "--reason", "because"),
+    "rollback": ("rollback", "known", "--reason", "because"),
+    "monitor": ("monitor", "known", "more.csv"),
+    "fetch": ("fetch", "known"),
+    "gc": ("gc", "--yes"),
+}
+
+
+def _second(folder: Path, once: Path) -> Path:
+    """Return a copy of a workspace with a finished candidate, and a file of rows beside it."""
+    workspace = Workspace(shutil.copytree(once, folder / "with-candidate", symlinks=True))
+    (folder / "more.csv").write_bytes(rows(40, 1))
+    add(workspace, "known", folder / "more.csv")
+    train(workspace, "known")
+    promote_by_hand(workspace, "known", "more rows")
+    (folder / "more.csv").write_bytes(rows(40, 2))
+    add(workspace, "known", folder / "more.csv")
+    train(workspace, "known")
+    (folder / "more.csv").write_bytes(rows(40, 3))
+    return workspace.root
+
+
+def _arguments(name: str, folder: Path) -> list[str]:
+    return [str(folder / "more.csv") if part == "more.csv" else part for part in COMMANDS[name]]
+
+
+def test_a_disk_that_may_only_be_read(
+    disk: Disk,
+    promoted_once: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Every command that writes says so in one sentence, and changes nothing; status and gc still answer."""
+    workspace = disk(_second(tmp_path, promoted_once), 2**20)
+    subprocess.run(["mount", "-o", "remount,ro", str(workspace.root.parent)], check=True)
+    desk = Desk(workspace.root, capsys)
+    for name in COMMANDS:
+        words = ("The disk may only be read.", "mount it for writing")
+        desk.refuses(*_arguments(name, tmp_path), words=words, exit_code=1)
+    desk.must("status")
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "the whole workspace",
+        *(pytest.param(part, marks=pytest.mark.slow) for part in ("ledger", ".dvc/cache", "registry")),
+    ],
+)
+def test_permissions_that_were_lost(promoted_once: Path, tmp_path_factory: pytest.TempPathFactory, lost: str) -> None:
+    """Another user, to whom the workspace or a part of it does not belong: one sentence, exit 1, nothing changed."""
+    folder = tmp_path_factory.mktemp("other")
+    workspace = _second(folder, promoted_once)
+    for place in [*reversed(folder.parents[:3]), folder]:
+        place.chmod(place.stat().st_mode | 0o055)
+    if lost != "the whole workspace":
+        subprocess.run(["chown", "-R", f"{OTHER}:{OTHER}", str(workspace)], check=True)
+        subprocess.run(["chown", "-R", "0:0", str(workspace / lost)], check=True)
+    before = tree(workspace)
+    done = _as_other(folder, workspace, ["status"])
+    if done is None or (done.returncode and "Traceback" in done.stderr):
+        pytest.skip("no command can be run as another user here")
+    for name in ("promote",) if lost != "the whole workspace" else ("promote", "add", "monitor"):
+        done = _as_other(folder, workspace, _arguments(name, folder))
+        assert done is not None
+        assert done.returncode == 1, (name, done.stdout, done.stderr)
+        lines = done.stderr.splitlines()
+        assert lines[0].startswith("error: "), done.stderr
+        assert "Traceback" not in done.stderr
+        assert "may not be used" in lines[0] or "ermission denied" in done.stderr, done.stderr
+    if lost == "the whole workspace":
+        assert tree(workspace) == before
+
+
+def _as_other(folder: Path, workspace: Path, arguments: list[str]) -> subprocess.CompletedProcess[str] | None:
+    """Run a command as somebody else; None where that cannot be done."""
+    if os.geteuid() != 0 or shutil.which("setpriv") is None:
+        return None
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    shutil.chown(home, OTHER, OTHER)
+    variables = environment() | {
+        "HOME": str(home),
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "safe.directory",
+        "GIT_CONFIG_VALUE_0": "*",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    command = [
+        "setpriv",
+        f"--reuid={OTHER}",
+        f"--regid={OTHER}",
+        "--clear-groups",
+        sys.executable,
+        "-c",
+        CODE,
+        *arguments,
+    ]
+    return subprocess.run(command, cwd=workspace, env=variables, capture_output=True, text=True, check=False)
