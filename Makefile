@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test slow lint setup clean
+.PHONY: demo test slow long lint setup clean
 
 demo: $(READY)
 	@$(BIN)/graft demo
@@ -18,6 +18,9 @@ test: $(READY)
 
 slow: $(READY)
 	@$(BIN)/python -m pytest -q -m slow
+
+long: $(READY)
+	@$(BIN)/python -m pytest -q -m long
 
 lint: $(READY)
 	@$(BIN)/ruff check .

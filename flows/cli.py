@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from flows import cli_data
+from flows import cli_data, cli_keep
 from flows.cli_data import AsJson, Name, here, print_json
 from graft import __version__
 from graft.errors import GraftError, InputError, StepError
@@ -34,6 +34,9 @@ _REFUSED = {
     errno.EACCES: ("A file or folder may not be used.", "look at its permissions: ls -ld"),
     errno.EPERM: ("A file or folder may not be used.", "look at its permissions: ls -ld"),
     errno.EIO: ("The disk cannot be read.", "copy the file again; look after the disk"),
+    errno.ELOOP: ("A link leads to itself.", "take it away, or put the file itself there"),
+    errno.EISDIR: ("A folder lies where a file belongs.", "take it away"),
+    errno.ENOTDIR: ("A file lies where a folder belongs.", "take it away"),
     errno.ENAMETOOLONG: ("A file's name is too long.", "give a shorter path"),
 }
 """What the operating system refuses for reasons that a person can mend, and how."""
@@ -121,7 +124,7 @@ def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="new folder,
         out.print(line)
 
 
-for command in (cli_data.look, cli_data.new, cli_data.add, cli_data.validate):
+for command in (cli_data.look, cli_data.new, cli_data.add, cli_data.validate, cli_keep.fetch, cli_keep.gc):
     app.command()(command)
 
 
@@ -130,11 +133,12 @@ def run(
     recipe: Name,
     as_json: AsJson = False,
     strict: Annotated[bool, typer.Option("--strict", help="exit 4 unless promoted")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="wait while another process runs this recipe")] = False,
 ) -> None:
     """Pin, validate, embed, fine-tune, compare, decide and promote, once."""
     from flows.run import run_recipe
 
-    facts = run_recipe(here(), recipe, show=not as_json)
+    facts = run_recipe(here(), recipe, show=not as_json, wait=wait)
     if as_json:
         print_json(facts)
     if strict and facts["verdict"] != "promote":
@@ -217,8 +221,10 @@ def step(
     recipe: Name,
 ) -> None:
     """Run one step of a pinned run in this process: what the stages of dvc.yaml call."""
+    from tasks.mortal import STARTED_BY, end_with
     from tasks.steps import run_step
 
+    end_with(int(os.environ.get(STARTED_BY, os.getppid())))
     try:
         record = run_step(here(), step, recipe)
     except GraftError as error:
@@ -228,6 +234,10 @@ def step(
         print(f"{_from_disk(error)}\n  kind   StepError", file=sys.stderr)  # noqa: T201 - read by the flow
         raise typer.Exit(StepError.exit_code) from error
     typer.echo(f"{record.step}: {record.because or record.summary}")
+    if "DVC_STAGE" in os.environ:
+        # The work is on the disk. Threads of native libraries still run: one aborted an interpreter that ended around it.
+        sys.stdout.flush()
+        os._exit(0)
 
 
 def _said(reason: str) -> str:

@@ -16,11 +16,13 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.states import Completed, State
 
 from flows.events import listeners
+from flows.server import close_dead_runs
 from flows.words import outcome
 from graft.errors import BusyError
 from graft.records import DecisionRecord, Record, load_record
 from tasks.audit import audit
-from tasks.locks import hold
+from tasks.heal import heal
+from tasks.locks import hold, is_mine
 from tasks.nothing import nothing_to_do
 from tasks.pin import pin
 from tasks.promote import enact
@@ -51,17 +53,26 @@ def worth_retrying(_task: Any, _run: Any, state: State[Any]) -> bool:
 def retrain(recipe: str, workspace: str = ".") -> State[Any]:
     """Run a recipe once. Completed whatever the verdict is; failed only where a step could not finish."""
     here = Workspace.find(Path(workspace))
-    with hold(here.lock(recipe, "run"), recipe):
-        pin_inputs(here, recipe)
-        because = nothing_to_do(here, recipe)
-        if because:
-            return Completed(message=because)
-        records = {step: stage(step)(here, recipe) for step in STEPS}
-        decision = records["decide"]
-        promoted = promote(here, recipe)
-        draw_pages(here, recipe)
-        publish_verdict(here, recipe, records, promoted)
-        return Completed(message=f"{verdict_word(decision)}: {headline(decision)}")
+    lock = here.lock(recipe, "run")
+    if is_mine(lock):  # ``graft run`` holds it, has healed, and knows that there is something to do
+        return go_through(here, recipe)
+    with hold(lock, recipe, mends=True) as was_cut_off:
+        heal(here, recipe)
+        pin(here, recipe)
+        because = "" if was_cut_off else nothing_to_do(here, recipe)
+        return Completed(message=because) if because else go_through(here, recipe)
+
+
+def go_through(here: Workspace, recipe: str) -> State[Any]:
+    """Pin, make each stage, enact, draw. Whatever was done before is not done again."""
+    close_dead_runs()
+    pin_inputs(here, recipe)
+    records = {step: stage(step)(here, recipe) for step in STEPS}
+    decision = records["decide"]
+    promoted = promote(here, recipe)
+    draw_pages(here, recipe)
+    publish_verdict(here, recipe, records, promoted)
+    return Completed(message=f"{verdict_word(decision)}: {headline(decision)}")
 
 
 @task(name="pin", task_run_name="pin", persist_result=False)

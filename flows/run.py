@@ -2,65 +2,85 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
 from flows.terminal import Watcher, console, headline_lines, next_lines, verdict_lines
 from graft.errors import GraftError, StepError
-from graft.records import DecisionRecord, load_record
+from graft.records import DecisionRecord, Inputs, load_record
+from tasks.heal import heal
 from tasks.locks import hold
 from tasks.nothing import nothing_to_do
 from tasks.pin import pin
 from tasks.workspace import Workspace
 
 
-def run_recipe(workspace: Workspace, name: str, *, show: bool = True, title: bool = True) -> dict[str, Any]:
+def run_recipe(
+    workspace: Workspace, name: str, *, show: bool = True, title: bool = True, wait: bool = False
+) -> dict[str, Any]:
     """Run a recipe once and return the facts; show them unless asked not to.
 
+    The recipe is held from the first look to the last page. A run that was cut off before is gone through to its end.
+
     Raises:
+        BusyError: another process runs this recipe, and ``wait`` is not asked for.
         GraftError: a step could not finish, or its input is wrong.
     """
     workspace.recipe(name)
-    with hold(workspace.lock(name, "run"), name):
+    lock, wait_for = workspace.lock(name, "run"), _say_who if wait else None
+    held = hold(lock, name, wait=wait_for, do=f"graft run {name} --wait    waits for it", mends=True)
+    with held as was_cut_off:
+        heal(workspace, name)
         inputs = pin(workspace, name)
-        because = nothing_to_do(workspace, name)
-    out = console()
-    if show and title:
-        out.print(f"{name}  {datetime.now(UTC):%Y-%m-%d %H:%M} UTC", style="bold")
-        champion = workspace.ledger().champion(name)
-        number = champion.predicate.number if champion else "none yet"
-        out.print(f"data {inputs.dataset.name} sha256:{inputs.dataset.sha256[:12]}  champion {number}")
-        out.print()
-    if because:
-        if show:
-            for line in headline_lines("NOTHING TO DO", because):
-                out.print(line)
-            if title:
-                for line in next_lines((f"graft status {name}", "champion and alarms")):
-                    out.print(line)
-        return _facts(workspace, name, did=False, because=because)
-    _run_flow(workspace, name, watched=show)
+        because = "" if was_cut_off else nothing_to_do(workspace, name)
+        if show and title:
+            _show_begin(workspace, inputs)
+        if because:
+            if show:
+                _show_nothing(name, because, guide=title)
+            return _facts(workspace, name, did=False, because=because)
+        _run_flow(workspace, name, watched=show)
     facts = _facts(workspace, name, did=True, because="")
     if show:
         _show_end(workspace, name, guide=title)
     return facts
 
 
+def _say_who(holder: str) -> None:
+    print(f"waiting for {holder}", file=sys.stderr, flush=True)  # noqa: T201 - not among the facts
+
+
+def _show_begin(workspace: Workspace, inputs: Inputs) -> None:
+    out = console()
+    out.print(f"{inputs.recipe}  {datetime.now(UTC):%Y-%m-%d %H:%M} UTC", style="bold")
+    champion = workspace.ledger().champion(inputs.recipe)
+    number = champion.predicate.number if champion else "none yet"
+    out.print(f"data {inputs.dataset.name} sha256:{inputs.dataset.sha256[:12]}  champion {number}")
+    out.print()
+
+
+def _show_nothing(name: str, because: str, *, guide: bool) -> None:
+    out = console()
+    for line in headline_lines("NOTHING TO DO", because):
+        out.print(line)
+    if guide:
+        for line in next_lines((f"graft status {name}", "champion and alarms")):
+            out.print(line)
+
+
 def _run_flow(workspace: Workspace, name: str, *, watched: bool) -> None:
-    """Run the flow in this process, against the server that Prefect is set to, or an ephemeral one."""
+    """Run the flow in this process, against the server that Prefect is set to, or one for this run."""
     if watched and console().is_terminal:
         console().print("  starting Prefect ...", style="dim", end="\r")
     from flows.events import listening
     from flows.retrain import retrain
-
-    _check_server()
+    from flows.server import prefect_server
 
     watcher = Watcher()
     try:
-        if watched:
-            with listening(watcher):
-                state = retrain(recipe=name, workspace=str(workspace.root), return_state=True)
-        else:
+        with prefect_server(), listening(watcher) if watched else nullcontext():
             state = retrain(recipe=name, workspace=str(workspace.root), return_state=True)
     finally:
         watcher.close()
@@ -71,20 +91,6 @@ def _run_flow(workspace: Workspace, name: str, *, watched: bool) -> None:
         raise StepError("The flow did not finish.", where=str(state.message)) from (
             error if isinstance(error, Exception) else None
         )
-
-
-def _check_server() -> None:
-    """Check that the Prefect server that is set, if one is, answers; without one, Prefect starts its own for the run."""
-    from prefect.client.orchestration import get_client
-    from prefect.settings import PREFECT_API_URL
-
-    if url := PREFECT_API_URL.value():
-        with get_client(sync_client=True) as client:
-            failure = client.api_healthcheck()
-        if failure:
-            raise StepError(
-                "The Prefect server does not answer.", where=url, do="prefect server start, or unset PREFECT_API_URL"
-            )
 
 
 def _decision(workspace: Workspace, name: str) -> DecisionRecord:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from flows.terminal import STYLES, WIDTH, Watcher, check_lines, console, headline_lines, next_lines, shorten
 from graft.records import DatasetRecord, Finding, ValidationRecord, load_record
+from tasks.heal import heal
 from tasks.locks import hold
 from tasks.mend import Mended, mend
 from tasks.pin import pin
@@ -47,6 +48,7 @@ def _look(workspace: Workspace, name: str, *, show: bool) -> tuple[DatasetRecord
     watcher = Watcher()
     found = []
     with hold(workspace.lock(name, "run"), name):
+        heal(workspace, name)
         pin(workspace, name)
         try:
             for step in STEPS:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -13,7 +11,7 @@ from typing import Any
 from graft.data import Part, bring, check_ids, columns_of, next_name, parts_of, read_batches, schema_drift
 from graft.errors import GraftError, InputError
 from graft.recipe import Data
-from graft.records import digest_folder, sha256_file, write_atomic
+from graft.records import digest_folder, part, sha256_file, write_atomic
 from tasks.locks import hold
 from tasks.versions import commit, dvc
 from tasks.workspace import Workspace
@@ -58,26 +56,35 @@ def add(workspace: Workspace, name: str, source: Path) -> Added:
         n_rows = sum(len(batch) for batch in read_batches(path))
         digest = sha256_file(path)
         same = next((p.name for p in sorted(folder.iterdir()) if sha256_file(p) == digest), None)
-        pointer = folder.with_name(f"{data.dataset}.dvc")
-        before = pointer.read_bytes()
         drift = [] if same else _examine(folder, path, data, source)
         file = same or next_name(folder, "added", path.suffix[1:])
         if same is None:
             path.rename(folder / file)
-        try:
-            version = keep_version(workspace, data.dataset, f"{data.dataset}: {file}, {n_rows:,} {holds}")
-        except (GraftError, OSError):
-            if same is None:
-                (folder / file).unlink()
-            write_atomic(pointer, before)
-            raise
+        message = f"{data.dataset}: {file}, {n_rows:,} {holds}"
+        version = keep_version(workspace, data.dataset, message, new=None if same else folder / file)
     return Added(data.dataset, file, holds, n_rows, same is None, version, drift)
 
 
-def keep_version(workspace: Workspace, dataset: str, message: str) -> str:
-    """Give a dataset as it lies there to DVC and commit the pointer; return its digest; without a change nothing changes."""
-    dvc(workspace.root, "add", f"data/datasets/{dataset}")
-    commit(workspace.root, message, [f"data/datasets/{dataset}.dvc"])
+def keep_version(workspace: Workspace, dataset: str, message: str, *, new: Path | None) -> str:
+    """Give a dataset as it lies there to DVC and commit the pointer; return its digest; without a change nothing changes.
+
+    Args:
+        new: the file that makes this version another one; it is taken away again where the version cannot be kept.
+
+    Raises:
+        StepError, OSError: DVC, git or the disk refuse; the version before stays.
+    """
+    pointer = workspace.dataset(dataset).with_name(f"{dataset}.dvc")
+    before = pointer.read_bytes()
+    try:
+        dvc(workspace.root, "add", f"data/datasets/{dataset}")
+        commit(workspace.root, message, [f"data/datasets/{dataset}.dvc"])
+    except (GraftError, OSError):
+        if new is not None:
+            new.unlink()
+        if pointer.read_bytes() != before:
+            write_atomic(pointer, before)
+        raise
     return digest_folder(workspace.dataset(dataset))[1]
 
 
@@ -99,8 +106,5 @@ def scratch_folder(workspace: Workspace) -> Iterator[Path]:
     """Give a folder on the workspace's own disk, so that a finished file can be renamed into its place."""
     parent = workspace.root / ".graft"
     parent.mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=parent, prefix="adding-"))
-    try:
+    with part(parent, "adding", folder=True) as folder:
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -74,7 +74,7 @@ def init(folder: Path) -> tuple[Workspace, list[str]]:
         ".gitignore": GITIGNORE,
         ".dvcignore": DVCIGNORE,
         "dvc.yaml": carried("dvc.yaml").read_text(encoding="utf-8"),
-        "params.yaml": _params({}),
+        "params.yaml": _params({"recipes": {}}),
         "recipes/.gitkeep": "",
     }
     for name, text in texts.items():
@@ -195,8 +195,9 @@ def adopt(workspace: Workspace, name: str, files: dict[str, Path], text: str) ->
         part.rename(folder)
         dvc(workspace.root, "add", f"data/datasets/{name}")
         write_atomic(path, text.encode())
-        known = (yaml.safe_load(before) or {}).get("recipes") or {}
-        write_atomic(params, _params({**known, name: {"dataset": name}}).encode())
+        known = workspace.params()
+        recipes = {**(known.get("recipes") or {}), name: {"dataset": name}}
+        write_atomic(params, _params({**known, "recipes": recipes}).encode())
         kept = [f"recipes/{name}.yaml", "params.yaml", f"data/datasets/{name}.dvc"]
         commit(workspace.root, f"{name}: a recipe", kept)
     except (GraftError, OSError):
@@ -210,6 +211,6 @@ def adopt(workspace: Workspace, name: str, files: dict[str, Path], text: str) ->
     return path
 
 
-def _params(recipes: dict[str, Any]) -> str:
+def _params(values: dict[str, Any]) -> str:
     head = "# Every recipe that dvc.yaml makes stages for, with the folder of its dataset.\n"
-    return head + yaml.safe_dump({"recipes": recipes}, sort_keys=True)
+    return head + yaml.safe_dump(values, sort_keys=True)

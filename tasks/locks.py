@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from graft.errors import BusyError
 
+_mine: set[Path] = set()
+
 
 @contextmanager
-def hold(path: Path, what: str) -> Iterator[None]:
+def hold(
+    path: Path,
+    what: str,
+    *,
+    wait: Callable[[str], None] | None = None,
+    do: str = "wait until it has ended",
+    mends: bool = False,
+) -> Iterator[bool]:
     """Hold a lock while the block runs; the kernel lets go of it when the process ends, however it ends.
 
+    Gives whether the holder before did not come to the end of its block: it was killed, or met an error.
+
+    Args:
+        what: what is held, as a person calls it.
+        wait: wait for another holder instead of leaving; called before the wait with who that is.
+        do: what a person can do who is told to leave.
+        mends: the block puts right what a holder left that was cut off; else the next holder is told of it too.
+
     Raises:
-        BusyError: another process holds it; says which, and since when.
+        BusyError: another process holds it and ``wait`` is not given; says which, and since when.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
@@ -26,8 +43,28 @@ def hold(path: Path, what: str) -> Iterator[None]:
         except BlockingIOError as error:
             file.seek(0)
             holder = file.read().strip() or "unknown"
-            raise BusyError(f"Another process holds {what}.", where=holder, do="wait until it has ended") from error
+            if wait is None:
+                raise BusyError(f"Another process holds {what}.", where=holder, do=do) from error
+            wait(holder)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        was_cut_off = bool(file.read())
         file.truncate(0)
         file.write(f"process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
         file.flush()
-        yield
+        _mine.add(path)
+        try:
+            yield was_cut_off
+        finally:
+            _mine.discard(path)
+        if mends or not was_cut_off:
+            file.truncate(0)
+
+
+def silently(_holder: str) -> None:
+    """Wait for a lock without a word: it is held for moments."""
+
+
+def is_mine(path: Path) -> bool:
+    """Return whether this process holds a lock."""
+    return path in _mine

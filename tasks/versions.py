@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from graft.errors import BusyError, GraftError, InputError, StepError, TamperError
+from graft.records import PART, write_atomic
+from tasks.locks import hold, silently
+from tasks.mortal import mortal
 
 QUIET = {
     "DVC_NO_ANALYTICS": "1",
@@ -21,7 +28,13 @@ QUIET = {
 }
 """Telemetry of every dependency off, and no hub asked, here and in every process started from here."""
 _NOT_COPIED, _NO_ROOM = "failed to transfer", "[Errno 28]"
-_LOCKED = "Unable to acquire lock"
+_LOCKED = "Unable to acquire lock", "is busy, it is being blocked by"
+_EXITED = re.compile(r"exited with (-?\d+)$")
+_NO_PARTS = f":(exclude,glob)**/.*{PART}"
+"""For git: what another run is writing just now is not there yet."""
+LOCKFILE_COPY = ".graft/dvc.lock"
+_PATIENCE_S = 5.0
+"""How long a git command of somebody else may take."""
 _ERRORS: dict[str, type[GraftError]] = {kind.__name__: kind for kind in (InputError, StepError, BusyError, TamperError)}
 
 
@@ -32,31 +45,38 @@ def environment() -> dict[str, str]:
 
 
 def dvc(root: Path, *arguments: str) -> str:
-    """Run a DVC command in a workspace and return what it printed.
+    """Run a DVC command in a workspace, after whichever DVC command runs there, and return what it printed.
 
     What DVC could not copy it names in a line alone, which ``--quiet`` would hide, and then ends as if all were well.
 
     Raises:
-        BusyError: another DVC command holds the repository.
+        BusyError: another DVC command works on the same files.
         StepError: it failed, or could not copy a file; the last line says why.
     """
-    command = [sys.executable, "-m", "dvc", *arguments]
+    command = mortal("dvc", "--wait-for-lock", *arguments)
     done = subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, check=False)
     if done.returncode or _NOT_COPIED in done.stderr:
         for half in (root / ".dvc" / "cache").rglob(".*.tmp") if _NO_ROOM in done.stderr else ():
             half.unlink(missing_ok=True)
-        raise dvc_error(arguments, done.stdout + done.stderr)
+        raise dvc_error(arguments, done.stdout + done.stderr, done.returncode)
     return done.stdout
+
+
+def dvc_held(root: Path) -> AbstractContextManager[bool]:
+    """Hold the lock that every DVC command takes while it reads and writes; steps run outside it."""
+    return hold(root / ".dvc" / "tmp" / "lock", "the workspace's DVC", wait=silently)
 
 
 def reproduce(root: Path, step: str, recipe: str, line: Callable[[str], None]) -> None:
     """Reproduce one stage, calling ``line`` with each line that the step writes while it runs.
 
+    A step that has finished waits for any DVC command that runs then: DVC would else throw away what was made.
+
     Raises:
-        InputError, StepError: as the step itself said; its own words are kept.
-        BusyError: another DVC command holds the repository.
+        InputError, StepError: as the step itself said; its own words are kept. Or it was killed.
+        BusyError: another DVC command works on the same files.
     """
-    command = [sys.executable, "-m", "dvc", "repro", "--single-item", f"{step}@{recipe}"]
+    command = mortal("dvc", "--wait-for-lock", "repro", "--single-item", f"{step}@{recipe}")
     said = []
     with subprocess.Popen(
         command, cwd=root, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -66,24 +86,38 @@ def reproduce(root: Path, step: str, recipe: str, line: Callable[[str], None]) -
             said.append(text.rstrip("\n"))
             line(said[-1])
     if process.returncode or any(_NOT_COPIED in text for text in said):
-        raise _step_error(step, said)
+        raise _step_error(step, said, process.returncode)
+    keep_lockfile(root)
 
 
-def _step_error(step: str, said: list[str]) -> GraftError:
-    """Return the error that a step printed, as it printed it; else DVC's own."""
+def _step_error(step: str, said: list[str], returncode: int) -> GraftError:
+    """Return the error that a step printed, as it printed it; else what killed it; else DVC's own."""
     starts = [i for i, text in enumerate(said) if text.startswith("error: ")]
     if not starts:
-        return dvc_error(["repro", step], "\n".join(said))
+        ended = [int(found[1]) for text in said if (found := _EXITED.search(text))]
+        return _killed(step, ended[-1] if ended else 0) or dvc_error(["repro", step], "\n".join(said), returncode)
     at = starts[-1]
     parts = {key: text[9:] for text in said[at + 1 : at + 5] for key in ("where", "do") if text.startswith(f"  {key}")}
     kind = next((_ERRORS[t[9:]] for t in said[at:] if t.startswith("  kind   ") and t[9:] in _ERRORS), StepError)
     return kind(said[at].removeprefix("error: "), where=parts.get("where", ""), do=parts.get("do", ""))
 
 
-def dvc_error(arguments: Sequence[str], output: str) -> GraftError:
+def _killed(what: str, returncode: int) -> StepError | None:
+    """Return who was killed by which signal; None where nobody was. A shell adds 128 to the signal's number."""
+    number = -returncode if returncode < 0 else returncode - 128
+    if number not in set(signal.Signals):
+        return None
+    name = signal.Signals(number).name
+    perhaps = ", perhaps for want of memory" if name == "SIGKILL" else ""
+    return StepError(f"{what} was killed by {name}{perhaps}.", do="the same command goes on from here")
+
+
+def dvc_error(arguments: Sequence[str], output: str, returncode: int = 1) -> GraftError:
     """Return what a failed DVC command means."""
     lines = [text for text in output.strip().splitlines() if text.strip()]
-    if _LOCKED in output:
+    if killed := _killed(f"dvc {' '.join(arguments)}", returncode):
+        return killed
+    if any(said in output for said in _LOCKED):
         return BusyError("Another DVC command holds the workspace.", do="wait until it has ended")
     if _NO_ROOM in output:
         return StepError(
@@ -95,6 +129,12 @@ def dvc_error(arguments: Sequence[str], output: str) -> GraftError:
     return StepError(f"dvc {' '.join(arguments)} failed.", where=last.removeprefix("ERROR: "))
 
 
+def keep_lockfile(root: Path) -> None:
+    """Keep a copy of ``dvc.lock`` as it is between two DVC commands: DVC writes it in place, and may be killed there."""
+    with dvc_held(root):
+        write_atomic(root / LOCKFILE_COPY, (root / "dvc.lock").read_bytes())
+
+
 def git(root: Path, *arguments: str) -> str:
     """Run a git command in a workspace and return what it printed.
 
@@ -103,22 +143,66 @@ def git(root: Path, *arguments: str) -> str:
     """
     done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
     if done.returncode:
+        if "No space left on device" in done.stderr:
+            do = "make room, then the same command again"
+            raise StepError("The disk is full.", where=f"git {arguments[0]}", do=do)
         lines = (done.stderr or done.stdout).strip().splitlines()
         raise StepError(f"git {arguments[0]} failed.", where=lines[-1] if lines else "")
     return done.stdout
 
 
 def commit(root: Path, message: str, paths: Sequence[str]) -> None:
-    """Commit just these paths if they changed; whatever else is changed or staged stays as it is."""
-    there = [path for path in paths if (root / path).exists() or git(root, "ls-files", "--", path)]
-    git(root, "add", "--", *there)
-    if git(root, "diff", "--cached", "--name-only", "--", *there):
-        author = [] if _has_author(root) else ["-c", "user.name=graft", "-c", "user.email=graft@localhost"]
-        try:
-            git(root, *author, "commit", "--quiet", "--message", message, "--", *there)
-        except StepError:
-            git(root, "reset", "--quiet", "--", *there)
-            raise
+    """Commit just these paths if they changed; whatever else is changed or staged stays as it is.
+
+    Commits of several runs come one after the other, and DVC is kept from writing ``dvc.lock`` meanwhile.
+
+    Raises:
+        BusyError: another git command holds the index, or was killed and has left its lock.
+        StepError: git refused.
+    """
+    with (
+        hold(root / ".graft" / "locks" / "git", "the workspace's git", wait=silently, mends=True) as was_cut_off,
+        dvc_held(root) if "dvc.lock" in paths else nullcontext(),
+    ):
+        refused = _commit(root, message, paths, ours=was_cut_off)
+    if refused:  # raised here: who was refused was not cut off, and left no lock
+        raise refused
+
+
+def _commit(root: Path, message: str, paths: Sequence[str], *, ours: bool) -> GraftError | None:
+    try:
+        _wait_for_index(root, ours=ours)
+        there = [path for path in paths if (root / path).exists() or git(root, "ls-files", "--", path)]
+        if not there:
+            return None
+        there.append(_NO_PARTS)
+        git(root, "add", "--", *there)
+        if git(root, "diff", "--cached", "--name-only", "--", *there):
+            author = [] if _has_author(root) else ["-c", "user.name=graft", "-c", "user.email=graft@localhost"]
+            try:
+                git(root, *author, "commit", "--quiet", "--message", message, "--", *there)
+            except StepError:
+                git(root, "reset", "--quiet", "--", *there)
+                raise
+    except GraftError as error:
+        return error
+    return None
+
+
+def _wait_for_index(root: Path, *, ours: bool) -> None:
+    """Wait for a git command that is not ours; take away what a git of ours left that was cut off."""
+    lock = root / git(root, "rev-parse", "--git-path", "index.lock").strip()
+    until = time.monotonic() + _PATIENCE_S
+    while lock.exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    if ours:
+        lock.unlink(missing_ok=True)
+    elif lock.exists():
+        raise BusyError(
+            "Another git command works in this workspace, or was killed there.",
+            where=str(lock),
+            do="if none is running, delete that file; then the same command again",
+        )
 
 
 def _has_author(root: Path) -> bool:

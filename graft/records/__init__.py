@@ -1,11 +1,14 @@
 """What each step hands over: frozen values with a digest, no clock, no host, no cost."""
 
 from graft.records.files import (
+    PART,
     canonical_json,
     copy_folder,
     digest_folder,
+    part,
     sha256_bytes,
     sha256_file,
+    sweep,
     write_atomic,
     write_json,
     written_beside,
@@ -39,6 +42,7 @@ from graft.records.steps import (
 from graft.records.values import Check, Estimate, FileDigest, Outcome, Policy, Relation, Value, check, exact
 
 __all__ = [
+    "PART",
     "RECORDS",
     "TAKEN_OUT",
     "Base",
@@ -78,8 +82,10 @@ __all__ = [
     "digest_folder",
     "exact",
     "load_record",
+    "part",
     "sha256_bytes",
     "sha256_file",
+    "sweep",
     "write_atomic",
     "write_json",
     "written_beside",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -16,6 +17,9 @@ from pydantic import BaseModel
 
 from graft.errors import TamperError
 from graft.records.values import FileDigest
+
+PART = ".part"
+"""How the name of a temporary file or folder ends. Whoever writes one holds a lock on it, which dies with the process."""
 
 
 def canonical_json(value: BaseModel | dict[str, Any] | list[Any]) -> bytes:
@@ -44,7 +48,11 @@ def digest_folder(folder: Path) -> tuple[tuple[FileDigest, ...], str]:
     digests = []
     for path in sorted(folder.rglob("*"), key=lambda p: p.relative_to(folder).as_posix()):
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise TamperError("A folder to be digested holds something that is not a plain file.", where=str(path))
+            raise TamperError(
+                "A folder to be digested holds something that is not a plain file.",
+                where=str(path),
+                do="put the file itself there; if DVC linked it: dvc config cache.type copy, dvc checkout --relink",
+            )
         if path.is_file():
             relative = path.relative_to(folder).as_posix()
             digests.append(FileDigest(path=relative, sha256=sha256_file(path), size=path.stat().st_size))
@@ -62,17 +70,14 @@ def write_atomic(path: Path, content: bytes) -> None:
 def written_beside(path: Path, content: bytes) -> Iterator[Path]:
     """Give a finished, synced file beside ``path``, to be renamed or linked to it; what is left of it is taken away."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
+    with part(path.parent, path.name) as temporary:
+        with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o644)
         yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
 
 
 def write_json(path: Path, value: BaseModel | dict[str, Any]) -> str:
@@ -84,8 +89,82 @@ def write_json(path: Path, value: BaseModel | dict[str, Any]) -> str:
 
 def copy_folder(source: Path, target: Path) -> None:
     """Copy a folder so that the target is whole or absent."""
-    temporary = target.with_name(f".{target.name}.part")
-    shutil.rmtree(temporary, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(source, temporary)
-    temporary.rename(target)
+    with part(target.parent, target.name, folder=True) as temporary:
+        for path in sorted(source.rglob("*")):  # shutil.copytree would hide what was refused, and why
+            copy = temporary / path.relative_to(source)
+            if path.is_dir():
+                copy.mkdir()
+            else:
+                shutil.copyfile(path, copy)
+        temporary.rename(target)
+    _sync_folder(target.parent)
+
+
+@contextmanager
+def part(parent: Path, name: str, *, folder: bool = False) -> Iterator[Path]:
+    """Give an empty file or folder ``.NAME.RANDOM.part``, locked while the block runs, so that ``sweep`` leaves it alone."""
+    while True:
+        made = tempfile.mkdtemp if folder else _make_file
+        path = Path(made(dir=parent, prefix=f".{name}.", suffix=PART))
+        held = _lock(path)
+        if held is not None:
+            break
+    try:
+        yield path
+    finally:
+        _remove(path)
+        os.close(held)
+
+
+def sweep(folder: Path, *, deep: bool = True) -> list[Path]:
+    """Take away the temporary files and folders whose writer is dead, and say which those were."""
+    found = []
+    for path in sorted((folder.rglob if deep else folder.glob)(f".*{PART}")):
+        held = _lock(path)
+        if held is not None:
+            _remove(path)
+            os.close(held)
+            found.append(path)
+    return found
+
+
+def _make_file(**where: Any) -> Any:
+    handle, path = tempfile.mkstemp(**where)
+    os.close(handle)
+    return path
+
+
+def _lock(path: Path) -> int | None:
+    """Lock a temporary file or folder; None where another process holds it or has taken it away, or where it is neither."""
+    if path.is_symlink() or not (path.is_file() or path.is_dir()):
+        return None
+    try:
+        held = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(held), path.lstat()):
+            return held
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(held)
+    return None
+
+
+def _remove(path: Path) -> None:
+    """Take away what is left of a temporary file or folder."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put the names in a folder on the disk, so that a rename outlives a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

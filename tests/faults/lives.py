@@ -1,0 +1,141 @@
+"""Runs that can be killed: a tiny workspace, ``graft run`` in a process of its own, and what must hold once all is done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from graft.recipe_text import recipe_text
+from graft.records import DecisionRecord, ModelRecord, sha256_file, sweep
+from tasks.init import adopt, init
+from tasks.locks import hold
+from tasks.pin import pin
+from tasks.steps import STEPS, run_step
+from tasks.versions import LOCKFILE_COPY, commit, dvc, environment, git
+from tasks.workspace import Workspace
+from tests.tiny import write_tiny_base
+
+LETTERS = {"early": "abcdefghijklm", "late": "nopqrstuvwxyz"}
+RECIPE = {
+    "data.train": "rows.csv",
+    "data.text": "text",
+    "data.label": "label",
+    "choose_base.bases": ["base"],
+    "choose_base.n_folds": 2,
+    "detect_shift.n_permutations": 199,
+    "finetune.strategy": "full",
+    "finetune.n_epochs": 2,
+    "evaluate.n_bootstrap": 1000,
+    "evaluate.margin_probe": 0.2,
+    "embed.max_tokens": 48,
+}
+
+
+def write_rows(path: Path, n: int = 60, seed: int = 7) -> None:
+    """Write rows whose class shows in their letters alone: a base that reads letters has it easy, word counts cannot tell."""
+    rng = random.Random(seed)  # noqa: S311 - the same rows every time
+    rows = ["text,label"]
+    for label, letters in LETTERS.items():
+        rows += [" ".join("".join(rng.choices(letters, k=5)) for _ in range(4)) + f",{label}" for _ in range(n)]
+    path.write_text("\n".join(rows) + "\n")
+
+
+def make_workspace(folder: Path, *names: str) -> Workspace:
+    """Make a workspace on a tiny random base, with recipes that lead to a promotion."""
+    workspace, _ = init(folder / "workspace")
+    write_tiny_base(workspace.root / "base")
+    commit(workspace.root, "a base", ["base"])
+    write_rows(folder / "rows.csv")
+    for seed, name in enumerate(names):
+        values = {**RECIPE, "data.dataset": name, "finetune.seed": seed}
+        adopt(workspace, name, {"rows.csv": folder / "rows.csv"}, recipe_text(name, values))
+    return workspace
+
+
+def variables(home: Path) -> dict[str, str]:
+    """Return an environment with no Prefect but one whose database lies in ``home``."""
+    plain = {key: value for key, value in environment().items() if not key.startswith(("PREFECT_", "DVC_"))}
+    return plain | {"PREFECT_HOME": str(home), "OMP_NUM_THREADS": "1"}
+
+
+def start(workspace: Workspace, home: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start ``graft`` in a process of its own."""
+    return subprocess.Popen(
+        ["graft", *arguments],
+        cwd=workspace.root,
+        env=variables(home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def facts(workspace: Workspace, name: str) -> dict[str, object]:
+    """Return what must be the same however often a run was cut off: records, models promoted, the number of runs."""
+    return {
+        "records": {step: sha256_file(workspace.record(name, step)) for step in STEPS},
+        "models": [one.predicate.model_id for one in workspace.ledger().promotions(name)],
+        "n_runs": len(list(workspace.ledger().runs(name))),
+    }
+
+
+def copy(workspace: Workspace, folder: Path) -> Workspace:
+    """Return a copy of a workspace in a folder, which is made."""
+    shutil.copytree(workspace.root, folder / "workspace", symlinks=True)
+    return Workspace(folder / "workspace")
+
+
+def undisturbed(workspace: Workspace, name: str) -> dict[str, object]:
+    """Return the facts of a run that nobody disturbs: each step once, in this process."""
+    pin(workspace, name)
+    records = {step: run_step(workspace, step, name) for step in STEPS}
+    model, decision = records["finetune"], records["decide"]
+    assert isinstance(model, ModelRecord)
+    assert isinstance(decision, DecisionRecord)
+    assert decision.verdict == "promote", decision.headline
+    return facts(workspace, name) | {"models": [model.model_id], "n_runs": 1}
+
+
+def processes(workspace: Workspace, *words: str) -> list[int]:
+    """Return the processes that work in a workspace and whose command line holds these words."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            inside = Path(os.readlink(folder / "cwd")).is_relative_to(workspace.root)
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if inside and int(folder.name) != os.getpid() and all(word in command for word in words):
+            found.append(int(folder.name))
+    return found
+
+
+def check_whole(workspace: Workspace, home: Path, *names: str) -> None:
+    """Check that nothing half-written, locked, running or open is left, and that git and, for these recipes, DVC are content."""
+    root = workspace.root
+    assert sweep(root) == [], "a temporary file was left"
+    assert [path for path in root.rglob("*.tmp") if path.parts[-2] != "tmp"] == []
+    for path in (root / ".dvc" / "cache" / "files" / "md5").glob("*/*"):
+        md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+        assert md5 == path.parent.name + path.name.removesuffix(".dir"), f"{path} is half a file"
+    for lock in [*(root / ".graft" / "locks").iterdir(), root / ".dvc" / "tmp" / "lock"]:
+        with hold(lock, lock.name):
+            pass
+    assert not any(json.loads((root / ".dvc" / "tmp" / "rwlock").read_bytes()).values())
+    stages = [f"{step}@{name}" for name in names for step in STEPS]
+    assert json.loads(dvc(root, "status", "--json", *stages) or "{}") == {}
+    assert git(root, "status", "--porcelain") == "", "something is not committed"
+    assert yaml.safe_load((root / "dvc.lock").read_bytes()) == yaml.safe_load((root / LOCKFILE_COPY).read_bytes())
+    assert processes(workspace) == [], "a process is left"
+    with sqlite3.connect(home / "prefect.db") as database:
+        for table in ("flow_run", "task_run"):
+            found = database.execute(f"select distinct state_type from {table}").fetchall()  # noqa: S608 - two constants
+            assert {state for (state,) in found} <= {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}, table

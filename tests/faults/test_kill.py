@@ -1,0 +1,115 @@
+"""``kill -9`` at random moments, of the flow, DVC, the step and the Prefect server: the same command goes on to the same end.
+
+A round is one kill. The rerun of a round is what the next round kills, up to ten times; then one run goes to its end and all is
+compared, so that a round costs seconds. Waiting for a random moment is the point here; nothing else waits for a time.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tasks.workspace import Workspace
+from tests.faults.lives import check_whole, copy, facts, make_workspace, processes, start, undisturbed
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="finds its victims in /proc")
+VICTIMS = {"flow": ("graft run",), "dvc": ("tasks.mortal", " dvc "), "step": ("graft step",), "server": ("uvicorn",)}
+WINDOW_S = 14.0
+"""A kill comes at any moment up to here. A run that has nothing left to make takes about as long, so every part of one is hit."""
+KILLS = 10
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace in which nothing has run yet; copied, never changed."""
+    return make_workspace(tmp_path_factory.mktemp("lives"), "tiny")
+
+
+@pytest.fixture(scope="module")
+def expected(once: Workspace, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """What a run leads to that nobody disturbs."""
+    return undisturbed(copy(once, tmp_path_factory.mktemp("undisturbed")), "tiny")
+
+
+def find(workspace: Workspace, victim: str, run: subprocess.Popen[str]) -> int | None:
+    """Wait until the victim lives, and return its number; None if the run ended before."""
+    while run.poll() is None:
+        if found := processes(workspace, *VICTIMS[victim]):
+            return found[0]
+        time.sleep(0.005)
+    return None
+
+
+def disturb(workspace: Workspace, home: Path, rng: random.Random, victims: Iterator[str], most: int) -> int:
+    """Run and kill, again and again, until a run came to its end or enough kills hit; return how many did."""
+    hits = 0
+    while hits < most:
+        run = start(workspace, home, "run", "tiny")
+        victim = ""
+        while hits < most and victim in {"", "server"} and _lives_for(run, rng.uniform(0, WINDOW_S)):
+            victim = next(victims)
+            pid = find(workspace, victim, run)
+            if pid is None:
+                break
+            os.kill(pid, signal.SIGKILL)
+            hits += 1
+        said, _ = run.communicate(timeout=300)
+        assert "Traceback" not in said, said
+        if run.returncode == 0:
+            break
+        assert run.returncode == -signal.SIGKILL or "was killed by SIGKILL" in said, said
+        _wait_until_none_lives(workspace)
+    return hits
+
+
+def _lives_for(run: subprocess.Popen[str], seconds: float) -> bool:
+    try:
+        run.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+def _wait_until_none_lives(workspace: Workspace) -> None:
+    """The kernel ends a dead parent's children after it, not with it."""
+    deadline = time.monotonic() + 20
+    while processes(workspace):
+        assert time.monotonic() < deadline, "a process outlives its run"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("rounds", "seed"),
+    [
+        pytest.param(5, 1, id="5"),
+        pytest.param(20, 3, id="20", marks=pytest.mark.slow),
+        pytest.param(100, 2, id="100", marks=pytest.mark.long),
+    ],
+)
+def test_whatever_is_killed_the_rerun_leads_to_the_same(
+    once: Workspace, expected: dict[str, object], tmp_path: Path, rounds: int, seed: int
+) -> None:
+    """The same records and model, one run and one promotion, and nothing half-written, locked, alive or open is left."""
+    rng = random.Random(seed)  # noqa: S311 - which moments is no secret
+    victims = itertools.chain.from_iterable(rng.sample(sorted(VICTIMS), len(VICTIMS)) for _ in itertools.count())
+    hits = 0
+    for k in itertools.count():
+        if hits >= rounds:
+            break
+        workspace, home = copy(once, tmp_path / f"{k}"), tmp_path / "prefect"
+        hits += disturb(workspace, home, rng, victims, min(KILLS, rounds - hits))
+        last = start(workspace, home, "run", "tiny")
+        said, _ = last.communicate(timeout=300)
+        assert last.returncode == 0, said
+        assert facts(workspace, "tiny") == expected
+        check_whole(workspace, home, "tiny")
+        shutil.rmtree(workspace.root)
