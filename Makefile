@@ -13,11 +13,11 @@ demo: $(READY)
 
 test: $(READY)
 	@echo "Running the tests; the slow ones are left out (make slow runs them)."
-	@$(BIN)/python -m pytest -q
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 	@echo "All tests passed. make demo shows the whole cycle; README.md says what it does."
 
 slow: $(READY)
-	@$(BIN)/python -m pytest -q -m slow
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow -n 2 --dist loadfile
 
 long: $(READY)
 	@$(BIN)/python -m pytest -q -m long

@@ -34,6 +34,8 @@ GITIGNORE = """# What DVC keeps is not for git; records are.
 /data/*/monitor/*/*
 !/data/*/monitor/*/record.json
 /registry/*/[0-9]*/
+# What is being written is not there yet.
+.*.part
 """
 DVCIGNORE = "__pycache__\n.venv\n.graft\npages\n"
 IMAGE = "image"

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from graft.errors import BusyError, GraftError, InputError, StepError, TamperError
-from graft.records import PART, write_atomic
+from graft.records import write_atomic
 from tasks.locks import hold, silently
 from tasks.mortal import mortal
 
@@ -30,8 +30,6 @@ QUIET = {
 _NOT_COPIED, _NO_ROOM = "failed to transfer", "[Errno 28]"
 _LOCKED = "Unable to acquire lock", "is busy, it is being blocked by"
 _EXITED = re.compile(r"exited with (-?\d+)$")
-_NO_PARTS = f":(exclude,glob)**/.*{PART}"
-"""For git: what another run is writing just now is not there yet."""
 LOCKFILE_COPY = ".graft/dvc.lock"
 _PATIENCE_S = 5.0
 """How long a git command of somebody else may take."""
@@ -175,7 +173,6 @@ def _commit(root: Path, message: str, paths: Sequence[str], *, ours: bool) -> Gr
         there = [path for path in paths if (root / path).exists() or git(root, "ls-files", "--", path)]
         if not there:
             return None
-        there.append(_NO_PARTS)
         git(root, "add", "--", *there)
         if git(root, "diff", "--cached", "--name-only", "--", *there):
             author = [] if _has_author(root) else ["-c", "user.name=graft", "-c", "user.email=graft@localhost"]

@@ -6,6 +6,7 @@ A folder that is there is never written again.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -26,6 +27,7 @@ LEFT_OUT = shutil.ignore_patterns("files", "cost.json", ".gitignore", ".gitkeep"
 
 def keep(folder: Path) -> None:
     """Write a workspace with a chain, a monitored batch and some predictions; without git, DVC and the private key."""
+    os.environ |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "user.name", "GIT_CONFIG_VALUE_0": "ann"}
     with tempfile.TemporaryDirectory() as scratch:
         workspace = make_chain(Path(scratch), write_tiny_base(Path(scratch) / "tiny"))
         monitor(workspace, "grown", workspace.dataset("grown") / "rows.csv", progress=lambda *_: None)

@@ -9,12 +9,13 @@ import random
 import shutil
 import sqlite3
 import subprocess
+import sys
 from pathlib import Path
 
 import yaml
 
 from graft.recipe_text import recipe_text
-from graft.records import DecisionRecord, ModelRecord, sha256_file, sweep
+from graft.records import DecisionRecord, ModelRecord, load_record, sha256_file, sweep
 from tasks.init import adopt, init
 from tasks.locks import hold
 from tasks.pin import pin
@@ -23,6 +24,7 @@ from tasks.versions import LOCKFILE_COPY, commit, dvc, environment, git
 from tasks.workspace import Workspace
 from tests.tiny import write_tiny_base
 
+ROOT = Path(__file__).parents[2]
 LETTERS = {"early": "abcdefghijklm", "late": "nopqrstuvwxyz"}
 RECIPE = {
     "data.train": "rows.csv",
@@ -93,11 +95,12 @@ def copy(workspace: Workspace, folder: Path) -> Workspace:
     return Workspace(folder / "workspace")
 
 
-def undisturbed(workspace: Workspace, name: str) -> dict[str, object]:
-    """Return the facts of a run that nobody disturbs: each step once, in this process."""
-    pin(workspace, name)
-    records = {step: run_step(workspace, step, name) for step in STEPS}
-    model, decision = records["finetune"], records["decide"]
+def undisturbed(workspace: Workspace, home: Path, name: str) -> dict[str, object]:
+    """Return the facts of a run that nobody disturbs: each step once, in a process of its own with as many threads as a run."""
+    command = [sys.executable, "-m", "tests.faults.lives", str(workspace.root), name]
+    subprocess.run(command, env=variables(home), cwd=ROOT, capture_output=True, check=True)
+    model = load_record(workspace.record(name, "finetune"), "finetune")
+    decision = load_record(workspace.record(name, "decide"), "decide")
     assert isinstance(model, ModelRecord)
     assert isinstance(decision, DecisionRecord)
     assert decision.verdict == "promote", decision.headline
@@ -139,3 +142,9 @@ def check_whole(workspace: Workspace, home: Path, *names: str) -> None:
         for table in ("flow_run", "task_run"):
             found = database.execute(f"select distinct state_type from {table}").fetchall()  # noqa: S608 - two constants
             assert {state for (state,) in found} <= {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}, table
+
+
+if __name__ == "__main__":
+    pin(Workspace(Path(sys.argv[1])), sys.argv[2])
+    for step in STEPS:
+        run_step(Workspace(Path(sys.argv[1])), step, sys.argv[2])

@@ -34,7 +34,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def expected(once: Workspace, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, object]]:
     """What each recipe leads to when they run one after the other."""
     workspace = copy(once, tmp_path_factory.mktemp("in-sequence"))
-    return {name: undisturbed(workspace, name) for name in NAMES}
+    return {name: undisturbed(workspace, tmp_path_factory.mktemp("prefect"), name) for name in NAMES}
 
 
 @pytest.mark.parametrize(

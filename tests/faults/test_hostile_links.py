@@ -160,7 +160,7 @@ def test_a_workspace_that_is_itself_reached_by_a_link(own: Desk, tmp_path: Path)
 def promoted(own: Desk) -> Path:
     """A folder in the registry that looks like a promoted model."""
     folder = own.root / "registry" / "known" / "0001"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 

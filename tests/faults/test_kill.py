@@ -37,7 +37,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture(scope="module")
 def expected(once: Workspace, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """What a run leads to that nobody disturbs."""
-    return undisturbed(copy(once, tmp_path_factory.mktemp("undisturbed")), "tiny")
+    return undisturbed(copy(once, tmp_path_factory.mktemp("undisturbed")), tmp_path_factory.mktemp("prefect"), "tiny")
 
 
 def find(workspace: Workspace, victim: str, run: subprocess.Popen[str]) -> int | None:

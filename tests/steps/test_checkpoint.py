@@ -117,6 +117,7 @@ def test_another_recipe_another_base_or_another_code_starts_anew(
     assert finetune(trained, monkeypatch).notes == anew
     tokenizer = trained.root / "base" / "tokenizer_config.json"
     tokenizer.write_text(json.dumps({**json.loads(tokenizer.read_text()), "do_lower_case": False}))
+    pin(trained, "tiny")
     assert finetune(trained, monkeypatch).notes == anew
     monkeypatch.setitem(tasks.steps.VERSIONS, "finetune", 99)
     assert finetune(trained, monkeypatch).notes == anew
