@@ -1,5 +1,5 @@
 # make demo   sets everything up in .venv and runs the whole cycle on the bundled messages
-# make test   sets everything up in .venv and runs the tests
+# make test   sets everything up in .venv and runs the tests, two at a time with one thread each
 
 PYTHON ?= python3
 VENV := .venv
@@ -20,7 +20,7 @@ slow: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow -n 2 --dist loadfile
 
 long: $(READY)
-	@$(BIN)/python -m pytest -q -m long
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m long
 
 lint: $(READY)
 	@$(BIN)/ruff check .

@@ -22,7 +22,7 @@ N_ROUNDS = 30
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     """An S3 server on the loopback with one bucket; the address of a ledger in it."""
     from moto.server import ThreadedMotoServer
 
@@ -35,8 +35,9 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     }  # fmt: skip
     for key, value in settings.items():
         monkeypatch.setenv(key, value)
-    boto3.client("s3").create_bucket(Bucket="ledgers")
-    yield "s3://ledgers/team/one"
+    bucket = f"ledgers-{tmp_path.name.replace('_', '-').lower()}"  # moto keeps what other tests of the process put
+    boto3.client("s3").create_bucket(Bucket=bucket)
+    yield f"s3://{bucket}/team/one"
     server.stop()
 
 
@@ -118,9 +119,10 @@ def test_a_chain_whose_ledger_is_in_a_store(tmp_path: Path, s3: str, tiny_base: 
     workspace = make_chain(tmp_path, tiny_base, ledger=s3)
     assert not (workspace.root / "ledger").exists()
     assert workspace.params()["ledger"] == s3
-    assert audit(workspace, "grown").verdict == "intact"
+    result = audit(workspace, "grown")
+    assert result.verdict == "intact", result.broken_at
     name = next(name for name in workspace.ledger().names() if name.startswith("runs/tiny/"))
-    boto3.client("s3").delete_object(Bucket="ledgers", Key=f"team/one/{name}")
+    boto3.client("s3").delete_object(Bucket=s3.split("/")[2], Key=f"team/one/{name}")
     result = audit(workspace, "grown")
     assert result.verdict == "broken"
     assert name in str(result.broken_at)
