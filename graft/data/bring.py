@@ -23,7 +23,7 @@ from graft.data.looking.guess import kind_of
 from graft.data.looking.tally import image_type
 from graft.errors import InputError
 from graft.pictures import open_picture
-from graft.records import canonical_json, sha256_bytes, sha256_file
+from graft.records import canonical_json, sha256_bytes, sha256_file, sync_folder
 
 _PLAIN = {"CSV": ".csv", "TSV": ".tsv", "JSON lines": ".jsonl", "Parquet": ".parquet"}
 _IMAGE_BATCH = 64
@@ -72,7 +72,7 @@ def bring(source: Path, folder: Path, *, dialect: Dialect | None = None, role: s
             else:
                 _write(found, split, written[name][0], source.name, column)
         _put([*written.values()])
-        _sync_folder(folder)
+        sync_folder(folder)
     finally:
         for temporary, _ in written.values():
             temporary.unlink(missing_ok=True)
@@ -248,11 +248,3 @@ def _sync(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
     path.chmod(0o644)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

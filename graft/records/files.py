@@ -77,7 +77,7 @@ def written_beside(path: Path, content: bytes) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.chmod(0o644)
         yield temporary
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def write_json(path: Path, value: BaseModel | dict[str, Any]) -> str:
@@ -98,7 +98,7 @@ def copy_folder(source: Path, target: Path) -> None:
             else:
                 shutil.copyfile(path, copy)
         temporary.rename(target)
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 @contextmanager
@@ -161,7 +161,7 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Put the names in a folder on the disk, so that a rename outlives a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
