@@ -104,7 +104,7 @@ def _is_workbook(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return "xl/workbook.xml" in archive.namelist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):  # what damaged directories of it raise
+    except (zipfile.BadZipFile, NotImplementedError, ValueError):  # a directory cut short, of no version, of no name
         return False
 
 
