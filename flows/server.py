@@ -11,13 +11,20 @@ from typing import IO
 
 import httpx
 from prefect import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, FlowRunFilterState, FlowRunFilterStateType
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
 from prefect.client.schemas.objects import TERMINAL_STATES, StateType
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, get_current_settings, temporary_settings
-from prefect.states import Crashed
+from prefect.states import Completed, Crashed
 
 from graft.errors import StepError
 from tasks.locks import hold, silently
@@ -28,6 +35,7 @@ _STARTS_WITHIN_S = 120
 _OURS = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
 _APP = "prefect.server.api.server:create_app"
 _LOG = "graft-server.log"
+_OPEN = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 _LIVES = 3
 """How often a server is started that always ends."""
 
@@ -51,6 +59,7 @@ def prefect_server() -> Iterator[None]:
                 yield
                 EventsWorker.drain_all()
                 APILogWorker.drain_all()
+                close_lost_tasks()
     except httpx.HTTPError as error:
         where = f"{url}: {error or type(error).__name__}"
         do = "the same command goes on from here"
@@ -106,17 +115,26 @@ def _keep(listener: socket.socket, variables: dict[str, str], log: IO[bytes], st
 
 
 def close_dead_runs() -> None:
-    """Say of earlier flow runs of this recipe that they crashed, where they never could.
+    """Say of earlier flow runs of this recipe that they crashed, where they never could, and close tasks that were lost.
 
     Assumes: this flow run's process holds the recipe, so no other run of it is alive.
     """
-    is_open = FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING, StateType.CANCELLING])
     with get_client(sync_client=True) as client:
-        for run in client.read_flow_runs(flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=is_open))):
+        is_open = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_OPEN)))
+        for run in client.read_flow_runs(flow_run_filter=is_open):
             waits = run.deployment_id is not None and run.state_type != StateType.RUNNING
-            if str(run.id) == flow_run.id or run.parameters != flow_run.parameters or waits:
-                continue
-            for task in client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))):
-                if task.state_type not in TERMINAL_STATES:
-                    client.set_task_run_state(task.id, Crashed(message="Its process died."), force=True)
-            client.set_flow_run_state(run.id, Crashed(message="Its process died."), force=True)
+            if str(run.id) != flow_run.id and run.parameters == flow_run.parameters and not waits:
+                client.set_flow_run_state(run.id, Crashed(message="Its process died."), force=True)
+    close_lost_tasks()
+
+
+def close_lost_tasks() -> None:
+    """Close tasks that are open in runs that have ended: the server was killed before it wrote down how they did."""
+    with get_client(sync_client=True) as client:
+        is_open = TaskRunFilter(state=TaskRunFilterState(type=TaskRunFilterStateType(any_=_OPEN)))
+        has_ended = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(TERMINAL_STATES))))
+        for task in client.read_task_runs(flow_run_filter=has_ended, task_run_filter=is_open):
+            assert task.flow_run_id is not None  # noqa: S101 - it was found by its run
+            is_good = client.read_flow_run(task.flow_run_id).state_type == StateType.COMPLETED
+            state = Completed(message="As its run did.") if is_good else Crashed(message="Its process died.")
+            client.set_task_run_state(task.id, state, force=True)
