@@ -10,7 +10,7 @@ from flows.monitor import monitor_batch
 from flows.run import run_recipe
 from flows.terminal import console, headline_lines, human, next_lines
 from graft.data import read_table
-from tasks.init import adopt, carried, init
+from tasks.init import adopt, carried, init, is_there
 from tasks.workspace import Workspace
 
 RECIPE = "support"
@@ -62,7 +62,7 @@ def run_demo(folder: Path) -> None:
 def _prepare(folder: Path, data: Path) -> Workspace:
     """Return the demo's workspace, made if it is not there."""
     workspace, _ = init(folder)
-    if not workspace.recipe_path(RECIPE).exists():
+    if not is_there(workspace, RECIPE):
         adopt(workspace, RECIPE, {"messages.csv": data / "messages.csv"}, carried("support.yaml").read_text("utf-8"))
     return workspace
 

@@ -12,6 +12,7 @@ from graft.data import Part, bring, check_ids, columns_of, next_name, parts_of, 
 from graft.errors import GraftError, InputError
 from graft.recipe import Data
 from graft.records import digest_folder, part, sha256_file, write_atomic
+from tasks.heal import heal_dvc
 from tasks.locks import hold
 from tasks.versions import commit, dvc
 from tasks.workspace import Workspace
@@ -74,6 +75,7 @@ def keep_version(workspace: Workspace, dataset: str, message: str, *, new: Path 
     Raises:
         StepError, OSError: DVC, git or the disk refuse; the version before stays.
     """
+    heal_dvc(workspace.root)
     pointer = workspace.dataset(dataset).with_name(f"{dataset}.dvc")
     before = pointer.read_bytes()
     try:

@@ -243,11 +243,24 @@ def _place(workspace: Workspace, cache: Cache, wanted: list[_Wanted]) -> list[st
         for one in absent:
             if odd := _odd(workspace.root / one.out.path, cache, one.out):
                 raise StepError(f"{one.what} was not written whole.", where=odd, do="the same command again")
-    except (GraftError, OSError):
+    except (GraftError, OSError) as error:
+        full = _without_room(workspace, cache, absent)
         for one in absent:
             shutil.rmtree(workspace.root / one.out.path, ignore_errors=True)
+        if full:
+            raise full from error
         raise
     return odd_models
+
+
+def _without_room(workspace: Workspace, cache: Cache, absent: list[_Wanted]) -> StepError | None:
+    """Return that the disk is full, where what is to be written is more than it has room for: DVC does not say why it failed."""
+    md5s = [md5 for one in absent for md5 in cache.files(one.out).values()]
+    n_bytes, n_free = sum(cache.path(md5).stat().st_size for md5 in md5s), shutil.disk_usage(workspace.root).free
+    if n_bytes <= n_free:
+        return None
+    where = f"{workspace.root}: {n_bytes:,} bytes to write, {n_free:,} free"
+    return StepError("The disk is full.", where=where, do="make room, then the same command again")
 
 
 def _odd(folder: Path, cache: Cache, out: Out) -> str:

@@ -38,13 +38,25 @@ def heal(workspace: Workspace, name: str) -> None:
     ):
         sweep(folder)
     with dvc_held(root):
-        _mend_busy_list(root / ".dvc" / "tmp")
+        _mend_dvc(root)
         _mend_lockfile(workspace)
         for pointer in workspace.registry(name).glob("*.dvc"):
             _mend_pointer(root, pointer)
-        _mend_pointer(root, dataset.with_name(f"{dataset.name}.dvc"))
-        for half in (root / ".dvc" / "cache").rglob(".*.tmp"):  # DVC copies under its lock, so its writer is dead
-            half.unlink(missing_ok=True)
+
+
+def heal_dvc(root: Path) -> None:
+    """Put right what keeps DVC from reading and keeping datasets, whichever recipe it was that was killed."""
+    with dvc_held(root):
+        _mend_dvc(root)
+
+
+def _mend_dvc(root: Path) -> None:
+    sweep(root / ".dvc" / "tmp", deep=False)
+    _mend_busy_list(root / ".dvc" / "tmp")
+    for pointer in (root / "data" / "datasets").glob("*.dvc"):  # DVC reads all of them, whatever it is asked for
+        _mend_pointer(root, pointer)
+    for half in (root / ".dvc" / "cache").rglob(".*.tmp"):  # DVC copies under its lock, so its writer is dead
+        half.unlink(missing_ok=True)
 
 
 def _mend_busy_list(folder: Path) -> None:
@@ -85,7 +97,7 @@ def _mend_lockfile(workspace: Workspace) -> None:
     recipes = workspace.params().get("recipes") or {}
     found = _read(path.read_bytes()) if path.is_file() else {}
     stages = found.get("stages") or {}
-    kept = _read(_committed(root, "dvc.lock")).get("stages") or {}
+    kept = _read(committed(root, "dvc.lock")).get("stages") or {}
     kept |= (_read(copy.read_bytes()).get("stages") or {}) if copy.is_file() else {}
     whole = {stage: entry for stage, entry in stages.items() if _is_whole(stage, entry)}
     lost = {stage: kept[stage] for stage in kept if stage not in whole and stage.partition("@")[2] in recipes}
@@ -127,14 +139,14 @@ def _mend_pointer(root: Path, pointer: Path) -> None:
         whole = False
     if whole:
         return
-    before = _committed(root, str(pointer.relative_to(root)))
+    before = committed(root, str(pointer.relative_to(root)))
     if before:
         write_atomic(pointer, before)
     else:
         pointer.unlink()
 
 
-def _committed(root: Path, path: str) -> bytes:
+def committed(root: Path, path: str) -> bytes:
     """Return a file as it was last committed; nothing where it was not."""
     try:
         return git(root, "show", f"HEAD:{path}").encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from graft.ledger import make_key
 from graft.pictures import open_picture
 from graft.recipe import Data, parse_recipe
 from graft.recipe_text import DEFAULTS, recipe_text
-from graft.records import write_atomic
+from graft.records import copy_files, sha256_file, sweep, write_atomic
 from tasks import bases
 from tasks.add import scratch_folder
+from tasks.heal import committed, heal_dvc
+from tasks.locks import hold, silently
 from tasks.versions import commit, dvc, git
 from tasks.workspace import Workspace
 
@@ -170,47 +173,115 @@ def _short(label: str) -> str:
 
 def _check_free(workspace: Workspace, name: str) -> None:
     path, folder = workspace.recipe_path(name), workspace.dataset(name)
+    if _begun(workspace, name).exists():
+        return  # ``adopt`` goes on with what was cut off
     if path.exists():
         raise InputError(f"There is a recipe {name} already.", where=str(path), do="edit it, or choose another name")
-    if folder.exists():
+    if folder.exists() or _pointer(folder).exists():
         raise InputError(f"There is a dataset {name} already.", where=str(folder), do="choose another name")
 
 
 def adopt(workspace: Workspace, name: str, files: dict[str, Path], text: str) -> Path:
     """Bring files into the workspace as the dataset of a recipe, and the recipe's text beside them.
 
+    Whatever kills this, the same command finishes it.
+
     Args:
         files: name in the dataset's folder to file.
 
     Raises:
         InputError: recipe or dataset exist.
+        BusyError: another process makes this recipe.
         StepError, OSError: DVC, git or the disk refuse. Whichever it is, recipe, dataset and params.yaml are as before.
     """
-    _check_free(workspace, name)
-    path, folder, params = workspace.recipe_path(name), workspace.dataset(name), workspace.root / "params.yaml"
-    part, pointer, before = folder.with_name(f".{name}.part"), folder.with_name(f"{name}.dvc"), params.read_bytes()
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        part.mkdir(parents=True)
-        for target, file in files.items():
-            shutil.copyfile(file, part / target)
-        part.rename(folder)
-        dvc(workspace.root, "add", f"data/datasets/{name}")
-        write_atomic(path, text.encode())
-        known = workspace.params()
-        recipes = {**(known.get("recipes") or {}), name: {"dataset": name}}
-        write_atomic(params, _params({**known, "recipes": recipes}).encode())
-        kept = [f"recipes/{name}.yaml", "params.yaml", f"data/datasets/{name}.dvc"]
-        commit(workspace.root, f"{name}: a recipe", kept)
-    except (GraftError, OSError):
-        for half in (part, folder):
-            shutil.rmtree(half, ignore_errors=True)
-        for file in (path, pointer):
-            file.unlink(missing_ok=True)
-        if params.read_bytes() != before:
-            write_atomic(params, before)
-        raise
+    path, begun = workspace.recipe_path(name), _begun(workspace, name)
+    with hold(workspace.lock(name, "new"), f"the new recipe {name}"):
+        for folder in (workspace.root, begun.parent, path.parent, workspace.dataset(name).parent):
+            sweep(folder, deep=False)
+        heal_dvc(workspace.root)
+        if begun.exists() and _is_finished(workspace, name, files, text):
+            _keep(workspace, name)  # a run that came between has committed the recipe alone
+            begun.unlink()
+            return path
+        _take_away(workspace, name)
+        _check_free(workspace, name)
+        write_atomic(begun, b"")
+        try:
+            _make(workspace, name, files, text)
+        except (GraftError, OSError):
+            _take_away(workspace, name)
+            raise
+        begun.unlink()
     return path
+
+
+def is_there(workspace: Workspace, name: str) -> bool:
+    """Return whether a recipe is there, and is not what a process left that was killed as it made it."""
+    return workspace.recipe_path(name).exists() and not _begun(workspace, name).exists()
+
+
+def _begun(workspace: Workspace, name: str) -> Path:
+    """Return the mark that this recipe is being made: while it is there, what git does not know of the recipe is ours."""
+    return workspace.root / ".graft" / f"{name}.new"
+
+
+def _pointer(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.dvc")
+
+
+def _is_finished(workspace: Workspace, name: str, files: dict[str, Path], text: str) -> bool:
+    """Return whether just this recipe on just these files was committed before its maker was killed."""
+    folder = workspace.dataset(name)
+    if committed(workspace.root, f"recipes/{name}.yaml") != text.encode() or not folder.is_dir():
+        return False
+    there = {path.name: sha256_file(path) for path in folder.iterdir()}
+    return there == {target: sha256_file(file) for target, file in files.items()}
+
+
+def _make(workspace: Workspace, name: str, files: dict[str, Path], text: str) -> None:
+    copy_files(files, workspace.dataset(name))
+    dvc(workspace.root, "add", f"data/datasets/{name}")
+    write_atomic(workspace.recipe_path(name), text.encode())
+    _keep(workspace, name)
+
+
+def _keep(workspace: Workspace, name: str) -> None:
+    # held up to the commit, so that nobody commits an entry of which nothing else is committed
+    with _params_held(workspace):
+        _enter(workspace, name, {"dataset": name})
+        commit(workspace.root, f"{name}: a recipe", [*_kept(name), "params.yaml"])
+
+
+def _kept(name: str) -> list[str]:
+    return [f"recipes/{name}.yaml", f"data/datasets/{name}.dvc"]
+
+
+def _take_away(workspace: Workspace, name: str) -> None:
+    """Take away what was made of a recipe, unless it was committed."""
+    begun, path, folder = _begun(workspace, name), workspace.recipe_path(name), workspace.dataset(name)
+    if begun.exists() and not committed(workspace.root, f"recipes/{name}.yaml"):
+        shutil.rmtree(folder, ignore_errors=True)
+        for file in (path, _pointer(folder)):
+            file.unlink(missing_ok=True)
+        if name in (workspace.params().get("recipes") or {}):
+            with _params_held(workspace):
+                _enter(workspace, name, None)
+        if git(workspace.root, "ls-files", "--", *_kept(name)):
+            commit(workspace.root, "nothing", _kept(name))  # they were staged: now they leave the index
+    begun.unlink(missing_ok=True)
+
+
+def _params_held(workspace: Workspace) -> AbstractContextManager[bool]:
+    return hold(workspace.root / ".graft" / "locks" / "params", "params.yaml", wait=silently)
+
+
+def _enter(workspace: Workspace, name: str, entry: dict[str, str] | None) -> None:
+    """Write a recipe's entry into params.yaml, or take it out."""
+    known = workspace.params()
+    before = known.get("recipes") or {}
+    recipes = {**before, name: entry} if entry else {key: value for key, value in before.items() if key != name}
+    if recipes != before:
+        write_atomic(workspace.root / "params.yaml", _params({**known, "recipes": recipes}).encode())
 
 
 def _params(values: dict[str, Any]) -> str:

@@ -139,8 +139,7 @@ def _append_run(workspace: Workspace, ledger: Ledger, signer: Signer, decision: 
     model = load_record(workspace.record(name, "finetune"), "finetune")
     trained = model if isinstance(model, ModelRecord) else None
     parents = [inputs.champion.entry] if inputs.champion else []
-    runs = [(run.entry, run.predicate.previous, run.predicate.finished_at) for run in ledger.runs(name)]
-    named = {entry for _, previous, _ in runs for entry in previous}
+    newest = ledger.heads(name).ended
     if trained and trained.base.startswith("graft:"):
         base = next(base for base in inputs.bases if base.id == trained.base)
         parents.append(ledger.promotions(trained.base[6:].split("@")[0])[int(base.revision) - 1].entry)
@@ -158,9 +157,9 @@ def _append_run(workspace: Workspace, ledger: Ledger, signer: Signer, decision: 
             model_id=trained.model_id if trained else None,
             model_files=trained.files if trained else (),
             parents=tuple(parents),
-            previous=tuple(sorted(entry for entry, _, _ in runs if entry not in named)),
+            previous=tuple(sorted(entry for _, entry in newest)),
             graft_version=__version__,
-            finished_at=_not_before(max((at for _, _, at in runs), default="")),
+            finished_at=_not_before(newest[-1][0] if newest else ""),
             costs={
                 step: json.loads(path.read_bytes())
                 for step in STEPS

@@ -16,6 +16,7 @@ from tasks.versions import dvc, dvc_error, environment
 from tasks.workspace import Workspace
 
 _SAID = (
+    (("No space left on device",), "The disk is full.", "make room, then the same command again"),
     (
         ("locate credentials", "NoCredentials", "NoAuth"),
         "There are no credentials for the remote.",

@@ -31,10 +31,8 @@ def status(workspace: Workspace, name: str) -> RecipeStatus:
     """Return a recipe's status."""
     ledger = workspace.ledger()
     champion = ledger.champion(name)
-    runs = [(run.predicate.finished_at, run.entry, run.predicate.previous) for run in ledger.runs(name)]
-    named = {entry for *_, previous in runs for entry in previous}
-    newest = max(((at, entry) for at, entry, _ in runs if entry not in named), default=None)  # times alone may be equal
-    last = ledger.run(name, newest[1]).predicate if newest else None
+    heads = ledger.heads(name)
+    last = ledger.run(name, heads.ended[-1][1]).predicate if heads.ended else None
     alarms = []
     for path in sorted(workspace.monitor(name).glob("*/record.json")):
         record = MonitorRecord.model_validate_json(path.read_bytes())
@@ -48,6 +46,6 @@ def status(workspace: Workspace, name: str) -> RecipeStatus:
         last_verdict=last.verdict if last else None,
         last_headline=last.headline if last else None,
         last_run=last.finished_at if last else None,
-        n_runs=len(runs),
+        n_runs=heads.n_runs,
         alarms=tuple(alarms),
     )

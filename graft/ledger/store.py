@@ -45,6 +45,14 @@ class Promotion:
     predicate: PromotionPredicate
 
 
+@dataclass(frozen=True)
+class Heads:
+    """How many runs a recipe has, and when each of those ended that no other names as previous, with its entry; newest last."""
+
+    n_runs: int
+    ended: tuple[tuple[str, str], ...]
+
+
 class Ledger:
     """The ledger at a place: a folder, or ``s3://BUCKET/PREFIX``."""
 
@@ -105,6 +113,15 @@ class Ledger:
         """
         for name in self._names(f"runs/{recipe}/"):
             yield self.run(recipe, name.rsplit("/", 1)[1].removesuffix(".json"))
+
+    def heads(self, recipe: str) -> Heads:
+        """Return the newest of a recipe's runs; one pass over all of them, with no more than a time and entries of each kept."""
+        ended: dict[str, str] = {}
+        named: set[str] = set()
+        for run in self.runs(recipe):
+            ended[run.entry] = run.predicate.finished_at
+            named.update(run.predicate.previous)
+        return Heads(len(ended), tuple(sorted((at, entry) for entry, at in ended.items() if entry not in named)))
 
     def run_of(self, promotion: Promotion) -> Run:
         """Return the run whose model a promotion made champion.

@@ -3,6 +3,7 @@
 from graft.records.files import (
     PART,
     canonical_json,
+    copy_files,
     copy_folder,
     digest_folder,
     part,
@@ -79,6 +80,7 @@ __all__ = [
     "Verdict",
     "canonical_json",
     "check",
+    "copy_files",
     "copy_folder",
     "digest_folder",
     "exact",

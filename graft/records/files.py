@@ -88,15 +88,20 @@ def write_json(path: Path, value: BaseModel | dict[str, Any]) -> str:
 
 
 def copy_folder(source: Path, target: Path) -> None:
-    """Copy a folder so that the target is whole or absent."""
+    """Copy a folder's files so that the target is whole or absent."""
+    files = [path for path in sorted(source.rglob("*")) if not path.is_dir()]
+    copy_files({path.relative_to(source).as_posix(): path for path in files}, target)
+
+
+def copy_files(files: dict[str, Path], target: Path) -> None:
+    """Copy files into a new folder, each to the path in it that it is given under: the folder is whole or absent."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with part(target.parent, target.name, folder=True) as temporary:
-        for path in sorted(source.rglob("*")):  # shutil.copytree would hide what was refused, and why
-            copy = temporary / path.relative_to(source)
-            if path.is_dir():
-                copy.mkdir()
-            else:
-                shutil.copyfile(path, copy)
+        for relative, path in files.items():  # shutil.copytree would hide what was refused, and why
+            copy = temporary / relative
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+        temporary.chmod(0o755)
         temporary.rename(target)
     sync_folder(target.parent)
 

@@ -1,4 +1,4 @@
-"""One workspace for every mistake: as nothing may change it, none sees what another did."""
+"""One workspace for every mistake: as nothing may change it, none sees what another did. And what other modules offer."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ import pytest
 from graft.recipe_text import recipe_text
 from tasks.init import adopt, init
 from tests.faults.desk import MESSAGES, Desk, table
+from tests.faults.disks import disk
+from tests.faults.shelf import much, much_once, promoted, promoted_once
+
+__all__ = ["disk", "much", "much_once", "promoted", "promoted_once"]
 
 
 @pytest.fixture(scope="session")

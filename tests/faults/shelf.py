@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from tasks.init import adopt, init
 from tasks.pin import pin
 from tasks.promote import enact, promote_by_hand, roll_back
 from tasks.steps import STEPS, run_step
-from tasks.versions import dvc, git
+from tasks.versions import commit, dvc, git
 from tasks.workspace import Workspace
 from tests.faults.desk import table
 
@@ -58,21 +57,38 @@ def new(workspace: Workspace, name: str, source: Path, base: str) -> None:
     adopt(workspace, name, {"rows.csv": source}, recipe_text(name, values))
 
 
-@cache
-def _promoted(folder: Path, base: Path) -> Path:
+def cloned(folder: Path, address: str, *options: tuple[str, str]) -> Workspace:
+    """Push the workspace ``first`` to a remote, and return a second clone of it."""
+    first = folder / "first"
+    dvc(first, "remote", "add", "--default", "store", address)
+    for option in options:
+        dvc(first, "remote", "modify", "store", *option)
+    commit(first, "a remote", [".dvc/config"])
+    dvc(first, "push")
+    git(folder, "clone", "--quiet", "first", "second")
+    (folder / "second" / ".graft").mkdir()
+    return Workspace(folder / "second")
+
+
+@pytest.fixture(scope="session")
+def promoted_once(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
+    """A workspace whose recipe ``known`` has one champion; read only."""
+    folder = tmp_path_factory.mktemp("shelf-once")
     workspace, _ = init(folder / "workspace")
     git(workspace.root, "config", "user.name", "Ada")
     git(workspace.root, "config", "user.email", "ada@example.org")
     (folder / "rows.csv").write_bytes(rows(160, 0))
-    new(workspace, "known", folder / "rows.csv", str(base))
+    new(workspace, "known", folder / "rows.csv", str(tiny_base))
     train(workspace, "known")
     promote_by_hand(workspace, "known", "the first")
     return workspace.root
 
 
-@cache
-def _much(folder: Path, base: Path, once: Path) -> Path:
-    shutil.copytree(once, folder / "workspace", symlinks=True)
+@pytest.fixture(scope="session")
+def much_once(tmp_path_factory: pytest.TempPathFactory, promoted_once: Path) -> Path:
+    """Three models of ``known`` and a rollback, ``grown`` on one of them, and a candidate; read only."""
+    folder = tmp_path_factory.mktemp("shelf-much")
+    shutil.copytree(promoted_once, folder / "workspace", symlinks=True)
     workspace = Workspace(folder / "workspace")
     (folder / "rows.csv").write_bytes(rows(160, 0))
     for seed in (1, 2):
@@ -88,25 +104,6 @@ def _much(folder: Path, base: Path, once: Path) -> Path:
     add(workspace, "grown", folder / "more.csv")
     train(workspace, "grown")
     return workspace.root
-
-
-@pytest.fixture(scope="session")
-def promoted_once(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
-    """A workspace whose recipe ``known`` has one champion; read only."""
-    return _promoted(_folder(tmp_path_factory, "shelf-once"), tiny_base)
-
-
-@pytest.fixture(scope="session")
-def much_once(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path, promoted_once: Path) -> Path:
-    """Three models of ``known`` and a rollback, ``grown`` on one of them, and a candidate; read only."""
-    return _much(_folder(tmp_path_factory, "shelf-much"), tiny_base, promoted_once)
-
-
-def _folder(tmp_path_factory: pytest.TempPathFactory, name: str) -> Path:
-    """Return a folder that is the same for every module that imports these fixtures, so that each is made once."""
-    folder = tmp_path_factory.getbasetemp() / name
-    folder.mkdir(exist_ok=True)
-    return folder
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ from tasks.workspace import Workspace
 from tests.faults.desk import Desk
 from tests.faults.shelf import rows, train
 
-pytest_plugins = ("tests.faults.shelf",)
 READERS = ("tasks.promote", "tasks.steps", "tasks.locks", "flows.status", "flows.terminal")
 
 

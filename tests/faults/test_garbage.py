@@ -18,7 +18,6 @@ from tasks.versions import dvc, git
 from tasks.workspace import Workspace
 from tests.faults.desk import Desk, tree, unchanged
 
-pytest_plugins = ("tests.faults.shelf",)
 MODELS = ("known/0001", "known/0002", "known/0003", "grown/0001")
 
 

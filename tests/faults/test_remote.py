@@ -18,11 +18,11 @@ from tasks.fetch import fetch
 from tasks.nothing import nothing_to_do
 from tasks.objects import Cache, pointed
 from tasks.pin import pin
-from tasks.versions import commit, dvc, git
+from tasks.versions import dvc, git
 from tasks.workspace import Workspace
 from tests.faults.desk import Desk, unchanged
+from tests.faults.shelf import cloned
 
-pytest_plugins = ("tests.faults.shelf",)
 OBJECTS = {
     "a file of the dataset": "data/datasets/known.dvc/rows.csv",
     "the dataset's listing": "data/datasets/known.dvc",
@@ -35,20 +35,7 @@ OBJECTS = {
 def clone(promoted_once: Path, tmp_path: Path) -> Workspace:
     """A second clone of a workspace whose remote is a folder: what git carries, and nothing else."""
     shutil.copytree(promoted_once, tmp_path / "first", symlinks=True)
-    return _clone(tmp_path, f"{tmp_path}/remote")
-
-
-def _clone(folder: Path, address: str, *options: tuple[str, str]) -> Workspace:
-    """Push the workspace ``first`` to a remote, and return a second clone of it."""
-    first = folder / "first"
-    dvc(first, "remote", "add", "--default", "store", address)
-    for option in options:
-        dvc(first, "remote", "modify", "store", *option)
-    commit(first, "a remote", [".dvc/config"])
-    dvc(first, "push")
-    git(folder, "clone", "--quiet", "first", "second")
-    (folder / "second" / ".graft").mkdir()
-    return Workspace(folder / "second")
+    return cloned(tmp_path, f"{tmp_path}/remote")
 
 
 def md5_of(workspace: Workspace, what: str) -> str:
@@ -180,7 +167,7 @@ def test_a_pointer_to_other_bytes_is_found(clone: Workspace, pointer: str) -> No
 def test_all_that_a_recipe_stands_on_is_brought(much: Workspace, tmp_path: Path) -> None:
     """The champion, what a rollback goes to, and the chain; not what is behind them."""
     much.root.rename(tmp_path / "first")
-    clone = _clone(tmp_path, f"{tmp_path}/remote")
+    clone = cloned(tmp_path, f"{tmp_path}/remote")
     assert fetch(clone, "grown").models == ["grown 0001", "known 0002"]
     found = audit(clone, "grown")
     assert found.verdict == "intact", (found.headline, found.broken_at)
@@ -245,7 +232,7 @@ def s3(promoted_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     try:
         boto3.client("s3", endpoint_url=gate.address).create_bucket(Bucket="models")
         shutil.copytree(promoted_once, tmp_path / "first", symlinks=True)
-        yield _clone(tmp_path, "s3://models/known", ("endpointurl", gate.address)), gate
+        yield cloned(tmp_path, "s3://models/known", ("endpointurl", gate.address)), gate
     finally:
         gate.close()
         server.stop()

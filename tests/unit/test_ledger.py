@@ -23,6 +23,7 @@ from graft.ledger import (
     sign_model,
     verify_model,
 )
+from graft.ledger.store import Heads
 from graft.records import FileDigest, digest_folder, sha256_bytes
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
@@ -278,6 +279,17 @@ def test_runs_and_blobs(world: World) -> None:
     for wrong, says in ((A, "missing"), ("../trusted", "64 hex digits"), (digest + "\n", "64 hex digits")):
         with pytest.raises(TamperError, match=says):
             world.ledger.blob(wrong)
+
+
+def test_the_newest_runs(world: World) -> None:
+    """Newest are the runs that no other names, the last to end at the end; where times are equal the entries decide."""
+    assert world.ledger.heads("mail") == Heads(0, ())
+    first, other = (world.ledger.add_run(run_predicate(headline=text), world.signer).entry for text in ("a", "b"))
+    same_time = tuple(sorted((run_predicate().finished_at, entry) for entry in (first, other)))
+    assert world.ledger.heads("mail") == Heads(2, same_time)
+    after = run_predicate(previous=(first,), finished_at="2026-11-02T10:00:00Z")
+    last = world.ledger.add_run(after, world.signer).entry
+    assert world.ledger.heads("mail") == Heads(3, (("2026-11-01T10:00:00Z", other), ("2026-11-02T10:00:00Z", last)))
 
 
 def command(folder: Path, signature: Path, public: Path) -> int:

@@ -1,17 +1,14 @@
-"""A disk that fills while a run, a promotion or a batch is at work; one that may only be read; permissions that were lost."""
+"""A disk that fills while a run, a promotion, a batch, a repair or a fetch is at work."""
 
 from __future__ import annotations
 
-import os
+import hashlib
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from flows.cli import _from_disk
 from graft.errors import GraftError, StepError
 from graft.records import PART, load_record, sweep
 from tasks.add import add
@@ -23,51 +20,13 @@ from tasks.pin import pin
 from tasks.promote import enact, promote_by_hand
 from tasks.render import render_run
 from tasks.steps import STEPS, run_step
-from tasks.versions import dvc, environment
+from tasks.versions import dvc
 from tasks.workspace import Workspace
-from tests.faults.desk import Desk, table, tree, unchanged
-from tests.faults.shelf import new, rows, train
+from tests.faults.desk import Desk, table, unchanged
+from tests.faults.disks import FULL, Ballast, Disk, said
+from tests.faults.shelf import cloned, new, rows, train
 
-pytest_plugins = ("tests.faults.shelf",)
-Disk = Callable[[Path, int], Workspace]
-OTHER = 65534
-CODE = "from flows.cli import main; main()"
 BATCH = "batch.csv"
-FULL = ("The disk is full.", "No space left on device", "No possible cache link types")
-"""How Graft, git and DVC say it."""
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Disk]:
-    """Copy a workspace to a disk of its own with so many bytes of room besides."""
-    mounted = []
-
-    def make(source: Path, n_free: int) -> Workspace:
-        place = tmp_path / f"disk-{len(mounted)}"
-        place.mkdir()
-        size = sum(4096 + path.lstat().st_size for path in source.rglob("*")) + n_free
-        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
-        if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip("no tmpfs can be mounted here")
-        mounted.append(place)
-        shutil.copytree(source, place / "workspace", symlinks=True)
-        return Workspace(place / "workspace")
-
-    yield make
-    for place in mounted:
-        subprocess.run(["umount", str(place)], check=True)
-
-
-class Ballast:
-    """A file that leaves so many bytes of a workspace's disk."""
-
-    def __init__(self, workspace: Workspace, n_free: int) -> None:
-        self.path = workspace.root.parent / "ballast"
-        free = shutil.disk_usage(workspace.root).free
-        self.path.write_bytes(bytes(max(0, free - n_free)))
-
-    def away(self) -> None:
-        self.path.unlink()
 
 
 def untrained(folder: Path, base: Path, seed: int = 0) -> Workspace:
@@ -113,11 +72,6 @@ def whole(workspace: Workspace) -> None:
     workspace.ledger().promotions("known")
     assert not list(workspace.root.rglob(f".*{PART}"))
     assert not list((workspace.root / ".dvc" / "cache").rglob(".*.tmp"))
-
-
-def said(error: BaseException) -> str:
-    """Return the sentence that the command line would print."""
-    return str(_from_disk(error) if isinstance(error, OSError) else error)
 
 
 def _fills(workspace: Workspace, n_free: int, meant: dict[str, str], *, pages: bool = False) -> str:
@@ -246,107 +200,29 @@ def test_a_repair_that_found_no_room_is_taken_away_and_made_again(disk: Disk, ti
     assert mend(workspace, "odd") == wanted
 
 
-COMMANDS = {
-    "run": ("run", "known"),
-    "add": ("add", "known", "more.csv"),
-    "new": ("new", "fresh", "--data", "more.csv", "--text", "text", "--label", "label"),
-    "validate": ("validate", "known", "--fix"),
-    "promote": ("promote", "known", "--reason", "because"),
-    "rollback": ("rollback", "known", "--reason", "because"),
-    "monitor": ("monitor", "known", "more.csv"),
-    "fetch": ("fetch", "known"),
-    "gc": ("gc", "--yes"),
-}
-
-
-def _second(folder: Path, once: Path) -> Path:
-    """Return a copy of a workspace with a finished candidate, and a file of rows beside it."""
-    workspace = Workspace(shutil.copytree(once, folder / "with-candidate", symlinks=True))
-    (folder / "more.csv").write_bytes(rows(40, 1))
-    add(workspace, "known", folder / "more.csv")
-    train(workspace, "known")
-    promote_by_hand(workspace, "known", "more rows")
-    (folder / "more.csv").write_bytes(rows(40, 2))
-    add(workspace, "known", folder / "more.csv")
-    train(workspace, "known")
-    (folder / "more.csv").write_bytes(rows(40, 3))
-    return workspace.root
-
-
-def _arguments(name: str, folder: Path) -> list[str]:
-    return [str(folder / "more.csv") if part == "more.csv" else part for part in COMMANDS[name]]
-
-
-def test_a_disk_that_may_only_be_read(
-    disk: Disk,
-    promoted_once: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """Every command that writes says so in one sentence, and changes nothing; status and gc still answer."""
-    workspace = disk(_second(tmp_path, promoted_once), 2**20)
-    subprocess.run(["mount", "-o", "remount,ro", str(workspace.root.parent)], check=True)
-    desk = Desk(workspace.root, capsys)
-    for name in COMMANDS:
-        words = ("The disk may only be read.", "mount it for writing")
-        desk.refuses(*_arguments(name, tmp_path), words=words, exit_code=1)
-    desk.must("status")
-
-
 @pytest.mark.parametrize(
-    "lost",
+    "shares",
     [
-        "the whole workspace",
-        *(pytest.param(part, marks=pytest.mark.slow) for part in ("ledger", ".dvc/cache", "registry")),
+        pytest.param((0.3, 0.75), id="2"),
+        pytest.param([k / 10 for k in range(10)], id="10", marks=pytest.mark.slow),
     ],
 )
-def test_permissions_that_were_lost(promoted_once: Path, tmp_path_factory: pytest.TempPathFactory, lost: str) -> None:
-    """Another user, to whom the workspace or a part of it does not belong: one sentence, exit 1, nothing changed."""
-    folder = tmp_path_factory.mktemp("other")
-    workspace = _second(folder, promoted_once)
-    for place in [*reversed(folder.parents[:3]), folder]:
-        place.chmod(place.stat().st_mode | 0o055)
-    if lost != "the whole workspace":
-        subprocess.run(["chown", "-R", f"{OTHER}:{OTHER}", str(workspace)], check=True)
-        subprocess.run(["chown", "-R", "0:0", str(workspace / lost)], check=True)
-    before = tree(workspace)
-    done = _as_other(folder, workspace, ["status"])
-    if done is None or (done.returncode and "Traceback" in done.stderr):
-        pytest.skip("no command can be run as another user here")
-    for name in ("promote",) if lost != "the whole workspace" else ("promote", "add", "monitor"):
-        done = _as_other(folder, workspace, _arguments(name, folder))
-        assert done is not None
-        assert done.returncode == 1, (name, done.stdout, done.stderr)
-        lines = done.stderr.splitlines()
-        assert lines[0].startswith("error: "), done.stderr
-        assert "Traceback" not in done.stderr
-        assert "may not be used" in lines[0] or "ermission denied" in done.stderr, done.stderr
-    if lost == "the whole workspace":
-        assert tree(workspace) == before
-
-
-def _as_other(folder: Path, workspace: Path, arguments: list[str]) -> subprocess.CompletedProcess[str] | None:
-    """Run a command as somebody else; None where that cannot be done."""
-    if os.geteuid() != 0 or shutil.which("setpriv") is None:
-        return None
-    home = folder / "home"
-    home.mkdir(exist_ok=True)
-    shutil.chown(home, OTHER, OTHER)
-    variables = environment() | {
-        "HOME": str(home),
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": "safe.directory",
-        "GIT_CONFIG_VALUE_0": "*",
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-    command = [
-        "setpriv",
-        f"--reuid={OTHER}",
-        f"--regid={OTHER}",
-        "--clear-groups",
-        sys.executable,
-        "-c",
-        CODE,
-        *arguments,
-    ]
-    return subprocess.run(command, cwd=workspace, env=variables, capture_output=True, text=True, check=False)
+def test_a_disk_that_fills_during_a_fetch(
+    disk: Disk, promoted_once: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], shares: Sequence[float]
+) -> None:
+    """Where the cache or the folders find no room: one sentence, no half file; with room, the same command brings all."""
+    shutil.copytree(promoted_once, tmp_path / "first", symlinks=True)
+    clone = cloned(tmp_path, f"{tmp_path}/remote")
+    size = sum(path.stat().st_size for path in (tmp_path / "remote").rglob("*"))
+    for share in shares:
+        workspace = disk(clone.root, 2 * size + 8 * 2**20)
+        desk, ballast = Desk(workspace.root, capsys), Ballast(workspace, int(share * 2 * size))
+        desk.refuses("fetch", "known", words=("The disk is full.", "make room"), exit_code=1)
+        cache = workspace.root / ".dvc" / "cache"
+        for path in (cache / "files" / "md5").glob("*/*"):
+            md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+            assert md5 == path.parent.name + path.name.removesuffix(".dir"), f"{path} is half a file"
+        assert not list(cache.rglob(".*.tmp"))
+        ballast.away()
+        desk.must("fetch", "known")
+        assert audit(workspace, "known").verdict == "intact"

@@ -1,0 +1,207 @@
+"""``graft new`` killed at any moment: the same command finishes it, and leads to what an undisturbed one leads to."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graft.errors import InputError
+from graft.records import sweep
+from tasks.init import adopt
+from tasks.versions import commit, dvc, git
+from tasks.workspace import Workspace
+from tests.faults.desk import MESSAGES, Desk, Tree, table, tree, unchanged
+from tests.faults.lives import variables
+
+CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod", "os.truncate", "subprocess.Popen"}
+"""What Python tells of before it does it; so it does of a file that it opens for writing."""
+WINDOW_S = 9.0
+"""A kill comes at any moment up to here, by when the command has come to its end, or nearly."""
+
+
+@pytest.fixture
+def workspace(bench: Path, tmp_path: Path) -> Workspace:
+    """A workspace to which a recipe can be added, with rows beside it; copied, never changed."""
+    shutil.copytree(bench, tmp_path / "once" / "workspace", symlinks=True)
+    (tmp_path / "once" / "rows.csv").write_bytes(table(MESSAGES))
+    return Workspace(tmp_path / "once" / "workspace")
+
+
+def copy(workspace: Workspace, name: object) -> Workspace:
+    folder = shutil.copytree(workspace.root.parent, workspace.root.parents[1] / f"{name}", symlinks=True)
+    return Workspace(folder / "workspace")
+
+
+def new(name: str, base: Path) -> tuple[str, ...]:
+    return ("new", name, "--data", "../rows.csv", "--text", "text", "--label", "label", "--base", str(base))
+
+
+def start(workspace: Workspace, *arguments: str, path: str = "") -> subprocess.Popen[str]:
+    """Start ``graft`` in a process of its own, with a folder in which programs are looked for first."""
+    plain = variables(workspace.root.parent)
+    return subprocess.Popen(
+        [sys.executable, "-c", "from flows.cli import main; main()", *arguments],
+        cwd=workspace.root,
+        env=plain | {"PATH": f"{path}{os.pathsep}{plain['PATH']}", "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def made(workspace: Workspace) -> Tree:
+    """Return every file but git's own, after checking that git and DVC are content and nothing is left over."""
+    assert git(workspace.root, "status", "--porcelain") == ""
+    assert "up to date" in dvc(workspace.root, "status", "data/datasets/fresh.dvc")
+    assert sweep(workspace.root) == []
+    return {name: found for name, found in tree(workspace.root).items() if not name.startswith(".git/")}
+
+
+def same(found: Tree, undisturbed: Tree) -> bool:
+    return [name for name in found | undisturbed if found.get(name) != undisturbed.get(name)] == []
+
+
+def make(workspace: Workspace) -> None:
+    adopt(workspace, "fresh", {"rows.csv": workspace.root.parent / "rows.csv"}, "# a recipe\n")
+
+
+def killed_at(workspace: Workspace, point: int) -> bool:
+    """Make the recipe in a process that is killed before its so-many-th change of the disk; return whether it was."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    n_left = point
+
+    def count(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal n_left
+        writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+        if writes or event in CHANGES:
+            n_left -= 1
+            if n_left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    try:
+        sys.addaudithook(count)
+        make(workspace)
+    finally:
+        os._exit(0)
+
+
+@pytest.mark.parametrize("step", [pytest.param(8, id="some"), pytest.param(1, id="all", marks=pytest.mark.slow)])
+def test_killed_before_any_change_of_the_disk(workspace: Workspace, step: int) -> None:
+    """Before each file that is opened, renamed or taken away, and before each command of DVC's or git's."""
+    calm = copy(workspace, "calm")
+    make(calm)
+    undisturbed, point = made(calm), 0
+    while killed_at(again := copy(workspace, point), point):
+        make(again)
+        assert same(made(again), undisturbed), point
+        shutil.rmtree(again.root.parent)
+        point += step
+    assert point > 30
+    assert same(made(again), undisturbed)
+
+
+@pytest.mark.parametrize("at", ["add", "commit"])
+def test_killed_while_git_works_on(
+    workspace: Workspace, tiny_base: Path, at: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A real ``graft new`` that is killed by the git that it has called, which stages or commits all the same."""
+    programs = workspace.root.parents[1] / "programs"
+    programs.mkdir()
+    real = shutil.which("git")
+    script = f'#!/bin/sh\ncase " $* " in *" {at} "*) kill -9 $PPID;; esac\nexec {real} "$@"\n'
+    (programs / "git").write_text(script)
+    (programs / "git").chmod(0o755)
+    calm, killed = copy(workspace, "calm"), copy(workspace, "killed")
+    Desk(calm.root, capsys).must(*new("fresh", tiny_base))
+    with start(killed, *new("fresh", tiny_base), path=str(programs)) as process:
+        process.communicate()  # up to the end of git, which holds the pipe too
+    assert process.returncode == -signal.SIGKILL
+    Desk(killed.root, capsys).must(*new("fresh", tiny_base))
+    assert same(made(killed), made(calm))
+    assert git(killed.root, "log", "--format=%s").splitlines().count("fresh: a recipe") == 1
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments(workspace: Workspace, tiny_base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever part of it, DVC's too: after ten kills, one on what the other left, the same command leads to the same."""
+    rng = random.Random(5)  # noqa: S311 - which moments is no secret
+    calm, killed = copy(workspace, "calm"), copy(workspace, "killed")
+    Desk(calm.root, capsys).must(*new("fresh", tiny_base))
+    undisturbed = made(calm)
+    for _ in range(10):
+        with start(killed, *new("fresh", tiny_base)) as process:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(rng.uniform(0, WINDOW_S))
+            process.kill()
+            said, _ = process.communicate()
+        assert "error: " not in said.replace("error: There is a recipe fresh already.", ""), said
+        if process.returncode != -signal.SIGKILL:
+            assert same(made(killed), undisturbed)
+            killed = copy(workspace, f"killed-{process.pid}")
+    Desk(killed.root, capsys).must(*new("fresh", tiny_base))
+    assert same(made(killed), undisturbed)
+
+
+def test_a_run_between_the_kill_and_the_same_call(workspace: Workspace) -> None:
+    """A run commits the recipe that it ran, and nothing else of what was cut off: the same call commits the rest."""
+    calm, killed = copy(workspace, "calm"), copy(workspace, "killed")
+    make(calm)
+    make(killed)
+    git(killed.root, "reset", "--quiet", "HEAD~1")  # as if it had been killed before its commit
+    (killed.root / ".graft" / "fresh.new").touch()
+    commit(killed.root, "fresh: hold", ["recipes/fresh.yaml"])
+    make(killed)
+    assert same(made(killed), made(calm))
+
+
+def test_two_at_once_lose_nothing(workspace: Workspace, tiny_base: Path) -> None:
+    """Two processes, two recipes: both stand in params.yaml and are committed, each with its own."""
+    names = ("fresh", "other")
+    running = [start(workspace, *new(name, tiny_base)) for name in names]
+    for process in running:
+        said, _ = process.communicate()
+        assert process.returncode == 0, said
+    assert workspace.params()["recipes"] == {name: {"dataset": name} for name in ("known", *names)}
+    made(workspace)
+    for name in names:
+        listed = git(workspace.root, "ls-files", f"recipes/{name}.yaml", f"data/datasets/{name}.dvc").split()
+        assert len(listed) == 2, listed
+
+
+def test_one_that_fails_takes_away_its_own_and_no_more(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is refused by git leaves nothing; an entry that another process made meanwhile, and what a person wrote, stay."""
+    other = workspace.root.parent / "other.csv"
+    shutil.copyfile(workspace.root.parent / "rows.csv", other)
+
+    def refused(root: Path, *arguments: str) -> str:
+        if "add" in arguments:
+            monkeypatch.undo()
+            adopt(workspace, "other", {"rows.csv": other}, "# another\n")
+            raise InputError("DVC refuses.")
+        return dvc(root, *arguments)
+
+    monkeypatch.setattr("tasks.init.dvc", refused)
+    with pytest.raises(InputError, match="DVC refuses"):
+        make(workspace)
+    assert sorted(workspace.params()["recipes"]) == ["known", "other"]
+    assert not workspace.recipe_path("fresh").exists()
+    assert git(workspace.root, "status", "--porcelain") == ""
+
+
+def test_what_a_person_wrote_is_never_taken_away(workspace: Workspace) -> None:
+    """A recipe by hand that git does not know is refused again and again, and stays."""
+    workspace.recipe_path("fresh").write_text("# by hand\n")
+    for _ in range(2):
+        with unchanged(workspace.root), pytest.raises(InputError, match="There is a recipe fresh already"):
+            make(workspace)
