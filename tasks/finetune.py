@@ -5,15 +5,18 @@ from __future__ import annotations
 import platform
 import time
 from pathlib import Path
+from typing import Any
 
 from graft import __version__
 from graft.data import TEST, TRAIN
+from graft.model.auto import choose
 from graft.model.bases import WEIGHTS, count_parameters
 from graft.model.checkpoint import Checkpoint, training_key
-from graft.model.finetune import fit_full, fit_head
+from graft.model.finetune import Examples, finetune
 from graft.model.folder import card_for, save_model
 from graft.model.reference import save_reference
-from graft.records import BaseChoiceRecord, ModelRecord, digest_folder, sha256_file
+from graft.recipe import Finetune
+from graft.records import BaseChoiceRecord, ModelRecord, Trial, digest_folder, sha256_file
 from tasks.bases import locate
 from tasks.disk import Writing
 from tasks.rows import read_features, read_rows
@@ -28,41 +31,27 @@ def run(context: Context) -> ModelRecord:
     choice = context.record("choose_base", BaseChoiceRecord)
     base = next(base for base in context.pinned.bases if base.id == choice.base)
     rows = read_rows(context, TRAIN, TEST, content=True)
-    modality = context.recipe.data.modality
     on_train = (rows["side"] == TRAIN).to_numpy()
-    features = read_features(context, base.id)[on_train]
-    train = rows[on_train]
+    features, train = read_features(context, base.id)[on_train], rows[on_train]
     labels = train["label"].to_numpy(dtype=str)
-    settings = context.recipe.finetune
-    C = next(score.C for score in choice.scores if score.base == base.id)
     folder = locate(context.workspace, base)
-    if choice.strategy == "head":
-        classifier = fit_head(
-            folder, features, labels, modality=modality, C=C, max_tokens=context.recipe.embed.max_tokens
-        )
-        context.progress(1, 1, "head")
-    else:
-        checkpoint = _checkpoint(context, folder)
-        with Writing(checkpoint.path):
-            classifier = fit_full(
-                folder,
-                features,
-                train["content"].tolist(),
-                labels,
-                modality=modality,
-                C=C,
-                max_tokens=context.recipe.embed.max_tokens,
-                n_epochs=settings.n_epochs,
-                batch_size=settings.batch_size,
-                learning_rate=settings.learning_rate,
-                seed=settings.seed,
-                checkpoint=checkpoint,
-                progress=context.progress,
-            )
+    examples = Examples(train["content"].tolist(), features, labels, train["row"].tolist())
+    facts: dict[str, Any] = {
+        "modality": context.recipe.data.modality,
+        "C": next(score.C for score in choice.scores if score.base == base.id),
+        "max_tokens": context.recipe.embed.max_tokens,
+        "progress": context.progress,
+    }
+    how, trials = context.recipe.finetune, tuple[Trial, ...]()
+    checkpoints = _Checkpoints(context, folder)
+    with Writing(checkpoints.of(how, "finetune").path):
+        if how.strategy == "auto":
+            how, trials = choose(folder, examples, how, checkpoint_of=checkpoints.of, **facts)
+        classifier = finetune(folder, examples, how, checkpoint=checkpoints.of(how, "finetune"), **facts)
     target = context.workspace.model(context.recipe.name)
     dataset = context.pinned.dataset
     card = card_for(
-        context.recipe.name, base, choice.strategy, dataset.name, dataset.sha256, len(train), len(classifier.labels)
+        context.recipe.name, base, how.strategy, dataset.name, dataset.sha256, len(train), len(classifier.labels)
     )
     with Writing(target):
         save_model(classifier, target, card=card)
@@ -80,25 +69,33 @@ def run(context: Context) -> ModelRecord:
         files=files,
         base=base.id,
         base_sha256=base.sha256,
-        strategy=choice.strategy,
+        strategy=how.strategy,
         n_train=len(train),
         n_parameters=count_parameters(target / WEIGHTS) + classifier.weight.numel() + classifier.bias.numel(),
         n_trained_parameters=classifier.n_trained_parameters,
         loss=classifier.loss,
+        held_out=classifier.held_out,
+        alpha=classifier.alpha,
+        trials=trials,
     )
 
 
-def _checkpoint(context: Context, base: Path) -> Checkpoint:
-    """Return where the checkpoint of this training lies: outside the step's files, which DVC removes before a step runs."""
-    facts = {
-        "graft": __version__,
-        "step": VERSIONS["finetune"],
-        "machine": platform.machine(),
-        "read": context.digests,
-        "base": {path.name: sha256_file(path) for path in base.iterdir() if path.is_file()},
-        "modality": context.recipe.data.modality,
-        "embed": context.recipe.embed.model_dump(),
-        "finetune": context.recipe.finetune.model_dump(),
-    }
-    path = context.workspace.root / ".graft" / "checkpoints" / context.recipe.name / "finetune.safetensors"
-    return Checkpoint(path, training_key(facts), clock=time.monotonic, seconds=CHECKPOINT_SECONDS)
+class _Checkpoints:
+    """Where the checkpoints of a step's trainings lie: outside the step's files, which DVC removes before a step runs."""
+
+    def __init__(self, context: Context, base: Path) -> None:
+        self.folder = context.workspace.root / ".graft" / "checkpoints" / context.recipe.name
+        self.facts = {
+            "graft": __version__,
+            "step": VERSIONS["finetune"],
+            "machine": platform.machine(),
+            "read": context.digests,
+            "base": {path.name: sha256_file(path) for path in base.iterdir() if path.is_file()},
+            "modality": context.recipe.data.modality,
+            "embed": context.recipe.embed.model_dump(),
+        }
+
+    def of(self, how: Finetune, name: str) -> Checkpoint:
+        """Return the checkpoint of one training: a trial of ``auto``, or the one that makes the candidate."""
+        key = training_key({**self.facts, "name": name, "finetune": how.model_dump()})
+        return Checkpoint(self.folder / f"{name}.safetensors", key, clock=time.monotonic, seconds=CHECKPOINT_SECONDS)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import string
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from graft.recipe import Finetune
 
 WORDS = """the a an and or not to of in on for my your i you it is was are has have with this that please what where when
 how money card order bill refund pay late parcel broken cancel move house engineer visit password account good bad red blue
@@ -67,3 +69,9 @@ def write_tiny_image_base(folder: Path, seed: int = 0, architecture: Literal["re
     ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
     (folder / "README.md").write_text(CARD)
     return folder
+
+
+def settings(**changed: Any) -> Finetune:
+    """Return how a tiny base is tuned in seconds."""
+    quick = {"strategy": "full", "n_epochs": 3, "batch_size": 8, "learning_rate": 1e-3, "seed": 5}
+    return Finetune.model_validate({**quick, **changed})

@@ -30,11 +30,26 @@ Tensors = dict[str, torch.Tensor]
 
 
 class Stand(Value):
-    """How far a training has come: steps done, the summed loss of the rows of this epoch, mean loss of each epoch before."""
+    """How far a training has come.
+
+    Steps done and the summed loss of this epoch's rows; of each epoch before, the mean loss, and loss and accuracy on rows
+    held out.
+    """
 
     n_done: int = 0
     total: float = 0.0
     losses: tuple[float, ...] = ()
+    held_out: tuple[tuple[float, float], ...] = ()
+
+    def after_step(self, loss: float) -> Stand:
+        """Return where a training stands after a step whose rows had this summed loss."""
+        return self.model_copy(update={"n_done": self.n_done + 1, "total": self.total + loss})
+
+    def after_epoch(self, n_rows: int, held_out: tuple[float, float] | None = None) -> Stand:
+        """Return where a training stands after the last step of an epoch of so many rows."""
+        measured = (held_out,) if held_out else ()
+        losses = (*self.losses, round(self.total / n_rows, 6))
+        return self.model_copy(update={"total": 0.0, "losses": losses, "held_out": (*self.held_out, *measured)})
 
 
 def training_key(facts: dict[str, Any]) -> str:
@@ -63,12 +78,14 @@ class Checkpoint:
         key: the training's name, by ``training_key``.
         clock: seconds since any time. It decides when a checkpoint is written, and nothing of what a training makes.
         seconds: the time between two of them, at least.
+        is_asked_to_stop: whether a person wants to stop and go on later.
     """
 
     path: Path
     key: str
     clock: Callable[[], float]
     seconds: float
+    is_asked_to_stop: Callable[[], bool] = bool
     _next: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -76,7 +93,12 @@ class Checkpoint:
 
     def due(self) -> bool:
         """Return whether it is time for a checkpoint."""
-        return self.clock() >= self._next
+        return self.clock() >= self._next or self.is_asked_to_stop()
+
+    def stop_if_asked(self) -> None:
+        """Raise KeyboardInterrupt if a person wants to stop."""
+        if self.is_asked_to_stop():
+            raise KeyboardInterrupt
 
     def save(self, moving: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer, stand: Stand) -> None:
         """Write where a training stands; a crash leaves the checkpoint before or this one.

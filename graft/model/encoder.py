@@ -26,12 +26,8 @@ def silent(done: int, total: int, note: str) -> None:
     """Show no progress."""
 
 
-class Encoder(Protocol):
-    """What turns contents into features: unit-norm rows of width ``dimension``."""
-
-    @property
-    def modality(self) -> Modality:
-        """What the contents are."""
+class Body(Protocol):
+    """What a training needs of an encoder, or of its last layers."""
 
     @property
     def network(self) -> Any:
@@ -40,9 +36,6 @@ class Encoder(Protocol):
     @property
     def dimension(self) -> int:
         """The features' width."""
-
-    def prepare(self, contents: Any) -> tuple[list[Any], int]:
-        """Return what ``collate`` needs of each content, and how many contents were cut."""
 
     def places(self, items: Any) -> list[int]:
         """Return a number for each item; items of like numbers share a batch."""
@@ -53,8 +46,25 @@ class Encoder(Protocol):
     def pool(self, batch: Batch) -> torch.Tensor:
         """Return the features of a batch."""
 
+
+class Encoder(Body, Protocol):
+    """What turns contents into features: unit-norm rows of width ``dimension``."""
+
+    @property
+    def modality(self) -> Modality:
+        """What the contents are."""
+
+    def prepare(self, contents: Any) -> tuple[list[Any], int]:
+        """Return what ``collate`` needs of each content, and how many contents were cut."""
+
     def frozen(self) -> list[torch.nn.Parameter]:
         """Return the parameters that are not trained."""
+
+    def vary(self, batch: Batch, strength: float, rng: np.random.Generator) -> Batch:
+        """Return a batch changed at random in a way that leaves each row's class alone."""
+
+    def with_network(self, network: Any) -> Encoder:
+        """Return the encoder with another network."""
 
     def settings(self) -> dict[str, Any]:
         """Return what is needed to load the encoder again, beside its folder."""
@@ -75,6 +85,12 @@ def load_encoder(folder: Path, modality: Modality, *, max_tokens: int) -> Encode
     """
     check_plain(folder)
     return ImageEncoder.load(folder) if modality == "image" else TextEncoder.load(folder, max_tokens)
+
+
+def on_device(encoder: Body, batch: Batch) -> Batch:
+    """Return a batch where the encoder's network is."""
+    device = next(encoder.network.parameters()).device
+    return {name: tensor.to(device) for name, tensor in batch.items()}
 
 
 def batches(places: Sequence[int], size: int) -> Iterator[npt.NDArray[np.int_]]:
@@ -116,7 +132,7 @@ def embed(
     done = 0
     with torch.inference_mode():
         for rows in batches(encoder.places(items), batch_size):
-            features[rows] = encoder.pool(encoder.collate([items[i] for i in rows])).numpy()
+            features[rows] = encoder.pool(on_device(encoder, encoder.collate([items[i] for i in rows]))).cpu().numpy()
             done += len(rows)
             progress(done, len(items), f"{modality}s")
     return features, n_cut

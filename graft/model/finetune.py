@@ -1,205 +1,249 @@
-"""Fine-tuning: from a base and labelled rows to an encoder and a linear head."""
+"""Fine-tuning: from a base and labelled rows to an encoder and a linear head, by one of the strategies of a recipe.
+
+Every training starts from the head fitted on frozen features (LP-FT): tuning begins where the probe is, not at random.
+"""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from graft.errors import StepError
-from graft.model.checkpoint import Checkpoint, Stand
-from graft.model.encoder import Contents, Encoder, Progress, batches, load_encoder, silent
-from graft.recipe import Modality
-from graft.stats.probe import fit_probe
+from graft.errors import InputError
+from graft.model import blend, lora
+from graft.model.checkpoint import Checkpoint
+from graft.model.classifier import Classifier, embed_items, fit_head
+from graft.model.contrastive import contrast, paired_epochs
+from graft.model.encoder import Body, Contents, Encoder, Progress, load_encoder, silent
+from graft.model.layers import Cut, find_stack
+from graft.model.train import Rows, Training, cross_entropy
+from graft.recipe import Finetune, Modality
+from graft.stats.cka import linear_cka
+from graft.stats.spread import spread_labels
 
-WARM_UP = 0.1
-WEIGHT_DECAY = 0.01
-
-
-@dataclass
-class Classifier:
-    """An encoder with a linear head: logits = features @ weight.T + bias, classes in the order of ``labels``."""
-
-    encoder: Encoder
-    weight: torch.Tensor
-    bias: torch.Tensor
-    labels: tuple[str, ...]
-    n_trained_parameters: int
-    loss: tuple[float, ...] = ()
+Features = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.str_]
+UNLABELLED = ""
+KEEP = 0.1
+"""What closeness to the base counts against accuracy where the share of the way to the tuned weights is chosen."""
 
 
-def fit_head(
-    folder: Path,
-    features: npt.NDArray[np.float32],
-    labels: npt.NDArray[np.str_],
-    *,
-    modality: Modality,
-    C: float,
-    max_tokens: int,
-) -> Classifier:
-    """Fit only a head, by a convex solver on frozen features: no seed, no epochs.
+@dataclass(frozen=True)
+class Examples:
+    """Rows to learn from: contents, the base's features of them, shape (n, d), and labels, "" for none.
 
-    Args:
-        folder: the base.
-        features: shape (n, d), the base's embedding of the training rows.
-        labels: shape (n,).
-        C: inverse L2 penalty.
-
-    Cost: seconds; see ``graft.stats.fit_probe``.
+    ``names`` are what people call them.
     """
-    encoder = load_encoder(folder, modality, max_tokens=max_tokens)
-    probe = fit_probe(features, labels, C=C)
-    weight, bias = np.asarray(probe.coef_), np.asarray(probe.intercept_)
-    if len(weight) == 1:  # two classes: scikit-learn keeps the log odds of the second alone
-        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
-    return Classifier(
-        encoder=encoder,
-        weight=torch.tensor(weight, dtype=torch.float32),
-        bias=torch.tensor(bias, dtype=torch.float32),
-        labels=tuple(str(label) for label in probe.classes_),
-        n_trained_parameters=weight.size + bias.size,
-    )
+
+    contents: Contents
+    features: Features
+    labels: Labels
+    names: Sequence[str] = ()
+
+    def take(self, rows: npt.NDArray[np.int_]) -> Examples:
+        """Return some of the rows."""
+        names = [self.names[i] for i in rows] if self.names else ()
+        return Examples([self.contents[i] for i in rows], self.features[rows], self.labels[rows], names)
 
 
-def fit_full(
+def finetune(
     folder: Path,
-    features: npt.NDArray[np.float32],
-    contents: Contents,
-    labels: npt.NDArray[np.str_],
+    examples: Examples,
+    how: Finetune,
     *,
     modality: Modality,
     C: float,
     max_tokens: int,
-    n_epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    seed: int,
     checkpoint: Checkpoint | None = None,
     progress: Progress = silent,
 ) -> Classifier:
-    """Fine-tune all layers, starting from the fitted head (LP-FT), with AdamW, linear warm-up and decay.
-
-    What ``Encoder.frozen`` names stays as it is, and so do the running statistics of batch normalisation: a batch of few
-    rows estimates them badly, a row's features would depend on its neighbours, and the head was fitted under those of the
-    base.
+    """Fine-tune a base on examples.
 
     Args:
-        contents, labels: n training rows; ``features`` their embedding by the base.
-        learning_rate: peak; 2e-5 to 1e-4 for small encoders.
+        folder: the base.
+        how: the strategy, which is not ``auto``, and its settings.
+        C: inverse L2 penalty of the head.
+        max_tokens: where texts are cut.
         checkpoint: where to go on from, if it is of this training, and what to write now and then and at the end.
 
     Returns:
-        the classifier with the mean loss of each epoch. The same inputs, seed, machine type and number of threads give the
-        same bits, however often training was interrupted.
+        the classifier. The same inputs, seed, machine type and number of threads give the same bits, however often training was
+        interrupted.
 
     Raises:
-        StepError: the loss is no longer a number.
+        InputError: the base does not allow the strategy.
+        StepError: the loss is no longer a number, or a library that the strategy needs is not installed.
         OSError, SafetensorError: a checkpoint could not be written.
-    Cost: 6 x (parameters without embeddings) x tokens x epochs FLOPs; images are decoded anew in each epoch.
-        Memory holds one batch of them.
+    Cost: see ``graft.model.budget``; images are decoded anew in each epoch, but by ``head`` and ``top_k``.
     Source: LP-FT: Kumar, Raghunathan, Jones, Ma, Liang 2022.
     """
-    start = fit_head(folder, features, labels, modality=modality, C=C, max_tokens=max_tokens)
-    torch.manual_seed(seed)
+    encoder = load_encoder(folder, modality, max_tokens=max_tokens)
+    train, held_out = hold_out(examples, how)
+    start, shares = _start(encoder, train, C=C)
+    if how.strategy == "head":
+        return start
+    rows = _rows(encoder, train, shares, start.labels, how)
+    held_rows = _rows(encoder, held_out, None, start.labels, how) if held_out else None
+    is_between = how.interpolation != 1.0
+    before = {name: tensor.clone() for name, tensor in encoder.network.state_dict().items()} if is_between else {}
+    tuned = _tune(start, rows, held_rows, how, checkpoint, progress)
+    if how.strategy == "contrastive":
+        features = embed_items(encoder, rows.items).numpy()
+        labels, weights = _hard(shares, start.labels)
+        refit = fit_head(encoder, features, labels, weights=weights, C=C)
+        tuned = replace(tuned, weight=refit.weight, bias=refit.bias)
+    return _interpolate(tuned, start, before, held_rows, held_out, how) if is_between else tuned
+
+
+def hold_out(examples: Examples, how: Finetune) -> tuple[Examples, Examples | None]:
+    """Return the rows to train on and a share of the labelled rows of each class, held out; each class keeps one row."""
+    if not how.held_out:
+        return examples, None
+    rng = np.random.default_rng(how.seed)
+    held: list[int] = []
+    for label in np.unique(examples.labels[examples.labels != UNLABELLED]):
+        rows = rng.permutation(np.flatnonzero(examples.labels == label))
+        held += rows[: min(len(rows) - 1, round(how.held_out * len(rows)))].tolist()
+    if not held:
+        raise InputError(
+            f"finetune.held_out {how.held_out:g} holds out no row: every class has too few.",
+            do="set it to 0, or add rows",
+        )
+    others = np.setdiff1d(np.arange(len(examples.labels)), held)
+    return examples.take(others), examples.take(np.sort(held))
+
+
+def _start(encoder: Encoder, train: Examples, *, C: float) -> tuple[Classifier, torch.Tensor]:
+    """Return the encoder with a fitted head, and the share of each class that is wanted of each row, (n, classes).
+
+    Unlabelled rows get the classes that labelled rows and neighbours say.
+    """
+    is_known = train.labels != UNLABELLED
+    start = fit_head(encoder, train.features[is_known], train.labels[is_known], C=C)
+    places = {label: k for k, label in enumerate(start.labels)}
+    thought = torch.from_numpy(train.features) @ start.weight.T + start.bias
+    shares = torch.softmax(thought, dim=1).numpy()
+    shares[is_known] = np.eye(len(places), dtype=np.float32)[[places[label] for label in train.labels[is_known]]]
+    if not is_known.all():
+        shares = spread_labels(train.features, shares, is_known)
+        labels, weights = _hard(torch.from_numpy(shares), start.labels)
+        start = fit_head(encoder, train.features, labels, weights=weights, C=C)
+    return start, torch.from_numpy(shares)
+
+
+def _hard(shares: torch.Tensor, labels: tuple[str, ...]) -> tuple[Labels, npt.NDArray[np.float32]]:
+    """Return each row's likeliest class and how likely that is."""
+    sure, codes = shares.max(dim=1)
+    return np.array(labels)[codes.numpy()], sure.numpy()
+
+
+def _rows(
+    encoder: Encoder, examples: Examples, shares: torch.Tensor | None, labels: tuple[str, ...], how: Finetune
+) -> Rows:
+    """Return examples as training needs them; with balanced class weights each class weighs the same in all."""
+    items, _ = encoder.prepare(examples.contents)
+    if shares is None:
+        places = {label: k for k, label in enumerate(labels)}
+        shares = torch.eye(len(labels))[[places[str(label)] for label in examples.labels]]
+    weights = torch.ones(len(items))
+    if how.class_weights == "balanced":
+        weights = shares @ (1 / shares.sum(dim=0).clamp(min=1e-6))
+        weights = weights / weights.mean()
+    return Rows(items, shares, weights, examples.names)
+
+
+def _tune(
+    start: Classifier,
+    rows: Rows,
+    held_out: Rows | None,
+    how: Finetune,
+    checkpoint: Checkpoint | None,
+    progress: Progress,
+) -> Classifier:
+    """Train what the strategy names, in place, and return the classifier as it is then."""
+    torch.manual_seed(how.seed)
     encoder = start.encoder
+    head = torch.nn.Linear(encoder.dimension, len(start.labels), device=next(encoder.network.parameters()).device)
+    head.load_state_dict({"weight": start.weight, "bias": start.bias})
     for parameter in encoder.frozen():
         parameter.requires_grad_(False)
-    weight, bias = start.weight.clone().requires_grad_(), start.bias.clone().requires_grad_()
-    trained = {name: p for name, p in encoder.network.named_parameters() if p.requires_grad}
-    trained |= {"head.weight": weight, "head.bias": bias}
-    optimizer = torch.optim.AdamW(trained.values(), lr=learning_rate, weight_decay=WEIGHT_DECAY, fused=True)
-
-    items, _ = encoder.prepare(contents)
-    index = {label: k for k, label in enumerate(start.labels)}
-    targets = torch.tensor([index[str(label)] for label in labels])
-    plan = list(batches(encoder.places(items), batch_size))
-    rng = np.random.default_rng(seed)
-    order = [plan[k] for _ in range(n_epochs) for k in rng.permutation(len(plan))]
-
-    moving, stand = {**trained, **dict(encoder.network.named_buffers())}, Stand()
-    if checkpoint:
-        stand, note = checkpoint.restore(moving, optimizer)
-        if note:
-            progress(stand.n_done, len(order), note)
-    _train_mode(encoder.network)
-    for step in range(stand.n_done, len(order)):
-        epoch, k = divmod(step, len(plan))
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate * _linear(step, len(order))
-        rows = order[step]
-        loss = _step(encoder, trained, optimizer, [items[i] for i in rows], targets[rows])
-        if not math.isfinite(loss):
-            raise StepError(
-                f"The loss is no longer a number in epoch {epoch + 1}, step {k + 1}.",
-                do="lower finetune.learning_rate in the recipe",
-            )
-        total = stand.total + loss * len(rows)
-        if k + 1 < len(plan):
-            stand = Stand(n_done=step + 1, total=total, losses=stand.losses)
-        else:
-            stand = Stand(n_done=step + 1, losses=(*stand.losses, round(total / len(items), 6)))
-        if checkpoint and (step + 1 == len(order) or checkpoint.due()):
-            checkpoint.save(moving, optimizer, stand)
-        progress(step + 1, len(order), f"epoch {epoch + 1} of {n_epochs}, loss {loss:.3f}")
-    encoder.network.eval()
+    through: Body = encoder
+    if how.strategy == "top_k":
+        through = cut = Cut(encoder, how.n_layers)
+        rows = replace(rows, items=cut.prepare(rows.items, progress=progress)[0])
+        held_out = replace(held_out, items=cut.prepare(held_out.items, progress=progress)[0]) if held_out else None
+    elif how.strategy == "lora":
+        through = encoder.with_network(lora.adapted(encoder.network, rank=how.lora_rank))
+    trained = _moving(through, how)
+    if how.gradient_checkpointing:
+        encoder.network.gradient_checkpointing_enable({"use_reentrant": False})
+    pairs = paired_epochs(rows.shares.argmax(dim=1).numpy(), how.batch_size, how.n_epochs, how.seed)
+    is_contrast = how.strategy == "contrastive"
+    training = Training(
+        through,
+        head,
+        rows,
+        how,
+        trained,
+        loss_of=contrast if is_contrast else cross_entropy,
+        vary=encoder.vary,
+        epochs=pairs if is_contrast else None,
+        held_out=held_out,
+    )
+    stand = training.run(checkpoint, progress)
+    if how.strategy == "lora":
+        encoder = encoder.with_network(lora.merged(through.network))
     return Classifier(
         encoder=encoder,
-        weight=weight.detach(),
-        bias=bias.detach(),
+        weight=head.weight.detach().cpu(),
+        bias=head.bias.detach().cpu(),
         labels=start.labels,
-        n_trained_parameters=sum(p.numel() for p in trained.values()),
+        n_trained_parameters=sum(p.numel() for p in (*trained.values(), head.weight, head.bias)),
         loss=stand.losses,
+        held_out=stand.held_out,
     )
 
 
-def _step(
-    encoder: Encoder,
-    trained: dict[str, torch.Tensor],
-    optimizer: torch.optim.Optimizer,
-    items: list[Any],
-    targets: torch.Tensor,
-) -> float:
-    """Take one step on a batch and return its mean loss."""
-    logits = encoder.pool(encoder.collate(items)) @ trained["head.weight"].T + trained["head.bias"]
-    loss = torch.nn.functional.cross_entropy(logits, targets)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]  # torch publishes no type for it
-    torch.nn.utils.clip_grad_norm_(trained.values(), 1.0)
-    optimizer.step()
-    return float(loss.detach())
+def _moving(through: Body, how: Finetune) -> dict[str, torch.nn.Parameter]:
+    """Return the encoder's parameters that the strategy trains."""
+    parameters = {name: p for name, p in through.network.named_parameters() if p.requires_grad}
+    if how.strategy != "top_k":
+        return parameters
+    stack = find_stack(through.network)
+    return {name: p for name, p in parameters.items() if stack.depth(name) < stack.n_layers}
 
 
-def _train_mode(network: torch.nn.Module) -> None:
-    """Set dropout to work, and batch normalisation to its running statistics."""
-    network.train()
-    for module in network.modules():
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-            module.eval()
+def _interpolate(
+    tuned: Classifier,
+    start: Classifier,
+    before: dict[str, torch.Tensor],
+    held_rows: Rows | None,
+    held_out: Examples | None,
+    how: Finetune,
+) -> Classifier:
+    """Move encoder and head to where the recipe wants them on the way from the base, which the start's head belongs to."""
+    network = tuned.encoder.network
+    after = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    head = torch.nn.Linear(tuned.encoder.dimension, len(tuned.labels))
+    ends = ({"weight": one.weight, "bias": one.bias} for one in (start, tuned))
+    first, last = ends
 
+    def move(alpha: float) -> None:
+        blend.blend(network.state_dict(), before, after, alpha)
+        blend.blend(head.state_dict(), first, last, alpha)
 
-def _linear(step: int, n_steps: int) -> float:
-    """Return the share of the peak learning rate at a step: up over the first tenth, then down to zero."""
-    warm = max(1, round(WARM_UP * n_steps))
-    return (step + 1) / warm if step < warm else max(0.0, (n_steps - step) / max(1, n_steps - warm))
+    def score(alpha: float) -> float:
+        move(alpha)
+        assert held_rows is not None  # noqa: S101 - the recipe asks for held-out rows
+        assert held_out is not None  # noqa: S101 - likewise
+        features = embed_items(tuned.encoder, held_rows.items)
+        hits = (head(features).argmax(dim=1) == held_rows.shares.argmax(dim=1)).float().mean()
+        return (1 - KEEP) * float(hits) + KEEP * linear_cka(held_out.features, features.numpy())
 
-
-def predict(
-    classifier: Classifier, contents: Contents, *, batch_size: int = 32, progress: Progress = silent
-) -> npt.NDArray[np.float32]:
-    """Return the probability of each class, shape (n, classes), float32, rows summing to 1."""
-    encoder = classifier.encoder
-    items, _ = encoder.prepare(contents)
-    scores = np.zeros((len(items), len(classifier.labels)), dtype=np.float32)
-    done = 0
-    with torch.inference_mode():
-        for rows in batches(encoder.places(items), batch_size):
-            features = encoder.pool(encoder.collate([items[i] for i in rows]))
-            scores[rows] = torch.softmax(features @ classifier.weight.T + classifier.bias, dim=1).numpy()
-            done += len(rows)
-            progress(done, len(items), f"{encoder.modality}s")
-    return scores
+    alpha = blend.choose_alpha(score)[0] if how.interpolation == "auto" else how.interpolation
+    move(alpha)
+    return replace(tuned, weight=head.weight.detach(), bias=head.bias.detach(), alpha=alpha)

@@ -16,8 +16,8 @@ from safetensors.torch import load_file as load_torch
 from safetensors.torch import save_file as save_torch
 
 from graft.errors import TamperError
+from graft.model.classifier import Classifier
 from graft.model.encoder import load_encoder
-from graft.model.finetune import Classifier
 from graft.model.header import read_header
 from graft.recipe import Modality
 from graft.records import Base, Value, write_atomic, write_json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,24 @@ class ImageEncoder:
     def frozen(self) -> list[torch.nn.Parameter]:
         """Return the pooler's parameters where there is one with weights (ViT): no feature comes from it."""
         return [parameter for name, parameter in self.network.named_parameters() if name.startswith("pooler.")]
+
+    def vary(
+        self, batch: dict[str, torch.Tensor], strength: float, rng: np.random.Generator
+    ) -> dict[str, torch.Tensor]:
+        """Shift each image by up to ``strength`` of its sides; its edge fills what becomes free. Mirroring can change a class."""
+        pixels = batch["pixel_values"]
+        height, width = pixels.shape[2:]
+        shifts = [np.rint(rng.uniform(-strength, strength, len(pixels)) * side).astype(int) for side in (height, width)]
+        rows, columns = (
+            torch.from_numpy(np.clip(np.arange(side) - shift[:, None], 0, side - 1))
+            for side, shift in zip((height, width), shifts, strict=True)
+        )
+        picked = [one[:, r][:, :, c] for one, r, c in zip(pixels, rows, columns, strict=True)]
+        return {"pixel_values": torch.stack(picked).contiguous(memory_format=_ORDER)}
+
+    def with_network(self, network: Any) -> ImageEncoder:
+        """Return the encoder with another network."""
+        return replace(self, network=network)
 
     def settings(self) -> dict[str, Any]:
         """Return what ``graft.json`` says of the encoder."""

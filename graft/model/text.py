@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import AutoTokenizer
 
@@ -70,8 +71,22 @@ class TextEncoder:
         return torch.nn.functional.normalize(mean, dim=1)
 
     def frozen(self) -> list[torch.nn.Parameter]:
-        """Return the word embeddings: with few rows most words are never seen, and it saves a third of the time."""
-        return [self.network.get_input_embeddings().weight]
+        """Return the word embeddings, as few rows hold few words and it saves a third of the time, and the pooler."""
+        pooler = [parameter for name, parameter in self.network.named_parameters() if name.startswith("pooler.")]
+        return [self.network.get_input_embeddings().weight, *pooler]
+
+    def vary(
+        self, batch: dict[str, torch.Tensor], strength: float, rng: np.random.Generator
+    ) -> dict[str, torch.Tensor]:
+        """Hide each token with probability ``strength``, but for the first of each text: neither attention nor mean see it."""
+        mask = batch["attention_mask"]
+        kept = torch.from_numpy(rng.random(tuple(mask.shape)) >= strength)
+        kept[:, 0] = True
+        return {**batch, "attention_mask": mask * kept}
+
+    def with_network(self, network: Any) -> TextEncoder:
+        """Return the encoder with another network."""
+        return replace(self, network=network)
 
     def settings(self) -> dict[str, Any]:
         """Return what ``graft.json`` says of the encoder."""

@@ -127,6 +127,14 @@ class BaseChoiceRecord(Record):
     scores: tuple[ProbeScore, ...]
 
 
+class Trial(Value):
+    """A strategy that ``auto`` weighed: what trial and training take by the fixed table, and its accuracy on rows held out."""
+
+    name: str
+    tflops: float = Field(ge=0)
+    accuracy: float | None = Field(description="null: not tried, the budget did not reach")
+
+
 class ModelRecord(Record):
     """The candidate: every file of it by digest; ``model_id`` is the digest of that list."""
 
@@ -139,6 +147,11 @@ class ModelRecord(Record):
     n_parameters: int
     n_trained_parameters: int
     loss: tuple[float, ...] = Field(description="mean training loss of each epoch")
+    held_out: tuple[tuple[float, float], ...] = Field(
+        default=(), description="loss and accuracy on held-out rows after each epoch"
+    )
+    alpha: float = Field(default=1.0, description="share of the way from the base to the tuned weights")
+    trials: tuple[Trial, ...] = ()
 
 
 class EvaluationRecord(Record):

@@ -14,18 +14,26 @@ GRID = (1.0, 10.0, 100.0)
 """Inverse penalties tried: unit-norm features want weak penalties, the more so the more rows there are."""
 
 
-def fit_probe(features: Features, labels: Labels, *, C: float, max_iter: int = 1000) -> LogisticRegression:
+def fit_probe(
+    features: Features,
+    labels: Labels,
+    *,
+    C: float,
+    weights: npt.NDArray[np.float32] | None = None,
+    max_iter: int = 1000,
+) -> LogisticRegression:
     """Fit multinomial logistic regression with an L2 penalty.
 
     Args:
         features: shape (n, d), float; unit-norm rows are assumed by the grid of ``choose_C``.
         labels: shape (n,), at least two classes.
         C: inverse penalty, > 0.
+        weights: shape (n,), how much each row counts; None: all alike.
 
     Cost: O(n d classes) an iteration; convex, so the result does not depend on a seed.
     Source: scikit-learn's L-BFGS solver.
     """
-    return LogisticRegression(C=C, max_iter=max_iter).fit(features, labels)
+    return LogisticRegression(C=C, max_iter=max_iter).fit(features, labels, sample_weight=weights)
 
 
 def choose_C(features: Features, labels: Labels, *, n_folds: int, seed: int) -> tuple[float, npt.NDArray[np.bool_]]:

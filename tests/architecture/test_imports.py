@@ -14,7 +14,15 @@ FILES = {
     path.relative_to(ROOT).as_posix(): path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))
 }
 TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
-SHARED = {"graft.records", "graft.stats", "graft.errors", "graft.leak", "graft.recipe", "graft.pictures"}
+SHARED = {
+    "graft.records",
+    "graft.stats",
+    "graft.errors",
+    "graft.leak",
+    "graft.recipe",
+    "graft.sections",
+    "graft.pictures",
+}
 HEAVY = {
     "great_expectations": "graft/validate",
     "evidently": "graft/shift",

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graft.model.finetune import predict
+from graft.model.classifier import predict
 from graft.model.folder import load_model
 from graft.records import Inputs, MonitorRecord, load_record
 from graft.report.content import Report

@@ -37,11 +37,12 @@ def model(folder: Path, tmp_path: Path) -> Path:
     """A model folder."""
     import numpy as np
 
-    from graft.model.finetune import fit_head
+    from graft.model.classifier import fit_head
+    from graft.model.encoder import load_encoder
 
     texts, labels = ["good dog", "bad cat"] * 6, np.array(["a", "b"] * 6)
     features, _ = embed(folder, texts, modality="text", max_tokens=16)
-    classifier = fit_head(folder, features, labels, modality="text", C=1.0, max_tokens=16)
+    classifier = fit_head(load_encoder(folder, "text", max_tokens=16), features, labels, C=1.0)
     base = Base(id="base", revision="1", sha256="0" * 64, folder_sha256="0" * 64, n_parameters=1, licence="mit")
     card = {"recipe": "r", "base": base.id, "revision": "1", "base_sha256": base.sha256, "licence": "mit", "strategy": "head",
             "dataset": "no", "dataset_sha256": "0" * 64, "n_train": 12, "n_labels": 2}  # fmt: skip

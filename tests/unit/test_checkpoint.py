@@ -14,8 +14,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from graft.model.checkpoint import MAX_SHARE, Checkpoint, Stand, training_key
-from graft.model.finetune import Classifier, fit_full
-from tests.tiny import write_tiny_base, write_tiny_image_base
+from graft.model.classifier import Classifier
+from graft.model.encoder import Progress, silent
+from graft.model.finetune import Examples, finetune
+from tests.tiny import settings, write_tiny_base, write_tiny_image_base
 from tests.unit.test_image_model import Digits
 from tests.unit.test_model import embed, messages
 
@@ -69,10 +71,15 @@ def train(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         write_tiny_image_base(folder, architecture=request.param)
         contents, labels, modality = digits[0][:32], digits[1][:32], "image"
     features, _ = embed(folder, contents, modality=modality, max_tokens=32)
-    settings = {
-        "modality": modality, "C": 10.0, "max_tokens": 32, "n_epochs": 3, "batch_size": 9, "learning_rate": 1e-3, "seed": 5,
-    }  # fmt: skip
-    return lambda **changed: fit_full(folder, features, contents, labels, **{**settings, **changed})
+    examples = Examples(contents, features, labels)
+
+    def run(checkpoint: Checkpoint | None = None, progress: Progress = silent, **changed: object) -> Classifier:
+        how = settings(**{"batch_size": 9, **changed})
+        return finetune(
+            folder, examples, how, modality=modality, C=10.0, max_tokens=32, checkpoint=checkpoint, progress=progress
+        )
+
+    return run
 
 
 @pytest.fixture(scope="module")

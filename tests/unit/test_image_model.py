@@ -15,13 +15,14 @@ import yaml
 
 from graft.errors import InputError
 from graft.model.bases import describe_base
+from graft.model.classifier import Classifier, fit_head, predict
 from graft.model.encoder import batches, embed, load_encoder
-from graft.model.finetune import Classifier, fit_full, fit_head, predict
+from graft.model.finetune import Examples, finetune
 from graft.model.folder import card_for, load_model, save_model
 from graft.model.image import PROCESSOR
 from graft.records import digest_folder
 from graft.stats import fit_probe
-from tests.tiny import write_tiny_base, write_tiny_image_base
+from tests.tiny import settings, write_tiny_base, write_tiny_image_base
 
 Digits = tuple[list[bytes], np.ndarray]
 ARCHITECTURES: list[Literal["resnet", "vit"]] = ["resnet", "vit"]
@@ -34,14 +35,14 @@ def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return write_tiny_image_base(tmp_path_factory.mktemp("bases") / request.param, architecture=request.param)
 
 
-def train(base: Path, strategy: str, digits: Digits, **changed: float) -> Classifier:
+def train(base: Path, strategy: str, digits: Digits, **changed: object) -> Classifier:
     contents, labels = digits[0][:N], digits[1][:N]
     features, n_cut = embed(base, contents, modality="image", max_tokens=0)
     assert n_cut == 0
-    if strategy == "head":
-        return fit_head(base, features, labels, modality="image", C=100.0, max_tokens=0)
-    settings = {"n_epochs": 2, "batch_size": 16, "learning_rate": 3e-3, "seed": 5, **changed}
-    return fit_full(base, features, contents, labels, modality="image", C=100.0, max_tokens=0, **settings)
+    how = settings(
+        **{"strategy": strategy, "n_layers": 1, "n_epochs": 2, "batch_size": 16, "learning_rate": 3e-3, **changed}
+    )
+    return finetune(base, Examples(contents, features, labels), how, modality="image", C=100.0, max_tokens=0)
 
 
 def save(classifier: Classifier, folder: Path, base: Path) -> Path:
@@ -124,7 +125,7 @@ def test_a_pooler_that_is_not_used_is_not_trained(tmp_path: Path, digits: Digits
     assert classifier.n_trained_parameters == n_all + 10 * 33
 
 
-@pytest.mark.parametrize("strategy", ["head", "full"])
+@pytest.mark.parametrize("strategy", ["head", "top_k", "lora", "full", "contrastive"])
 def test_same_inputs_same_bytes(base: Path, tmp_path: Path, digits: Digits, strategy: str) -> None:
     """The same inputs give the same folder, byte for byte; another seed gives another model where a seed matters."""
     first, second = (digest_folder(save(train(base, strategy, digits), tmp_path / name, base)) for name in "ab")
@@ -146,7 +147,7 @@ def test_rows_sorted_by_class_are_mixed(tiny_image_base: Path, digits: Digits) -
     assert forwards == backwards
 
 
-@pytest.mark.parametrize("strategy", ["head", "full"])
+@pytest.mark.parametrize("strategy", ["head", "top_k", "lora", "full", "contrastive"])
 def test_a_saved_model_predicts_the_same(base: Path, tmp_path: Path, digits: Digits, strategy: str) -> None:
     """What is loaded predicts as what was saved did; the folder says its modality and holds safetensors alone."""
     classifier = train(base, strategy, digits)
@@ -215,7 +216,8 @@ def test_no_modality_means_text(tmp_path: Path) -> None:
     """A model folder without a modality is one of texts, as all were before there were images."""
     base = write_tiny_base(tmp_path / "tiny")
     features = np.random.default_rng(0).normal(0, 1, (6, 32)).astype(np.float32)
-    classifier = fit_head(base, features, np.array(list("ababab")), modality="text", C=1.0, max_tokens=16)
+    encoder = load_encoder(base, "text", max_tokens=16)
+    classifier = fit_head(encoder, features, np.array(list("ababab")), C=1.0)
     folder = save(classifier, tmp_path / "model", base)
     assert "modality" not in json.loads((folder / "graft.json").read_text())
     assert load_model(folder).encoder.modality == "text"

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from graft.errors import InputError, StepError, TamperError
+from graft.model.classifier import Classifier, predict
 from graft.model.encoder import embed as embed_contents
-from graft.model.finetune import Classifier, fit_full, fit_head, predict
+from graft.model.finetune import Examples, finetune
 from graft.model.folder import (
     card_for,
     load_model,
@@ -19,7 +20,7 @@ from graft.model.folder import (
 from graft.model.reference import load_reference, load_trained_on, save_reference
 from graft.records import digest_folder
 from graft.stats import fit_probe
-from tests.tiny import write_tiny_base
+from tests.tiny import settings, write_tiny_base
 
 THINGS = {
     "money": "refund my money",
@@ -27,7 +28,7 @@ THINGS = {
     "account": "password for my account",
     "cat": "a red cat",
 }
-STRATEGIES = ["head", "full"]
+STRATEGIES = ["head", "top_k", "lora", "full", "contrastive"]
 embed = partial(embed_contents, modality="text")
 
 
@@ -40,13 +41,11 @@ def messages(n_classes: int) -> tuple[list[str], np.ndarray]:
     return texts, np.array(labels)
 
 
-def train(base: Path, strategy: str, n_classes: int = 4, **changed: float) -> Classifier:
+def train(base: Path, strategy: str, n_classes: int = 4, **changed: object) -> Classifier:
     texts, labels = messages(n_classes)
     features, _ = embed(base, texts, max_tokens=32)
-    if strategy == "head":
-        return fit_head(base, features, labels, modality="text", C=100.0, max_tokens=32)
-    settings = {"n_epochs": 3, "batch_size": 8, "learning_rate": 1e-3, "seed": 5, **changed}
-    return fit_full(base, features, texts, labels, modality="text", C=100.0, max_tokens=32, **settings)
+    how = settings(**{"strategy": strategy, "n_layers": 1, **changed})
+    return finetune(base, Examples(texts, features, labels), how, modality="text", C=100.0, max_tokens=32)
 
 
 def save(classifier: Classifier, folder: Path, base: Path) -> Path:
@@ -111,7 +110,8 @@ def test_full_training_learns(tiny_base: Path, n_classes: int) -> None:
     assert (before[words] == after[words]).all()
     changed = {name for name in before if not (before[name] == after[name]).all()}
     assert {name for name in before if "encoder.layer" in name and "key.bias" not in name} <= changed
-    n_encoder = sum(p.numel() for name, p in classifier.encoder.network.named_parameters() if name != words)
+    trained = {name: p for name, p in classifier.encoder.network.named_parameters() if not name.startswith("pooler")}
+    n_encoder = sum(p.numel() for name, p in trained.items() if name != words)
     assert classifier.n_trained_parameters == n_encoder + n_classes * 33
 
 

@@ -1,0 +1,45 @@
+"""What a training costs in floating-point operations, by a fixed table: the same on every machine, so that choices by it are."""
+
+from __future__ import annotations
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from graft.model.encoder import Contents, Encoder
+from graft.model.layers import find_stack
+from graft.recipe import Finetune
+
+TERA = 1e12
+N_SAMPLE = 64
+BACKWARD = {"full": 2.0, "contrastive": 2.0, "lora": 1.0}
+"""Cost of a backward pass over that of the forward one: gradients of activations and of weights each cost as much as it does."""
+
+
+def forward_flops(encoder: Encoder, contents: Contents) -> float:
+    """Return the floating-point operations of one forward pass over one row, the mean over a sample of rows.
+
+    Cost: one pass over at most ``N_SAMPLE`` rows, evenly spaced.
+    """
+    sample = [contents[i] for i in range(0, len(contents), max(1, len(contents) // N_SAMPLE))][:N_SAMPLE]
+    items, _ = encoder.prepare(sample)
+    total = 0
+    with torch.inference_mode():
+        for item in items:
+            with FlopCounterMode(display=False) as counter:
+                encoder.pool(encoder.collate([item]))
+            total += counter.get_total_flops()
+    return total / len(items)
+
+
+def training_flops(encoder: Encoder, how: Finetune, n_rows: int, *, forward: float) -> float:
+    """Return the floating-point operations of a training; the base's own features are there already.
+
+    Args:
+        forward: as ``forward_flops`` returns it.
+    """
+    if how.strategy == "head":
+        return 0.0
+    if how.strategy == "top_k":
+        share = how.n_layers / find_stack(encoder.network).n_layers
+        return n_rows * forward * ((1 - share) + 3 * how.n_epochs * share)
+    return n_rows * forward * how.n_epochs * (1 + BACKWARD[how.strategy])

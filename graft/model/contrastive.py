@@ -1,0 +1,48 @@
+"""Contrastive tuning for few rows: rows of a class are drawn together, rows of others apart; then a head is fitted."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+TEMPERATURE = 0.1
+
+
+def contrast(features: torch.Tensor, _logits: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+    """Return the supervised contrastive loss of each row, 0 where the batch holds no other row of its class.
+
+    Args:
+        features: shape (rows, d), unit norm.
+        shares: shape (rows, classes).
+
+    Source: Khosla et al. 2020, equation 2.
+    """
+    n = len(features)
+    alike = features @ features.T / TEMPERATURE
+    alike = alike.masked_fill(torch.eye(n, dtype=torch.bool, device=features.device), -torch.inf)
+    same = shares @ shares.T
+    same.fill_diagonal_(0)
+    log_shares = torch.log_softmax(alike, dim=1).masked_fill(same == 0, 0)
+    return -(same * log_shares).sum(dim=1) / same.sum(dim=1).clamp(min=1e-6)
+
+
+def paired_epochs(
+    labels: npt.NDArray[np.int_], batch_size: int, n_epochs: int, seed: int
+) -> list[list[npt.NDArray[np.int_]]]:
+    """Return the batches of each epoch, made of pairs of rows of one class; an odd row is paired with one seen before.
+
+    Args:
+        labels: shape (n,), codes.
+    """
+    rng = np.random.default_rng(seed)
+    epochs = []
+    for _ in range(n_epochs):
+        pairs = []
+        for code in np.unique(labels):
+            rows = rng.permutation(np.flatnonzero(labels == code))
+            pairs.append(np.append(rows, rows[:1])[: len(rows) + len(rows) % 2].reshape(-1, 2))
+        shuffled = rng.permutation(np.concatenate(pairs))
+        half = max(1, batch_size // 2)
+        epochs.append([shuffled[k : k + half].ravel() for k in range(0, len(shuffled), half)])
+    return epochs

@@ -1,0 +1,216 @@
+"""The sections of a recipe, key by key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from graft.records import Policy, Value
+
+NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+"""Names of recipes and datasets: they become folders, stage names and ledger paths."""
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_. -]{0,99}$")]
+"""A file in the dataset's folder: no path leads out of it."""
+
+
+Modality = Literal["text", "image"]
+Strategy = Literal["auto", "head", "top_k", "lora", "full", "contrastive"]
+BaseName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029`]{1,500}$")]
+"""A base: it stands in messages, model cards and pages, in one line."""
+
+
+class Data(Value):
+    """Which rows, and what their columns mean."""
+
+    dataset: str = Field(description="folder below data/datasets", pattern=NAME.pattern)
+    train: FileName = Field(description="file of the dataset with the rows to train on (CSV, TSV, JSONL or Parquet)")
+    test: FileName | None = Field(description="file with the test rows; null: a share of the rows is set aside")
+    text: str | None = Field(description="column with the text; null: the rows are images")
+    image: str | None = Field(description="column with the image's bytes (Parquet); null: the rows are texts")
+    label: str = Field(description="column with the class")
+    id: str | None = Field(description="column that names a row for ever: late labels are joined by it; null: none")
+    group: str | None = Field(description="column whose rows stay together on one side (customer, patient); null: none")
+    time: str | None = Field(description="column with the time of a row, ISO 8601; null: none")
+    test_from: str | None = Field(description="rows of this time or later are the test rows; null: chosen by hash")
+    sensitive: tuple[str, ...] = Field(description="columns whose groups must be served equally well")
+    fraction_test: float = Field(description="share of rows set aside by hash", gt=0, lt=1)
+    min_similarity: float = Field(
+        description="rows at least so alike never lie on two sides; 1: equal ones only", ge=0.5, le=1
+    )
+    rows_per_class: int | None = Field(
+        description="train on only so many rows per class, chosen by hash; null: all", ge=2
+    )
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Data:
+        if (self.text is None) == (self.image is None):
+            raise ValueError("name either data.text or data.image")
+        if self.label == self.content:
+            raise ValueError(f"data.{self.modality} and data.label are one column, {self.label!r}")
+        if self.test_from is not None and self.time is None:
+            raise ValueError("data.test_from needs data.time")
+        if self.test_from is not None and self.test is not None:
+            raise ValueError("name either data.test or data.test_from")
+        return self
+
+    @property
+    def modality(self) -> Modality:
+        """What the rows are."""
+        return "text" if self.image is None else "image"
+
+    @property
+    def content(self) -> str:
+        """The column that is classified."""
+        return self.text or self.image or ""
+
+    @property
+    def columns(self) -> list[str]:
+        """Every column that the recipe names, but for the label."""
+        named = (self.content, self.id, self.group, self.time, *self.sensitive)
+        return list(dict.fromkeys(column for column in named if column))
+
+
+class Validate(Value):
+    """What data may not be trained on."""
+
+    max_fraction_damaged: float = Field(description="share of texts with encoding damage", ge=0, le=1)
+    max_fraction_duplicates: float = Field(description="share of rows that repeat another", ge=0, le=1)
+    max_fraction_conflicts: float = Field(description="share of texts that stand with two labels", ge=0, le=1)
+    max_fraction_unlabelled: float = Field(description="share of rows without a label", ge=0, le=1)
+    min_rows_per_class: int = Field(description="training rows that each class needs", ge=2)
+    language: str | None = Field(
+        description="language that the texts are in, two letters; null: the most frequent", pattern="^[a-z]{2}$"
+    )
+    expectations: tuple[dict[str, Any], ...] = Field(
+        description="further Great Expectations: {type, column, ..., max_fraction}"
+    )
+
+    @field_validator("expectations")
+    @classmethod
+    def _asks_nobody(cls, expectations: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        if not all(ref.startswith("#") for ref in _references(expectations)):
+            raise ValueError("a $ref may name a place in the same schema only: it would be fetched")
+        return expectations
+
+
+def _references(value: Any) -> Iterator[str]:
+    """Yield every ``$ref`` in plain values: JSON schemas have them, and what one names may be an address."""
+    if isinstance(value, dict):
+        for key, inside in value.items():
+            if key in ("$ref", "$dynamicRef"):
+                yield str(inside)
+            yield from _references(inside)
+    elif isinstance(value, list | tuple):
+        for inside in value:
+            yield from _references(inside)
+
+
+class Embed(Value):
+    """How texts become vectors."""
+
+    max_tokens: int = Field(description="longer texts are cut to so many tokens", ge=8, le=8192)
+
+
+class DetectShift(Value):
+    """When a sample counts as shifted: significant and large, both."""
+
+    alpha: float = Field(description="level of the permutation test", gt=0, lt=1)
+    max_auc: float = Field(description="largest AUC of a classifier that tells the samples apart", ge=0.5, le=1)
+    n_permutations: int = Field(description="permutations of the test", ge=99)
+    max_rows: int = Field(description="rows taken of each side at most", ge=50)
+
+    @model_validator(mode="after")
+    def _can_be_significant(self) -> DetectShift:
+        if 1 / (self.n_permutations + 1) >= self.alpha:
+            raise ValueError(f"{self.n_permutations} permutations can never give a p below {self.alpha:g}; take more")
+        return self
+
+
+class ChooseBase(Value):
+    """How candidate bases are scored before money is spent."""
+
+    bases: tuple[BaseName, ...] = Field(
+        description="candidates: pkg:NAME, a local folder, graft:RECIPE@champion", min_length=1
+    )
+    n_folds: int = Field(description="folds of the cross-validated probe", ge=2)
+    max_rows: int = Field(description="rows that the probe is scored on at most", ge=50)
+
+
+class Finetune(Value):
+    """How the candidate is trained. Keys with a default came later than the first recipes, which lack them."""
+
+    strategy: Strategy = Field(description="what is trained; auto: chosen by trials on held-out training rows")
+    n_epochs: int = Field(description="passes over the training rows, at most", ge=1)
+    batch_size: int = Field(description="rows per step", ge=1)
+    learning_rate: float = Field(description="peak of the schedule", gt=0)
+    seed: int = Field(description="seed of order, dropout and held-out rows", ge=0)
+    n_layers: int = Field(default=2, description="layers trained, counted from the last (top_k only)", ge=1)
+    lora_rank: int = Field(default=8, description="rank of the matrices that are trained (lora only)", ge=1)
+    layer_decay: float = Field(default=1.0, description="learning rate of a layer over that of the next", gt=0, le=1)
+    label_smoothing: float = Field(default=0.0, description="share of each label that all classes get", ge=0, lt=1)
+    l2_sp: float = Field(default=0.0, description="pull of the weights back to the base; 0: weight decay instead", ge=0)
+    class_weights: Literal["none", "balanced"] = Field(
+        default="none", description="balanced: every class counts as much, however few its rows"
+    )
+    augment: float = Field(
+        default=0.0, description="share of a text's tokens left out, or of an image's shift", ge=0, lt=1
+    )
+    mixup: float = Field(default=0.0, description="mixes features of rows by Beta(mixup, mixup); 0: none", ge=0)
+    held_out: float = Field(
+        default=0.0, description="share of training rows to stop and to choose by; 0: none", ge=0, le=0.5
+    )
+    patience: int | None = Field(
+        default=None, description="stops so many epochs after the best on held-out rows; null: never", ge=1
+    )
+    interpolation: float | Literal["auto"] = Field(
+        default=1.0, description="share of the way from the base to the tuned weights; auto: by held-out rows"
+    )
+    budget: float = Field(default=50.0, description="TFLOPs that trials and training may take (auto only)", gt=0)
+    precision: Literal["fp32", "bf16"] = Field(default="fp32", description="bf16: half the bits in the forward pass")
+    gradient_checkpointing: bool = Field(default=False, description="less memory, a third more time")
+    n_processes: int = Field(default=1, description="processes that train together, one per GPU", ge=1)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Finetune:
+        if self.interpolation != "auto" and not 0 <= self.interpolation <= 1:
+            raise ValueError("finetune.interpolation lies between 0 and 1, or is auto")
+        needs = [
+            key
+            for key, asked in (("patience", self.patience), ("interpolation: auto", self.interpolation == "auto"))
+            if asked
+        ]
+        if needs and not self.held_out:
+            raise ValueError(f"finetune.{needs[0]} needs finetune.held_out above 0")
+        if self.strategy == "top_k" and self.augment:
+            raise ValueError("finetune.augment cannot go with top_k, whose first layers are computed once")
+        if self.strategy == "contrastive" and (self.mixup or self.n_processes > 1):
+            raise ValueError("finetune.contrastive compares rows with one another: no mixup, one process")
+        return self
+
+
+class Evaluate(Value):
+    """What counts as good enough."""
+
+    margin_champion: float = Field(description="accuracy a candidate may lose to the champion", ge=0, le=1)
+    margin_probe: float = Field(description="accuracy a candidate may lose to the frozen probe", ge=0, le=1)
+    min_accuracy: float = Field(description="accuracy below which nothing is promoted", ge=0, le=1)
+    n_bootstrap: int = Field(description="bootstrap samples of each interval", ge=1000)
+
+
+class MeasureBias(Value):
+    """How much worse a group may be served."""
+
+    max_gap: float = Field(description="accuracy a group may lie below all others", ge=0, le=1)
+    min_rows: int = Field(description="a smaller slice is called insufficient, never fair", ge=1)
+
+
+class Decide(Value):
+    """What *cannot tell* does, by kind of check: hold the candidate back, or note it."""
+
+    shift: Policy = Field(description="domain shift between the samples compared")
+    transfer: Policy = Field(description="candidate against the frozen probe and training from scratch")
+    champion: Policy = Field(description="candidate against the champion")
+    slices: Policy = Field(description="gaps of sensitive groups")
