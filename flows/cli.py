@@ -27,6 +27,7 @@ app = typer.Typer(
 
 Reason = Annotated[str, typer.Option(help="why; it is signed into the ledger")]
 
+_STOPPED = 130
 _REFUSED = {
     errno.ENOSPC: ("The disk is full.", "make room, then the same command again"),
     errno.EDQUOT: ("The disk quota is used up.", "make room, then the same command again"),
@@ -53,9 +54,10 @@ def main() -> None:
     except OSError as error:
         print(_from_disk(error), file=sys.stderr)  # noqa: T201 - the error is the output
         sys.exit(StepError.exit_code)
-    except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from here", file=sys.stderr)  # noqa: T201
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == _STOPPED:  # what typer makes of Ctrl-C
+            print("\nstopped; the same command goes on from here", file=sys.stderr)  # noqa: T201
+        raise
 
 
 def _from_disk(error: OSError) -> StepError:

@@ -28,7 +28,7 @@ from tasks.pin import pin
 from tasks.promote import enact
 from tasks.render import render_chain, render_run
 from tasks.steps import STEPS
-from tasks.versions import reproduce
+from tasks.versions import STOPPING, reproduce
 from tasks.workspace import Workspace
 
 CHATTER = (
@@ -105,6 +105,9 @@ def reproduce_stage(here: Workspace, recipe: str, step: str) -> Record:
             _, done, total, note = line.split("\t", 3)
             for listener in listeners():
                 listener.progress(step, int(done), int(total), note)
+        elif line == STOPPING:
+            for listener in listeners():
+                listener.effect(step, STOPPING, "at the end of what it does; Ctrl-C again: at once")
         elif line.strip() and not line.lstrip().startswith(CHATTER):
             log.info("%s", line)
 

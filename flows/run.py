@@ -7,9 +7,11 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
-from flows.terminal import Watcher, console, headline_lines, next_lines, verdict_lines
+from flows.terminal import Watcher, console, headline_lines, human, next_lines, verdict_lines
 from graft.errors import GraftError, StepError
 from graft.records import DecisionRecord, Inputs, load_record
+from graft.report.content import add_up
+from tasks.cost import costs, rates, utc_now
 from tasks.heal import heal
 from tasks.locks import hold
 from tasks.nothing import nothing_to_do
@@ -29,6 +31,8 @@ def run_recipe(
         GraftError: a step could not finish, or its input is wrong.
     """
     workspace.recipe(name)
+    rates(workspace)
+    began = utc_now()
     lock, wait_for = workspace.lock(name, "run"), _say_who if wait else None
     held = hold(lock, name, wait=wait_for, do=f"graft run {name} --wait    waits for it", mends=True)
     with held as was_cut_off:
@@ -44,7 +48,7 @@ def run_recipe(
         _run_flow(workspace, name, watched=show)
     facts = _facts(workspace, name, did=True, because="")
     if show:
-        _show_end(workspace, name, guide=title)
+        _show_end(workspace, name, began, guide=title)
     return facts
 
 
@@ -78,7 +82,7 @@ def _run_flow(workspace: Workspace, name: str, *, watched: bool) -> None:
     from flows.retrain import retrain
     from flows.server import prefect_server
 
-    watcher = Watcher()
+    watcher = Watcher(rates(workspace))
     try:
         with prefect_server(), listening(watcher) if watched else nullcontext():
             state = retrain(recipe=name, workspace=str(workspace.root), return_state=True)
@@ -120,14 +124,25 @@ def _is_champion(workspace: Workspace, decision: DecisionRecord) -> bool:
     return champion is not None and champion.predicate.model_id == decision.model_id
 
 
-def _show_end(workspace: Workspace, name: str, *, guide: bool) -> None:
-    """Show the verdict, what stood in its way, the page and, to guide a person on, what comes next."""
+def _cost(workspace: Workspace, name: str, began: str) -> str:
+    """Return what the steps that have run since a time took, in words."""
+    new = [one for one in costs(workspace, name).values() if one.started_at >= began]
+    if not new:
+        return ""
+    total = add_up(new)
+    return ", ".join(filter(None, (human(total.seconds), total.energy, total.money)))
+
+
+def _show_end(workspace: Workspace, name: str, began: str, *, guide: bool) -> None:
+    """Show the verdict, what stood in its way, the page, what it took and, to guide a person on, what comes next."""
     out = console()
     decision = _decision(workspace, name)
     for line in verdict_lines(decision):
         out.print(line)
     page = (workspace.pages(name) / "report.html").relative_to(workspace.root)
     out.print(f"\n  report   {page}")
+    if took := _cost(workspace, name, began):
+        out.print(f"  steps    {took}")
     if not guide:
         return
     if decision.verdict == "promote":

@@ -56,14 +56,23 @@ def prefect_server() -> Iterator[None]:
             yield
         else:
             with _own_server() as url, temporary_settings({PREFECT_API_URL: url}):
-                yield
-                EventsWorker.drain_all()
-                APILogWorker.drain_all()
+                try:
+                    yield
+                except KeyboardInterrupt:
+                    _tell_the_rest()  # once the server is gone, each would be tried for half a minute
+                    raise
+                _tell_the_rest()
                 close_lost_tasks()
     except httpx.HTTPError as error:
         where = f"{url}: {error or type(error).__name__}"
         do = "the same command goes on from here"
         raise StepError("The Prefect server went away.", where=where, do=do) from error
+
+
+def _tell_the_rest() -> None:
+    """Send the server what waits in this process to be sent."""
+    EventsWorker.drain_all()
+    APILogWorker.drain_all()
 
 
 @contextmanager
@@ -102,7 +111,10 @@ def _keep(listener: socket.socket, variables: dict[str, str], log: IO[bytes], st
     fd = listener.fileno()
     command = mortal("uvicorn", "--factory", _APP, "--fd", str(fd), "--log-level", "error", "--lifespan", "on")
     for _ in range(_LIVES):
-        with subprocess.Popen(command, env=variables, pass_fds=[fd], stdout=log, stderr=log) as process:
+        # in a group of its own: Ctrl-C is for the run, which has still to tell the server how it ended
+        with subprocess.Popen(
+            command, env=variables, pass_fds=[fd], stdout=log, stderr=log, process_group=0
+        ) as process:
             while process.poll() is None and not stopped.wait(0.1):
                 pass
             process.terminate()  # it writes what it has

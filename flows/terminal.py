@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
 from flows.words import outcome
 from graft.records import Check, DecisionRecord, Estimate, Record
+from tasks.cost import Rates
 
 STYLES = {
     "passed": "blue",
@@ -35,6 +36,8 @@ STYLES = {
     "not run": "dim",
 }
 WIDTH = 80
+OF_A_CHECKPOINT = ("goes on after", "starts anew")
+"""How a note of progress begins that a person should not miss: it stands alone, in a line that stays."""
 
 
 class _Plain(Console):
@@ -95,6 +98,20 @@ def human(seconds: float) -> str:
     return f"{minutes}m" if minutes < 90 else f"{minutes // 60}h {minutes % 60:02d}m"
 
 
+def outlook(pace: float, n_left: int, spent: float, rates: Rates) -> str:
+    """Return the time that a step still takes and, where a price is known, the money that it takes so far and in all.
+
+    Args:
+        pace: seconds for each of its parts.
+        n_left: parts to do.
+        spent: seconds since it began.
+    """
+    left = pace * n_left
+    so_far, in_all = rates.price(spent), rates.price(spent + left)
+    money = "" if so_far is None or in_all is None else f", {so_far:,.2f} of {in_all:,.2f} {rates.currency}"
+    return f"{human(left)} left{money}"
+
+
 def said(estimate: Estimate) -> str:
     """Return an estimate with interval and n, in its unit."""
     value, low, high = estimate.value, estimate.ci_low, estimate.ci_high
@@ -139,35 +156,45 @@ def check_lines(check: Check) -> list[Text]:
 class Watcher:
     """Shows a flow's steps as they run: a bar and a line each on a terminal, dated plain lines elsewhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, rates: Rates | None = None) -> None:
+        self.rates = rates or Rates()
         self.out = console()
         self.live = self.out.is_terminal
         self.bar: Progress | None = None
         self.task: TaskID | None = None
         self.began = time.monotonic()
         self.last_note = time.monotonic()
+        self.since = (0.0, 0, 0)
 
     def started(self, step: str) -> None:
         self.began = self.last_note = time.monotonic()
+        self.since = (self.began, 0, 0)
         if self.live:
             self.bar = Progress(
                 TextColumn("  {task.fields[step]:<14}"),
-                BarColumn(bar_width=20),
+                BarColumn(bar_width=20 if self.rates.price_per_hour is None else 4),
                 TextColumn("{task.fields[note]}"),
-                TimeRemainingColumn(compact=True),
+                TextColumn("{task.fields[left]}", style="cyan"),
                 console=self.out,
                 transient=True,
             )
-            self.task = self.bar.add_task("", total=None, step=step, note="")
+            self.task = self.bar.add_task("", total=None, step=step, note="", left="")
             self.bar.start()
 
     def progress(self, step: str, done: int, total: int, note: str) -> None:
+        now = time.monotonic()
+        if note.startswith(OF_A_CHECKPOINT):
+            self.line(step, "running", note, "")
+        since, done_then, total_then = self.since
+        if total != total_then or done <= done_then:  # what was done by now, an earlier run may have done: no pace yet
+            self.since, left = (now, done, total), ""
+        else:
+            left = outlook((now - since) / (done - done_then), total - done, now - self.began, self.rates)
         if self.bar is not None and self.task is not None:
-            self.bar.update(self.task, completed=done, total=total, note=shorten(note, 30))
-        elif time.monotonic() - self.last_note > 600:
-            self.last_note = time.monotonic()
-            left = (time.monotonic() - self.began) * (total - done) / max(1, done)
-            self._plain(step, "running", f"{note}, about {human(left)} left")
+            self.bar.update(self.task, completed=done, total=total, note=shorten(note, 28), left=left)
+        elif left and now - self.last_note > 600:
+            self.last_note = now
+            self._plain(step, "running", f"{note}, about {left}")
 
     def finished(self, step: str, record: Record, *, reused: bool) -> None:
         self._stop()

@@ -20,6 +20,7 @@ DEFAULTS: dict[str, Any] = {
     "data.fraction_test": 0.3,
     "data.min_similarity": 0.8,
     "data.rows_per_class": None,
+    "data.unlabelled": False,
     "validate.max_fraction_damaged": 0.02,
     "validate.max_fraction_duplicates": 0.02,
     "validate.max_fraction_conflicts": 0.01,

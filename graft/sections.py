@@ -23,7 +23,7 @@ BaseName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029`]{1,
 
 
 class Data(Value):
-    """Which rows, and what their columns mean."""
+    """Which rows, and what their columns mean. The key with a default came later than the first recipes, which lack it."""
 
     dataset: str = Field(description="folder below data/datasets", pattern=NAME.pattern)
     train: FileName = Field(description="file of the dataset with the rows to train on (CSV, TSV, JSONL or Parquet)")
@@ -42,6 +42,9 @@ class Data(Value):
     )
     rows_per_class: int | None = Field(
         description="train on only so many rows per class, chosen by hash; null: all", ge=2
+    )
+    unlabelled: bool = Field(
+        default=False, description="learn from rows without a label too, and from those beyond rows_per_class"
     )
 
     @model_validator(mode="after")
@@ -188,6 +191,8 @@ class Finetune(Value):
             raise ValueError("finetune.augment cannot go with top_k, whose first layers are computed once")
         if self.strategy == "contrastive" and (self.mixup or self.n_processes > 1):
             raise ValueError("finetune.contrastive compares rows with one another: no mixup, one process")
+        if self.strategy == "contrastive" and self.patience is not None:
+            raise ValueError("finetune.contrastive fits its head at the end: no patience")
         return self
 
 

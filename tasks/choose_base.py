@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from graft.data import TEST, TRAIN
+from graft.data import TRAIN
 from graft.records import BaseChoiceRecord, ProbeScore, check
 from graft.stats import choose_C, proportion
 from tasks.rows import read_features, read_rows
@@ -15,16 +15,15 @@ SEED = 30_000
 
 def run(context: Context) -> BaseChoiceRecord:
     """Score each candidate base by a cross-validated linear probe on training rows; the best one is taken."""
-    rows = read_rows(context, TRAIN, TEST)
+    rows = read_rows(context, TRAIN)
     settings = context.recipe.choose_base
-    on_train = np.flatnonzero(rows["side"] == TRAIN)
-    chosen = np.sort(np.random.default_rng(SEED).permutation(on_train)[: settings.max_rows])
+    chosen = np.sort(np.random.default_rng(SEED).permutation(len(rows))[: settings.max_rows])
     labels = rows["label"].to_numpy(dtype=str)
     counts = {label: int((labels[chosen] == label).sum()) for label in set(labels[chosen])}
     chosen = chosen[[counts[labels[i]] >= 2 for i in chosen]]
     scores = []
     for k, base in enumerate(context.pinned.bases):
-        features = read_features(context, base.id)[chosen]
+        features = read_features(context, base.id, TRAIN)[chosen]
         C, hits = choose_C(features, labels[chosen], n_folds=settings.n_folds, seed=SEED)
         scores.append(
             ProbeScore(

@@ -22,7 +22,7 @@ def run(context: Context) -> ShiftRecord:
     on_train = (rows["side"] == TRAIN).to_numpy()
     settings = context.recipe.detect_shift
     base = context.pinned.bases[0]
-    features = read_features(context, base.id)
+    features = read_features(context, base.id, TRAIN, TEST)
     test = partial(
         compare,
         alpha=settings.alpha,

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+import platform
+from itertools import pairwise
+
 from safetensors.numpy import save_file
 
-from graft.data import TEST, TRAIN
+from graft import __version__
+from graft.model.checkpoint import training_key
 from graft.model.encoder import embed
-from graft.records import EmbeddingRecord, digest_folder
+from graft.model.feature_cache import FeatureCache, keep_only
+from graft.records import Base, EmbeddingRecord, digest_folder
 from tasks.bases import locate
 from tasks.disk import Writing
-from tasks.rows import FEATURES, read_rows
-from tasks.steps import Context
+from tasks.rows import EMBEDDED, FEATURES, read_rows
+from tasks.steps import VERSIONS, Context
+
+N_CHUNK = 1024
+"""Rows of a file that are embedded together: fewer, and more of each batch is padding; more, and a kill costs more."""
 
 
 def run(context: Context) -> EmbeddingRecord:
-    """Embed train and test rows, in that order, with every candidate base."""
-    rows = read_rows(context, TRAIN, TEST, content=True)
-    settings = context.recipe.embed
-    features, n_cut = {}, 0
+    """Embed the rows of all sides, in their order, with every candidate base."""
+    rows = read_rows(context, *EMBEDDED, content=True)
+    settings, modality = context.recipe.embed, context.recipe.data.modality
+    features, n_cut, used = {}, 0, set[str]()
     for base in context.pinned.bases:
-        folder = locate(context.workspace, base)
         features[base.id], n_cut = embed(
-            folder,
+            locate(context.workspace, base),
             rows["content"].tolist(),
-            modality=context.recipe.data.modality,
+            modality=modality,
             max_tokens=settings.max_tokens,
+            chunks=_chunks(rows["row"].tolist()),
+            cache=_cache(context, base, used),
             progress=context.progress,
         )
+    keep_only(context.workspace.features(context.recipe.name), used)
     with Writing(context.files / FEATURES):
         save_file(features, context.files / FEATURES)
     files, _ = digest_folder(context.files)
@@ -39,6 +49,29 @@ def run(context: Context) -> EmbeddingRecord:
         n_rows=len(rows),
         dimensions={name: array.shape[1] for name, array in features.items()},
         n_truncated=n_cut,
-        max_tokens=settings.max_tokens if context.recipe.data.modality == "text" else None,
+        max_tokens=settings.max_tokens if modality == "text" else None,
         files=files,
     )
+
+
+def _chunks(names: list[str]) -> list[slice]:
+    """Return the rows that are embedded together: of each file ``N_CHUNK`` after ``N_CHUNK``, dropped ones counted.
+
+    So a row's chunk is the same when other files come, or when rows elsewhere in its file get a label or are dropped.
+    """
+    parts = [(file, (int(number) - 1) // N_CHUNK) for file, _, number in (name.rpartition(" row ") for name in names)]
+    starts = [k for k in range(len(parts)) if k == 0 or parts[k] != parts[k - 1]]
+    return [slice(start, end) for start, end in pairwise([*starts, len(parts)])]
+
+
+def _cache(context: Context, base: Base, used: set[str]) -> FeatureCache:
+    """Return where a base's features are kept from one run of the step to the next."""
+    facts = {
+        "graft": __version__,
+        "step": VERSIONS["embed"],
+        "machine": platform.machine(),
+        "base": base.folder_sha256,
+        "modality": context.recipe.data.modality,
+        "max_tokens": context.recipe.embed.max_tokens,
+    }
+    return FeatureCache(context.workspace.features(context.recipe.name), training_key(facts), used)

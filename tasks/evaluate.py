@@ -52,7 +52,7 @@ def run(context: Context) -> EvaluationRecord:
     candidate = load_model(context.file("finetune", "model"))
     scores = predict(candidate, test["content"].tolist(), progress=context.progress)
     C = next(score.C for score in choice.scores if score.base == choice.base)
-    features = read_features(context, choice.base)
+    features = read_features(context, choice.base, TRAIN, TEST)
     arms: dict[str, Strings] = {
         CANDIDATE: np.array(candidate.labels)[scores.argmax(axis=1)],
         PROBE: fit_probe(features[on_train], y_train, C=C).predict(features[~on_train]),

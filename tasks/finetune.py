@@ -3,39 +3,62 @@
 from __future__ import annotations
 
 import platform
+import signal
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from graft import __version__
-from graft.data import TEST, TRAIN
+from graft.data import TRAIN, UNLABELLED
 from graft.model.auto import choose
 from graft.model.bases import WEIGHTS, count_parameters
 from graft.model.checkpoint import Checkpoint, training_key
+from graft.model.classifier import Classifier
+from graft.model.finetune import UNLABELLED as NO_LABEL
 from graft.model.finetune import Examples, finetune
 from graft.model.folder import card_for, save_model
 from graft.model.reference import save_reference
+from graft.model.together import threads_shared
 from graft.recipe import Finetune
-from graft.records import BaseChoiceRecord, ModelRecord, Trial, digest_folder, sha256_file
+from graft.records import Base, BaseChoiceRecord, ModelRecord, Trial, digest_folder, sha256_file
 from tasks.bases import locate
 from tasks.disk import Writing
 from tasks.rows import read_features, read_rows
 from tasks.steps import VERSIONS, Context
+from tasks.together import train as train_together
 
 CHECKPOINT_SECONDS = 30.0
 """Between two checkpoints: what a crash costs at most, and a hundred times what writing one of a small encoder takes."""
 
 
-def run(context: Context) -> ModelRecord:
-    """Train with the recipe's strategy and write the model folder."""
+class Learned(NamedTuple):
+    """A classifier, how it came about, and the rows: features and labels, "" for none, in their order."""
+
+    classifier: Classifier
+    how: Finetune
+    trials: tuple[Trial, ...]
+    base: Base
+    rows: pd.DataFrame
+    features: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.str_]
+
+
+def learn(context: Context) -> Learned:
+    """Train with the recipe's strategy; with several processes, each of them does this."""
     choice = context.record("choose_base", BaseChoiceRecord)
     base = next(base for base in context.pinned.bases if base.id == choice.base)
-    rows = read_rows(context, TRAIN, TEST, content=True)
-    on_train = (rows["side"] == TRAIN).to_numpy()
-    features, train = read_features(context, base.id)[on_train], rows[on_train]
-    labels = train["label"].to_numpy(dtype=str)
+    rows = read_rows(context, TRAIN, UNLABELLED, content=True)
+    features, is_known = read_features(context, base.id, TRAIN, UNLABELLED), (rows["side"] == TRAIN).to_numpy()
+    labels = np.where(is_known, rows["label"].to_numpy(dtype=str), NO_LABEL)
     folder = locate(context.workspace, base)
-    examples = Examples(train["content"].tolist(), features, labels, train["row"].tolist())
+    examples = Examples(rows["content"].tolist(), features, labels, rows["row"].tolist())
     facts: dict[str, Any] = {
         "modality": context.recipe.data.modality,
         "C": next(score.C for score in choice.scores if score.base == base.id),
@@ -44,18 +67,37 @@ def run(context: Context) -> ModelRecord:
     }
     how, trials = context.recipe.finetune, tuple[Trial, ...]()
     checkpoints = _Checkpoints(context, folder)
-    with Writing(checkpoints.of(how, "finetune").path):
+    with Writing(checkpoints.of(how, "finetune").path), _hearing_ctrl_c() as checkpoints.is_asked_to_stop:
         if how.strategy == "auto":
             how, trials = choose(folder, examples, how, checkpoint_of=checkpoints.of, **facts)
         classifier = finetune(folder, examples, how, checkpoint=checkpoints.of(how, "finetune"), **facts)
+    return Learned(classifier, how, trials, base, rows, features, labels)
+
+
+def run(context: Context) -> ModelRecord:
+    """Train and write the model folder."""
+    wanted = context.recipe.finetune
+    with threads_shared(wanted.n_processes) as n_threads:
+        if wanted.n_processes > 1 and wanted.strategy != "head":
+            train_together(context, n_threads=n_threads)
+        classifier, how, trials, base, rows, features, labels = learn(context)
+    is_known = labels != NO_LABEL
+    n_train = int(is_known.sum())
     target = context.workspace.model(context.recipe.name)
     dataset = context.pinned.dataset
     card = card_for(
-        context.recipe.name, base, how.strategy, dataset.name, dataset.sha256, len(train), len(classifier.labels)
+        context.recipe.name,
+        base,
+        how.strategy,
+        dataset.name,
+        dataset.sha256,
+        n_train,
+        len(classifier.labels),
+        n_unlabelled=len(rows) - n_train,
     )
     with Writing(target):
         save_model(classifier, target, card=card)
-        save_reference(target, features, labels.tolist(), train["key"].tolist())
+        save_reference(target, features[is_known], labels[is_known].tolist(), rows["key"].tolist())
     files, model_id = digest_folder(target)
     loss = f", loss {classifier.loss[0]:.2f} to {classifier.loss[-1]:.2f}" if classifier.loss else ""
     epochs = f"{len(classifier.loss)} epochs" if classifier.loss else "head"
@@ -70,7 +112,8 @@ def run(context: Context) -> ModelRecord:
         base=base.id,
         base_sha256=base.sha256,
         strategy=how.strategy,
-        n_train=len(train),
+        n_train=n_train,
+        n_unlabelled=len(rows) - n_train,
         n_parameters=count_parameters(target / WEIGHTS) + classifier.weight.numel() + classifier.bias.numel(),
         n_trained_parameters=classifier.n_trained_parameters,
         loss=classifier.loss,
@@ -85,6 +128,7 @@ class _Checkpoints:
 
     def __init__(self, context: Context, base: Path) -> None:
         self.folder = context.workspace.root / ".graft" / "checkpoints" / context.recipe.name
+        self.is_asked_to_stop: Callable[[], bool] = bool
         self.facts = {
             "graft": __version__,
             "step": VERSIONS["finetune"],
@@ -98,4 +142,21 @@ class _Checkpoints:
     def of(self, how: Finetune, name: str) -> Checkpoint:
         """Return the checkpoint of one training: a trial of ``auto``, or the one that makes the candidate."""
         key = training_key({**self.facts, "name": name, "finetune": how.model_dump()})
-        return Checkpoint(self.folder / f"{name}.safetensors", key, clock=time.monotonic, seconds=CHECKPOINT_SECONDS)
+        path, asked = self.folder / f"{name}.safetensors", self.is_asked_to_stop
+        return Checkpoint(path, key, clock=time.monotonic, seconds=CHECKPOINT_SECONDS, is_asked_to_stop=asked)
+
+
+@contextmanager
+def _hearing_ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Give whether Ctrl-C was pressed while the block runs; a second one stops at once, as ever."""
+    heard = []
+
+    def hear(number: int, _frame: FrameType | None) -> None:
+        heard.append(number)
+        signal.signal(number, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, hear)
+    try:
+        yield lambda: bool(heard)
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -109,7 +109,7 @@ def _sort(workspace: Workspace, cache: Cache) -> tuple[Garbage, list[Path]]:
             do="git fetch --unshallow",
         )
     sizes = {path.parent.name + path.name: path.stat().st_size for path in cache.folder.glob("??/*") if path.is_file()}
-    left_over = [*_halves(cache), *_checkpoints(workspace), *_parts(workspace)]
+    left_over = [*_halves(cache), *_checkpoints(workspace), *_features(workspace), *_parts(workspace)]
     halves = {path.parent.name + path.name for path in _halves(cache)}
     unclaimed = sizes.keys() - halves
     n_objects = len(unclaimed)
@@ -199,6 +199,16 @@ def _locks(workspace: Workspace) -> Iterator[dict[str, Any]]:
 def _halves(cache: Cache) -> list[Path]:
     """Return the files that DVC did not write to their end; under its lock their writers are dead."""
     return [path for path in cache.folder.glob("??/.*") if path.is_file()]
+
+
+def _features(workspace: Workspace) -> list[Path]:
+    """Return the features that are kept of recipes that are gone."""
+    gone = [
+        folder
+        for folder in (workspace.root / ".graft" / "cache" / "features").glob("*")
+        if folder.name not in workspace.recipes()
+    ]
+    return [path for folder in gone for path in folder.rglob("*") if path.is_file()]
 
 
 def _checkpoints(workspace: Workspace) -> list[Path]:

@@ -19,6 +19,7 @@ from graft.data import (
     SIDES,
     TEST,
     TRAIN,
+    UNLABELLED,
     Gathered,
     Placed,
     Sides,
@@ -48,19 +49,21 @@ def run(context: Context) -> DatasetRecord:
         _check_classes(index, sides, data)
         findings = side_findings(index, sides, updates, gathered.name)
         _write(scratch / ROWS, context.files / ROWS, placed)
-    n_train, n_test, n = int(sides.on(TRAIN).sum()), int(sides.on(TEST).sum()), int((~updates.is_update).sum())
+    n_train, n_test, n_unlabelled = (int(sides.on(side).sum()) for side in (TRAIN, TEST, UNLABELLED))
+    n, more = int((~updates.is_update).sum()), f", {n_unlabelled:,} unlabelled" if n_unlabelled else ""
     codes = index["label"].to_numpy()[~updates.is_update]
     labels = tuple(sorted(gathered.labels[code] for code in np.unique(codes) if code >= 0))
     return DatasetRecord(
         step="ingest",
         recipe=context.recipe.name,
         passed=True,
-        summary=f"{n_train:,} train, {n_test:,} test rows, {len(labels)} classes",
+        summary=f"{n_train:,} train, {n_test:,} test{more} rows, {len(labels)} classes",
         inputs=context.digests,
         n_rows=n,
         n_train=n_train,
         n_test=n_test,
-        n_dropped=n - n_train - n_test,
+        n_dropped=n - n_train - n_test - n_unlabelled,
+        n_unlabelled=n_unlabelled,
         labels=labels,
         train_sha256=_side_digest(gathered, sides.on(TRAIN)),
         test_sha256=_side_digest(gathered, sides.on(TEST)),

@@ -9,11 +9,11 @@ import pandas as pd
 
 from graft.data import TEST, TRAIN
 from graft.records import write_atomic
-from graft.report.content import Audit, Cost, Mistakes, Report
+from graft.report.content import Audit, Mistakes, Report
 from graft.report.page import render_audit, render_report
+from tasks.cost import costs
 from tasks.report import REPORT
 from tasks.rows import COLUMN, MISTAKES, ROWS
-from tasks.steps import STEPS
 from tasks.workspace import Workspace
 
 PAGE, DRIFT, CHAIN = "report.html", "drift.html", "chain.html"
@@ -23,11 +23,6 @@ def render_run(workspace: Workspace, name: str) -> Path:
     """Draw the report of the records that stand in the workspace, and Evidently's drift page beside it."""
     report = Report.model_validate_json((workspace.step(name, "report") / REPORT).read_bytes())
     folder = workspace.pages(name)
-    costs = {
-        step: Cost.model_validate_json(path.read_bytes())
-        for step in STEPS
-        if (path := workspace.step(name, step) / "cost.json").is_file()
-    }
     links = {}
     if _drift_page(workspace, name, report, folder / DRIFT):
         links["drift"] = DRIFT
@@ -35,7 +30,7 @@ def render_run(workspace: Workspace, name: str) -> Path:
         links["chain"] = CHAIN
     page, shown = folder / PAGE, workspace.files(name, "evaluate") / MISTAKES
     mistakes = Mistakes.model_validate_json(shown.read_bytes()) if shown.is_file() else None
-    write_atomic(page, render_report(report, costs=costs, links=links, mistakes=mistakes).encode())
+    write_atomic(page, render_report(report, costs=costs(workspace, name), links=links, mistakes=mistakes).encode())
     return page
 
 

@@ -8,13 +8,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 from safetensors.numpy import load_file
 
-from graft.data import COLUMN
+from graft.data import COLUMN, TEST, TRAIN, UNLABELLED
 from tasks.steps import Context
 
-__all__ = ["COLUMN", "FEATURES", "MISTAKES", "PREDICTIONS", "ROWS", "read_features", "read_rows"]
+__all__ = ["COLUMN", "EMBEDDED", "FEATURES", "MISTAKES", "PREDICTIONS", "ROWS", "read_features", "read_rows"]
 
 ROWS, FEATURES = "rows.parquet", "features.safetensors"
 PREDICTIONS, MISTAKES = "predictions.parquet", "mistakes.json"
+EMBEDDED = (TRAIN, TEST, UNLABELLED)
 
 
 def read_rows(context: Context, *sides: str, content: bool = False) -> pd.DataFrame:
@@ -27,7 +28,8 @@ def read_rows(context: Context, *sides: str, content: bool = False) -> pd.DataFr
     return pd.read_parquet(path, columns=names, filters=[("side", "in", sides)])
 
 
-def read_features(context: Context, base: str) -> npt.NDArray[np.float32]:
-    """Return a base's features of the train and test rows, in their order, shape (rows, d)."""
+def read_features(context: Context, base: str, *sides: str) -> npt.NDArray[np.float32]:
+    """Return a base's features of the rows of the given sides, as ``read_rows`` orders them, shape (rows, d)."""
     features: npt.NDArray[np.float32] = load_file(context.file("embed", FEATURES))[base]
-    return features
+    embedded = pd.read_parquet(context.file("ingest", ROWS), columns=["side"], filters=[("side", "in", EMBEDDED)])
+    return features[embedded["side"].isin(sides).to_numpy()]

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import importlib
-import resource
 import shutil
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 from graft.errors import GraftError, InputError, StepError
 from graft.recipe import Recipe
 from graft.records import RECORDS, Inputs, Record, load_record, sha256_file, write_json
-from graft.report.content import Cost
+from tasks.cost import COST, Meter, rates
 from tasks.locks import hold
 from tasks.workspace import Workspace
 
 R = TypeVar("R", bound=Record)
 STEPS = tuple(RECORDS)
-VERSIONS = {**dict.fromkeys(STEPS, 1), "ingest": 2, "validate": 2, "embed": 2, "finetune": 3, "evaluate": 2}
+VERSIONS = {**dict.fromkeys(STEPS, 1), "ingest": 3, "validate": 2, "embed": 3, "finetune": 3, "evaluate": 2}
 """Version of each step's code: raise it when the step's bytes change, and the step is run again where it has run before."""
 GATES = ("validate", "choose_base")
 """A step that did not pass here closes the way: the steps behind it are skipped, up to ``decide``."""
@@ -102,23 +100,17 @@ def run_step(workspace: Workspace, step: str, name: str) -> Record:
     recipe, _ = workspace.recipe(name)
     with hold(workspace.lock(name, step), f"{step} of {name}"):
         context = Context(workspace, recipe, load_inputs(workspace, name), step, report_progress)
-        started, clock, cpu = datetime.now(UTC), time.monotonic(), time.process_time()
+        meter = Meter(rates(workspace))
         if step in WITH_FILES:
             shutil.rmtree(context.files, ignore_errors=True)
             context.files.mkdir(parents=True)
         try:
             record = _closed_gate(context) or importlib.import_module(f"tasks.{step}").run(context)
-        except GraftError:
+        except (GraftError, KeyboardInterrupt):
             shutil.rmtree(context.files, ignore_errors=True)
             raise
         write_json(workspace.record(name, step), record)
-        cost = Cost(
-            started_at=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            seconds=round(time.monotonic() - clock, 3),
-            cpu_seconds=round(time.process_time() - cpu, 3),
-            peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        )
-        write_json(workspace.step(name, step) / "cost.json", cost)
+        write_json(workspace.step(name, step) / COST, meter.stop())
         return record
 
 

@@ -31,6 +31,8 @@ _NOT_COPIED, _NO_ROOM = "failed to transfer", "[Errno 28]"
 _LOCKED = "Unable to acquire lock", "is busy, it is being blocked by"
 _EXITED = re.compile(r"exited with (-?\d+)$")
 LOCKFILE_COPY = ".graft/dvc.lock"
+STOPPING = "stopping"
+"""What is said of a step, instead of a line of its own, that a person has stopped and that has not ended yet."""
 _PATIENCE_S = 5.0
 """How long a git command of somebody else may take."""
 _ERRORS: dict[str, type[GraftError]] = {kind.__name__: kind for kind in (InputError, StepError, BusyError, TamperError)}
@@ -68,11 +70,13 @@ def dvc_held(root: Path) -> AbstractContextManager[bool]:
 def reproduce(root: Path, step: str, recipe: str, line: Callable[[str], None]) -> None:
     """Reproduce one stage, calling ``line`` with each line that the step writes while it runs.
 
-    A step that has finished waits for any DVC command that runs then: DVC would else throw away what was made.
+    A step that has finished waits for any DVC command that runs then: DVC would else throw away what was made. Ctrl-C reaches
+    the step too: it is waited for, since it may have to write where it stands. A second Ctrl-C waits for nothing.
 
     Raises:
         InputError, StepError: as the step itself said; its own words are kept. Or it was killed.
         BusyError: another DVC command works on the same files.
+        KeyboardInterrupt: a person stopped it; ``line`` was called with ``STOPPING``.
     """
     command = mortal("dvc", "--wait-for-lock", "repro", "--single-item", f"{step}@{recipe}")
     said = []
@@ -80,9 +84,14 @@ def reproduce(root: Path, step: str, recipe: str, line: Callable[[str], None]) -
         command, cwd=root, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         assert process.stdout is not None  # noqa: S101 - it was asked for
-        for text in process.stdout:
-            said.append(text.rstrip("\n"))
-            line(said[-1])
+        try:
+            for text in process.stdout:
+                said.append(text.rstrip("\n"))
+                line(said[-1])
+        except KeyboardInterrupt:
+            line(STOPPING)
+            process.communicate()
+            raise
     if process.returncode or any(_NOT_COPIED in text for text in said):
         raise _step_error(step, said, process.returncode)
     keep_lockfile(root)

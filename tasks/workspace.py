@@ -134,6 +134,10 @@ class Workspace:
             )
         return named if _BUCKET.match(named) else (self.root / named).resolve()
 
+    def features(self, recipe: str) -> Path:
+        """Return the folder with the features that a recipe's last embedding made: a cache, which git ignores."""
+        return self._own(".graft", "cache", "features", check_name(recipe, "recipe"))
+
     def lock(self, recipe: str, what: str) -> Path:
         """Return the lock of one thing that is done to a recipe: a step's name, or ``run``."""
         return self._own(".graft", "locks", f"{check_name(recipe, 'recipe')}.{what}")

@@ -167,6 +167,17 @@ def model() -> r.ModelRecord:
     )  # fmt: skip
 
 
+def chosen_model() -> r.ModelRecord:
+    """Return a candidate whose strategy was chosen by trials, stopped after the best epoch, and moved back to the base."""
+    held_out = ((0.91, 0.741), (0.58, 0.824), (0.47, 0.861), (0.44, 0.873), (0.46, 0.871), (0.52, 0.868))
+    trials = (
+        r.Trial(name="head", tflops=0.0, accuracy=0.842), r.Trial(name="top_k", tflops=6.31, accuracy=0.869),
+        r.Trial(name="lora", tflops=22.4, accuracy=0.866), r.Trial(name="full", tflops=1431.5, accuracy=None),
+    )  # fmt: skip
+    changed = {"strategy": "top_k", "loss": model().loss[:6], "held_out": held_out, "alpha": 0.6, "trials": trials}
+    return model().model_copy(update=changed)
+
+
 def choice() -> r.BaseChoiceRecord:
     """Return a choice between two bases."""
     scores = ((BASE, 0.893, 1.0, 22_713_216, "Apache-2.0"), (OTHER, 0.871, 10.0, 33_360_000, "unknown"))
@@ -223,7 +234,8 @@ def held() -> Report:
 
 def rejected() -> Report:
     """Return a run whose candidate is rejected, for a recipe without champion."""
-    return report("reject", "Worse for Spanish tickets than the bound allows.", spanish=GAP_BAD, champion=False)
+    worse = report("reject", "Worse for Spanish tickets than the bound allows.", spanish=GAP_BAD, champion=False)
+    return worse.model_copy(update={"finetune": chosen_model()})
 
 
 def gate_closed() -> Report:
@@ -246,7 +258,8 @@ def costs() -> dict[str, Cost]:
     seconds = (2.1, 9.4, 14.2, 6.0, 3.3, 2472.0, 38.0, 5.1)
     return {
         step: Cost(started_at="2026-11-20T06:00:00Z", seconds=took, cpu_seconds=took * 1.7,
-                   peak_memory_bytes=round(4e8 + took * 1e6))
+                   peak_memory_bytes=round(4e8 + took * 1e6), energy_joules=took * 6.8, price=took * 1.2 / 3600,
+                   currency="EUR")
         for step, took in zip(STEPS[:-1], seconds, strict=True)
     }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import string
 from pathlib import Path
 from typing import Any, Literal
@@ -36,6 +37,14 @@ def write_tiny_base(folder: Path, seed: int = 0) -> Path:
         BertModel(config).save_pretrained(folder)
     BertTokenizerFast(vocab={word: k for k, word in enumerate(words)}).save_pretrained(folder)
     (folder / "README.md").write_text(CARD)
+    return folder
+
+
+def without_dropout(folder: Path) -> Path:
+    """Set every dropout of a base to 0, and return its folder."""
+    config = json.loads((folder / "config.json").read_text())
+    none = {key: 0.0 for key in config if "drop" in key and isinstance(config[key], float)}
+    (folder / "config.json").write_text(json.dumps({**config, **none}))
     return folder
 
 

@@ -9,7 +9,7 @@ from graft.data.gather import Gathered, read_rows_file
 from graft.data.looking.look import Look, look
 from graft.data.parts import COLUMN, Part, check_kinds, columns_of, next_name, parts_of, read_part, read_repairs
 from graft.data.place import Placed, place_rows
-from graft.data.sides import BECAUSE, DROPPED, SIDES, TEST, TRAIN, Sides, content_key
+from graft.data.sides import BECAUSE, DROPPED, SIDES, TEST, TRAIN, UNLABELLED, Sides, content_key
 
 __all__ = [
     "BECAUSE",
@@ -18,6 +18,7 @@ __all__ = [
     "SIDES",
     "TEST",
     "TRAIN",
+    "UNLABELLED",
     "Gathered",
     "Look",
     "Part",

@@ -9,7 +9,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from graft.data.gather import CHANGED
-from graft.data.sides import ACROSS, ALIKE, GROUP, MENDED, NO_LABEL, NO_TIME, REPEAT, WAITING, Sides
+from graft.data.sides import (
+    ACROSS,
+    ALIKE,
+    DROPPED,
+    GROUP,
+    MENDED,
+    NO_LABEL,
+    NO_TIME,
+    REPEAT,
+    UNLABELLED,
+    WAITING,
+    Sides,
+)
 from graft.data.updates import Updates
 from graft.records import Finding, Severity
 
@@ -43,9 +55,11 @@ def side_findings(index: pd.DataFrame, sides: Sides, updates: Updates, name: Cal
         return np.flatnonzero(which & ~updates.is_update).tolist()
 
     findings = [
-        found(title, rows(sides.because == reason), "dropped", severity, do) for reason, title, severity, do in _DROPPED
+        found(title, rows((sides.because == reason) & sides.on(DROPPED)), "dropped", severity, do)
+        for reason, title, severity, do in _DROPPED
     ]
     findings += [
+        found("rows that are learned from without a label", rows(sides.on(UNLABELLED)), "kept"),
         found("labels that came late", [update for update, _ in updates.late], "joined by id"),
         found("labels that were corrected", [update for update, _ in updates.corrected], "the last one counts"),
         found(

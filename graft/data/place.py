@@ -12,7 +12,18 @@ import numpy.typing as npt
 from graft.data.alike import Looks
 from graft.data.gather import DROP, Gathered, Progress, gather
 from graft.data.parts import Part
-from graft.data.sides import DROPPED, MENDED, NO_TIME, SIDES, Sides, assign_sides, drop_by_label, limit_rows_per_class
+from graft.data.sides import (
+    DROPPED,
+    MENDED,
+    NO_TIME,
+    SIDES,
+    TRAIN,
+    Sides,
+    assign_sides,
+    drop_by_label,
+    keep_unlabelled,
+    limit_rows_per_class,
+)
 from graft.data.updates import Updates, apply_updates
 from graft.recipe import Data
 
@@ -39,7 +50,7 @@ def place_rows(
     """Put every row of a dataset on a side, and stream the rows into ``scratch/rows.parquet``.
 
     The side of a row never changes as parts are added behind those that are there: it may only become, or stop being, dropped
-    for its label.
+    or unlabelled for its label.
 
     Raises:
         InputError: see ``gather`` and ``apply_updates``.
@@ -64,7 +75,10 @@ def _sides(gathered: Gathered, updates: Updates, pairs: npt.NDArray[np.int64], d
     is_fixed = data.group is not None or data.test is not None or data.test_from is not None
     sides = assign_sides(natural, keys, index["group"].to_numpy(), pairs, is_fixed=is_fixed)
     sides.because[no_time], sides.because[taken_out] = NO_TIME, MENDED
+    on_train = sides.on(TRAIN)
     drop_by_label(sides, keys, labels, index["id"].to_numpy() != 0)
     if data.rows_per_class:
         limit_rows_per_class(sides, keys, labels, data.rows_per_class)
+    if data.unlabelled:
+        keep_unlabelled(sides, keys, on_train)
     return sides

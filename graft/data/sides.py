@@ -17,9 +17,9 @@ import numpy.typing as npt
 from graft.data.fold import fold
 from graft.records import TAKEN_OUT
 
-TRAIN, TEST, DROPPED = "train", "test", "dropped"
-SIDES = (TRAIN, TEST, DROPPED)
-"""A side's code is its place here."""
+TRAIN, TEST, DROPPED, UNLABELLED = "train", "test", "dropped", "unlabelled"
+SIDES = (TRAIN, TEST, DROPPED, UNLABELLED)
+"""A side's code is its place here. Rows on the last are learned from as those of train are, but without a label."""
 BECAUSE = (
     "",
     "also on the other side",
@@ -32,9 +32,9 @@ BECAUSE = (
     "repeats another row",
     "beyond the rows per class",
 )
-"""Why a row was dropped; a reason's code is its place here."""
+"""Why a row was dropped, or is learned from without a label; a reason's code is its place here."""
 KEPT, ACROSS, ALIKE, GROUP, NO_TIME, MENDED, NO_LABEL, WAITING, REPEAT, BEYOND = range(len(BECAUSE))
-_TRAIN, _TEST, _DROPPED = range(len(SIDES))
+_TRAIN, _TEST, _DROPPED, _UNLABELLED = range(len(SIDES))
 
 Codes = npt.NDArray[np.int8]
 Keys = npt.NDArray[np.uint64]
@@ -56,7 +56,7 @@ def position(key: str) -> float:
 
 @dataclass
 class Sides:
-    """Each row's side and why it was dropped, as codes, shape (n,)."""
+    """Each row's side, and why it was dropped or has no label, as codes, shape (n,)."""
 
     side: Codes
     because: Codes
@@ -151,3 +151,17 @@ def limit_rows_per_class(sides: Sides, keys: Keys, labels: npt.NDArray[np.int32]
     over = np.zeros(len(keys), dtype=bool)
     over[order[np.arange(len(order)) - starts >= n]] = True
     sides.drop(over, BEYOND)
+
+
+def keep_unlabelled(sides: Sides, keys: Keys, on_train: npt.NDArray[np.bool_]) -> None:
+    """Put rows of the training side that were dropped for want of a label, or beyond the rows per class, on a side of their own.
+
+    Each content is learned from once: the first row of it stays, and none of a content that a training row has.
+
+    Args:
+        on_train: shape (n,), the rows that lay on the training side before any was dropped for its label.
+    """
+    rows = np.flatnonzero(on_train & np.isin(sides.because, (NO_LABEL, WAITING, BEYOND)))
+    rows = rows[~np.isin(keys[rows], keys[sides.on(TRAIN)])]
+    _, first = np.unique(keys[rows], return_index=True)
+    sides.side[rows[first]] = _UNLABELLED

@@ -36,7 +36,9 @@ class RunPredicate(Value):
     )
     graft_version: str
     finished_at: TIME
-    costs: dict[str, dict[str, float | str]] = Field(description="seconds, cpu_seconds, peak_memory_bytes by step")
+    costs: dict[str, dict[str, float | bool | str | None]] = Field(
+        description="what each step took, as its cost.json says"
+    )
 
 
 class PromotionPredicate(Value):

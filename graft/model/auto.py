@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from graft.errors import InputError
-from graft.model import budget
+from graft.model import budget, lora
 from graft.model.checkpoint import Checkpoint
 from graft.model.classifier import predict
 from graft.model.encoder import Encoder, Progress, load_encoder, silent
 from graft.model.finetune import UNLABELLED, Examples, finetune, hold_out
-from graft.model.layers import find_stack
+from graft.model.layers import Cut, find_stack
 from graft.recipe import Finetune, Modality
 from graft.records import Trial
 
@@ -61,26 +61,26 @@ def choose(
     encoder = load_encoder(folder, modality, max_tokens=max_tokens)
     forward = budget.forward_flops(encoder, examples.contents)
     sample = _sample(examples, how.seed)
-    rows, held_out = hold_out(sample, how.model_copy(update={"held_out": HELD_OUT}))
-    assert held_out is not None  # noqa: S101 - a share was asked for
+    rows, held_out = _split(sample, how)
     n_all = len(examples.labels)
     candidates = _candidates(encoder, how, rows)
 
-    def cost(name: str, n_rows: int) -> float:
-        return budget.training_flops(encoder, candidates[name], n_rows, forward=forward) / budget.TERA
+    def cost(name: str, n_rows: int, n_measured: int = 0) -> float:
+        flops = budget.training_flops(encoder, candidates[name], n_rows, forward=forward)
+        return (flops + (n_measured * forward if flops else 0.0)) / budget.TERA
 
     spent, trials, hits = 0.0, [], {}
     for name in sorted(candidates, key=lambda one: cost(one, n_all)):
-        trial, final = cost(name, len(rows.labels)), cost(name, n_all)
+        trial, final = cost(name, len(rows.labels), len(held_out.labels)), cost(name, n_all)
         if spent + trial + final > how.budget:
-            trials.append(Trial(name=name, tflops=round(trial + final, 3), accuracy=None))
+            trials.append(Trial(name=name, tflops=round(trial + final, 6), accuracy=None))
             continue
         hits[name] = _try(
             folder, rows, held_out, candidates[name], modality=modality, C=C, max_tokens=max_tokens,
             checkpoint=checkpoint_of(candidates[name], name), progress=_share(progress, spent, trial, how.budget, name),
         )  # fmt: skip
         spent += trial
-        trials.append(Trial(name=name, tflops=round(trial + final, 3), accuracy=round(float(hits[name].mean()), 6)))
+        trials.append(Trial(name=name, tflops=round(trial + final, 6), accuracy=round(float(hits[name].mean()), 6)))
     if len(hits) == 1:
         cheapest = min((one for one in trials if one.accuracy is None), key=lambda one: one.tflops)
         raise InputError(
@@ -92,18 +92,41 @@ def choose(
 
 
 def _candidates(encoder: Encoder, how: Finetune, rows: Examples) -> dict[str, Finetune]:
-    """Return what may be tried, by name."""
-    n_layers = find_stack(encoder.network).n_layers
-    names = ["head", "full", "lora"]
-    if n_layers > 1:
-        names.append("top_k")
-    if len(rows.labels) <= FEW_ROWS * len(np.unique(rows.labels)) and how.n_processes == 1 and not how.mixup:
-        names.append("contrastive")
-    changed = {
-        "top_k": {"n_layers": min(how.n_layers, n_layers - 1), "augment": 0.0},
-        "lora": {"learning_rate": min(1e-2, 10 * how.learning_rate)},
-    }
-    return {name: how.model_copy(update={"strategy": name, **changed.get(name, {})}) for name in names}
+    """Return what may be tried with this base and these settings, by name."""
+    changed: dict[str, dict[str, Any]] = {"head": {}, "full": {}}
+    if lora.is_installed():
+        changed["lora"] = {"learning_rate": min(1e-2, 10 * how.learning_rate)}
+    n_layers = _layers_to_cut(encoder, how, rows)
+    if n_layers:
+        changed["top_k"] = {"n_layers": n_layers, "augment": 0.0}
+    is_few = len(rows.labels) <= FEW_ROWS * len(np.unique(rows.labels))
+    if is_few and how.n_processes == 1 and not how.mixup and how.patience is None:
+        changed["contrastive"] = {}
+    return {name: how.model_copy(update={"strategy": name, **keys}) for name, keys in changed.items()}
+
+
+def _layers_to_cut(encoder: Encoder, how: Finetune, rows: Examples) -> int:
+    """Return how many of the last layers can be trained alone: as the recipe says, fewer if there are not so many, or 0."""
+    try:
+        n_layers = min(how.n_layers, find_stack(encoder.network).n_layers - 1)
+        if n_layers:
+            Cut(encoder, n_layers).check(encoder.prepare(rows.contents[:32])[0])
+    except InputError:
+        return 0
+    return n_layers
+
+
+def _split(sample: Examples, how: Finetune) -> tuple[Examples, Examples]:
+    """Return rows to train trials on, and rows to measure them on."""
+    try:
+        rows, held_out = hold_out(sample, how.model_copy(update={"held_out": HELD_OUT}))
+    except InputError as error:
+        raise InputError(
+            f"finetune.strategy auto holds a quarter of each class out, and none of {len(sample.labels)} rows can be spared.",
+            do="add rows, or say finetune.strategy: head",
+        ) from error
+    assert held_out is not None  # noqa: S101 - a share was asked for
+    return rows, held_out
 
 
 def _sample(examples: Examples, seed: int) -> Examples:
@@ -138,7 +161,7 @@ def _best(hits: dict[str, npt.NDArray[np.bool_]]) -> str:
     """Return the trial with the most hits (of equals, the cheaper), or the head where it lies within one standard error."""
     best = max(hits, key=lambda name: hits[name].sum())  # they stand in the order of their costs
     differences = hits[best].astype(float) - hits["head"]
-    is_clear = differences.mean() > differences.std(ddof=1) / np.sqrt(len(differences))
+    is_clear = len(differences) > 1 and differences.mean() > differences.std(ddof=1) / np.sqrt(len(differences))
     return best if is_clear else "head"
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-from graft.model.encoder import Contents, Encoder
+from graft.model.encoder import Contents, Encoder, on_device
 from graft.model.layers import find_stack
 from graft.recipe import Finetune
 
@@ -13,6 +13,14 @@ TERA = 1e12
 N_SAMPLE = 64
 BACKWARD = {"full": 2.0, "contrastive": 2.0, "lora": 1.0}
 """Cost of a backward pass over that of the forward one: gradients of activations and of weights each cost as much as it does."""
+
+
+def _attention(query: torch.Size, key: torch.Size, value: torch.Size, *_args: object, **_kwargs: object) -> int:
+    return int(sdpa_flop_count(query, key, value))  # type: ignore[no-untyped-call]  # torch publishes no type for it
+
+
+_LACKING = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}
+"""What torch's own table lacks."""
 
 
 def forward_flops(encoder: Encoder, contents: Contents) -> float:
@@ -25,8 +33,8 @@ def forward_flops(encoder: Encoder, contents: Contents) -> float:
     total = 0
     with torch.inference_mode():
         for item in items:
-            with FlopCounterMode(display=False) as counter:
-                encoder.pool(encoder.collate([item]))
+            with FlopCounterMode(display=False, custom_mapping=_LACKING) as counter:
+                encoder.pool(on_device(encoder, encoder.collate([item])))
             total += counter.get_total_flops()
     return total / len(items)
 
@@ -42,4 +50,5 @@ def training_flops(encoder: Encoder, how: Finetune, n_rows: int, *, forward: flo
     if how.strategy == "top_k":
         share = how.n_layers / find_stack(encoder.network).n_layers
         return n_rows * forward * ((1 - share) + 3 * how.n_epochs * share)
-    return n_rows * forward * how.n_epochs * (1 + BACKWARD[how.strategy])
+    refit = 1 if how.strategy == "contrastive" else 0
+    return n_rows * forward * (refit + how.n_epochs * (1 + BACKWARD[how.strategy]))

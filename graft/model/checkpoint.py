@@ -59,12 +59,13 @@ def training_key(facts: dict[str, Any]) -> str:
         facts: data, base, settings and the version of the code, as JSON.
 
     Returns:
-        sha256 of the facts and of what computes here: packages, number of threads, instruction set.
+        sha256 of the facts and of what computes here: packages, number of threads, instruction set, device.
     """
     here = {
         "packages": {name: version(name) for name in PACKAGES},
         "threads": torch.get_num_threads(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
     }
     return sha256_bytes(canonical_json({"facts": facts, "here": here}))
 
@@ -116,7 +117,7 @@ class Checkpoint:
         for left in self.path.parent.glob(".*"):  # by a process that was killed while it wrote
             left.unlink()
         beside = self.path.with_name(f".{self.path.name}.new")
-        save_file(tensors, beside, metadata={**told, "sha256": _digest(tensors, told)})
+        save_file(tensors, beside, metadata={**told, "sha256": digest_tensors(tensors, told)})
         with beside.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(beside, self.path)
@@ -142,7 +143,7 @@ class Checkpoint:
             if told.get("key") != self.key:
                 return Stand(), "starts anew, the checkpoint is of another training"
             tensors = load_file(self.path)
-            if told.pop("sha256", "") != _digest(tensors, told):
+            if told.pop("sha256", "") != digest_tensors(tensors, told):
                 return Stand(), "starts anew, the checkpoint is damaged"
             stand = Stand.model_validate_json(told.get("stand", ""))
         except (OSError, SafetensorError, ValidationError):
@@ -159,10 +160,10 @@ def _tensors(moving: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimize
     for name, tensor in moving.items():
         tensors[f"value/{name}"] = tensor
         tensors |= {f"{kind}/{name}": value for kind, value in optimizer.state.get(tensor, {}).items()}
-    return {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
-def _digest(tensors: Tensors, told: Mapping[str, str]) -> str:
+def digest_tensors(tensors: Tensors, told: Mapping[str, str]) -> str:
     """Return the sha256 of what a file says and of each tensor's name, type, shape and bytes."""
     forms = {name: [str(tensor.dtype), list(tensor.shape)] for name, tensor in tensors.items()}
     digest = hashlib.sha256(canonical_json({"told": dict(told), "tensors": forms}))
@@ -193,4 +194,6 @@ def _restore(tensors: Tensors, moving: Mapping[str, torch.Tensor], optimizer: to
                 owner.copy_(saved)
             else:  # the fused optimizer walks both in the order of memory, which need not be that of the file
                 like = owner if saved.shape == owner.shape else saved
-                optimizer.state[owner][kind] = torch.empty_like(like, dtype=saved.dtype).copy_(saved)
+                optimizer.state[owner][kind] = torch.empty_like(like, dtype=saved.dtype, device=owner.device).copy_(
+                    saved
+                )

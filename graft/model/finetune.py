@@ -83,18 +83,20 @@ def finetune(
     """
     encoder = load_encoder(folder, modality, max_tokens=max_tokens)
     train, held_out = hold_out(examples, how)
-    start, shares = _start(encoder, train, C=C)
+    start, shares = _start(encoder, train, how, C=C)
     if how.strategy == "head":
-        return start
-    rows = _rows(encoder, train, shares, start.labels, how)
-    held_rows = _rows(encoder, held_out, None, start.labels, how) if held_out else None
+        has_more = len(train.labels) > (train.labels != UNLABELLED).sum()
+        return _refit(encoder, train.features, shares, start.labels, how, C=C) if has_more else start
+    rows = Rows(encoder.prepare(train.contents)[0], shares, _weigh(shares, how), train.names)
+    held_rows = None
+    if held_out:
+        wanted = one_hot(held_out.labels, start.labels)
+        held_rows = Rows(encoder.prepare(held_out.contents)[0], wanted, torch.ones(len(wanted)), held_out.names)
     is_between = how.interpolation != 1.0
     before = {name: tensor.clone() for name, tensor in encoder.network.state_dict().items()} if is_between else {}
     tuned = _tune(start, rows, held_rows, how, checkpoint, progress)
     if how.strategy == "contrastive":
-        features = embed_items(encoder, rows.items).numpy()
-        labels, weights = _hard(shares, start.labels)
-        refit = fit_head(encoder, features, labels, weights=weights, C=C)
+        refit = _refit(encoder, embed_items(encoder, rows.items).numpy(), shares, start.labels, how, C=C)
         tuned = replace(tuned, weight=refit.weight, bias=refit.bias)
     return _interpolate(tuned, start, before, held_rows, held_out, how) if is_between else tuned
 
@@ -117,43 +119,45 @@ def hold_out(examples: Examples, how: Finetune) -> tuple[Examples, Examples | No
     return examples.take(others), examples.take(np.sort(held))
 
 
-def _start(encoder: Encoder, train: Examples, *, C: float) -> tuple[Classifier, torch.Tensor]:
-    """Return the encoder with a fitted head, and the share of each class that is wanted of each row, (n, classes).
+def _start(encoder: Encoder, train: Examples, how: Finetune, *, C: float) -> tuple[Classifier, torch.Tensor]:
+    """Return the encoder with a head fitted to labelled rows, and the share of each class wanted of each row, (n, classes).
 
-    Unlabelled rows get the classes that labelled rows and neighbours say.
+    Unlabelled rows get the class that labelled rows and neighbours say. The head is not fitted to those: training that begins
+    where all of them are learned already has less to learn from (measured, docs/experiments.md).
     """
     is_known = train.labels != UNLABELLED
-    start = fit_head(encoder, train.features[is_known], train.labels[is_known], C=C)
-    places = {label: k for k, label in enumerate(start.labels)}
+    wanted = one_hot(train.labels[is_known], tuple(np.unique(train.labels[is_known])))
+    counts = _weigh(wanted, how).numpy()
+    start = fit_head(encoder, train.features[is_known], train.labels[is_known], weights=counts, C=C)
+    if is_known.all():
+        return start, wanted
     thought = torch.from_numpy(train.features) @ start.weight.T + start.bias
-    shares = torch.softmax(thought, dim=1).numpy()
-    shares[is_known] = np.eye(len(places), dtype=np.float32)[[places[label] for label in train.labels[is_known]]]
-    if not is_known.all():
-        shares = spread_labels(train.features, shares, is_known)
-        labels, weights = _hard(torch.from_numpy(shares), start.labels)
-        start = fit_head(encoder, train.features, labels, weights=weights, C=C)
-    return start, torch.from_numpy(shares)
+    first = torch.softmax(thought, dim=1).numpy()
+    first[is_known] = wanted.numpy()
+    likeliest = spread_labels(train.features, first, is_known).argmax(axis=1)
+    return start, torch.eye(len(start.labels))[likeliest]
 
 
-def _hard(shares: torch.Tensor, labels: tuple[str, ...]) -> tuple[Labels, npt.NDArray[np.float32]]:
-    """Return each row's likeliest class and how likely that is."""
-    sure, codes = shares.max(dim=1)
-    return np.array(labels)[codes.numpy()], sure.numpy()
+def one_hot(labels: Labels, classes: tuple[str, ...]) -> torch.Tensor:
+    """Return which class each row is of, shape (n, classes), float32."""
+    places = {label: k for k, label in enumerate(classes)}
+    return torch.eye(len(classes))[[places[str(label)] for label in labels]]
 
 
-def _rows(
-    encoder: Encoder, examples: Examples, shares: torch.Tensor | None, labels: tuple[str, ...], how: Finetune
-) -> Rows:
-    """Return examples as training needs them; with balanced class weights each class weighs the same in all."""
-    items, _ = encoder.prepare(examples.contents)
-    if shares is None:
-        places = {label: k for k, label in enumerate(labels)}
-        shares = torch.eye(len(labels))[[places[str(label)] for label in examples.labels]]
-    weights = torch.ones(len(items))
-    if how.class_weights == "balanced":
-        weights = shares @ (1 / shares.sum(dim=0).clamp(min=1e-6))
-        weights = weights / weights.mean()
-    return Rows(items, shares, weights, examples.names)
+def _refit(
+    encoder: Encoder, features: Features, shares: torch.Tensor, labels: tuple[str, ...], how: Finetune, *, C: float
+) -> Classifier:
+    """Return a head fitted to the class that is wanted of each row."""
+    codes = shares.argmax(dim=1).numpy()
+    return fit_head(encoder, features, np.array(labels)[codes], weights=_weigh(shares, how).numpy(), C=C)
+
+
+def _weigh(shares: torch.Tensor, how: Finetune) -> torch.Tensor:
+    """Return how much each row counts, mean 1; with balanced class weights each class counts the same in all."""
+    if how.class_weights == "none":
+        return torch.ones(len(shares))
+    weights = shares @ (1 / shares.sum(dim=0).clamp(min=1e-6))
+    return weights / weights.mean()
 
 
 def _tune(
@@ -164,25 +168,27 @@ def _tune(
     checkpoint: Checkpoint | None,
     progress: Progress,
 ) -> Classifier:
-    """Train what the strategy names, in place, and return the classifier as it is then."""
+    """Train what the strategy names, in place, and return the classifier as it is then.
+
+    Contrast moves features away from the head that training began with, so nothing is measured with it on the way.
+    """
     torch.manual_seed(how.seed)
     encoder = start.encoder
     head = torch.nn.Linear(encoder.dimension, len(start.labels), device=next(encoder.network.parameters()).device)
     head.load_state_dict({"weight": start.weight, "bias": start.bias})
     for parameter in encoder.frozen():
         parameter.requires_grad_(False)
+    if how.gradient_checkpointing:
+        _save_memory(encoder)
     through: Body = encoder
+    adapter = lora.adapt(encoder.network, rank=how.lora_rank) if how.strategy == "lora" else None
     if how.strategy == "top_k":
         through = cut = Cut(encoder, how.n_layers)
         rows = replace(rows, items=cut.prepare(rows.items, progress=progress)[0])
         held_out = replace(held_out, items=cut.prepare(held_out.items, progress=progress)[0]) if held_out else None
-    elif how.strategy == "lora":
-        through = encoder.with_network(lora.adapted(encoder.network, rank=how.lora_rank))
     trained = _moving(through, how)
-    if how.gradient_checkpointing:
-        encoder.network.gradient_checkpointing_enable({"use_reentrant": False})
-    pairs = paired_epochs(rows.shares.argmax(dim=1).numpy(), how.batch_size, how.n_epochs, how.seed)
     is_contrast = how.strategy == "contrastive"
+    codes = rows.shares.argmax(dim=1).numpy()
     training = Training(
         through,
         head,
@@ -191,12 +197,12 @@ def _tune(
         trained,
         loss_of=contrast if is_contrast else cross_entropy,
         vary=encoder.vary,
-        epochs=pairs if is_contrast else None,
-        held_out=held_out,
+        epochs=paired_epochs(codes, how.batch_size, how.n_epochs, how.seed) if is_contrast else None,
+        held_out=None if is_contrast else held_out,
     )
     stand = training.run(checkpoint, progress)
-    if how.strategy == "lora":
-        encoder = encoder.with_network(lora.merged(through.network))
+    if adapter is not None:
+        encoder = encoder.with_network(adapter.merge_and_unload())
     return Classifier(
         encoder=encoder,
         weight=head.weight.detach().cpu(),
@@ -206,6 +212,23 @@ def _tune(
         loss=stand.losses,
         held_out=stand.held_out,
     )
+
+
+def _save_memory(encoder: Encoder) -> None:
+    """Keep no activations of the layers in the forward pass: the backward pass computes them again.
+
+    Raises:
+        InputError: the network cannot do that.
+    """
+    network = encoder.network
+    enable = getattr(network, "activation_checkpointing_enable", None) or network.gradient_checkpointing_enable
+    try:
+        enable({"use_reentrant": False})
+    except ValueError as error:
+        name = type(network).__name__
+        raise InputError(
+            f"A {name} knows no gradient checkpointing.", do="set finetune.gradient_checkpointing: false"
+        ) from error
 
 
 def _moving(through: Body, how: Finetune) -> dict[str, torch.nn.Parameter]:
@@ -229,8 +252,7 @@ def _interpolate(
     network = tuned.encoder.network
     after = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     head = torch.nn.Linear(tuned.encoder.dimension, len(tuned.labels))
-    ends = ({"weight": one.weight, "bias": one.bias} for one in (start, tuned))
-    first, last = ends
+    first, last = ({"weight": one.weight, "bias": one.bias} for one in (start, tuned))
 
     def move(alpha: float) -> None:
         blend.blend(network.state_dict(), before, after, alpha)

@@ -106,7 +106,15 @@ def load_model(folder: Path) -> Classifier:
 
 
 def card_for(
-    recipe: str, base: Base, strategy: str, dataset: str, dataset_sha256: str, n_train: int, n_labels: int
+    recipe: str,
+    base: Base,
+    strategy: str,
+    dataset: str,
+    dataset_sha256: str,
+    n_train: int,
+    n_labels: int,
+    *,
+    n_unlabelled: int = 0,
 ) -> dict[str, Any]:
     """Return what the model card says."""
     return {
@@ -118,6 +126,6 @@ def card_for(
         "strategy": strategy,
         "dataset": dataset,
         "dataset_sha256": dataset_sha256,
-        "n_train": n_train,
+        "n_train": f"{n_train} labelled and {n_unlabelled} unlabelled" if n_unlabelled else n_train,
         "n_labels": n_labels,
     }

@@ -7,26 +7,30 @@ layers are trained, what the first ones make of a row never changes: it is compu
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from graft.errors import InputError
-from graft.model.encoder import Batch, Encoder, Progress, batches, silent
+from graft.model.encoder import Batch, Encoder, Progress, batches, on_device, silent
 from graft.recipe import Modality
 
 TOLERANCE = 1e-4
 """How far features through the cut may lie from those of the whole network: rounding of float32 in other batch shapes."""
+N_CHECKED = 8
+_MISFITS = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
+"""What networks raise whose layers hand on more than one tensor, or whose first part does not give the first layer its."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Where a network's layers lie: the first child's name, and the dotted name of the list of layers."""
+    """Where a network's layers lie: the children that come before them, and the dotted name of the list of layers."""
 
-    entry: str
+    before: tuple[str, ...]
     name: str
     n_layers: int
 
@@ -34,7 +38,7 @@ class Stack:
         """Return how many layers lie above a parameter: 0 in the last layer and behind it, ``n_layers`` before the first."""
         if parameter.startswith(f"{self.name}."):
             return self.n_layers - 1 - int(parameter.removeprefix(f"{self.name}.").split(".")[0])
-        return self.n_layers if parameter.startswith(f"{self.entry}.") else 0
+        return self.n_layers if parameter.split(".", maxsplit=1)[0] in self.before else 0
 
 
 def find_stack(network: nn.Module) -> Stack:
@@ -44,35 +48,33 @@ def find_stack(network: nn.Module) -> Stack:
         InputError: it has no such list behind a first part.
     """
     lists = {name: module for name, module in network.named_modules() if isinstance(module, nn.ModuleList)}
-    entry = next((name for name, _ in network.named_children()), "")
-    if not lists or any(name.split(".")[0] == entry for name in lists):
+    name = max(lists, key=lambda one: sum(p.numel() for p in lists[one].parameters()), default="")
+    children = [child for child, _ in network.named_children()]
+    before = children[: children.index(name.split(".")[0])] if name else []
+    if not before:
         raise InputError(
-            f"The layers of a {type(network).__name__} cannot be told apart.", do="use finetune.strategy: full"
+            f"The layers of a {type(network).__name__} cannot be told apart.",
+            do="use finetune.strategy: full, and finetune.layer_decay: 1.0",
         )
-    name = max(lists, key=lambda one: sum(p.numel() for p in lists[one].parameters()))
-    return Stack(entry, name, len(lists[name]))
-
-
-def _given(entry: nn.Module) -> nn.Module:
-    """Return a stand-in for what comes first: it gives ``value``, whatever it is called with. Networks look at its attributes."""
-    stand_in = _shallow(entry)
-    stand_in.value = torch.empty(0)
-    stand_in.forward = lambda *_args, **_kwargs: stand_in.value
-    return stand_in
+    return Stack(tuple(before), name, len(lists[name]))
 
 
 class _ReachedError(Exception):
     """The forward pass has come to where it was cut."""
 
 
-class _Stop(nn.Module):
-    """Stands where the next layer would and keeps what comes to it."""
+def _shallow(module: nn.Module) -> nn.Module:
+    """Return a module that shares everything with another, until one of its children is set."""
+    other = copy.copy(module)
+    other._modules = dict(module._modules)
+    return other
 
-    value: torch.Tensor
 
-    def forward(self, hidden: torch.Tensor, *_args: Any, **_kwargs: Any) -> torch.Tensor:
-        self.value = hidden
-        raise _ReachedError
+def _stand_in(module: nn.Module, forward: Callable[..., Any]) -> nn.Module:
+    """Return a module that looks like another, for networks read their parts' attributes, and does something else."""
+    other = _shallow(module)
+    other.forward = forward
+    return other
 
 
 def _with_layers(network: nn.Module, stack: Stack, layers: Sequence[nn.Module]) -> nn.Module:
@@ -85,12 +87,6 @@ def _with_layers(network: nn.Module, stack: Stack, layers: Sequence[nn.Module]) 
         holder = inner
     setattr(holder, last, nn.ModuleList(layers))
     return top
-
-
-def _shallow(module: nn.Module) -> nn.Module:
-    other = copy.copy(module)
-    other._modules = dict(module._modules)
-    return other
 
 
 class Cut:
@@ -107,18 +103,29 @@ class Cut:
         """
         stack = find_stack(encoder.network)
         if n_layers >= stack.n_layers:
+            few = f"take 1 to {stack.n_layers - 1}, or " if stack.n_layers > 1 else "use "
             raise InputError(
                 f"finetune.n_layers is {n_layers}, and this base has {stack.n_layers} layers.",
-                do=f"take 1 to {stack.n_layers - 1}, or finetune.strategy: full",
+                do=f"{few}finetune.strategy: full",
             )
+        self._given = self._reached = torch.empty(0)
         layers = list(encoder.network.get_submodule(stack.name).children())
-        self._stop, self._given = _Stop(), _given(encoder.network.get_submodule(stack.entry))
-        before = _with_layers(encoder.network, stack, [*layers[:-n_layers], self._stop])
+        before = _with_layers(encoder.network, stack, [*layers[:-n_layers], _stand_in(layers[-n_layers], self._stop)])
         behind = _with_layers(encoder.network, stack, layers[-n_layers:])
-        setattr(behind, stack.entry, self._given)
+        first = stack.before[0]
+        setattr(behind, first, _stand_in(encoder.network.get_submodule(first), self._give))
         self._encoder, self._before, self._behind = encoder, encoder.with_network(before), encoder.with_network(behind)
         self.modality: Modality = encoder.modality
         self.network, self.dimension = behind, encoder.dimension
+
+    def _stop(self, hidden: torch.Tensor, *_args: Any, **_kwargs: Any) -> None:
+        """Stand where the next layer would, and keep what comes to it."""
+        self._reached = hidden
+        raise _ReachedError
+
+    def _give(self, *_args: Any, **_kwargs: Any) -> torch.Tensor:
+        """Stand where the network begins, and give what comes to the first layer behind the cut."""
+        return self._given
 
     def prepare(self, items: list[Any], *, batch_size: int = 32, progress: Progress = silent) -> tuple[list[Any], int]:
         """Return items with what the layers before the cut make of them.
@@ -126,35 +133,49 @@ class Cut:
         Memory: texts: tokens x width x 4 bytes; images: one map of the layer before the cut each.
 
         Raises:
-            InputError: features through the cut are not those of the whole network, whose layers pass on more than one tensor.
+            InputError: features through the cut are not those of the whole network, as where layers pass on more than one tensor.
         """
+        self.check(items)
         kept: list[Any] = [None] * len(items)
-        self._encoder.network.eval()
         done = 0
-        with torch.inference_mode():
-            for rows in batches(self._encoder.places(items), batch_size):
-                batch = self._encoder.collate([items[i] for i in rows])
-                hidden = self._hidden(batch)
-                if not done:
-                    self._check(batch, hidden)
-                for i, one in zip(rows, hidden, strict=True):
-                    size = self._encoder.places([items[i]])[0] if hidden.ndim == 3 and self.modality == "text" else None
-                    kept[i] = (items[i], one[:size].clone())
-                done += len(rows)
-                progress(done, len(items), f"{self.modality}s through the first layers")
+        for rows in batches(self._encoder.places(items), batch_size):
+            for i, one in zip(rows, self._keep([items[i] for i in rows]), strict=True):
+                kept[i] = one
+            done += len(rows)
+            progress(done, len(items), f"{self.modality}s through the first layers")
         return kept, 0
 
-    def _hidden(self, batch: Batch) -> torch.Tensor:
-        try:
-            self._before.pool(batch)
-        except _ReachedError:
-            return self._stop.value
-        raise InputError("This base does not use its layers one after another.", do="use finetune.strategy: full")
+    def check(self, items: list[Any]) -> None:
+        """Compare features through the cut with those of the whole network, on a few items from the shortest to the longest.
 
-    def _check(self, batch: Batch, hidden: torch.Tensor) -> None:
-        self._given.value = hidden
-        if (self._behind.pool(batch) - self._encoder.pool(batch)).abs().max() > TOLERANCE:
-            raise InputError("This base cannot be cut between two layers.", do="use finetune.strategy: full")
+        Raises:
+            InputError: they are not the same.
+        """
+        order = np.argsort(self._encoder.places(items), kind="stable")
+        few = [items[i] for i in order[np.unique(np.linspace(0, len(items) - 1, N_CHECKED).round().astype(int))]]
+        refusal = InputError("This base cannot be cut between two layers.", do="use finetune.strategy: full")
+        self._encoder.network.eval()
+        self.network.eval()
+        try:
+            with torch.inference_mode():
+                through = self.pool(on_device(self, self.collate(self._keep(few))))
+                whole = self._encoder.pool(on_device(self._encoder, self._encoder.collate(few)))
+        except _MISFITS as error:
+            raise refusal from error
+        if not (through - whole).abs().max() <= TOLERANCE:
+            raise refusal
+
+    @torch.inference_mode()
+    def _keep(self, items: list[Any]) -> list[Any]:
+        """Return a batch of items, each with what comes to the cut, without its padding."""
+        self._before.network.eval()
+        try:
+            self._before.pool(on_device(self._encoder, self._encoder.collate(items)))
+        except _ReachedError:
+            sizes = self._encoder.places(items) if self.modality == "text" else [None] * len(items)
+            hidden = zip(items, self._reached.cpu(), sizes, strict=True)
+            return [(item, one[:size].clone()) for item, one, size in hidden]
+        raise InputError("This base does not use its layers one after another.", do="use finetune.strategy: full")
 
     def places(self, items: list[Any]) -> list[int]:
         """Return a number for each item, as the encoder does."""
@@ -164,10 +185,11 @@ class Cut:
         """Return items as one batch, with what stands before the cut as ``hidden``."""
         hidden = nn.utils.rnn.pad_sequence([one for _, one in items], batch_first=True)
         if self.modality == "image":  # nothing is decoded again
+            hidden = hidden.contiguous(memory_format=torch.channels_last) if hidden.ndim == 4 else hidden
             return {"pixel_values": hidden, "hidden": hidden}
         return {**self._encoder.collate([item for item, _ in items]), "hidden": hidden}
 
     def pool(self, batch: Batch) -> torch.Tensor:
         """Return the features of a batch."""
-        self._given.value = batch["hidden"]
+        self._given = batch["hidden"]
         return self._behind.pool({name: tensor for name, tensor in batch.items() if name != "hidden"})

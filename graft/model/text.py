@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from transformers import AutoTokenizer
 
+from graft.errors import InputError
 from graft.model.network import load_network, refusals
 from graft.recipe import Modality
 
@@ -26,8 +28,18 @@ class TextEncoder:
 
     @classmethod
     def load(cls, folder: Path, max_tokens: int) -> TextEncoder:
-        """Return the encoder in a folder. Raises: InputError, as ``load_network``, or without a tokenizer."""
+        """Return the encoder in a folder.
+
+        Raises:
+            InputError: as ``load_network``; there is no tokenizer, or the network has no places for so many tokens.
+        """
         network = load_network(folder, "text")
+        n_places = _places(network)
+        if max_tokens > n_places:
+            raise InputError(
+                f"embed.max_tokens is {max_tokens:,}, and {folder.name} reads {n_places:,} tokens at most.",
+                do=f"set embed.max_tokens to {n_places} or less",
+            )
         with refusals(folder, "text"):
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         return cls(tokenizer=tokenizer, network=network, max_tokens=max_tokens)
@@ -96,3 +108,14 @@ class TextEncoder:
         """Write network and tokenizer."""
         self.network.save_pretrained(folder, safe_serialization=True)
         self.tokenizer.save_pretrained(folder)
+
+
+def _places(network: Any) -> int:
+    """Return how many tokens a network has learned places for; one that computes places reads any number.
+
+    RoBERTa's family counts from behind the place of its padding.
+    """
+    names = {"position_embeddings", "wpe"}
+    tables = [module for name, module in network.named_modules() if name.rpartition(".")[2] in names]
+    first = [0 if one.padding_idx is None else one.padding_idx + 1 for one in tables]
+    return min((one.num_embeddings - k for one, k in zip(tables, first, strict=True)), default=sys.maxsize)

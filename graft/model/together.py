@@ -6,18 +6,45 @@ With one process, nothing here does anything.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import distributed
 
+from graft.errors import StepError
 
-def join() -> None:
-    """Join the other processes, if ``torchrun`` started this one: over NCCL with a GPU each, else over gloo."""
-    if "TORCHELASTIC_RUN_ID" in os.environ and not distributed.is_initialized():
-        if torch.cuda.is_available():
-            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+
+@contextmanager
+def joined() -> Iterator[None]:
+    """Join the other processes that ``torchrun`` started: over NCCL with a GPU each, else over gloo.
+
+    Raises:
+        StepError: there are fewer GPUs than processes.
+    """
+    if torch.cuda.is_available():
+        place, n_gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if place >= n_gpus:
+            do = f"set it to {n_gpus}"
+            raise StepError(f"finetune.n_processes wants a GPU each, and this machine has {n_gpus}.", do=do)
+        torch.cuda.set_device(place)
+    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
+
+
+@contextmanager
+def threads_shared(n_processes: int) -> Iterator[int]:
+    """Compute with as many threads as each of several processes may, and give their number: checkpoints depend on it."""
+    before = torch.get_num_threads()
+    n_threads = max(1, before // n_processes)
+    torch.set_num_threads(n_threads)
+    try:
+        yield n_threads
+    finally:
+        torch.set_num_threads(before)
 
 
 def rank() -> int:
@@ -31,13 +58,36 @@ def size() -> int:
 
 
 def add_up(loss: float, parameters: Iterable[torch.Tensor]) -> float:
-    """Add up loss and gradients over all processes; a parameter without a gradient in one has one of zeros there."""
+    """Add up loss and gradients over all processes; a parameter has a gradient in all of them or in none."""
     if size() == 1:
         return loss
-    total = torch.tensor(loss, device="cuda" if distributed.get_backend() == "nccl" else "cpu")
+    total = _tensor((loss,))
     distributed.all_reduce(total)
     for parameter in parameters:
-        if parameter.grad is None:
-            parameter.grad = torch.zeros_like(parameter)
-        distributed.all_reduce(parameter.grad)
+        if parameter.grad is not None:
+            distributed.all_reduce(parameter.grad)
     return float(total)
+
+
+def of_first(measured: tuple[float, float]) -> tuple[float, float]:
+    """Return what the first process measured: the others stop where it does, though their last bits be others."""
+    if size() == 1:
+        return measured
+    told = _tensor(measured)
+    distributed.broadcast(told, 0)
+    return float(told[0]), float(told[1])
+
+
+def check_same(n_done: int) -> None:
+    """Check that all processes go on from the same step.
+
+    Raises:
+        StepError: they read different checkpoints.
+    """
+    if of_first((n_done, 0.0))[0] != n_done:
+        raise StepError("The processes of this training read different checkpoints.", do="run it again")
+
+
+def _tensor(values: tuple[float, ...]) -> torch.Tensor:
+    device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
+    return torch.tensor(values, dtype=torch.float64, device=device)

@@ -108,6 +108,7 @@ class Training:
         }
         if checkpoint:
             self._stand, note = checkpoint.restore(everything, self._optimizer)
+            together.check_same(self._stand.n_done)
             if note:
                 progress(self._stand.n_done, len(self._order), note)
         _train_mode(self.encoder.network)
@@ -117,7 +118,7 @@ class Training:
             self._stand = self._stand.after_step(loss * len(batch))
             if is_last:
                 self._end_epoch()
-            if checkpoint and (self._has_ended() or checkpoint.due()):
+            if checkpoint and together.rank() == 0 and (self._has_ended() or checkpoint.due()):
                 checkpoint.save(everything, self._optimizer, self._stand)
                 checkpoint.stop_if_asked()
             progress(self._stand.n_done, len(self._order), f"epoch {epoch + 1} of {self._n_epochs}, loss {loss:.3f}")
@@ -128,10 +129,8 @@ class Training:
 
     def _has_ended(self) -> bool:
         losses = [loss for loss, _ in self._stand.held_out]
-        patience = self.how.patience
-        has_stalled = (
-            patience is not None and len(losses) - (losses.index(min(losses)) + 1 if losses else 0) >= patience
-        )
+        n_since_best = len(losses) - 1 - losses.index(min(losses)) if losses else 0
+        has_stalled = self.how.patience is not None and n_since_best >= self.how.patience
         return self._stand.n_done == len(self._order) or has_stalled
 
     def _step(self, batch: npt.NDArray[np.int_], epoch: int) -> float:
@@ -140,18 +139,19 @@ class Training:
             group["lr"] = group["peak"] * _linear(self._stand.n_done, len(self._order))
         self._optimizer.zero_grad(set_to_none=True)
         mine = batch[together.rank() :: together.size()]
-        total = self._loss(mine).sum() / len(batch) if len(mine) else torch.zeros(())
-        if len(mine):
-            total.backward()  # type: ignore[no-untyped-call]  # torch publishes no type for it
-        loss = together.add_up(float(total.detach()), self._moving.values())
-        if not math.isfinite(loss):
+        share = self._loss(mine).sum() / len(batch) if len(mine) else 0.0 * self._loss(batch[:1]).sum()
+        share.backward()  # type: ignore[no-untyped-call]  # torch publishes no type for it
+        loss = together.add_up(float(share.detach()), self._moving.values())
+        slope = torch.nn.utils.clip_grad_norm_(self._moving.values(), 1.0)
+        if not (
+            math.isfinite(loss) and math.isfinite(slope)
+        ):  # a step along it would leave weights that are no numbers
             names = ", ".join(str(self.rows.names[i]) for i in batch[:5]) if self.rows.names else ""
             raise StepError(
                 f"The loss is no longer a number in epoch {epoch + 1}, step {self._stand.n_done + 1:,} of {len(self._order):,}.",
                 where=f"{len(batch)} rows: {names}{', ...' if len(batch) > 5 else ''}",
                 do="lower finetune.learning_rate in the recipe",
             )
-        torch.nn.utils.clip_grad_norm_(self._moving.values(), 1.0)
         self._optimizer.step()
         for name, anchor in self._anchors.items():
             self.trained[name].data.lerp_(anchor, min(1.0, self.how.l2_sp * self._optimizer.param_groups[0]["lr"]))
@@ -159,9 +159,10 @@ class Training:
 
     def _loss(self, batch: npt.NDArray[np.int_]) -> torch.Tensor:
         """Return the weighted loss of each row of a batch."""
-        rng = np.random.default_rng(
-            (self.how.seed, self._stand.n_done)
-        )  # of the step: what was interrupted draws the same
+        of_step = (self.how.seed, self._stand.n_done, together.rank())  # what was interrupted draws the same again
+        rng = np.random.default_rng(of_step)
+        if together.size() > 1:  # each process hides other units, and goes on from the first one's checkpoint
+            torch.manual_seed(int(rng.integers(2**63)))
         inputs = self.encoder.collate([self.rows.items[i] for i in batch])
         if self.vary and self.how.augment:
             inputs = self.vary(inputs, self.how.augment, rng)
@@ -171,10 +172,8 @@ class Training:
         with torch.autocast(device.type, torch.bfloat16, enabled=self.how.precision == "bf16"):
             features = self.encoder.pool(on_device(self.encoder, inputs)).float()
         if self.how.mixup:
-            share, others = (
-                float(rng.beta(self.how.mixup, self.how.mixup)),
-                torch.from_numpy(rng.permutation(len(batch))),
-            )
+            share = float(rng.beta(self.how.mixup, self.how.mixup))
+            others = torch.from_numpy(rng.permutation(len(batch))).to(device)
             features = share * features + (1 - share) * features[others]
             shares = share * shares + (1 - share) * shares[others]
         return self.loss_of(features, self.head(features), shares) * weights
@@ -185,7 +184,9 @@ class Training:
         if self.held_out is None:
             self._stand = self._stand.after_epoch(n_rows)
             return
-        self._stand = self._stand.after_epoch(n_rows, measure(self.encoder, self.head, self.held_out))
+        self._stand = self._stand.after_epoch(
+            n_rows, together.of_first(measure(self.encoder, self.head, self.held_out))
+        )
         _train_mode(self.encoder.network)
         losses = [loss for loss, _ in self._stand.held_out]
         if losses[-1] < min(losses[:-1], default=math.inf):

@@ -62,6 +62,7 @@ class DatasetRecord(Record):
     n_train: int
     n_test: int
     n_dropped: int
+    n_unlabelled: int = Field(default=0, description="rows that are learned from without a label")
     labels: tuple[str, ...]
     train_sha256: Sha256
     test_sha256: Sha256
@@ -144,6 +145,7 @@ class ModelRecord(Record):
     base_sha256: Sha256
     strategy: str
     n_train: int
+    n_unlabelled: int = Field(default=0, description="rows that were learned from without a label")
     n_parameters: int
     n_trained_parameters: int
     loss: tuple[float, ...] = Field(description="mean training loss of each epoch")

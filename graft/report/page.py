@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from graft.records import Check, Estimate, Finding, Record
+from graft.records import Check, Estimate, Finding, ModelRecord, Record
 from graft.report import svg
-from graft.report.content import Audit, Cost, Mistakes, Report
+from graft.report.content import Audit, Cost, Mistakes, Report, add_up
 
 STEPS = ("ingest", "validate", "embed", "detect_shift", "choose_base", "finetune", "evaluate", "measure_bias", "decide")
 ARMS = ("candidate", "champion", "frozen_probe", "scratch")
@@ -52,8 +52,10 @@ def render_report(
     """
     steps = _steps(report, costs)
     checks = _checks(steps)
+    taken = [step.cost for step in steps if step.cost]
     values = {
         "report": report,
+        "total": add_up(taken) if taken else None,
         "steps": steps,
         "by_name": {step.name: step for step in steps},
         "done": {step.name: step.record for step in steps if step.state != "skipped"},
@@ -95,9 +97,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(svg=svg, n=_n, word=_word)
-    filters = (_bound, _brief, _cap, _chance, _clip, _duration, _interval, _memory, _observed, _sentence, _value)
-    environment.filters.update({function.__name__.lstrip("_"): function for function in filters})
+    environment.globals.update(svg=svg, n=_n, word=_word, curves=_curves, learned=_learned)
+    filters = (_bound, _brief, _cap, _chance, _clip, _duration, _ends, _interval, _memory, _observed, _sentence, _value)
+    environment.filters.update({function.__name__.lstrip("_"): function for function in filters}, reading=svg.reading)
     return environment
 
 
@@ -170,6 +172,37 @@ def _chain(report: Report) -> list[tuple[str, str, svg.Join]]:
     if report.finetune.status == "skipped":
         return [*pieces, ("No candidate", "training was skipped", "absent")]
     return [*pieces, ("Candidate", *ends[report.decide.verdict])]
+
+
+def _curves(model: ModelRecord) -> list[tuple[str, tuple[float, ...], str]]:
+    """Return name, value after each epoch, and unit of what was measured as a model learned."""
+    held = ("Loss on held-out rows", ""), ("Right on held-out rows", "fraction")
+    measured = zip(held, zip(*model.held_out, strict=True), strict=False)
+    return [("Training loss", model.loss, ""), *((name, values, unit) for (name, unit), values in measured)]
+
+
+def _learned(model: ModelRecord) -> list[str]:
+    """Return what is to be said of a training beside its curves."""
+    lines = []
+    if len(model.loss) == 1:
+        values = [f"{name[0].lower()}{name[1:]} {svg.reading(only, unit)}" for name, (only,), unit in _curves(model)]
+        lines.append(f"One epoch: {', '.join(values)}.")
+    elif model.held_out:
+        losses = [loss for loss, _ in model.held_out]
+        lines.append(
+            f"The weights are those after epoch {losses.index(min(losses)) + 1}, whose loss on held-out rows is least."
+        )
+    if not model.loss:
+        lines.append("This strategy has no epochs, so there is no learning curve.")
+    if model.alpha != 1:
+        lines.append(f"The weights lie {model.alpha * 100:.3g}% of the way from the base to those that were tuned.")
+    return lines
+
+
+def _ends(shown: Iterable[str]) -> str:
+    """Return first and last of some readings, and how many there are."""
+    every = list(shown)
+    return f"from {every[0]} to {every[-1]} in {_n(len(every), 'epoch')}"
 
 
 def _n(count: int, noun: str, plural: str = "") -> str:

@@ -210,18 +210,26 @@ def _stacks(places: Sequence[float], height: float) -> tuple[dict[float, int], f
         r -= 0.4
 
 
-def curve(values: Sequence[float], label: str) -> Markup:
-    """Return a falling (or rising) line over equal steps, its first and last value written at their ends."""
+def reading(value: float, unit: str) -> str:
+    """Return a loss, which has no unit, or a value with one."""
+    return number(value, unit) if unit else f"{value:.3g}"
+
+
+def curve(values: Sequence[float], label: str, unit: str = "") -> Markup:
+    """Return a line over equal steps, its first and last value written at their ends, on the side where no line goes up."""
     top, bottom = max(values), min(values)
     span = (top - bottom) or 1.0
-    points = [(2 + 96 * k / (len(values) - 1), 24 + 62 * (top - value) / span) for k, value in enumerate(values)]
+    points = [(2 + 96 * k / (len(values) - 1), 24 + 54 * (top - value) / span) for k, value in enumerate(values)]
     path = "M" + "L".join(f"{_short(x)} {_short(y)}" for x, y in points)
     stretched = {"viewBox": "0 0 100 100", "width": "100%", "height": 100, "preserveAspectRatio": "none"}
     parts = [_level("axis", 0, "100%", 100), tag("svg", tag("path", class_="curve", d=path), **stretched)]
-    for k, edge, anchor in ((0, "0%", "start"), (-1, "100%", "end")):
+    for k, beside, edge, anchor in ((0, 1, "0%", "start"), (-1, -2, "100%", "end")):
         x, y = points[k]
+        above = -10 if values[k] >= values[beside] else 17
         parts.append(tag("circle", class_="end", cx=_percent(x), cy=y, r=4))
-        parts.append(tag("text", f"{values[k]:.3g}", class_="strong", x=_percent(x), y=y - 10, text_anchor=anchor))
+        parts.append(
+            tag("text", reading(values[k], unit), class_="strong", x=_percent(x), y=y + above, text_anchor=anchor)
+        )
         parts.append(tag("text", f"epoch {k % len(values) + 1}", x=edge, y=117, text_anchor=anchor))
     return tag("svg", *parts, class_="loss", width="100%", height=124, role="img", aria_label=label)
 

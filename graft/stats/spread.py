@@ -23,7 +23,7 @@ def spread_labels(features: npt.NDArray[np.float32], first: Shares, is_known: np
         is_known: shape (n,); these rows keep their classes.
 
     Returns:
-        the share of each class, shape (n, classes), rows summing to 1. Classes are taken to be as frequent as ``first`` says.
+        the share of each class, shape (n, classes), rows summing to 1.
 
     Cost: n^2 d for the graph, in blocks; memory n x (neighbours + classes).
     Source: Zhou, Bousquet, Lal, Weston, Schoelkopf 2004, with normalised edge weights cos^4.
@@ -32,7 +32,6 @@ def spread_labels(features: npt.NDArray[np.float32], first: Shares, is_known: np
     shares = first.astype(np.float32)
     for _ in range(N_ROUNDS):
         shares = (1 - STAY) * (graph @ shares) + STAY * first
-    shares = shares * (first.sum(axis=0) / np.maximum(shares.sum(axis=0), 1e-9))
     shares = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-9)
     shares[is_known] = first[is_known]
     return np.asarray(shares, dtype=np.float32)

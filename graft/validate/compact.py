@@ -21,8 +21,10 @@ Read = Callable[[], Iterator[pd.DataFrame]]
 Ints = npt.NDArray[np.int_]
 Bools = npt.NDArray[np.bool_]
 
-SIDES = ("train", "test", "dropped", "batch")
-TRAIN, TEST, DROPPED, BATCH = range(len(SIDES))
+SIDES = ("train", "test", "dropped", "batch", "unlabelled")
+TRAIN, TEST, DROPPED, BATCH, UNLABELLED = range(len(SIDES))
+LEARNED = (TRAIN, UNLABELLED)
+"""Sides whose rows are learned from: no row of the test side may stand there."""
 COLUMN = "column."
 N_SAMPLE = 20_000
 _N_CHARS = 2_000

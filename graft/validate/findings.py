@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from graft.leak import MIN_SHARE, share_given_away
 from graft.recipe import Modality
 from graft.records import Finding
-from graft.validate.compact import COLUMN, TEST, TRAIN, Rows
+from graft.validate.compact import COLUMN, LEARNED, TEST, TRAIN, Rows
 from graft.validate.groups import crossing
 from graft.validate.labels import label_findings
 from graft.validate.language import N_TEXTS, tell_languages
@@ -56,7 +56,7 @@ def leakage(rows: Rows, modality: Modality) -> list[Finding]:
     """Return test rows whose content, or one that resembles it, stands in train; what ingest dropped from train included."""
     key, side = rows.frame["key"].to_numpy(), rows.frame["side"].to_numpy()
     twins = (side == TEST) & np.isin(key, key[side != TEST])
-    is_open = bool(np.isin(key[twins], key[side == TRAIN]).any())
+    is_open = bool(np.isin(key[twins], key[np.isin(side, LEARNED)]).any())
     kind = "texts" if modality == "text" else "images"
     found = rows.finding(
         twins,
@@ -66,8 +66,8 @@ def leakage(rows: Rows, modality: Modality) -> list[Finding]:
         do="take them out of train" if is_open else "look how they came into both files",
     )
     at, other = _pairs(rows)
-    across = (np.minimum(side[at], side[other]) == TRAIN) & (np.maximum(side[at], side[other]) == TEST)
-    across &= key[at] != key[other]
+    a, b = side[at], side[other]
+    across = np.where(a == TEST, np.isin(b, LEARNED), np.isin(a, LEARNED) & (b == TEST)) & (key[at] != key[other])
     tested = np.unique(np.where(side[at] == TEST, at, other)[across])
     return found + rows.finding(
         tested, f"Test {kind} that resemble one in train", severity="warning", do="look whether they are the same"
@@ -160,7 +160,7 @@ def columns(rows: Rows) -> list[Finding]:
     for column, hashes in rows.groups.items() if not rows.has_group else ():
         name = column.removeprefix(COLUMN)
         found += rows.finding(
-            crossing(hashes, side == TRAIN, side == TEST),
+            crossing(hashes, np.isin(side, LEARNED), side == TEST),
             f'Test rows whose "{name}" also stands in train',
             severity="warning",
             do=f"set data.group: {name}",

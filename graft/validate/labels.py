@@ -62,12 +62,14 @@ def label_findings(rows: Rows, min_rows_per_class: int) -> list[Finding]:
 
 
 def _spelling(rows: Rows) -> list[Finding]:
-    """Return stand-ins for a missing label, and classes that differ in case, blanks, hyphens or Unicode form only."""
+    """Return stand-ins for a missing label, and classes that differ in case, blanks, hyphens, Unicode form or as 1 and 1.0 do."""
     label = rows.frame["label"].to_numpy()
     written = defaultdict(list)
     for code, name in enumerate(rows.labels):
-        folded = unicodedata.normalize("NFKC", name).casefold()
-        written[re.sub(r"[\s_-]+", " ", folded).strip() or folded].append(code)
+        folded = unicodedata.normalize("NFKC", name).casefold().strip()
+        number = re.fullmatch(r"([+-]?\d+)(\.0+)?", folded)
+        form = number[1] if number else re.sub(r"[\s_-]+", " ", folded).strip()
+        written[form or folded].append(code)
     stand_in = np.array([code for form, codes in written.items() if form.strip() in _STAND_INS for code in codes], int)
     variants = np.array([code for codes in written.values() if len(codes) > 1 for code in codes], int)
     found = rows.finding(

@@ -14,7 +14,7 @@ from graft.errors import InputError
 from graft.recipe import Modality, Validate
 from graft.records import Check, Estimate, Finding, Severity, check, exact
 from graft.validate import expectations as gx
-from graft.validate.compact import COLUMN, TEST, TRAIN, Read, Rows, gather
+from graft.validate.compact import COLUMN, LEARNED, TEST, TRAIN, Read, Rows, gather
 from graft.validate.findings import findings
 from graft.validate.language import check_language
 from graft.validate.oddities import N_DAMAGE
@@ -48,7 +48,7 @@ def validate_rows(
     Args:
         read: yields frames of up to 50,000 rows, columns row (a name for people), id, content (str; bytes of image files),
             label ("" for none), group, time, key (16 hex digits), near (the name of an earlier row that it resembles),
-            side (train, test, dropped, batch), because (why it was dropped) and ``column.NAME`` for every other one.
+            side (train, test, dropped, unlabelled, batch), because (why it was dropped) and ``column.NAME`` for every other one.
         labels: the classes that may occur.
         bounds: the recipe's.
         is_batch: the rows are a production batch: nothing is asked about classes and sides, and a batch without any label is
@@ -185,7 +185,7 @@ def _structure(
     counts = [int(in_train[code[name]]) if name in code else 0 for name in labels]
     rarest = int(np.argmin(counts))
     n_train, on_test = int((side == TRAIN).sum()), side == TEST
-    crossing = int(((side == TRAIN) & np.isin(key, key[on_test])).sum())
+    crossing = int((np.isin(side, LEARNED) & np.isin(key, key[on_test])).sum())
     unseen = int((~np.isin(label[on_test], label[side == TRAIN])).sum())
     kind = "texts" if modality == "text" else "images"
     return [

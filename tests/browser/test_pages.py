@@ -51,7 +51,8 @@ def page(name: str) -> str:
         return render_audit(samples.audit("intact" if name == "intact" else "broken"))
     if name == "hostile":
         return render_report(samples.hostile(samples.held(), '"><script>'), costs=samples.costs(), links=LINKS)
-    make = {"promoted": samples.promoted, "held": samples.held, "gate_closed": samples.gate_closed}[name]
+    make = {"promoted": samples.promoted, "held": samples.held, "rejected": samples.rejected,
+            "gate_closed": samples.gate_closed}[name]  # fmt: skip
     return render_report(make(), costs=samples.costs() if name == "held" else {}, links=LINKS)
 
 
@@ -79,7 +80,7 @@ def look(text: str, folder: Path, *, dark: bool, width: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("width", [1280, 500])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["promoted", "held", "gate_closed", "intact", "broken", "hostile"])
+@pytest.mark.parametrize("name", ["promoted", "held", "rejected", "gate_closed", "intact", "broken", "hostile"])
 def test_accessible_and_inside_the_window(name: str, theme: str, width: int, tmp_path: Path) -> None:
     """axe-core finds nothing to object to, and nothing is wider than the window, in either theme, at either width."""
     seen = look(page(name), tmp_path, dark=theme == "dark", width=width)

@@ -62,7 +62,7 @@ BAD = {
     ),
     "not UTF-8": (["new", "a", "--data", "../latin.csv", "--text", "text", "--label", "intent"], "not UTF-8", False),
     "bad strategy": (
-        ["new", "a", "--data", "../rows.csv", "--text", "text", "--label", "intent", "--strategy", "lora"],
+        ["new", "a", "--data", "../rows.csv", "--text", "text", "--label", "intent", "--strategy", "magic"],
         'a wrong value at "finetune.strategy"',
         False,
     ),

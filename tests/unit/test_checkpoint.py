@@ -57,7 +57,7 @@ def bits(classifier: Classifier) -> dict[str, bytes]:
         "bias": classifier.bias,
     }
     said = {name: repr(tensor.stride()).encode() + tensor.numpy().tobytes() for name, tensor in tensors.items()}
-    return {**said, "loss": repr(classifier.loss).encode()}
+    return {**said, "told": repr((classifier.loss, classifier.held_out, classifier.alpha)).encode()}
 
 
 @pytest.fixture(scope="module", params=["text", "resnet", "vit"])
@@ -100,6 +100,32 @@ def test_an_interrupted_training_ends_with_the_same_bits(
     assert bits(train(checkpoint=checkpoint(tmp_path), progress=again)) == undisturbed
     assert again.notes == [(at, f"goes on after step {at}")]
     assert again.steps == list(range(at + 1, 13))
+
+
+STOP = {"held_out": 0.25, "patience": 1}
+WAYS = {
+    "top_k": {"strategy": "top_k", "n_layers": 1, **STOP},
+    "lora": {"strategy": "lora", "layer_decay": 0.5, "l2_sp": 0.1, "precision": "bf16"},
+    "contrastive": {"strategy": "contrastive", "label_smoothing": 0.1},
+    "full, stopped early": {"learning_rate": 0.1, "interpolation": "auto", **STOP},
+    "full, all at random": {"augment": 0.1, "mixup": 0.4, "l2_sp": 0.1, "class_weights": "balanced"},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_whatever_the_strategy(train: Train, tmp_path: Path, way: str) -> None:
+    """Each strategy, early stop, and all that draws at random: interrupted twice and run again when done, the same bits."""
+    undisturbed = Watch()
+    expected = bits(train(progress=undisturbed, **WAYS[way]))
+    n_steps = len(undisturbed.steps)
+    for at in (2, n_steps - 1):
+        with pytest.raises(Interrupted):
+            train(checkpoint=checkpoint(tmp_path), progress=Watch(at), **WAYS[way])
+        torch.manual_seed(at)
+    assert bits(train(checkpoint=checkpoint(tmp_path), **WAYS[way])) == expected
+    again = Watch()
+    assert bits(train(checkpoint=checkpoint(tmp_path), progress=again, **WAYS[way])) == expected
+    assert (again.steps, again.notes[-1]) == ([], (n_steps, f"goes on after step {n_steps}"))
 
 
 def test_interrupted_at_every_step(train: Train, undisturbed: dict[str, bytes], tmp_path: Path) -> None:

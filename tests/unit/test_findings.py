@@ -184,20 +184,22 @@ def test_languages() -> None:
     assert found(half)["Texts in several languages"].n_rows == 9
 
 
-def test_near_duplicates() -> None:
+@pytest.mark.parametrize("learned", ["train", "unlabelled"])
+def test_near_duplicates(learned: str) -> None:
     """A row that resembles an earlier one is named unless it repeats it; one across the border is named as such."""
     texts = ["how do I pay", "how do I pay now", "How do I pay?", "other", "other one"]
-    seen = found(texts, near=["", "row 1", "row 1", "", "row 4"], side=["train", "train", "train", "train", "test"])
+    seen = found(texts, near=["", "row 1", "row 1", "", "row 4"], side=["train", "train", "train", learned, "test"])
     assert seen["Texts that resemble another"].rows == ("row 2", "row 5")
     assert seen["Test texts that resemble one in train"].rows == ("row 5",)
     assert "Test texts that also stand in train" not in seen
 
 
-def test_leakage() -> None:
+@pytest.mark.parametrize("learned", ["train", "unlabelled"])
+def test_leakage(learned: str) -> None:
     """A test row whose twin was dropped from train is a warning; whose twin is still there, an error."""
     dropped = found(["a b", "c d", "A b!"], side=["dropped", "train", "test"], because=["also", "", ""])
     assert dropped["Test texts that also stand in train"].severity == "warning"
-    kept = found(["a b", "c d", "A b!"], side=["train", "train", "test"])["Test texts that also stand in train"]
+    kept = found(["a b", "c d", "A b!"], side=[learned, "train", "test"])["Test texts that also stand in train"]
     assert (kept.severity, kept.rows) == ("error", ("row 3",))
 
 
@@ -212,6 +214,12 @@ def test_classes() -> None:
     assert "30 rows" in seen["Training rows of the rarest class, far from balance"].done
     balanced = found(plain_texts(8), label=["a", "b"] * 4, side=["train"] * 4 + ["test"] * 4)
     assert not [name for name in balanced if "class" in name]
+
+
+def test_numbers_as_labels() -> None:
+    """A number that one file has as 1 and another as 1.0 is one class in two spellings; 1, 10 and 1.5 are not."""
+    seen = found(plain_texts(6), label=["1", "1.0", "10", "1.5", "-1", "2"])
+    assert seen["Labels of one class written in several ways"].rows == ("row 1", "row 2")
 
 
 def test_spelling_of_labels() -> None:
@@ -252,10 +260,11 @@ def test_a_majority_is_no_leak() -> None:
 
 
 @pytest.mark.parametrize("name", ["patient_id", "customerId", "User", "whatever"])
-def test_groups_across_the_border(name: str) -> None:
+@pytest.mark.parametrize("learned", ["train", "unlabelled"])
+def test_groups_across_the_border(name: str, learned: str) -> None:
     """A column that looks like a customer's or patient's key and stands on both sides is named, by name or by its values."""
-    values = [f"C{1000 + k % 20}" for k in range(60)]
-    sides = ["train"] * 40 + ["test"] * 20
+    values = [f"C{1000 + k % 20 + 20 * (k < 20)}" for k in range(60)]
+    sides = ["train"] * 20 + [learned] * 20 + ["test"] * 20
     finding = found(plain_texts(60), side=sides, **{f"column.{name}": values})[
         f'Test rows whose "{name}" also stands in train'
     ]

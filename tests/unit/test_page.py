@@ -251,7 +251,53 @@ def test_cost_is_said_only_when_known() -> None:
     """Without costs the page says nothing of time or memory; with them, in units a person reads."""
     assert "Peak memory" not in draw(samples.held(), full=False)
     text = Page(draw(samples.held())).text
-    assert not [word for word in ("41 min", "2.7 GiB", "383 MiB", "not measured") if word not in text]
+    said = (
+        "41 min",
+        "2.7 GiB",
+        "383 MiB",
+        "not measured",
+        "1 h 12 min of processor time; energy 4.8 Wh, estimated; price 0.85 EUR",
+    )
+    assert not [word for word in said if word not in text]
+    unknown = {
+        step: cost.model_copy(update={"energy_joules": None, "price": None}) for step, cost in samples.costs().items()
+    }
+    text = Page(render_report(samples.held(), costs=unknown, links={})).text
+    assert "1 h 12 min of processor time: on the machine" in text
+    assert not [word for word in ("energy", "price", "EUR") if word in text]
+
+
+def test_learning_is_drawn_and_told() -> None:
+    """A curve of each measure with its ends in words, which epoch was kept, and how far back to the base the weights went."""
+    page = Page(draw(samples.rejected()))
+    labels = [a["aria-label"] for _, a in page.tags if "epoch by epoch" in a.get("aria-label", "")]
+    assert labels == [
+        "Training loss, epoch by epoch: from 2.31 to 0.36 in six epochs",
+        "Loss on held-out rows, epoch by epoch: from 0.91 to 0.52 in six epochs",
+        "Right on held-out rows, epoch by epoch: from 74.1% to 86.8% in six epochs",
+    ]
+    assert "The weights are those after epoch 4, whose loss on held-out rows is least." in page.text
+    assert "The weights lie 60% of the way from the base to those that were tuned." in page.text
+    plain = Page(draw(samples.held()))
+    assert len([a for _, a in plain.tags if "epoch by epoch" in a.get("aria-label", "")]) == 1
+    assert not [word for word in ("The weights are", "The weights lie", "What was tried") if word in plain.text]
+
+
+def test_trials_are_listed_and_the_chosen_one_is_marked() -> None:
+    """Each with its cost and its accuracy; what the budget did not reach says so."""
+    text = " ".join(Page(draw(samples.rejected())).text.split())
+    table = text[text.index("What was tried before") : text.index("TFLOPs count")]
+    rows = "head 0 84.2% top_kchosen 6.31 86.9% lora 22.4 86.6% full 1,432 not tried: beyond the budget"
+    assert table.replace(" ", "").endswith(rows.replace(" ", ""))
+
+
+def test_no_value_of_a_curve_is_written_over_its_line() -> None:
+    """Where the line goes up from an end, the value stands below that end."""
+    for values, above in (((1.0, 0.5, 0.2), (True, False)), ((0.2, 0.9, 0.5), (False, False)), ((1, 1), (True, True))):
+        drawn = svg.curve(values, "a curve")
+        dots = [float(y) for y in re.findall(r'<circle class="end"[^>]* cy="([\d.]+)"', drawn)]
+        texts = [float(y) for y in re.findall(r'<text class="strong"[^>]* y="([\d.]+)"', drawn)]
+        assert tuple(text < dot for text, dot in zip(texts, dots, strict=True)) == above
 
 
 def test_same_bytes() -> None:
@@ -327,7 +373,7 @@ def test_odd_reports_still_draw() -> None:
     thin |= {"inputs": pinned, "finetune": samples.model().model_copy(update={"loss": (0.4,), "files": ()})}
     page = Page(draw(report.model_copy(update=thin)))
     assert {"No group was compared", "Nothing to compare with yet"} <= set(page.said("h2"))
-    said = ("One epoch, mean training loss 0.4.", "No earlier run looked at these test rows.")
+    said = ("One epoch: training loss 0.4.", "No earlier run looked at these test rows.")
     assert [text for text in said if text in page.text] == [*said]
 
 

@@ -10,11 +10,16 @@ import pytest
 import yaml
 
 from graft.errors import InputError
-from graft.recipe import Finetune, check_name, known_keys, load_recipe
+from graft.recipe import Data, Finetune, check_name, known_keys, load_recipe
 from graft.recipe_text import DEFAULTS, recipe_text
 from graft.records import sha256_bytes
 
-LATER = {f"finetune.{key}" for key, field in Finetune.model_fields.items() if not field.is_required()}
+LATER = {
+    f"{section}.{key}"
+    for section, kind in (("data", Data), ("finetune", Finetune))
+    for key, field in kind.model_fields.items()
+    if not field.is_required()
+}
 OWN = {"data.dataset": "mail", "data.train": "mail.csv", "data.text": "text", "data.label": "label"}
 
 

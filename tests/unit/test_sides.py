@@ -15,11 +15,13 @@ from graft.data.sides import (
     REPEAT,
     TEST,
     TRAIN,
+    UNLABELLED,
     WAITING,
     Sides,
     assign_sides,
     content_key,
     drop_by_label,
+    keep_unlabelled,
     limit_rows_per_class,
     position,
 )
@@ -126,3 +128,19 @@ def test_limit_rows_per_class() -> None:
         assert (found.because == BEYOND).sum() == 150 - 16
         kept.append(set(keys[order][found.on(TRAIN)].tolist()))
     assert kept[0] == kept[1] != set(keys[:16].tolist())
+
+
+def test_unlabelled_rows_have_a_side_of_their_own() -> None:
+    """Training rows without a label or beyond the limit are kept, each content once; of test rows and other drops none."""
+    found, keys = made("rrrrrrrreed"), np.array([1, 2, 3, 4, 4, 2, 5, 6, 7, 8, 9], dtype=np.uint64)
+    labels = np.array([0, 0, 0, -1, -1, -1, -1, 0, 0, -1, -1], dtype=np.int32)
+    on_train = found.on(TRAIN)
+    drop_by_label(found, keys, labels, keys == 5)
+    limit_rows_per_class(found, keys, labels, 2)
+    because = found.because.tolist()
+    keep_unlabelled(found, keys, on_train)
+    kept = np.flatnonzero(found.on(UNLABELLED)).tolist()
+    assert {row: because[row] for row in kept} == {0: BEYOND, 3: NO_LABEL, 6: WAITING, 7: BEYOND}
+    assert np.flatnonzero(found.on(TRAIN)).tolist() == [1, 2]
+    assert np.flatnonzero(found.on(TEST)).tolist() == [8]
+    assert found.because.tolist() == because

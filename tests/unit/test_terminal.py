@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import re
+from io import StringIO
 
-from flows.terminal import WIDTH, check_lines, headline_lines, human, next_lines, row, said, shorten
+import pytest
+from rich.console import Console
+
+from flows.terminal import WIDTH, Watcher, check_lines, headline_lines, human, next_lines, outlook, row, said, shorten
 from graft.records import Check, Estimate, exact
+from tasks.cost import Rates
 
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 \r overwritten\n second line " + "long " * 60
 
@@ -47,6 +52,35 @@ def test_an_estimate_is_said_with_interval_and_n() -> None:
 def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> None:
     """Seconds below a minute and a half, then minutes, then hours and minutes."""
     assert human(seconds) == words
+
+
+def test_what_remains_is_said_in_time_and_money() -> None:
+    """Time from the pace; money, where a price is known, as spent and in all. Without one no money is shown."""
+    assert outlook(2.0, 45, 30.0, Rates()) == "90s left".replace("90s", human(90))
+    assert outlook(2.0, 45, 30.0, Rates(price_per_hour=36, currency="EUR")) == "2m left, 0.30 of 1.20 EUR"
+
+
+@pytest.mark.parametrize("rates", [Rates(), Rates(price_per_hour=36_000, currency="EUR")])
+def test_a_bar_fits_and_counts_only_what_this_run_did(rates: Rates, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that goes on after step 500 has no pace yet; then its own steps alone say what remains."""
+    screen = StringIO()
+    made = Console(file=screen, width=WIDTH, force_terminal=True, color_system=None)
+    monkeypatch.setattr("flows.terminal.console", lambda: made)
+    watcher = Watcher(rates)
+    watcher.started("measure_bias")
+    watcher.progress("measure_bias", 500, 861, "goes on after step 500")
+    began, *parts = watcher.since
+    assert parts == [500, 861]
+    watcher.since = (began - 10.0, 500, 861)
+    watcher.progress("measure_bias", 501, 861, "epoch 100 of 200, loss 0.123")
+    watcher.close()
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue()).replace("\r", "\n").splitlines()
+    assert max(map(len, shown)) <= WIDTH
+    assert "  measure_bias  running   goes on after step 500" in [line.rstrip() for line in shown]
+    (last,) = {line for line in shown if "loss 0.123" in line}
+    assert ("60m left" in last, " of 36," in last) == (True, rates.price_per_hour is not None)
+    watcher.progress("measure_bias", 1, 4, "another part of the step")
+    assert watcher.since[1:] == (1, 4)
 
 
 def test_what_is_cut_is_marked() -> None:

@@ -87,6 +87,11 @@ def test_good_rows_pass() -> None:
             {"labels": ("x", "y", "z")},
         ),
         ("Test texts that stand in train", [("message 0 about x", "x", "test")], {"max_fraction_duplicates": 1}),
+        (
+            "Test texts that stand in train",
+            [("a thing", "", "unlabelled"), ("a thing", "x", "test")],
+            {"max_fraction_unlabelled": 1},
+        ),
         ("Test rows of classes not in train", [("a thing", "z", "test")], {}),
     ],
 )

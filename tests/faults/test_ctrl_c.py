@@ -1,0 +1,92 @@
+"""Ctrl-C on a real terminal while ``graft run`` trains: it stops, keeps where it stood, and the same command goes on."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from safetensors import safe_open
+
+from graft.model.checkpoint import Stand
+from graft.recipe_text import recipe_text
+from graft.records import sha256_file
+from tasks.init import adopt, init
+from tasks.versions import commit
+from tasks.workspace import Workspace
+from tests.faults.lives import RECIPE, ROOT, check_whole, copy, processes, start, variables, write_rows
+from tests.tiny import write_tiny_base
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="looks for processes in /proc")
+KEYS = {**RECIPE, "data.dataset": "tiny", "finetune.n_epochs": 60}
+FINETUNE = "from pathlib import Path; from tasks.steps import *; run_step(Workspace(Path({!r})), 'finetune', 'tiny')"
+
+
+def make_priced(folder: Path) -> Workspace:
+    """Make a workspace whose training takes a few seconds, on a machine that costs 3,600 an hour."""
+    workspace, _ = init(folder / "workspace")
+    write_tiny_base(workspace.root / "base")
+    write_rows(folder / "rows.csv")
+    adopt(workspace, "tiny", {"rows.csv": folder / "rows.csv"}, recipe_text("tiny", KEYS))
+    params = workspace.params() | {"cost": {"price_per_hour": 3600, "currency": "EUR"}}
+    (workspace.root / "params.yaml").write_text(yaml.safe_dump(params))
+    commit(workspace.root, "a price", ["base", "params.yaml"])
+    return workspace
+
+
+def run_and_stop(workspace: Workspace, home: Path) -> tuple[int, str]:
+    """Run on a terminal, press Ctrl-C as soon as a loss with what remains is shown; return exit code and what was shown."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(workspace.root)
+        os.execvpe("graft", ["graft", "run", "tiny"], {**variables(home), "TERM": "xterm", "COLUMNS": "80"})  # noqa: S606
+    said, is_pressed = b"", False
+    try:
+        while more := os.read(terminal, 65536):
+            said += more
+            if not is_pressed and re.search(rb"loss [^\r\n]* left", said):
+                is_pressed = os.write(terminal, b"\x03") == 1
+    except OSError:  # how Linux says that nobody holds the other side any more
+        pass
+    os.close(terminal)
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status), re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode())
+
+
+def undisturbed(workspace: Workspace, home: Path) -> str:
+    """Return the digest of the record of a finetune that begins anew and that nobody stops."""
+    shutil.rmtree(workspace.root / ".graft" / "checkpoints")
+    command = [sys.executable, "-c", FINETUNE.format(str(workspace.root))]
+    subprocess.run(command, env=variables(home), cwd=ROOT, capture_output=True, check=True)
+    return sha256_file(workspace.record("tiny", "finetune"))
+
+
+@pytest.mark.slow
+def test_a_run_stopped_at_the_keyboard_goes_on(tmp_path: Path) -> None:
+    """Exit code 130 and a sentence; the step of the training that it was in is kept, and the model has the same bits."""
+    workspace, home = make_priced(tmp_path), tmp_path / "prefect"
+    code, shown = run_and_stop(workspace, home)
+    assert code == 130, shown
+    assert "Traceback" not in shown, shown
+    assert shown.rstrip().endswith("stopped; the same command goes on from here")
+    assert "finetune      stopping  at the end of what it does" in shown
+    assert re.search(r"epoch \d+ of 60, loss \d\.\d+ +\d+s left, \d+\.\d\d of \d+\.\d\d EUR", shown), shown
+    assert processes(workspace) == [], "a process is left"
+    assert not workspace.files("tiny", "finetune").exists()
+    (checkpoint,) = (workspace.root / ".graft" / "checkpoints" / "tiny").iterdir()
+    with safe_open(checkpoint, framework="pt") as file:
+        n_done = Stand.model_validate_json(file.metadata()["stand"]).n_done
+    assert n_done > 0
+    expected = undisturbed(copy(workspace, tmp_path / "undisturbed"), home)
+
+    said, _ = start(workspace, home, "run", "tiny").communicate(timeout=300)
+    assert f"goes on after step {n_done:,}" in said
+    assert re.search(r"steps +\d+s, .* Wh, (estimated|measured), \d+\.\d\d EUR", said), said
+    assert sha256_file(workspace.record("tiny", "finetune")) == expected
+    check_whole(workspace, home, "tiny")

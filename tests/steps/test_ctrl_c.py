@@ -1,0 +1,77 @@
+"""Ctrl-C while a base is trained: the step it is in ends whole, and the next run goes on after it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+import tasks.steps
+from tasks.steps import run_step
+from tasks.workspace import Workspace
+from tests.training import N_STEPS, checkpoints, make_ready, written
+
+
+class Keyboard:
+    """What a person sees, who presses Ctrl-C where these steps of the training are shown."""
+
+    def __init__(self, *at: int) -> None:
+        self.at, self.lines = at, list[tuple[int, str]]()
+
+    def __call__(self, done: int, total: int, note: str) -> None:
+        self.lines.append((done, note))
+        if done in self.at and note.startswith("epoch"):
+            for _ in range(self.at.count(done)):
+                os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Workspace:
+    """A workspace that is ready to train."""
+    return make_ready(tmp_path_factory.mktemp("training"), tiny_base)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(workspace: Workspace) -> tuple[str, object]:
+    """What finetune writes when nobody stops it; its checkpoint is taken away."""
+    run_step(workspace, "finetune", "tiny")
+    (checkpoints(workspace) / "finetune.safetensors").unlink()
+    return written(workspace)
+
+
+def test_the_step_ends_and_the_next_run_goes_on_after_it(
+    workspace: Workspace, undisturbed: tuple[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped twice, and each time long before a checkpoint is due: the same bits in the end, and no step is done twice."""
+    seen = []
+    for keyboard in (Keyboard(7), Keyboard(20)):
+        monkeypatch.setattr(tasks.steps, "report_progress", keyboard)
+        with pytest.raises(KeyboardInterrupt):
+            run_step(workspace, "finetune", "tiny")
+        seen.append(keyboard.lines)
+        assert not workspace.files("tiny", "finetune").exists(), "something half-written was left"
+        assert [path.name for path in checkpoints(workspace).iterdir()] == ["finetune.safetensors"]
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert [lines[0][1] for lines in seen] == [
+        "epoch 1 of 2, loss " + seen[0][0][1].split()[-1],
+        "goes on after step 8",
+    ]
+    assert (seen[0][-1][0], seen[1][1][0], seen[1][-1][0]) == (7, 9, 20)
+    last = Keyboard()
+    monkeypatch.setattr(tasks.steps, "report_progress", last)
+    run_step(workspace, "finetune", "tiny")
+    assert last.lines[0] == (21, "goes on after step 21")
+    assert last.lines[-1][0] == N_STEPS
+    assert written(workspace) == undisturbed
+
+
+def test_a_second_ctrl_c_does_not_wait(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stops at once, where it is, and what was kept before is still there."""
+    (checkpoints(workspace) / "finetune.safetensors").unlink(missing_ok=True)
+    monkeypatch.setattr(tasks.steps, "report_progress", Keyboard(7, 7))
+    with pytest.raises(KeyboardInterrupt):
+        run_step(workspace, "finetune", "tiny")
+    assert list(checkpoints(workspace).iterdir()) == []
+    assert not workspace.files("tiny", "finetune").exists()

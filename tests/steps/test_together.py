@@ -1,0 +1,157 @@
+"""finetune in two processes under torchrun, over loopback: what one process makes, and all end when one does."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file
+
+import tasks.together
+from graft.errors import StepError
+from graft.model.bases import WEIGHTS
+from graft.recipe_text import recipe_text
+from graft.records import ModelRecord
+from tasks.pin import pin
+from tasks.steps import run_step
+from tasks.workspace import Workspace
+from tests.tiny import without_dropout, write_tiny_base
+from tests.training import KEYS, checkpoints, make_ready
+
+Progress = Callable[[int, int, str], None]
+QUICK = {
+    **KEYS,
+    "finetune.n_epochs": 2,
+    "finetune.held_out": 0.2,
+    "finetune.patience": 1,
+    "finetune.class_weights": "balanced",
+    "finetune.batch_size": 7,  # one row left for two processes at the end
+}
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace that is ready to train, with a base without dropout. Never changed: copy it with ``workspace``."""
+    folder = tmp_path_factory.mktemp("together")
+    return make_ready(folder, without_dropout(write_tiny_base(folder / "tiny")))
+
+
+@pytest.fixture
+def workspace(ready: Workspace, tmp_path: Path) -> Workspace:
+    shutil.copytree(ready.root, tmp_path / "workspace")
+    return Workspace(tmp_path / "workspace")
+
+
+def train(workspace: Workspace, **changed: object) -> ModelRecord:
+    keys = {**QUICK, **{f"finetune.{key}": value for key, value in changed.items()}}
+    workspace.recipe_path("tiny").write_text(recipe_text("tiny", keys))
+    pin(workspace, "tiny")
+    record = run_step(workspace, "finetune", "tiny")
+    assert isinstance(record, ModelRecord)
+    return record
+
+
+def watch(monkeypatch: pytest.MonkeyPatch, seen: Progress) -> None:
+    monkeypatch.setattr("tasks.steps.report_progress", seen)
+
+
+@pytest.mark.parametrize("strategy", ["full", pytest.param("auto", marks=pytest.mark.slow)])
+def test_two_processes_make_what_one_makes(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, strategy: str
+) -> None:
+    """Two processes arrive at the weights, losses, measurements and choices of one, within rounding, and one tells of them."""
+    keys = {"strategy": strategy, "n_layers": 1, "n_epochs": 1 if strategy == "auto" else 2, "budget": 0.02}
+    one = train(workspace, **keys)
+    alone = {name: load_file(workspace.model("tiny") / name) for name in (WEIGHTS, "head.safetensors")}
+    lines: list[tuple[int, int, str]] = []
+    watch(monkeypatch, lambda *line: lines.append(line))
+    two = train(workspace, **keys, n_processes=2)
+    assert two.strategy == one.strategy
+    assert two.loss == pytest.approx(one.loss, abs=1e-5)
+    assert [value for pair in two.held_out for value in pair] == pytest.approx(
+        [value for pair in one.held_out for value in pair], abs=1e-5
+    )
+    assert [trial.name for trial in two.trials] == [trial.name for trial in one.trials if trial.name != "contrastive"]
+    for name, tensors in alone.items():
+        for key, tensor in load_file(workspace.model("tiny") / name).items():
+            assert tensor == pytest.approx(tensors[key], abs=1e-4), key
+    steps = [line for line in lines if "epoch" in line[2]]
+    assert steps, "nothing was shown"
+    assert "goes on after step" in lines[-1][2], "the step itself trained again"
+
+
+def test_when_one_process_is_killed_all_end(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first process killed, the step ends with a sentence, nothing of the others is left, and it can be run again."""
+    import tasks.finetune
+
+    monkeypatch.setattr(tasks.finetune, "CHECKPOINT_SECONDS", 0.0)
+    started = started_by(monkeypatch)
+
+    def kill(_done: int, _total: int, note: str) -> None:
+        if note.startswith("epoch 1"):
+            os.kill(children(started[0])[-1], signal.SIGKILL)
+
+    watch(monkeypatch, kill)
+    with pytest.raises(StepError, match="ended before its time, and all others with it") as said:
+        train(workspace, n_epochs=50, patience=None, n_processes=2)
+    assert "SIGKILL" in said.value.where
+    assert children(os.getpid()) == []
+
+
+@pytest.mark.slow
+def test_what_a_process_raises_arrives(workspace: Workspace) -> None:
+    """A loss that is no number, in two processes, is the sentence that it is in one."""
+    with pytest.raises(StepError, match="no longer a number in epoch") as said:
+        train(workspace, learning_rate=1e30, n_processes=2)
+    assert "row" in said.value.where
+    assert "learning_rate" in said.value.do
+
+
+@pytest.mark.slow
+def test_ctrl_c_is_passed_on(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped by Ctrl-C, the first process writes a checkpoint, and the training goes on from there."""
+    lines: list[tuple[int, str]] = []
+
+    def press(done: int, _total: int, note: str) -> None:
+        lines.append((done, note))
+        if note.startswith("epoch") and len(lines) == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    watch(monkeypatch, press)
+    with pytest.raises(KeyboardInterrupt):
+        train(workspace, n_epochs=6, patience=None, n_processes=2)
+    assert (checkpoints(workspace) / "finetune.safetensors").is_file()
+    lines.append((0, "again"))
+    train(workspace, n_epochs=6, patience=None, n_processes=2)
+    assert lines[lines.index((0, "again")) + 1][1].startswith("goes on after step")
+
+
+def started_by(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that gets the process that is started for the training."""
+    started: list[int] = []
+    popen = tasks.together.subprocess.Popen
+
+    def start(*args: object, **kwargs: object) -> object:
+        process = popen(*args, **kwargs)
+        started.append(process.pid)
+        return process
+
+    monkeypatch.setattr(tasks.together.subprocess, "Popen", start)
+    return started
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that one has started and that still run."""
+    running = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+        except OSError:
+            continue
+        if int(parent) == pid and state != "Z" and b"tasks." in (folder / "cmdline").read_bytes():
+            running.append(int(folder.name))
+    return sorted(running)

@@ -1,0 +1,165 @@
+"""What a training costs by the fixed table, and what is chosen under a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from graft.errors import InputError
+from graft.model import auto, budget, lora
+from graft.model.auto import Choice, choose
+from graft.model.encoder import embed, load_encoder
+from graft.model.finetune import Examples
+from tests.tiny import WORDS, settings, write_tiny_image_base
+from tests.unit.test_image_model import Digits
+
+TOKENS = 20
+Chosen = Callable[..., Choice]
+
+
+def test_forward_passes_cost_what_is_known(tiny_base: Path) -> None:
+    """A text of 20 tokens: twice the weights of linear layers a token, and 4 x width x tokens^2 a layer of attention."""
+    encoder = load_encoder(tiny_base, "text", max_tokens=32)
+    text = " ".join(["cat"] * (TOKENS - 2))
+    linear = [m for name, m in encoder.network.encoder.named_modules() if isinstance(m, torch.nn.Linear)]
+    known = 2 * TOKENS * sum(m.weight.numel() for m in linear) + 2 * 4 * 32 * TOKENS**2
+    pooler = 2 * 32 * 32  # of the first token; it is computed, though no feature comes from it
+    assert budget.forward_flops(encoder, [text] * 3) == pytest.approx(known + pooler, rel=0.02)
+    longer = budget.forward_flops(encoder, [text, "cat"])
+    assert budget.forward_flops(encoder, ["cat"]) < longer < known
+
+
+def test_forward_passes_over_images_cost_what_is_known(tmp_path: Path, digits: Digits) -> None:
+    """A vision transformer: 16 patches and the class token through two layers, and the patches' projection."""
+    encoder = load_encoder(write_tiny_image_base(tmp_path / "vit", architecture="vit"), "image", max_tokens=0)
+    per_layer = 4 * 32 * 32 + 2 * 32 * 64
+    known = 2 * 17 * 2 * per_layer + 2 * 4 * 32 * 17**2 + 2 * 16 * 3 * 8 * 8 * 32 + 2 * 32 * 32
+    assert budget.forward_flops(encoder, digits[0][:2]) == pytest.approx(known, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "expected"),
+    [("head", 0), ("full", 3 * 2), ("lora", 2 * 2), ("contrastive", 3 * 2 + 1), ("top_k", 0.5 + 3 * 2 * 0.5)],
+)
+def test_trainings_cost_what_the_table_says(tiny_base: Path, strategy: str, expected: float) -> None:
+    """Two epochs over ten rows, in forward passes over them, with one of two layers trained by ``top_k``."""
+    encoder = load_encoder(tiny_base, "text", max_tokens=32)
+    how = settings(strategy=strategy, n_epochs=2, n_layers=1)
+    assert budget.training_flops(encoder, how, 10, forward=7.0) == pytest.approx(10 * 7.0 * expected)
+
+
+def planted(base: Path, n: int = 160) -> Examples:
+    """Texts whose class one word in twelve says: their mean over tokens hardly shows it."""
+    rng = np.random.default_rng(3)
+    noise = WORDS.split()[:30]
+    labels = np.array(["good", "bad"])[rng.integers(0, 2, n)]
+    words = [rng.choice(noise, 11).tolist() for _ in labels]
+    for row, label in zip(words, labels, strict=True):
+        row.insert(int(rng.integers(0, 12)), str(label))
+    texts = [" ".join(row) for row in words]
+    return Examples(texts, embed(base, texts, modality="text", max_tokens=32)[0], labels)
+
+
+@pytest.fixture(scope="module")
+def chosen(tiny_base: Path) -> Chosen:
+    """Choose for the planted task."""
+    examples = planted(tiny_base)
+
+    def run(examples: Examples = examples, **changed: object) -> Choice:
+        how = settings(**{"strategy": "auto", "n_epochs": 4, "learning_rate": 3e-3, "n_layers": 1, **changed})
+        return choose(tiny_base, examples, how, modality="text", C=1.0, max_tokens=32)
+
+    return run
+
+
+def test_a_tuned_strategy_where_tuning_helps(chosen: Chosen) -> None:
+    """Where features hide the class and tokens show it, a strategy that tunes the encoder is chosen, twice the same one."""
+    first = chosen()
+    accuracy = {trial.name: trial.accuracy for trial in first.trials}
+    assert accuracy["head"] is not None
+    assert first.how.strategy != "head"
+    assert accuracy[first.how.strategy] > accuracy["head"] + 0.1
+    assert accuracy[first.how.strategy] == max(value for value in accuracy.values() if value is not None)
+    assert chosen() == first
+
+
+def test_the_head_where_the_probe_is_perfect(chosen: Chosen, tiny_base: Path) -> None:
+    """Where the probe makes no mistake nothing is tuned, though others make none either."""
+    texts = ["money refund"] * 30 + ["red cat tree"] * 30
+    features, _ = embed(tiny_base, texts, modality="text", max_tokens=32)
+    choice = chosen(Examples(texts, features, np.repeat(["bill", "pet"], 30)))
+    assert choice.how.strategy == "head"
+    assert {trial.accuracy for trial in choice.trials} == {1.0}
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 1.0])
+def test_the_budget_is_kept(chosen: Chosen, tiny_base: Path, share: float) -> None:
+    """Trials that were made, and the training that follows, stay within the budget by the table; others are not tried."""
+    examples = planted(tiny_base)
+    encoder = load_encoder(tiny_base, "text", max_tokens=32)
+    forward = budget.forward_flops(encoder, examples.contents)
+    everything = sum(trial.tflops for trial in chosen(budget=1e6).trials)
+    choice = chosen(budget=share * everything)
+    final = budget.training_flops(encoder, choice.how, len(examples.labels), forward=forward) / budget.TERA
+    n_rows = round(len(examples.labels) * (1 - auto.HELD_OUT))
+    spent = 0.0
+    for trial in choice.trials:
+        if trial.accuracy is not None and trial.name != "head":
+            how = settings(strategy=trial.name, n_epochs=4, n_layers=1)
+            spent += budget.training_flops(encoder, how, n_rows, forward=forward) / budget.TERA
+    assert 0 < spent + final <= share * everything
+    assert any(trial.accuracy is None for trial in choice.trials) == (share < 0.7)
+
+
+def test_a_budget_too_small(chosen: Chosen) -> None:
+    """A budget that allows no trial is refused, with what the cheapest takes."""
+    with pytest.raises(
+        InputError, match=r"finetune.budget allows 1e-09 TFLOPs, and the cheapest trial, \w+, takes"
+    ) as said:
+        chosen(budget=1e-9)
+    assert "strategy: head" in said.value.do
+
+
+def test_what_cannot_be_tried_is_left_out(chosen: Chosen, tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without peft no lora, with several processes or patience no contrast, and no top_k where a base cannot be cut."""
+    few = planted(tiny_base, 24)
+
+    def names(**changed: object) -> set[str]:
+        return {trial.name for trial in chosen(few, n_epochs=1, **changed).trials}
+
+    assert names() == {"head", "full", "lora", "top_k", "contrastive"}
+    assert names(n_processes=2) == {"head", "full", "lora", "top_k"}
+    assert names(patience=1, held_out=0.2) == {"head", "full", "lora", "top_k"}
+    monkeypatch.setattr(lora, "find_spec", lambda _name: None)
+    assert names() == {"head", "full", "top_k", "contrastive"}
+    monkeypatch.setattr(auto, "Cut", refuse)
+    assert names() == {"head", "full", "contrastive"}
+
+
+def refuse(*_: object) -> None:
+    raise InputError("This base cannot be cut between two layers.")
+
+
+def test_one_row_a_class(chosen: Chosen, tiny_base: Path) -> None:
+    """With one row a class nothing can be held out: the sentence names what can be done."""
+    texts = ["money", "cat", "tree"]
+    features, _ = embed(tiny_base, texts, modality="text", max_tokens=32)
+    with pytest.raises(InputError, match="auto") as said:
+        chosen(Examples(texts, features, np.array(["a", "b", "c"])))
+    assert "strategy" in said.value.do
+
+
+def test_unlabelled_rows_take_no_part_in_trials(chosen: Chosen, tiny_base: Path) -> None:
+    """Rows without a label are trained on in the end, and count in its cost; trials see labelled ones only."""
+    examples = planted(tiny_base, 80)
+    labels = examples.labels.copy()
+    labels[40:] = ""
+    some = Examples(examples.contents, examples.features, labels)
+    known = Examples(examples.contents[:40], examples.features[:40], labels[:40])
+    with_others, alone = chosen(some), chosen(known)
+    assert [trial.accuracy for trial in with_others.trials] == [trial.accuracy for trial in alone.trials]
+    assert all(a.tflops > b.tflops for a, b in zip(with_others.trials, alone.trials, strict=True) if a.name != "head")
