@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from graft import __version__
-from graft.model.finetune import predict
+from graft.model.classifier import predict
 from graft.model.folder import load_model
 from tasks.monitor import monitor
 from tests.faults.chain import make_chain

@@ -49,7 +49,7 @@ OPTIONS: dict[str, tuple[bytes, tuple[str, ...], tuple[str, ...]]] = {
         table([(n, t, f"{k}" * 10**5) for k, (n, t, _) in enumerate(MESSAGES)]), NEW, ("has one row",)
     ),
     "all texts empty": (NO_TEXTS, NEW, ('Every text in column "text" is empty.',)),
-    "a strategy of its own": (GOOD, (*NEW, "--strategy", "lora"), ("finetune.strategy",)),
+    "a strategy of its own": (GOOD, (*NEW, "--strategy", "magic"), ("finetune.strategy",)),
     "one row a class": (GOOD, (*NEW, "--rows-per-class", "1"), ("data.rows_per_class",)),
     "a test file that is not there": (GOOD, (*NEW, "--test", "gone.csv"), ("There is no file gone.csv",)),
     "a column of an image that is text": (GOOD, ("--image", "text", "--label", "label", "--base", "b"), ("text",)),

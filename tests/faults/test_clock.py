@@ -21,7 +21,7 @@ from tasks.workspace import Workspace
 from tests.faults.desk import Desk
 from tests.faults.shelf import rows, train
 
-READERS = ("tasks.promote", "tasks.steps", "tasks.locks", "flows.status", "flows.terminal")
+READERS = ("tasks.promote", "tasks.cost", "tasks.locks", "flows.status", "flows.terminal")
 
 
 class Clock:

@@ -124,10 +124,10 @@ def test_alarm_over_every_altered_ledger(
     ledger = grow(world, acts)
     assert isinstance(ledger.objects, Memory)
     files = ledger.objects.files
-    name = data.draw(st.sampled_from(sorted(files)))
+    name = data.draw(st.sampled_from(list(files)))  # as they were added: signatures, and so names, differ each time
     how = data.draw(st.sampled_from(["remove", "flip", "put in", "take out", "exchange", "repeat"]))
     content = files[name]
-    at = data.draw(st.integers(0, len(content) - 1))
+    at = data.draw(st.integers(0, 10**6)) % len(content)
     if how == "remove":
         assume(name in named_by_others(ledger))
         del files[name]
@@ -138,7 +138,7 @@ def test_alarm_over_every_altered_ledger(
     elif how == "take out":
         files[name] = content[:at] + content[at + 1 :]
     else:
-        other = data.draw(st.sampled_from(sorted(set(files) - {name}) or [name]))
+        other = data.draw(st.sampled_from([one for one in files if one != name] or [name]))
         assume(files[other] != content)
         files[name], files[other] = files[other], (content if how == "exchange" else files[other])
     with pytest.raises(TamperError):
