@@ -137,6 +137,7 @@ def test_a_kill_costs_the_chunk_that_it_was_in(
     assert len(computed) == sizes.sum() - sizes[0] - sizes[1]
 
 
+@pytest.mark.slow
 def test_other_settings_and_another_code_start_anew(
     tiny_workspace: Make, computed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
