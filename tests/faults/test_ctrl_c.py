@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,7 @@ def run_and_stop(workspace: Workspace, home: Path) -> tuple[int, str]:
     """Run on a terminal, press Ctrl-C as soon as a loss with what remains is shown; return exit code and what was shown."""
     pid, terminal = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's; what is started in the background ignores Ctrl-C
         os.chdir(workspace.root)
         os.execvpe("graft", ["graft", "run", "tiny"], {**variables(home), "TERM": "xterm", "COLUMNS": "80"})  # noqa: S606
     said, is_pressed = b"", False
