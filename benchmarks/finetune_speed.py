@@ -3,9 +3,9 @@
     python -m benchmarks.finetune_speed [--rows 1500] [--rounds 1] [--setfit PYTHON]
 
 Same base (MiniLM), rows, trained parameters, batch size, precision, epochs and maximum length; Trainer otherwise by its defaults,
-which pad each random batch to its longest text. The two take turns; one thread each; CPU time of the process, loading left out on
-both sides, the embedding of the rows counted on ours. ``--setfit``: the Python of an environment with setfit
-(pip install setfit "transformers<5"), which cannot share ours. Reads $GRAFT_SHARED_DATA or ../shared/data.
+which pad each random batch to its longest text. The two take turns; one thread each; CPU time of the process. On our side
+loading the base and embedding the rows are counted, on theirs training alone. ``--setfit``: the Python of an environment with
+setfit (pip install setfit "transformers<5"), which cannot share ours. Reads $GRAFT_SHARED_DATA or ../shared/data.
 """
 
 from __future__ import annotations

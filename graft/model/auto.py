@@ -21,7 +21,7 @@ from graft.records import Trial
 
 HELD_OUT = 0.25
 MAX_ROWS = 2000
-"""Rows that a trial sees, at most: what is best on them has been close to best on all."""
+"""Rows that a trial sees, at most. What is chosen on them need not be best on all: that has yet to be measured."""
 FEW_ROWS = 32
 """Rows a class up to which rows are compared with one another."""
 
