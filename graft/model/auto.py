@@ -1,29 +1,41 @@
-"""Chooses strategy and settings by trials on training rows, under a budget in floating-point operations."""
+"""Chooses strategy and learning rate by trials on training rows, under a budget in floating-point operations.
+
+Every candidate is trained on a third of the rows and measured on the others; the best two are cross-validated over the three
+parts, beside the head, which costs nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from graft.errors import InputError
-from graft.model import budget, lora
-from graft.model.checkpoint import Checkpoint
+from graft.model import budget, lora, together
+from graft.model.checkpoint import Checkpoint, Stand
 from graft.model.classifier import predict
 from graft.model.encoder import Encoder, Progress, load_encoder, silent
-from graft.model.finetune import UNLABELLED, Examples, finetune, hold_out
+from graft.model.finetune import UNLABELLED, Examples, finetune
 from graft.model.layers import Cut, find_stack
 from graft.recipe import Finetune, Modality
 from graft.records import Trial
 
-HELD_OUT = 0.25
-MAX_ROWS = 2000
-"""Rows that a trial sees, at most. What is chosen on them need not be best on all: that has yet to be measured."""
+N_FOLDS = 3
+N_FINALISTS = 2
+MAX_ROWS = 1000
+"""Rows that trials see, at most: with more, a choice would cost what it saves."""
 FEW_ROWS = 32
 """Rows a class up to which rows are compared with one another."""
+RATES = {"top_k": (1, 3), "lora": (10,), "full": (1, 3), "contrastive": (1,)}
+"""Learning rates that are tried, over the recipe's. Small matrices that start at nothing want larger ones."""
+MAX_RATE = 1e-2
+HEAD = "head"
+Hits = npt.NDArray[np.bool_]
 
 
 class Choice(NamedTuple):
@@ -44,10 +56,11 @@ def choose(
     checkpoint_of: Callable[[Finetune, str], Checkpoint | None] = lambda _how, _name: None,
     progress: Progress = silent,
 ) -> Choice:
-    """Choose among a head, the last layers, low-rank matrices, all layers, and with few rows contrast.
+    """Choose among a head, the last layers, low-rank matrices, all layers, and with few rows contrast, each at some rates.
 
-    Each is trained on the same part of the training rows and measured on the same rows held out. The most accurate is taken, but
-    for the head where it lies within one standard error of the difference: it costs nothing and forgets nothing.
+    The most accurate in cross-validation is taken; of equals, the cheaper. Where the training that follows has at least twice the
+    rows that trials were trained on, tuning is taken within one standard error of the head: it gains more from rows than the head
+    does.
 
     Args:
         how: the recipe's settings; ``how.budget`` is what trials and the training that follows may take, in TFLOPs. What no
@@ -55,54 +68,142 @@ def choose(
         checkpoint_of: the checkpoint of a trial, by its settings and its name.
 
     Raises:
-        InputError: the budget allows no trial.
+        InputError: the budget allows no trial, or no class has a row for each part.
     Cost: at most ``how.budget``; the choice depends on no clock.
+    Source: successive halving: Jamieson and Talwalkar 2016, with folds in place of the last rounds.
     """
     encoder = load_encoder(folder, modality, max_tokens=max_tokens)
-    forward = budget.forward_flops(encoder, examples.contents)
-    sample = _sample(examples, how.seed)
-    rows, held_out = _split(sample, how)
-    n_all = len(examples.labels)
-    candidates = _candidates(encoder, how, rows)
-
-    def cost(name: str, n_rows: int, n_measured: int = 0) -> float:
-        flops = budget.training_flops(encoder, candidates[name], n_rows, forward=forward)
-        return (flops + (n_measured * forward if flops else 0.0)) / budget.TERA
-
-    spent, trials, hits = 0.0, [], {}
-    for name in sorted(candidates, key=lambda one: cost(one, n_all)):
-        trial, final = cost(name, len(rows.labels), len(held_out.labels)), cost(name, n_all)
-        if spent + trial + final > how.budget:
-            trials.append(Trial(name=name, tflops=round(trial + final, 6), accuracy=None))
-            continue
-        hits[name] = _try(
-            folder, rows, held_out, candidates[name], modality=modality, C=C, max_tokens=max_tokens,
-            checkpoint=checkpoint_of(candidates[name], name), progress=_share(progress, spent, trial, how.budget, name),
-        )  # fmt: skip
-        spent += trial
-        trials.append(Trial(name=name, tflops=round(trial + final, 6), accuracy=round(float(hits[name].mean()), 6)))
-    if len(hits) == 1:
-        cheapest = min((one for one in trials if one.accuracy is None), key=lambda one: one.tflops)
+    sample, folds = _folds(examples, how.seed)
+    trials = _Trials(
+        encoder, sample, folds, _candidates(encoder, how, sample), how.budget, len(examples.labels),
+        forward=budget.forward_flops(encoder, examples.contents), checkpoint_of=checkpoint_of, progress=progress,
+        train=lambda rows, one, checkpoint, shown: finetune(
+            folder, rows, one, modality=modality, C=C, max_tokens=max_tokens, checkpoint=checkpoint, progress=shown
+        ),
+    )  # fmt: skip
+    first = trials.screen()
+    if len(first) == 1:
+        name = min((one for one in trials.candidates if one != HEAD), key=trials.cost_of_first)
         raise InputError(
-            f"finetune.budget allows {how.budget:g} TFLOPs, and the cheapest trial, {cheapest.name}, takes {cheapest.tflops:g}.",
+            f"finetune.budget allows {how.budget:g} TFLOPs, and the cheapest trial, {name}, "
+            f"takes {trials.cost_of_first(name):.3g}.",
             do="raise finetune.budget, or say finetune.strategy: head",
         )
-    chosen = _best(hits)
-    return Choice(candidates[chosen], tuple(trials))
+    final = trials.cross_validate(sorted(first, key=lambda name: first[name].sum(), reverse=True))
+    n_trained = len(folds) * (N_FOLDS - 1) / N_FOLDS if final else len(folds) / N_FOLDS
+    chosen = _best(final or first, leans_to_tuning=len(examples.labels) >= 2 * n_trained)
+    told = [
+        Trial(
+            name=name, tflops=round(trials.cost_of_first(name), 6), accuracy=_share(first, name),
+            cross_validated=_share(final, name), is_chosen=name == chosen,
+        )
+        for name in trials.candidates
+    ]  # fmt: skip
+    return Choice(trials.candidates[chosen], tuple(told))
+
+
+@dataclass
+class _Trials:
+    """Candidates by name, in the order of their costs, the rows they are tried on, and what that has cost so far, in TFLOPs."""
+
+    encoder: Encoder
+    sample: Examples
+    folds: npt.NDArray[np.int_]
+    candidates: dict[str, Finetune]
+    budget: float
+    n_all: int
+    forward: float
+    checkpoint_of: Callable[[Finetune, str], Checkpoint | None]
+    progress: Progress
+    train: Callable[[Examples, Finetune, Checkpoint | None, Progress], Any]
+    spent: float = field(default=0.0, init=False)
+
+    def __post_init__(self) -> None:
+        names = sorted(self.candidates, key=lambda name: self._training(name, self.n_all))
+        self.candidates = {name: self.candidates[name] for name in names}
+
+    def screen(self) -> dict[str, Hits]:
+        """Train each on the first fold, as far as the budget reaches, and return which of the other rows it gets right."""
+        hits = {}
+        for name in self.candidates:
+            if self.spent + self.cost_of_first(name) <= self.budget:
+                hits[name] = self._try(name, self.folds == 0)
+        return hits
+
+    def cross_validate(self, best: list[str]) -> dict[str, Hits]:
+        """Return which rows the best candidates and the head get right out of fold; nothing where the budget does not reach."""
+        finalists = [name for name in best if name != HEAD][:N_FINALISTS]
+        cost = sum(N_FOLDS * self._trial(name, (N_FOLDS - 1) / N_FOLDS) for name in finalists)
+        if self.spent + cost + max(self._training(name, self.n_all) for name in finalists) > self.budget:
+            return {}
+        hits = {}
+        for name in (HEAD, *finalists):
+            hits[name] = np.zeros(len(self.folds), dtype=bool)
+            for fold in range(N_FOLDS):
+                hits[name][self.folds == fold] = self._try(name, self.folds != fold, f"-without-{fold}")
+        return hits
+
+    def cost_of_first(self, name: str) -> float:
+        """Return what the first trial of a candidate takes, and the training that would follow."""
+        return self._trial(name, 1 / N_FOLDS) + self._training(name, self.n_all)
+
+    def _training(self, name: str, n_rows: float) -> float:
+        return budget.training_flops(self.encoder, self.candidates[name], n_rows, forward=self.forward) / budget.TERA
+
+    def _trial(self, name: str, share: float) -> float:
+        """Return what it takes to train on a share of the rows and to measure on the others."""
+        n = len(self.folds)
+        measured = 0.0 if name == HEAD else (1 - share) * n * self.forward / budget.TERA
+        return self._training(name, share * n) + measured
+
+    def _try(self, name: str, is_trained: Hits, part: str = "") -> Hits:
+        """Train on some of the rows and return which of the others are right; a finished trial is not made again."""
+        rows, others = (self.sample.take(np.flatnonzero(chosen)) for chosen in (is_trained, ~is_trained))
+        cost = self._trial(name, float(is_trained.mean()))
+        alone = self.candidates[name].model_copy(update={"held_out": 0.0, "patience": None, "interpolation": 1.0})
+        kept = {"hits": torch.zeros(len(others.labels), dtype=torch.bool)}
+        checkpoint = None if name == HEAD else self.checkpoint_of(alone, f"trial-{name.replace(' ', '-')}{part}")
+        if not (checkpoint and checkpoint.restore(kept, None)[0].n_done):
+            classifier = self.train(rows, alone, checkpoint, self._shown(name, cost))
+            found = np.array(classifier.labels)[predict(classifier, others.contents).argmax(axis=1)]
+            kept["hits"] = torch.from_numpy(found == others.labels)
+            if checkpoint and together.rank() == 0:
+                checkpoint.save(kept, None, Stand(n_done=1))
+        self.spent += cost
+        return kept["hits"].numpy()
+
+    def _shown(self, name: str, cost: float) -> Progress:
+        """Return a progress that shows a trial as its part of what all trials take, at most."""
+        first = sum(self._trial(one, 1 / N_FOLDS) for one in self.candidates)
+        last = max(N_FINALISTS * N_FOLDS * self._trial(one, (N_FOLDS - 1) / N_FOLDS) for one in self.candidates)
+        total, spent = min(self.budget, first + last), self.spent
+
+        def show(done: int, of: int, note: str) -> None:
+            share = (spent + cost * done / max(1, of)) / max(total, 1e-12)
+            self.progress(min(1000, round(1000 * share)), 1000, f"trial {name}, {note}")
+
+        return show
 
 
 def _candidates(encoder: Encoder, how: Finetune, rows: Examples) -> dict[str, Finetune]:
     """Return what may be tried with this base and these settings, by name."""
-    changed: dict[str, dict[str, Any]] = {"head": {}, "full": {}}
-    if lora.is_installed():
-        changed["lora"] = {"learning_rate": min(1e-2, 10 * how.learning_rate)}
     n_layers = _layers_to_cut(encoder, how, rows)
+    is_few = len(rows.labels) <= FEW_ROWS * len(np.unique(rows.labels))
+    may_contrast = how.n_processes == 1 and not how.mixup and how.patience is None
+    changed: dict[str, dict[str, Any]] = {"full": {}}
+    if lora.is_installed():
+        changed["lora"] = {}
     if n_layers:
         changed["top_k"] = {"n_layers": n_layers, "augment": 0.0}
-    is_few = len(rows.labels) <= FEW_ROWS * len(np.unique(rows.labels))
-    if is_few and how.n_processes == 1 and not how.mixup and how.patience is None:
+    if is_few and may_contrast:
         changed["contrastive"] = {}
-    return {name: how.model_copy(update={"strategy": name, **keys}) for name, keys in changed.items()}
+    found = {HEAD: how.model_copy(update={"strategy": HEAD})}
+    for strategy, keys in changed.items():
+        for times in RATES[strategy]:
+            rate = min(MAX_RATE, float(f"{times * how.learning_rate:.6g}"))
+            settings = {"strategy": strategy, "learning_rate": rate, **keys}
+            found[f"{strategy} {rate:g}"] = how.model_copy(update=settings)
+    return found
 
 
 def _layers_to_cut(encoder: Encoder, how: Finetune, rows: Examples) -> int:
@@ -116,59 +217,37 @@ def _layers_to_cut(encoder: Encoder, how: Finetune, rows: Examples) -> int:
     return n_layers
 
 
-def _split(sample: Examples, how: Finetune) -> tuple[Examples, Examples]:
-    """Return rows to train trials on, and rows to measure them on."""
-    try:
-        rows, held_out = hold_out(sample, how.model_copy(update={"held_out": HELD_OUT}))
-    except InputError as error:
-        raise InputError(
-            f"finetune.strategy auto holds a quarter of each class out, and none of {len(sample.labels)} rows can be spared.",
-            do="add rows, or say finetune.strategy: head",
-        ) from error
-    assert held_out is not None  # noqa: S101 - a share was asked for
-    return rows, held_out
+def _folds(examples: Examples, seed: int) -> tuple[Examples, npt.NDArray[np.int_]]:
+    """Return at most ``MAX_ROWS`` labelled rows and a fold for each; every class has a row in the first.
 
-
-def _sample(examples: Examples, seed: int) -> Examples:
-    """Return at most ``MAX_ROWS`` labelled rows."""
-    known = np.flatnonzero(examples.labels != UNLABELLED)
+    Raises:
+        InputError: no class has a row for each fold.
+    """
     rng = np.random.default_rng(seed)
-    return examples.take(np.sort(rng.permutation(known)[:MAX_ROWS]))
+    known = np.flatnonzero(examples.labels != UNLABELLED)
+    chosen = np.sort(rng.permutation(known)[:MAX_ROWS])
+    labels = examples.labels[chosen]
+    folds = np.zeros(len(chosen), dtype=int)
+    for label in np.unique(labels):
+        rows = rng.permutation(np.flatnonzero(labels == label))
+        folds[rows] = np.arange(len(rows)) % N_FOLDS
+    if folds.max(initial=0) < N_FOLDS - 1:
+        raise InputError(
+            f"finetune.strategy auto tries on three parts of each class, and no class has three of {len(labels)} rows.",
+            do="add rows, or say finetune.strategy: head",
+        )
+    return examples.take(chosen), folds
 
 
-def _try(
-    folder: Path,
-    rows: Examples,
-    held_out: Examples,
-    how: Finetune,
-    *,
-    modality: Modality,
-    C: float,
-    max_tokens: int,
-    checkpoint: Checkpoint | None,
-    progress: Progress,
-) -> npt.NDArray[np.bool_]:
-    """Train on rows and return which of those held out are right."""
-    alone = how.model_copy(update={"held_out": 0.0, "patience": None, "interpolation": 1.0})
-    classifier = finetune(
-        folder, rows, alone, modality=modality, C=C, max_tokens=max_tokens, checkpoint=checkpoint, progress=progress
-    )
-    scores = predict(classifier, held_out.contents)
-    return np.asarray(np.array(classifier.labels)[scores.argmax(axis=1)] == held_out.labels)
-
-
-def _best(hits: dict[str, npt.NDArray[np.bool_]]) -> str:
-    """Return the trial with the most hits (of equals, the cheaper), or the head where it lies within one standard error."""
+def _best(hits: Mapping[str, Hits], *, leans_to_tuning: bool) -> str:
+    """Return the candidate with the most hits, of equals the cheaper; the head only where it is clearly better, if asked."""
     best = max(hits, key=lambda name: hits[name].sum())  # they stand in the order of their costs
-    differences = hits[best].astype(float) - hits["head"]
-    is_clear = len(differences) > 1 and differences.mean() > differences.std(ddof=1) / np.sqrt(len(differences))
-    return best if is_clear else "head"
+    tuned = max((name for name in hits if name != HEAD), key=lambda name: hits[name].sum())
+    if best != HEAD or not leans_to_tuning:
+        return best
+    lost = hits[HEAD].astype(float) - hits[tuned]
+    return tuned if 0 < lost.mean() < lost.std() / np.sqrt(len(lost)) else HEAD
 
 
-def _share(progress: Progress, spent: float, cost: float, total: float, name: str) -> Progress:
-    """Return a progress that shows a trial as its part of the budget."""
-
-    def show(done: int, of: int, note: str) -> None:
-        progress(round(1000 * (spent + cost * done / max(1, of))), round(1000 * total), f"trial {name}, {note}")
-
-    return show
+def _share(hits: Mapping[str, Hits], name: str) -> float | None:
+    return round(float(hits[name].mean()), 6) if name in hits else None

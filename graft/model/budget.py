@@ -39,7 +39,7 @@ def forward_flops(encoder: Encoder, contents: Contents) -> float:
     return total / len(items)
 
 
-def training_flops(encoder: Encoder, how: Finetune, n_rows: int, *, forward: float) -> float:
+def training_flops(encoder: Encoder, how: Finetune, n_rows: float, *, forward: float) -> float:
     """Return the floating-point operations of a training; the base's own features are there already.
 
     Args:

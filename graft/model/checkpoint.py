@@ -101,11 +101,12 @@ class Checkpoint:
         if self.is_asked_to_stop():
             raise KeyboardInterrupt
 
-    def save(self, moving: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer, stand: Stand) -> None:
+    def save(self, moving: Tensors, optimizer: torch.optim.Optimizer | None, stand: Stand) -> None:
         """Write where a training stands; a crash leaves the checkpoint before or this one.
 
         Args:
             moving: every tensor that a step changes, by name; all that the optimizer steps are among them.
+            optimizer: None where a training has ended, and what came of it is all that is kept.
 
         Raises:
             OSError, SafetensorError: the disk is full or may not be written.
@@ -124,12 +125,12 @@ class Checkpoint:
         ended = self.clock()
         self._next = ended + max(self.seconds, (ended - started) / MAX_SHARE)
 
-    def restore(self, moving: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer) -> tuple[Stand, str]:
+    def restore(self, moving: Tensors, optimizer: torch.optim.Optimizer | None) -> tuple[Stand, str]:
         """Bring a training to where its checkpoint stands: tensors, optimizer and torch's random state.
 
         Args:
             moving: as in ``save``.
-            optimizer: one that has not stepped yet.
+            optimizer: one that has not stepped yet; as in ``save``.
 
         Returns:
             how far the training has come, and a note for people. Without a checkpoint that is whole, of this training and of
@@ -154,12 +155,13 @@ class Checkpoint:
         return stand, f"goes on after step {stand.n_done:,}"
 
 
-def _tensors(moving: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer) -> Tensors:
+def _tensors(moving: Tensors, optimizer: torch.optim.Optimizer | None) -> Tensors:
     """Return what a file holds: ``value/NAME``, what the optimizer keeps of it as ``KIND/NAME``, and the random state."""
     tensors = {"random/torch": torch.get_rng_state()}
     for name, tensor in moving.items():
         tensors[f"value/{name}"] = tensor
-        tensors |= {f"{kind}/{name}": value for kind, value in optimizer.state.get(tensor, {}).items()}
+        of_it = optimizer.state.get(tensor, {}) if optimizer else {}
+        tensors |= {f"{kind}/{name}": value for kind, value in of_it.items()}
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
@@ -172,7 +174,7 @@ def digest_tensors(tensors: Tensors, told: Mapping[str, str]) -> str:
     return digest.hexdigest()
 
 
-def _fits(tensors: Tensors, moving: Mapping[str, torch.Tensor]) -> bool:
+def _fits(tensors: Tensors, moving: Tensors) -> bool:
     """Return whether a file holds the tensors that move, in type and shape, and nothing of others."""
     values = {name.removeprefix("value/"): tensor for name, tensor in tensors.items() if name.startswith("value/")}
     owners = {name.partition("/")[2] for name in tensors} - {"torch"}
@@ -183,7 +185,7 @@ def _fits(tensors: Tensors, moving: Mapping[str, torch.Tensor]) -> bool:
     )
 
 
-def _restore(tensors: Tensors, moving: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer) -> None:
+def _restore(tensors: Tensors, moving: Tensors, optimizer: torch.optim.Optimizer | None) -> None:
     """Copy a file's tensors to where they belong, in the memory layout that is there."""
     torch.set_rng_state(tensors.pop("random/torch"))
     with torch.no_grad():
@@ -192,7 +194,7 @@ def _restore(tensors: Tensors, moving: Mapping[str, torch.Tensor], optimizer: to
             owner = moving[name]
             if kind == "value":
                 owner.copy_(saved)
-            else:  # the fused optimizer walks both in the order of memory, which need not be that of the file
+            elif optimizer:  # the fused optimizer walks both in the order of memory, which need not be that of the file
                 like = owner if saved.shape == owner.shape else saved
                 optimizer.state[owner][kind] = torch.empty_like(like, dtype=saved.dtype, device=owner.device).copy_(
                     saved

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from graft.model.encoder import Contents, Encoder, Progress, batches, on_device, silent
+from graft.model.encoder import Contents, Encoder, Progress, embed_items, silent
 from graft.stats.probe import fit_probe
 
 
@@ -71,18 +70,3 @@ def predict(
     with torch.inference_mode():
         scores = torch.softmax(features @ classifier.weight.T + classifier.bias, dim=1)
     return scores.numpy()
-
-
-def embed_items(
-    encoder: Encoder, items: list[Any], *, batch_size: int = 32, progress: Progress = silent
-) -> torch.Tensor:
-    """Return the features of prepared items, shape (n, dimension), float32, without dropout."""
-    features = torch.zeros(len(items), encoder.dimension)
-    encoder.network.eval()
-    done = 0
-    with torch.inference_mode():
-        for rows in batches(encoder.places(items), batch_size):
-            features[rows] = encoder.pool(on_device(encoder, encoder.collate([items[i] for i in rows]))).cpu()
-            done += len(rows)
-            progress(done, len(items), f"{encoder.modality}s")
-    return features

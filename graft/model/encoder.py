@@ -137,34 +137,38 @@ def embed(
     """
     encoder = load_encoder(folder, modality, max_tokens=max_tokens)
     features = np.zeros((len(contents), encoder.dimension), dtype=np.float32)
-    done, n_cut = 0, 0
-
-    def show(n_rows: int) -> None:
-        nonlocal done
-        done += n_rows
-        progress(done, len(contents), f"{modality}s")
-
+    n_cut = 0
     for chunk in chunks or [slice(0, len(contents))]:
-        part = contents[chunk]
+        part, before = contents[chunk], chunk.start or 0
         name = cache.name(part) if cache else ""
         found = cache.read(name, features[chunk].shape) if cache else None
-        if found:
-            show(len(part))
-        else:
-            found = _embed_chunk(encoder, part, batch_size, show)
+        if found is None:
+            items, n_cut_here = encoder.prepare(part)
+            show = _behind(progress, before, len(contents))
+            found = embed_items(encoder, items, batch_size=batch_size, progress=show).numpy(), n_cut_here
             if cache:
                 cache.write(name, *found)
         features[chunk] = found[0]
         n_cut += found[1]
+        progress(before + len(part), len(contents), f"{modality}s")
     return features, n_cut
 
 
-def _embed_chunk(encoder: Encoder, contents: Contents, batch_size: int, show: Callable[[int], None]) -> Embedded:
-    """Return the features of rows that may share a batch, and how many of them were cut."""
-    items, n_cut = encoder.prepare(contents)
-    features = np.zeros((len(items), encoder.dimension), dtype=np.float32)
+def embed_items(
+    encoder: Encoder, items: list[Any], *, batch_size: int = 32, progress: Progress = silent
+) -> torch.Tensor:
+    """Return the features of prepared items, shape (n, dimension), float32, without dropout."""
+    features = torch.zeros(len(items), encoder.dimension)
+    encoder.network.eval()
+    done = 0
     with torch.inference_mode():
         for rows in batches(encoder.places(items), batch_size):
-            features[rows] = encoder.pool(on_device(encoder, encoder.collate([items[i] for i in rows]))).cpu().numpy()
-            show(len(rows))
-    return features, n_cut
+            features[rows] = encoder.pool(on_device(encoder, encoder.collate([items[i] for i in rows]))).cpu()
+            done += len(rows)
+            progress(done, len(items), f"{encoder.modality}s")
+    return features
+
+
+def _behind(progress: Progress, n_before: int, total: int) -> Progress:
+    """Return a progress for a part of the rows, which stands behind ``n_before`` of them."""
+    return lambda done, _of, note: progress(n_before + done, total, note)

@@ -16,9 +16,9 @@ import torch
 from graft.errors import InputError
 from graft.model import blend, lora
 from graft.model.checkpoint import Checkpoint
-from graft.model.classifier import Classifier, embed_items, fit_head
+from graft.model.classifier import Classifier, fit_head
 from graft.model.contrastive import contrast, paired_epochs
-from graft.model.encoder import Body, Contents, Encoder, Progress, load_encoder, silent
+from graft.model.encoder import Body, Contents, Encoder, Progress, embed_items, load_encoder, silent
 from graft.model.layers import Cut, find_stack
 from graft.model.train import Rows, Training, cross_entropy
 from graft.recipe import Finetune, Modality

@@ -21,6 +21,7 @@ from graft.recipe import Finetune
 
 WARM_UP = 0.1
 WEIGHT_DECAY = 0.01
+JITTER = 0.2
 
 Epoch = list[npt.NDArray[np.int_]]
 """The rows of each batch of an epoch."""
@@ -81,8 +82,8 @@ class Training:
         self._best: dict[str, torch.Tensor] = best if self.held_out else {}
         self._optimizer = self._make_optimizer()
         rng = np.random.default_rng(self.how.seed)
-        plan = list(batches(self.encoder.places(self.rows.items), self.how.batch_size))
-        epochs = self.epochs or [[plan[k] for k in rng.permutation(len(plan))] for _ in range(self.how.n_epochs)]
+        places = self.encoder.places(self.rows.items)
+        epochs = self.epochs or [shuffled(places, self.how.batch_size, rng) for _ in range(self.how.n_epochs)]
         self._n_epochs = len(epochs)
         self._order = [
             (n, k + 1 == len(epoch), batch) for n, epoch in enumerate(epochs) for k, batch in enumerate(epoch)
@@ -208,6 +209,19 @@ class Training:
             weight_decay=0.0 if self.how.l2_sp else WEIGHT_DECAY,
             fused=True,
         )
+
+
+def shuffled(places: Sequence[int], size: int, rng: np.random.Generator) -> Epoch:
+    """Return the batches of an epoch: rows of like place together, in another company each time.
+
+    Rows are sorted by place times a random factor of 1 to ``1 + JITTER``: a few more tokens of padding than by place alone,
+    which would put the same rows together in every epoch, and rows of one class where a file is sorted by class.
+    """
+    order = rng.permutation(len(places))
+    near = np.array(places)[order] * rng.uniform(1, 1 + JITTER, len(order))
+    order = order[np.argsort(near, kind="stable")]
+    plan = [order[start : start + size] for start in range(0, len(order), size)]
+    return [plan[k] for k in rng.permutation(len(plan))]
 
 
 def measure(encoder: Body, head: torch.nn.Linear, rows: Rows, *, batch_size: int = 64) -> tuple[float, float]:

@@ -134,6 +134,8 @@ class Trial(Value):
     name: str
     tflops: float = Field(ge=0)
     accuracy: float | None = Field(description="null: not tried, the budget did not reach")
+    cross_validated: float | None = Field(default=None, description="accuracy out of fold, of the best")
+    is_chosen: bool = False
 
 
 class ModelRecord(Record):

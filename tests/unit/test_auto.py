@@ -12,8 +12,10 @@ import torch
 from graft.errors import InputError
 from graft.model import auto, budget, lora
 from graft.model.auto import Choice, choose
+from graft.model.checkpoint import Checkpoint
 from graft.model.encoder import embed, load_encoder
 from graft.model.finetune import Examples
+from graft.recipe import Finetune
 from tests.tiny import WORDS, settings, write_tiny_image_base
 from tests.unit.test_image_model import Digits
 
@@ -79,12 +81,32 @@ def chosen(tiny_base: Path) -> Chosen:
 def test_a_tuned_strategy_where_tuning_helps(chosen: Chosen) -> None:
     """Where features hide the class and tokens show it, a strategy that tunes the encoder is chosen, twice the same one."""
     first = chosen()
-    accuracy = {trial.name: trial.accuracy for trial in first.trials}
-    assert accuracy["head"] is not None
+    crossed = {trial.name: trial.cross_validated for trial in first.trials if trial.cross_validated is not None}
+    taken = next(trial for trial in first.trials if trial.is_chosen)
+    assert len(crossed) == 1 + auto.N_FINALISTS
     assert first.how.strategy != "head"
-    assert accuracy[first.how.strategy] > accuracy["head"] + 0.1
-    assert accuracy[first.how.strategy] == max(value for value in accuracy.values() if value is not None)
+    assert taken.name.startswith(first.how.strategy)
+    assert crossed[taken.name] > crossed["head"] + 0.1
+    assert crossed[taken.name] == max(crossed.values())
     assert chosen() == first
+
+
+def test_rates_are_tried_around_that_of_the_recipe(chosen: Chosen) -> None:
+    """Each strategy at its own rates; what is chosen is trained with the rate that it was tried with."""
+    choice = chosen(learning_rate=1e-3, n_epochs=1)
+    names = {trial.name for trial in choice.trials}
+    assert {"full 0.001", "full 0.003", "top_k 0.001", "top_k 0.003", "lora 0.01", "head"} <= names
+    taken = next(trial.name for trial in choice.trials if trial.is_chosen)
+    assert choice.how.strategy == "head" or taken == f"{choice.how.strategy} {choice.how.learning_rate:g}"
+
+
+@pytest.mark.parametrize(("leans", "expected"), [(False, "head"), (True, "full 0.1")])
+def test_more_rows_lean_to_tuning(leans: bool, expected: str) -> None:
+    """One row of thirty better: the head is taken on the rows that were tried on, and tuning where many more are to come."""
+    hits = {"head": np.arange(30) < 20, "full 0.1": abs(np.arange(30) - 11) < 10}
+    assert auto._best(hits, leans_to_tuning=leans) == expected
+    hits["head"] = np.arange(30) < 28
+    assert auto._best(hits, leans_to_tuning=leans) == "head"
 
 
 def test_the_head_where_the_probe_is_perfect(chosen: Chosen, tiny_base: Path) -> None:
@@ -96,29 +118,36 @@ def test_the_head_where_the_probe_is_perfect(chosen: Chosen, tiny_base: Path) ->
     assert {trial.accuracy for trial in choice.trials} == {1.0}
 
 
-@pytest.mark.parametrize("share", [0.3, 0.6, 1.0])
+@pytest.mark.parametrize("share", [0.15, 0.5, 1.0])
 def test_the_budget_is_kept(chosen: Chosen, tiny_base: Path, share: float) -> None:
     """Trials that were made, and the training that follows, stay within the budget by the table; others are not tried."""
     examples = planted(tiny_base)
     encoder = load_encoder(tiny_base, "text", max_tokens=32)
     forward = budget.forward_flops(encoder, examples.contents)
-    everything = sum(trial.tflops for trial in chosen(budget=1e6).trials)
+    n = len(examples.labels)
+
+    def cost(name: str, n_rows: float) -> float:
+        how = settings(strategy=name.split(maxsplit=1)[0], n_epochs=4, n_layers=1)
+        return budget.training_flops(encoder, how, n_rows, forward=forward) / budget.TERA
+
+    everything = 3 * cost("full", n) + 2 * 3 * cost("full", 2 / 3 * n)
     choice = chosen(budget=share * everything)
-    final = budget.training_flops(encoder, choice.how, len(examples.labels), forward=forward) / budget.TERA
-    n_rows = round(len(examples.labels) * (1 - auto.HELD_OUT))
-    spent = 0.0
+    spent = cost(choice.how.strategy, n)
     for trial in choice.trials:
-        if trial.accuracy is not None and trial.name != "head":
-            how = settings(strategy=trial.name, n_epochs=4, n_layers=1)
-            spent += budget.training_flops(encoder, how, n_rows, forward=forward) / budget.TERA
-    assert 0 < spent + final <= share * everything
-    assert any(trial.accuracy is None for trial in choice.trials) == (share < 0.7)
+        if trial.accuracy is not None:
+            spent += cost(trial.name, n / 3)
+        if trial.cross_validated is not None:
+            spent += 3 * cost(trial.name, 2 / 3 * n)
+    assert 0 < spent <= share * everything
+    assert any(trial.cross_validated is not None for trial in choice.trials) == (share == 1)
+    assert any(trial.accuracy is None for trial in choice.trials) == (share < 0.3)
+    assert sum(trial.is_chosen for trial in choice.trials) == 1
 
 
 def test_a_budget_too_small(chosen: Chosen) -> None:
     """A budget that allows no trial is refused, with what the cheapest takes."""
     with pytest.raises(
-        InputError, match=r"finetune.budget allows 1e-09 TFLOPs, and the cheapest trial, \w+, takes"
+        InputError, match=r"finetune.budget allows 1e-09 TFLOPs, and the cheapest trial, \w+ [\d.]+, takes"
     ) as said:
         chosen(budget=1e-9)
     assert "strategy: head" in said.value.do
@@ -129,7 +158,7 @@ def test_what_cannot_be_tried_is_left_out(chosen: Chosen, tiny_base: Path, monke
     few = planted(tiny_base, 24)
 
     def names(**changed: object) -> set[str]:
-        return {trial.name for trial in chosen(few, n_epochs=1, **changed).trials}
+        return {trial.name.split()[0] for trial in chosen(few, n_epochs=1, **changed).trials}
 
     assert names() == {"head", "full", "lora", "top_k", "contrastive"}
     assert names(n_processes=2) == {"head", "full", "lora", "top_k"}
@@ -144,13 +173,43 @@ def refuse(*_: object) -> None:
     raise InputError("This base cannot be cut between two layers.")
 
 
-def test_one_row_a_class(chosen: Chosen, tiny_base: Path) -> None:
-    """With one row a class nothing can be held out: the sentence names what can be done."""
-    texts = ["money", "cat", "tree"]
+def test_too_few_rows_a_class(chosen: Chosen, tiny_base: Path) -> None:
+    """Without a class of three rows nothing can be cross-validated: the sentence names what can be done."""
+    texts = ["money", "cat", "tree", "money money", "cat cat"]
     features, _ = embed(tiny_base, texts, modality="text", max_tokens=32)
-    with pytest.raises(InputError, match="auto") as said:
-        chosen(Examples(texts, features, np.array(["a", "b", "c"])))
-    assert "strategy" in said.value.do
+    with pytest.raises(InputError, match="no class has three of 5 rows") as said:
+        chosen(Examples(texts, features, np.array(["a", "b", "c", "a", "b"])))
+    assert "strategy: head" in said.value.do
+
+
+def test_a_finished_trial_is_not_made_again(chosen: Chosen, tiny_base: Path, tmp_path: Path) -> None:
+    """A killed choice goes on behind the trials that had ended, and chooses the same; what is kept of those is small."""
+
+    def kept(how: Finetune, name: str) -> Checkpoint:
+        return Checkpoint(tmp_path / f"{name}.safetensors", f"{name} {how}", clock=lambda: 0.0, seconds=1e9)
+
+    examples = planted(tiny_base)
+    facts = {"modality": "text", "C": 1.0, "max_tokens": 32, "checkpoint_of": kept}
+    how = settings(strategy="auto", n_epochs=2, learning_rate=3e-3, n_layers=1)
+    notes: list[str] = []
+
+    def stop(_done: int, _total: int, note: str) -> None:
+        notes.append(note.split(",", maxsplit=1)[0])
+        if len(set(notes)) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        choose(tiny_base, examples, how, progress=stop, **facts)
+    ended = set(notes[:-1]) - {notes[-1]}
+    assert len(ended) == 3
+    assert all(
+        path.stat().st_size < 10_000 for path in tmp_path.glob("*.safetensors") if notes[-1][6:] not in path.stem
+    )
+    again: list[str] = []
+    choice = choose(tiny_base, examples, how, progress=lambda _d, _t, note: again.append(note.split(",")[0]), **facts)
+    first_round = again[: again.index(notes[-1]) + 1]
+    assert not ended & set(first_round)
+    assert choice == choose(tiny_base, examples, how, modality="text", C=1.0, max_tokens=32)
 
 
 def test_unlabelled_rows_take_no_part_in_trials(chosen: Chosen, tiny_base: Path) -> None:
