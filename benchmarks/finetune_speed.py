@@ -29,7 +29,8 @@ from benchmarks.quality import load
 from graft.model.bases import locate_base
 from graft.model.classifier import predict
 from graft.model.encoder import embed
-from graft.model.finetune import Examples, finetune
+from graft.model.examples import Examples
+from graft.model.finetune import finetune
 from graft.sections import Finetune
 from graft.stats import choose_C
 

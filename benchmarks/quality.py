@@ -22,7 +22,8 @@ import pandas as pd
 from graft.model.bases import locate_base
 from graft.model.classifier import predict
 from graft.model.encoder import embed
-from graft.model.finetune import UNLABELLED, Examples, finetune
+from graft.model.examples import UNLABELLED, Examples
+from graft.model.finetune import finetune
 from graft.sections import Finetune
 from graft.stats import choose_C, fit_probe
 
@@ -52,15 +53,15 @@ TRIALS = {
     ),
     "banking77-all": Trial(
         "banking77", None, False,
-        {"strategy": "full", "n_epochs": 5, "learning_rate": 2e-4, "label_smoothing": 0.1, "layer_decay": 0.9},
+        {"strategy": "full", "n_epochs": 4, "learning_rate": 2e-4, "label_smoothing": 0.1, "layer_decay": 0.9},
         "USE+ConveRT .934",
     ),
     "emotion-8": Trial(
-        "emotion", 8, False, {"strategy": "full", "n_epochs": 10, "batch_size": 16},
+        "emotion", 8, True, {"strategy": "full", "n_epochs": 4, "learning_rate": 2e-4},
         "on another emotion set of 6 classes: SetFit with MiniLM .391, with mpnet .488",
     ),
     "emotion-64": Trial(
-        "emotion", 64, False, {"strategy": "full", "n_epochs": 10, "batch_size": 16},
+        "emotion", 64, True, {"strategy": "full", "n_epochs": 4, "learning_rate": 2e-4},
         "on another emotion set of 6 classes: SetFit with mpnet .762",
     ),
 }  # fmt: skip

@@ -21,8 +21,9 @@ from graft.model.auto import choose
 from graft.model.bases import WEIGHTS, count_parameters
 from graft.model.checkpoint import Checkpoint, training_key
 from graft.model.classifier import Classifier
-from graft.model.finetune import UNLABELLED as NO_LABEL
-from graft.model.finetune import Examples, finetune
+from graft.model.examples import UNLABELLED as NO_LABEL
+from graft.model.examples import Examples
+from graft.model.finetune import finetune
 from graft.model.folder import card_for, save_model
 from graft.model.reference import save_reference
 from graft.model.together import threads_shared

@@ -20,7 +20,8 @@ from graft.model import budget, lora, together
 from graft.model.checkpoint import Checkpoint, Stand
 from graft.model.classifier import predict
 from graft.model.encoder import Encoder, Progress, load_encoder, silent
-from graft.model.finetune import UNLABELLED, Examples, finetune
+from graft.model.examples import UNLABELLED, Examples
+from graft.model.finetune import finetune
 from graft.model.layers import Cut, find_stack
 from graft.recipe import Finetune, Modality
 from graft.records import Trial
@@ -75,7 +76,7 @@ def choose(
     encoder = load_encoder(folder, modality, max_tokens=max_tokens)
     sample, folds = _folds(examples, how.seed)
     trials = _Trials(
-        encoder, sample, folds, _candidates(encoder, how, sample), how.budget, len(examples.labels),
+        encoder, sample, folds, _candidates(encoder, how, sample), how.budget, examples.labels,
         forward=budget.forward_flops(encoder, examples.contents), checkpoint_of=checkpoint_of, progress=progress,
         train=lambda rows, one, checkpoint, shown: finetune(
             folder, rows, one, modality=modality, C=C, max_tokens=max_tokens, checkpoint=checkpoint, progress=shown
@@ -111,7 +112,7 @@ class _Trials:
     folds: npt.NDArray[np.int_]
     candidates: dict[str, Finetune]
     budget: float
-    n_all: int
+    labels: npt.NDArray[np.str_]
     forward: float
     checkpoint_of: Callable[[Finetune, str], Checkpoint | None]
     progress: Progress
@@ -119,7 +120,7 @@ class _Trials:
     spent: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
-        names = sorted(self.candidates, key=lambda name: self._training(name, self.n_all))
+        names = sorted(self.candidates, key=self._final)
         self.candidates = {name: self.candidates[name] for name in names}
 
     def screen(self) -> dict[str, Hits]:
@@ -134,7 +135,7 @@ class _Trials:
         """Return which rows the best candidates and the head get right out of fold; nothing where the budget does not reach."""
         finalists = [name for name in best if name != HEAD][:N_FINALISTS]
         cost = sum(N_FOLDS * self._trial(name, (N_FOLDS - 1) / N_FOLDS) for name in finalists)
-        if self.spent + cost + max(self._training(name, self.n_all) for name in finalists) > self.budget:
+        if self.spent + cost + max(map(self._final, finalists)) > self.budget:
             return {}
         hits = {}
         for name in (HEAD, *finalists):
@@ -145,10 +146,16 @@ class _Trials:
 
     def cost_of_first(self, name: str) -> float:
         """Return what the first trial of a candidate takes, and the training that would follow."""
-        return self._trial(name, 1 / N_FOLDS) + self._training(name, self.n_all)
+        return self._trial(name, 1 / N_FOLDS) + self._final(name)
 
-    def _training(self, name: str, n_rows: float) -> float:
-        return budget.training_flops(self.encoder, self.candidates[name], n_rows, forward=self.forward) / budget.TERA
+    def _final(self, name: str) -> float:
+        """Return what it takes to train on all rows."""
+        return self._training(name, len(self.labels), int((self.labels == UNLABELLED).sum()))
+
+    def _training(self, name: str, n_rows: float, n_unlabelled: int = 0) -> float:
+        how = self.candidates[name]
+        flops = budget.training_flops(self.encoder, how, n_rows, forward=self.forward, n_unlabelled=n_unlabelled)
+        return flops / budget.TERA
 
     def _trial(self, name: str, share: float) -> float:
         """Return what it takes to train on a share of the rows and to measure on the others."""

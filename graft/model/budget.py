@@ -39,16 +39,34 @@ def forward_flops(encoder: Encoder, contents: Contents) -> float:
     return total / len(items)
 
 
-def training_flops(encoder: Encoder, how: Finetune, n_rows: float, *, forward: float) -> float:
+FIRST_EPOCHS = 10
+"""Epochs of the first model where there are unlabelled rows: few rows want many."""
+
+
+def first_of(how: Finetune) -> Finetune:
+    """Return the settings of the model of the labelled rows alone, which says what unlabelled rows are.
+
+    Where all layers are trained it is by contrast, which knows more of few rows.
+    """
+    alone = {"held_out": 0.0, "patience": None, "interpolation": 1.0, "n_epochs": FIRST_EPOCHS}
+    contrast = {"strategy": "contrastive", "mixup": 0.0} if how.strategy == "full" and how.n_processes == 1 else {}
+    return how.model_copy(update={**alone, **contrast})
+
+
+def training_flops(encoder: Encoder, how: Finetune, n_rows: float, *, forward: float, n_unlabelled: int = 0) -> float:
     """Return the floating-point operations of a training; the base's own features are there already.
 
     Args:
+        n_rows: rows, unlabelled ones included.
         forward: as ``forward_flops`` returns it.
     """
     if how.strategy == "head":
         return 0.0
+    first = 0.0
+    if n_unlabelled:
+        first = training_flops(encoder, first_of(how), n_rows - n_unlabelled, forward=forward) + n_unlabelled * forward
     if how.strategy == "top_k":
         share = how.n_layers / find_stack(encoder.network).n_layers
-        return n_rows * forward * ((1 - share) + 3 * how.n_epochs * share)
+        return first + n_rows * forward * ((1 - share) + 3 * how.n_epochs * share)
     refit = 1 if how.strategy == "contrastive" else 0
-    return n_rows * forward * (refit + how.n_epochs * (1 + BACKWARD[how.strategy]))
+    return first + n_rows * forward * (refit + how.n_epochs * (1 + BACKWARD[how.strategy]))

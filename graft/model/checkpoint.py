@@ -92,6 +92,11 @@ class Checkpoint:
     def __post_init__(self) -> None:
         self._next = self.clock() + self.seconds
 
+    def part(self, name: str) -> Checkpoint:
+        """Return the checkpoint of something that comes before this training and belongs to it."""
+        path = self.path.with_stem(f"{self.path.stem}-{name}")
+        return Checkpoint(path, f"{self.key} {name}", self.clock, self.seconds, self.is_asked_to_stop)
+
     def due(self) -> bool:
         """Return whether it is time for a checkpoint."""
         return self.clock() >= self._next or self.is_asked_to_stop()

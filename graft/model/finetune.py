@@ -5,49 +5,29 @@ Every training starts from the head fitted on frozen features (LP-FT): tuning be
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from graft.errors import InputError
-from graft.model import blend, lora
-from graft.model.checkpoint import Checkpoint
-from graft.model.classifier import Classifier, fit_head
+from graft.model import blend, lora, together
+from graft.model.budget import first_of
+from graft.model.checkpoint import Checkpoint, Stand
+from graft.model.classifier import Classifier, fit_head, predict
 from graft.model.contrastive import contrast, paired_epochs
-from graft.model.encoder import Body, Contents, Encoder, Progress, embed_items, load_encoder, silent
+from graft.model.encoder import Body, Encoder, Progress, embed_items, load_encoder, silent
+from graft.model.examples import UNLABELLED, Examples, Features, hold_out, one_hot
 from graft.model.layers import Cut, find_stack
 from graft.model.train import Rows, Training, cross_entropy
 from graft.recipe import Finetune, Modality
 from graft.stats.cka import linear_cka
 from graft.stats.spread import spread_labels
 
-Features = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.str_]
-UNLABELLED = ""
 KEEP = 0.1
 """What closeness to the base counts against accuracy where the share of the way to the tuned weights is chosen."""
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Rows to learn from: contents, the base's features of them, shape (n, d), and labels, "" for none.
-
-    ``names`` are what people call them.
-    """
-
-    contents: Contents
-    features: Features
-    labels: Labels
-    names: Sequence[str] = ()
-
-    def take(self, rows: npt.NDArray[np.int_]) -> Examples:
-        """Return some of the rows."""
-        names = [self.names[i] for i in rows] if self.names else ()
-        return Examples([self.contents[i] for i in rows], self.features[rows], self.labels[rows], names)
 
 
 def finetune(
@@ -83,7 +63,14 @@ def finetune(
     """
     encoder = load_encoder(folder, modality, max_tokens=max_tokens)
     train, held_out = hold_out(examples, how)
-    start, shares = _start(encoder, train, how, C=C)
+    start = _start(encoder, train, how, C=C)
+
+    def learn(rows: Examples, first: Finetune, part: Checkpoint | None) -> Classifier:
+        return finetune(
+            folder, rows, first, modality=modality, C=C, max_tokens=max_tokens, checkpoint=part, progress=progress
+        )
+
+    shares = _guess(start, train, how, learn, checkpoint)
     if how.strategy == "head":
         has_more = len(train.labels) > (train.labels != UNLABELLED).sum()
         return _refit(encoder, train.features, shares, start.labels, how, C=C) if has_more else start
@@ -101,47 +88,49 @@ def finetune(
     return _interpolate(tuned, start, before, held_rows, held_out, how) if is_between else tuned
 
 
-def hold_out(examples: Examples, how: Finetune) -> tuple[Examples, Examples | None]:
-    """Return the rows to train on and a share of the labelled rows of each class, held out; each class keeps one row."""
-    if not how.held_out:
-        return examples, None
-    rng = np.random.default_rng(how.seed)
-    held: list[int] = []
-    for label in np.unique(examples.labels[examples.labels != UNLABELLED]):
-        rows = rng.permutation(np.flatnonzero(examples.labels == label))
-        held += rows[: min(len(rows) - 1, round(how.held_out * len(rows)))].tolist()
-    if not held:
-        raise InputError(
-            f"finetune.held_out {how.held_out:g} holds out no row: every class has too few.",
-            do="set it to 0, or add rows",
-        )
-    others = np.setdiff1d(np.arange(len(examples.labels)), held)
-    return examples.take(others), examples.take(np.sort(held))
+def _start(encoder: Encoder, train: Examples, how: Finetune, *, C: float) -> Classifier:
+    """Return the encoder with a head fitted to the labelled rows.
+
+    It is not fitted to what unlabelled rows are taken for: training that begins where all of them are learned already has less
+    to learn from (measured, docs/experiments.md).
+    """
+    known = train.take(np.flatnonzero(train.labels != UNLABELLED))
+    weights = _weigh(one_hot(known.labels, tuple(np.unique(known.labels))), how)
+    return fit_head(encoder, known.features, known.labels, weights=weights.numpy(), C=C)
 
 
-def _start(encoder: Encoder, train: Examples, how: Finetune, *, C: float) -> tuple[Classifier, torch.Tensor]:
-    """Return the encoder with a head fitted to labelled rows, and the share of each class wanted of each row, (n, classes).
+def _guess(
+    start: Classifier, train: Examples, how: Finetune, learn: Callable[..., Classifier], checkpoint: Checkpoint | None
+) -> torch.Tensor:
+    """Return the class of each row, shape (n, classes): of unlabelled ones what a first model and their neighbours say.
 
-    Unlabelled rows get the class that labelled rows and neighbours say. The head is not fitted to those: training that begins
-    where all of them are learned already has less to learn from (measured, docs/experiments.md).
+    The first model is tuned on the labelled rows alone. What it thinks is spread among neighbours in the features of the base,
+    not in its own, where it has put its mistakes among the rows that it takes them for.
+
+    Args:
+        learn: ``finetune`` with examples, settings and a checkpoint of another name to be given.
+        checkpoint: keeps what came of it.
     """
     is_known = train.labels != UNLABELLED
-    wanted = one_hot(train.labels[is_known], tuple(np.unique(train.labels[is_known])))
-    counts = _weigh(wanted, how).numpy()
-    start = fit_head(encoder, train.features[is_known], train.labels[is_known], weights=counts, C=C)
+    classes = torch.zeros(len(is_known), len(start.labels))
+    classes[is_known] = one_hot(train.labels[is_known], start.labels)
     if is_known.all():
-        return start, wanted
-    thought = torch.from_numpy(train.features) @ start.weight.T + start.bias
-    first = torch.softmax(thought, dim=1).numpy()
-    first[is_known] = wanted.numpy()
-    likeliest = spread_labels(train.features, first, is_known).argmax(axis=1)
-    return start, torch.eye(len(start.labels))[likeliest]
-
-
-def one_hot(labels: Labels, classes: tuple[str, ...]) -> torch.Tensor:
-    """Return which class each row is of, shape (n, classes), float32."""
-    places = {label: k for k, label in enumerate(classes)}
-    return torch.eye(len(classes))[[places[str(label)] for label in labels]]
+        return classes
+    kept, part = {"classes": classes}, checkpoint.part("first") if checkpoint else None
+    if part and part.restore(kept, None)[0].n_done:
+        return kept["classes"]
+    others = train.take(np.flatnonzero(~is_known))
+    if how.strategy == "head":
+        thought = torch.softmax(torch.from_numpy(others.features) @ start.weight.T + start.bias, dim=1)
+    else:
+        first = learn(train.take(np.flatnonzero(is_known)), first_of(how), part)
+        thought = torch.from_numpy(predict(first, others.contents))
+    classes[~is_known] = thought
+    likeliest = spread_labels(train.features, classes.numpy(), is_known).argmax(axis=1)
+    kept["classes"] = torch.eye(len(start.labels))[likeliest]
+    if part and together.rank() == 0:
+        part.save(kept, None, Stand(n_done=1))
+    return kept["classes"]
 
 
 def _refit(
@@ -188,7 +177,7 @@ def _tune(
         held_out = replace(held_out, items=cut.prepare(held_out.items, progress=progress)[0]) if held_out else None
     trained = _moving(through, how)
     is_contrast = how.strategy == "contrastive"
-    codes = rows.shares.argmax(dim=1).numpy()
+    codes, places = rows.shares.argmax(dim=1).numpy(), through.places(rows.items)
     training = Training(
         through,
         head,
@@ -197,7 +186,7 @@ def _tune(
         trained,
         loss_of=contrast if is_contrast else cross_entropy,
         vary=encoder.vary,
-        epochs=paired_epochs(codes, how.batch_size, how.n_epochs, how.seed) if is_contrast else None,
+        epochs=paired_epochs(codes, places, how.batch_size, how.n_epochs, how.seed) if is_contrast else None,
         held_out=None if is_contrast else held_out,
     )
     stand = training.run(checkpoint, progress)

@@ -21,7 +21,7 @@ from graft.recipe import Finetune
 
 WARM_UP = 0.1
 WEIGHT_DECAY = 0.01
-JITTER = 0.2
+JITTER = 0.1
 
 Epoch = list[npt.NDArray[np.int_]]
 """The rows of each batch of an epoch."""
@@ -211,14 +211,15 @@ class Training:
         )
 
 
-def shuffled(places: Sequence[int], size: int, rng: np.random.Generator) -> Epoch:
+def shuffled(places: npt.ArrayLike, size: int, rng: np.random.Generator, *, jitter: float = JITTER) -> Epoch:
     """Return the batches of an epoch: rows of like place together, in another company each time.
 
-    Rows are sorted by place times a random factor of 1 to ``1 + JITTER``: a few more tokens of padding than by place alone,
+    Rows are sorted by place times a random factor of 1 to ``1 + jitter``: a few more tokens of padding than by place alone,
     which would put the same rows together in every epoch, and rows of one class where a file is sorted by class.
     """
-    order = rng.permutation(len(places))
-    near = np.array(places)[order] * rng.uniform(1, 1 + JITTER, len(order))
+    place = np.asarray(places)
+    order = rng.permutation(len(place))
+    near = place[order] * rng.uniform(1, 1 + jitter, len(order))
     order = order[np.argsort(near, kind="stable")]
     plan = [order[start : start + size] for start in range(0, len(order), size)]
     return [plan[k] for k in rng.permutation(len(plan))]

@@ -11,7 +11,8 @@ from graft.data import read_table
 from graft.model.auto import choose
 from graft.model.classifier import predict
 from graft.model.encoder import embed, load_encoder
-from graft.model.finetune import Examples, finetune
+from graft.model.examples import Examples
+from graft.model.finetune import finetune
 from graft.model.layers import Cut
 from graft.recipe import Finetune
 

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 
 import tasks.finetune
 from graft.model.classifier import Classifier
-from graft.model.finetune import UNLABELLED, Examples
+from graft.model.examples import UNLABELLED, Examples
 from graft.model.reference import load_reference, load_trained_on
 from graft.records import DatasetRecord, ModelRecord, Record, ValidationRecord
 from graft.report.content import Report

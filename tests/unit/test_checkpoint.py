@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 from graft.model.checkpoint import MAX_SHARE, Checkpoint, Stand, training_key
 from graft.model.classifier import Classifier
 from graft.model.encoder import Progress, silent
-from graft.model.finetune import Examples, finetune
+from graft.model.examples import Examples
+from graft.model.finetune import finetune
 from tests.tiny import settings, write_tiny_base, write_tiny_image_base
 from tests.unit.test_image_model import Digits
 from tests.unit.test_model import embed, messages

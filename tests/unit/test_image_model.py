@@ -17,7 +17,8 @@ from graft.errors import InputError
 from graft.model.bases import describe_base
 from graft.model.classifier import Classifier, fit_head, predict
 from graft.model.encoder import batches, embed, load_encoder
-from graft.model.finetune import Examples, finetune
+from graft.model.examples import Examples
+from graft.model.finetune import finetune
 from graft.model.folder import card_for, load_model, save_model
 from graft.model.image import PROCESSOR
 from graft.records import digest_folder

@@ -11,7 +11,8 @@ import pytest
 from graft.errors import InputError, StepError, TamperError
 from graft.model.classifier import Classifier, predict
 from graft.model.encoder import embed as embed_contents
-from graft.model.finetune import Examples, finetune
+from graft.model.examples import Examples
+from graft.model.finetune import finetune
 from graft.model.folder import (
     card_for,
     load_model,

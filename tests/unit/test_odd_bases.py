@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 from graft.errors import InputError
 from graft.model.classifier import predict
 from graft.model.encoder import embed, load_encoder
-from graft.model.finetune import Examples, finetune
+from graft.model.examples import Examples
+from graft.model.finetune import finetune
 from tests.tiny import settings, write_tiny_base, write_tiny_image_base
 from tests.unit.test_image_model import Digits
 from tests.unit.test_layers import CUT, IMAGE_NETWORKS, TEXT_NETWORKS

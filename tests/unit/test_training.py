@@ -19,7 +19,8 @@ from graft.model.checkpoint import Checkpoint
 from graft.model.classifier import Classifier, fit_head, predict
 from graft.model.contrastive import contrast, paired_epochs
 from graft.model.encoder import embed, load_encoder
-from graft.model.finetune import Examples, finetune, hold_out, one_hot
+from graft.model.examples import Examples, hold_out, one_hot
+from graft.model.finetune import finetune
 from graft.model.train import Rows, Training, cross_entropy, measure
 from graft.records import digest_folder
 from tests.tiny import settings, without_dropout, write_tiny_base, write_tiny_image_base
@@ -301,7 +302,7 @@ def test_contrast_against_its_formula() -> None:
 def test_pairs(size: int) -> None:
     """Every row stands in each epoch, beside one of its class; batches are no larger than asked, but for a pair."""
     labels = np.array([0] * 7 + [1] * 4 + [2])
-    epochs = paired_epochs(labels, size, 3, seed=1)
+    epochs = paired_epochs(labels, list(range(12)), size, 3, seed=1)
     assert len(epochs) == 3
     for epoch in epochs:
         assert set(np.concatenate(epoch)) == set(range(12))

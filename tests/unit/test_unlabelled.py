@@ -5,10 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from graft.model import finetune as module
 from graft.model.auto import choose
+from graft.model.budget import FIRST_EPOCHS, first_of
+from graft.model.checkpoint import Checkpoint
+from graft.model.classifier import predict
 from graft.model.encoder import embed
-from graft.model.finetune import UNLABELLED, Examples, finetune, hold_out
+from graft.model.examples import UNLABELLED, Examples, hold_out
+from graft.model.finetune import finetune
+from graft.stats.spread import spread_labels
 from tests.tiny import settings
 
 
@@ -49,3 +56,55 @@ def test_a_head_learns_from_them(tiny_base: Path) -> None:
     )
     assert both.labels == alone.labels == ("cat", "money")
     assert not np.allclose(both.weight.numpy(), alone.weight.numpy())
+
+
+def test_a_first_model_is_tuned_on_the_labelled_rows_alone(tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It sees no other row, has ten epochs, and says what the others are before their neighbours are asked."""
+    seen: list[tuple[int, int]] = []
+    asked: list[np.ndarray] = []
+
+    def spread(features: np.ndarray, first: np.ndarray, is_known: np.ndarray) -> np.ndarray:
+        asked.append(first.copy())
+        return spread_labels(features, first, is_known)
+
+    class Seen(module.Training):
+        def __post_init__(self) -> None:
+            seen.append((len(self.rows), self.how.n_epochs))
+            super().__post_init__()
+
+    monkeypatch.setattr(module, "spread_labels", spread)
+    monkeypatch.setattr(module, "Training", Seen)
+    everything = examples(tiny_base, n_known=16)
+    how = settings(strategy="full", n_epochs=2)
+    finetune(tiny_base, everything, how, modality="text", C=1.0, max_tokens=16)
+    assert seen == [(16, FIRST_EPOCHS), (56, 2)]
+    alone = finetune(tiny_base, everything.take(np.arange(16)), first_of(how), modality="text", C=1.0, max_tokens=16)
+    assert np.allclose(asked[0][16:], predict(alone, everything.contents[16:]), atol=1e-6)
+    assert (asked[0][:16].max(axis=1) == 1).all()
+
+
+def test_a_first_model_that_is_done_is_not_trained_again(tiny_base: Path, tmp_path: Path) -> None:
+    """Killed in the second training, the same call goes on there, and ends with the bits of an undisturbed one."""
+    everything, facts = examples(tiny_base, n_known=16), {"modality": "text", "C": 1.0, "max_tokens": 16}
+    how = settings(strategy="full", n_epochs=2)
+    checkpoint = Checkpoint(tmp_path / "one.safetensors", "a training", clock=lambda: 0.0, seconds=0.0)
+    notes: list[str] = []
+
+    def stop(_done: int, _total: int, note: str) -> None:
+        notes.append(note)
+        if note.startswith("epoch 2 of 2"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        finetune(tiny_base, everything, how, checkpoint=checkpoint, progress=stop, **facts)
+    assert any(note.startswith("epoch 10 of 10") for note in notes)
+    again: list[str] = []
+    resumed = finetune(
+        tiny_base, everything, how, checkpoint=checkpoint, progress=lambda _d, _t, note: again.append(note), **facts
+    )
+    assert not any("of 10" in note for note in again)
+    assert any(note.startswith("goes on after step") for note in again)
+    whole = finetune(tiny_base, everything, how, **facts)
+    assert (resumed.weight == whole.weight).all()
+    tensors = whole.encoder.network.state_dict()
+    assert all((tensor == tensors[name]).all() for name, tensor in resumed.encoder.network.state_dict().items())
