@@ -288,7 +288,7 @@ def test_trials_are_listed_and_the_chosen_one_is_marked() -> None:
     text = " ".join(Page(draw(samples.rejected())).text.split())
     table = text[text.index("What was tried before") : text.index("TFLOPs count")]
     rows = """head 0 84.2% 85.1% top_k 0.0001 chosen 6.31 86.9% 88.1% lora 0.001 22.4 86.6% 87.9%
-        full 0.0001 1,432 not tried: beyond the budget not in the last round"""
+        full 0.0001 1,432 beyond the budget not among them"""
     rows = "".join(rows.split())
     assert table.replace(" ", "").endswith(rows.replace(" ", ""))
 
