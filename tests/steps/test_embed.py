@@ -13,7 +13,7 @@ import tasks.embed
 import tasks.steps
 from graft.model.text import TextEncoder
 from graft.recipe_text import recipe_text
-from graft.records import sha256_file
+from graft.records import EmbeddingRecord, sha256_file
 from tasks.add import add
 from tasks.pin import pin
 from tasks.rows import EMBEDDED, FEATURES
@@ -70,6 +70,18 @@ def test_what_shares_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     chunks = [slice(0, 3), slice(3, 4), slice(4, 6), slice(6, 8), slice(8, 9)]
     assert tasks.embed._chunks(names) == chunks
+
+
+def test_how_many_texts_were_cut_is_said(tiny_workspace: Make) -> None:
+    """Texts longer than what is read of them are counted in the step's line, and none is mentioned where there is none."""
+    workspace = tiny_workspace(embed__max_tokens=8)
+    run_to_embed(workspace)
+    record = EmbeddingRecord.model_validate_json(workspace.record("tiny", "embed").read_bytes())
+    tokenizer = TextEncoder.load(workspace.root / "base", 8).tokenizer
+    n_longer = sum(len(ids) > 8 for ids in tokenizer(embedded(workspace)["content"].tolist())["input_ids"])
+    assert 0 < record.n_truncated == n_longer
+    assert record.summary.endswith(f", {n_longer} texts cut to 8 tokens")
+    assert [tasks.embed._cut(n, 128) for n in (0, 1)] == ["", ", 1 text cut to 128 tokens"]
 
 
 def test_a_new_file_costs_only_its_rows(tiny_workspace: Make, tmp_path: Path, computed: list[str]) -> None:
