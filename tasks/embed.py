@@ -44,7 +44,7 @@ def run(context: Context) -> EmbeddingRecord:
         step="embed",
         recipe=context.recipe.name,
         passed=True,
-        summary=f"{len(rows):,} rows with {', '.join(features)}{_cut(n_cut, settings.max_tokens)}",
+        summary=f"{len(rows):,} rows{_cut(n_cut, settings.max_tokens)} with {', '.join(features)}",
         inputs=context.digests,
         n_rows=len(rows),
         dimensions={name: array.shape[1] for name, array in features.items()},
@@ -56,7 +56,7 @@ def run(context: Context) -> EmbeddingRecord:
 
 def _cut(n_cut: int, max_tokens: int) -> str:
     """Return how many texts are longer than what is read of them, in words."""
-    return f", {n_cut:,} {'text' if n_cut == 1 else 'texts'} cut to {max_tokens:,} tokens" if n_cut else ""
+    return f", {n_cut:,} cut to {max_tokens:,} tokens," if n_cut else ""
 
 
 def _chunks(names: list[str]) -> list[slice]:
