@@ -102,11 +102,13 @@ def run(context: Context) -> ModelRecord:
     files, model_id = digest_folder(target)
     loss = f", loss {classifier.loss[0]:.2f} to {classifier.loss[-1]:.2f}" if classifier.loss else ""
     epochs = f"{len(classifier.loss)} epochs" if classifier.loss else "head"
+    tried = [trial for trial in trials if trial.accuracy is not None]
+    chosen = "".join(f"{trial.name} out of {len(tried)}, " for trial in tried if trial.is_chosen)
     return ModelRecord(
         step="finetune",
         recipe=context.recipe.name,
         passed=True,
-        summary=f"{epochs}, {classifier.n_trained_parameters:,} parameters{loss}",
+        summary=f"{chosen}{epochs}, {classifier.n_trained_parameters:,} parameters{loss}",
         inputs=context.digests,
         model_id=model_id,
         files=files,

@@ -177,3 +177,19 @@ def test_every_stage_of_dvc_yaml_is_a_step_and_the_other_way_round() -> None:
     for step, stage in stages.items():
         assert stage["do"]["cmd"] == f"graft step {step} ${{key}}"
         assert f"steps.{step}" in stage["do"]["params"][-1]["data/${key}/inputs.json"]
+
+
+def test_what_auto_chose_is_said(tiny_workspace: Make) -> None:
+    """The step's line, its record and the page name what was chosen among what; the same again gives the same bytes."""
+    workspace = tiny_workspace(finetune__strategy="auto", finetune__n_epochs=1, finetune__n_layers=1)
+    for step in ("ingest", "validate", "embed", "detect_shift", "choose_base"):
+        run_step(workspace, step, "tiny")
+    record = run_step(workspace, "finetune", "tiny")
+    assert isinstance(record, ModelRecord)
+    (chosen,) = [trial for trial in record.trials if trial.is_chosen]
+    assert record.strategy == chosen.name.split(maxsplit=1)[0]
+    assert record.summary.startswith(f"{chosen.name} out of {len(record.trials)}, ")
+    first = sha256_file(workspace.record("tiny", "finetune"))
+    shutil.rmtree(workspace.root / ".graft" / "checkpoints")
+    run_step(workspace, "finetune", "tiny")
+    assert sha256_file(workspace.record("tiny", "finetune")) == first
