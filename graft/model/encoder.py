@@ -148,9 +148,10 @@ def embed(
             found = embed_items(encoder, items, batch_size=batch_size, progress=show).numpy(), n_cut_here
             if cache:
                 cache.write(name, *found)
+        else:
+            progress(before + len(part), len(contents), f"{modality}s")
         features[chunk] = found[0]
         n_cut += found[1]
-        progress(before + len(part), len(contents), f"{modality}s")
     return features, n_cut
 
 

@@ -141,7 +141,7 @@ def test_a_held_candidate_by_hand_then_back_then_never_again_by_itself(
     promoted: Workspace, prefect_server: None, edit_recipe: Callable[[Workspace, str, object], None]
 ) -> None:
     """Too few rows to tell holds; a person may promote; a rollback is an entry too; the rolled-back model stays out."""
-    edit_recipe(promoted, "embed.max_tokens", 64)
+    edit_recipe(promoted, "embed.max_tokens", 48)
     facts = run_recipe(promoted, "support", show=False)
     assert facts["verdict"] == "hold"
     decision = load_record(promoted.record("support", "decide"), "decide")

@@ -13,6 +13,7 @@ from graft.stats import fit_probe
 
 
 @pytest.mark.realdata
+@pytest.mark.slow
 def test_eight_per_class(shared_data: Path, minilm: Path) -> None:
     """Frozen MiniLM with logistic regression on 8 rows a class reaches the published accuracy on banking77.
 
