@@ -57,7 +57,7 @@ TRIALS = {
         "USE+ConveRT .934",
     ),
     "emotion-8": Trial(
-        "emotion", 8, True, {"strategy": "full", "n_epochs": 4, "learning_rate": 2e-4},
+        "emotion", 8, True, {"strategy": "full", "n_epochs": 2, "learning_rate": 2e-4},
         "on another emotion set of 6 classes: SetFit with MiniLM .391, with mpnet .488",
     ),
     "emotion-64": Trial(
