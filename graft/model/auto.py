@@ -1,7 +1,7 @@
 """Chooses strategy and learning rate by trials on training rows, under a budget in floating-point operations.
 
-Every candidate is trained on a third of the rows and measured on the others; the best two are cross-validated over the three
-parts, beside the head, which costs nothing.
+Every candidate is trained on a third of the rows and measured on the others; the best two strategies are cross-validated over
+the three parts, beside the head, which costs nothing.
 """
 
 from __future__ import annotations
@@ -132,8 +132,12 @@ class _Trials:
         return hits
 
     def cross_validate(self, best: list[str]) -> dict[str, Hits]:
-        """Return which rows the best candidates and the head get right out of fold; nothing where the budget does not reach."""
-        finalists = [name for name in best if name != HEAD][:N_FINALISTS]
+        """Return which rows the best strategies, each at its best rate, and the head get right out of fold.
+
+        Nothing where the budget does not reach. Two rates of one strategy would be too much alike to find what another does.
+        """
+        of_strategy = {self.candidates[name].strategy: name for name in reversed(best) if name != HEAD}
+        finalists = sorted(of_strategy.values(), key=best.index)[:N_FINALISTS]
         cost = sum(N_FOLDS * self._trial(name, (N_FOLDS - 1) / N_FOLDS) for name in finalists)
         if self.spent + cost + max(map(self._final, finalists)) > self.budget:
             return {}
