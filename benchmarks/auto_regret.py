@@ -103,12 +103,10 @@ def measure(
             flush=True,
         )
     chosen = next(trial.name for trial in choice.trials if trial.is_chosen)
-    regret = max(reached.values()) - reached[chosen]
-    plain = max(reached.values()) - reached["full 0.0001"]
-    print(
-        f"  {name}, draw {draw}: {len(rows):,} rows, chosen {chosen} in {spent:.0f} CPU-s, regret {100 * regret:.1f} points",
-        end="",
-    )
+    best = max(reached.values(), default=float("nan"))
+    regret, plain = (best - reached.get(one, float("nan")) for one in (chosen, "full 0.0001"))
+    said = f"{len(rows):,} rows, chosen {chosen} in {spent:.0f} CPU-s, regret {100 * regret:.1f} points"
+    print(f"  {name}, draw {draw}: {said}", end="", flush=True)
     if with_trainer:
         theirs, accuracy = trainers(base, (texts, labels, others, truth), how.model_copy(update={"strategy": "full"}))
         print(
