@@ -171,7 +171,7 @@ class _Trials:
         """Train on some of the rows and return which of the others are right; a finished trial is not made again."""
         rows, others = (self.sample.take(np.flatnonzero(chosen)) for chosen in (is_trained, ~is_trained))
         cost = self._trial(name, float(is_trained.mean()))
-        alone = self.candidates[name].model_copy(update={"held_out": 0.0, "patience": None, "interpolation": 1.0})
+        alone = self.candidates[name].model_copy(update=budget.ALONE)
         kept = {"hits": torch.zeros(len(others.labels), dtype=torch.bool)}
         checkpoint = None if name == HEAD else self.checkpoint_of(alone, f"trial-{name.replace(' ', '-')}{part}")
         if not (checkpoint and checkpoint.restore(kept, None)[0].n_done):

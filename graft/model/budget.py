@@ -43,14 +43,17 @@ FIRST_EPOCHS = 10
 """Epochs of the first model where there are unlabelled rows: few rows want many."""
 
 
+ALONE: dict[str, float | None] = {"held_out": 0.0, "patience": None, "interpolation": 1.0}
+"""Settings of a training that comes before the one asked for: nothing is held out from its rows."""
+
+
 def first_of(how: Finetune) -> Finetune:
     """Return the settings of the model of the labelled rows alone, which says what unlabelled rows are.
 
     Where all layers are trained it is by contrast, which knows more of few rows.
     """
-    alone = {"held_out": 0.0, "patience": None, "interpolation": 1.0, "n_epochs": FIRST_EPOCHS}
     contrast = {"strategy": "contrastive", "mixup": 0.0} if how.strategy == "full" and how.n_processes == 1 else {}
-    return how.model_copy(update={**alone, **contrast})
+    return how.model_copy(update={**ALONE, "n_epochs": FIRST_EPOCHS, **contrast})
 
 
 def training_flops(encoder: Encoder, how: Finetune, n_rows: float, *, forward: float, n_unlabelled: int = 0) -> float:

@@ -96,7 +96,7 @@ def on_device(encoder: Body, batch: Batch) -> Batch:
     return {name: tensor.to(device) for name, tensor in batch.items()}
 
 
-def batches(places: Sequence[int], size: int) -> Iterator[npt.NDArray[np.int_]]:
+def batches(places: npt.ArrayLike, size: int) -> Iterator[npt.NDArray[np.int_]]:
     """Yield the rows of each batch, rows of like place together: the same batches every time."""
     order = np.argsort(places, kind="stable")
     for start in range(0, len(order), size):

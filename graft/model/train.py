@@ -220,8 +220,7 @@ def shuffled(places: npt.ArrayLike, size: int, rng: np.random.Generator, *, jitt
     place = np.asarray(places)
     order = rng.permutation(len(place))
     near = place[order] * rng.uniform(1, 1 + jitter, len(order))
-    order = order[np.argsort(near, kind="stable")]
-    plan = [order[start : start + size] for start in range(0, len(order), size)]
+    plan = [order[rows] for rows in batches(near, size)]
     return [plan[k] for k in rng.permutation(len(plan))]
 
 

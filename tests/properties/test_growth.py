@@ -60,7 +60,7 @@ def place(
     return frame.assign(side=[SIDES[c] for c in sides.side], because=[BECAUSE[c] for c in sides.because])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(PORTIONS, PORTIONS, KINDS)
 def test_growth(portions: list, more: list, kind: str) -> None:
     """Rows that were there keep side and reason when any portions are added; no two alike and no group cross."""
@@ -76,7 +76,7 @@ def test_growth(portions: list, more: list, kind: str) -> None:
         assert (given_test["side"] == "test").equals(given_test["label"] != "")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(PORTIONS, PORTIONS, KINDS)
 def test_growth_with_unlabelled_rows(portions: list, more: list, kind: str) -> None:
     """No row that is learned from, labelled or not, is ever tested on or resembles one that is; each content is learned once."""

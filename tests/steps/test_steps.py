@@ -180,7 +180,7 @@ def test_every_stage_of_dvc_yaml_is_a_step_and_the_other_way_round() -> None:
 
 
 def test_what_auto_chose_is_said(tiny_workspace: Make) -> None:
-    """The step's line, its record and the page name what was chosen among what; the same again gives the same bytes."""
+    """The step's line and its record name what was chosen among what; the same again gives the same bytes."""
     workspace = tiny_workspace(finetune__strategy="auto", finetune__n_epochs=1, finetune__n_layers=1)
     for step in ("ingest", "validate", "embed", "detect_shift", "choose_base"):
         run_step(workspace, step, "tiny")

@@ -21,7 +21,7 @@ from graft.model.contrastive import contrast, paired_epochs
 from graft.model.encoder import embed, load_encoder
 from graft.model.examples import Examples, hold_out, one_hot
 from graft.model.finetune import finetune
-from graft.model.train import Rows, Training, cross_entropy, measure
+from graft.model.train import Rows, Training, cross_entropy, measure, shuffled
 from graft.records import digest_folder
 from tests.tiny import settings, without_dropout, write_tiny_base, write_tiny_image_base
 from tests.unit.test_image_model import Digits
@@ -310,6 +310,19 @@ def test_pairs(size: int) -> None:
             assert len(batch) <= max(2, size)
             assert (labels[batch[::2]] == labels[batch[1::2]]).all()
     assert not np.array_equal(np.concatenate(epochs[0]), np.concatenate(epochs[1]))
+
+
+def test_batches_have_another_company_in_each_epoch() -> None:
+    """Every row once; lengths in a batch lie near one another; rows of one length, sorted by class in the file, are mixed."""
+    places, rng = np.repeat([10, 40], 64), np.random.default_rng(0)
+    first, second = shuffled(places, 16, rng), shuffled(places, 16, rng)
+    for epoch in (first, second):
+        assert sorted(np.concatenate(epoch)) == list(range(128))
+        assert all(len(set(places[batch])) == 1 for batch in epoch)
+        assert all(np.ptp(batch) > 32 for batch in epoch), "neighbours of the file stand together"
+    assert {frozenset(batch) for batch in first}.isdisjoint(frozenset(batch) for batch in second)
+    assert any(len(set(places[batch])) == 2 for batch in shuffled(places, 16, rng, jitter=9.0))
+    assert max(len(batch) for batch in shuffled([0] * 20, 16, rng)) == 16
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
