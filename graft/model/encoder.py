@@ -64,8 +64,15 @@ class Encoder(Body, Protocol):
     def vary(self, batch: Batch, strength: float, rng: np.random.Generator) -> Batch:
         """Return a batch changed at random in a way that leaves each row's class alone."""
 
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether the weights come from a base."""
+
     def with_network(self, network: Any) -> Encoder:
         """Return the encoder with another network."""
+
+    def untrained(self, seed: int) -> Encoder:
+        """Return an encoder of the same architecture that has learned nothing; its weights are drawn at random."""
 
     def settings(self) -> dict[str, Any]:
         """Return what is needed to load the encoder again, beside its folder."""

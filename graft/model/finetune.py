@@ -81,7 +81,7 @@ def finetune(
         held_rows = Rows(encoder.prepare(held_out.contents)[0], wanted, torch.ones(len(wanted)), held_out.names)
     is_between = how.interpolation != 1.0
     before = {name: tensor.clone() for name, tensor in encoder.network.state_dict().items()} if is_between else {}
-    tuned = _tune(start, rows, held_rows, how, checkpoint, progress)
+    tuned = tune(start, rows, held_rows, how, checkpoint, progress)
     if how.strategy == "contrastive":
         refit = _refit(encoder, embed_items(encoder, rows.items).numpy(), shares, start.labels, how, C=C)
         tuned = replace(tuned, weight=refit.weight, bias=refit.bias)
@@ -149,7 +149,7 @@ def _weigh(shares: torch.Tensor, how: Finetune) -> torch.Tensor:
     return weights / weights.mean()
 
 
-def _tune(
+def tune(
     start: Classifier,
     rows: Rows,
     held_out: Rows | None,
@@ -188,6 +188,7 @@ def _tune(
         vary=encoder.vary,
         epochs=paired_epochs(codes, places, how.batch_size, how.n_epochs, how.seed) if is_contrast else None,
         held_out=None if is_contrast else held_out,
+        from_scratch=not encoder.is_pretrained,
     )
     stand = training.run(checkpoint, progress)
     if adapter is not None:

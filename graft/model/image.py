@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from transformers import AutoImageProcessor
 
-from graft.model.network import load_network, refusal, refusals
+from graft.model.network import load_network, refusal, refusals, untrained
 from graft.pictures import open_picture
 from graft.recipe import Modality
 
@@ -30,6 +30,7 @@ class ImageEncoder:
     network: Any
     dimension: int
     modality: Modality = "image"
+    is_pretrained: bool = True
 
     @classmethod
     def load(cls, folder: Path) -> ImageEncoder:
@@ -91,6 +92,10 @@ class ImageEncoder:
     def with_network(self, network: Any) -> ImageEncoder:
         """Return the encoder with another network."""
         return replace(self, network=network)
+
+    def untrained(self, seed: int) -> ImageEncoder:
+        """Return an encoder of the same architecture and processor that has learned nothing."""
+        return replace(self, network=untrained(self.network, seed), is_pretrained=False)
 
     def settings(self) -> dict[str, Any]:
         """Return what ``graft.json`` says of the encoder."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,3 +75,10 @@ def load_network(folder: Path, modality: Modality) -> Any:
     if lacking:
         raise refusal(folder, modality, f"{WEIGHTS} lacks {lacking[0]} and {len(lacking) - 1} more")
     return network.eval()
+
+
+def untrained(network: Any, seed: int) -> Any:
+    """Return a network of the same architecture that has learned nothing: its weights are drawn at random, as pretraining began."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return type(network)(copy.deepcopy(network.config)).eval()

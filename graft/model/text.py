@@ -13,7 +13,7 @@ import torch
 from transformers import AutoTokenizer
 
 from graft.errors import InputError
-from graft.model.network import load_network, refusals
+from graft.model.network import load_network, refusals, untrained
 from graft.recipe import Modality
 
 
@@ -25,6 +25,7 @@ class TextEncoder:
     network: Any
     max_tokens: int
     modality: Modality = "text"
+    is_pretrained: bool = True
 
     @classmethod
     def load(cls, folder: Path, max_tokens: int) -> TextEncoder:
@@ -83,9 +84,9 @@ class TextEncoder:
         return torch.nn.functional.normalize(mean, dim=1)
 
     def frozen(self) -> list[torch.nn.Parameter]:
-        """Return the word embeddings, as few rows hold few words and it saves a third of the time, and the pooler."""
+        """Return the pooler, and pretrained word embeddings, as few rows hold few words and it saves a third of the time."""
         pooler = [parameter for name, parameter in self.network.named_parameters() if name.startswith("pooler.")]
-        return [self.network.get_input_embeddings().weight, *pooler]
+        return [self.network.get_input_embeddings().weight, *pooler] if self.is_pretrained else pooler
 
     def vary(
         self, batch: dict[str, torch.Tensor], strength: float, rng: np.random.Generator
@@ -99,6 +100,10 @@ class TextEncoder:
     def with_network(self, network: Any) -> TextEncoder:
         """Return the encoder with another network."""
         return replace(self, network=network)
+
+    def untrained(self, seed: int) -> TextEncoder:
+        """Return an encoder of the same architecture and tokenizer that has learned nothing."""
+        return replace(self, network=untrained(self.network, seed), is_pretrained=False)
 
     def settings(self) -> dict[str, Any]:
         """Return what ``graft.json`` says of the encoder."""

@@ -62,6 +62,7 @@ class Training:
         epochs: the batches of each epoch; None: rows of like length together, in an order of the seed.
         held_out: rows that are not trained on. Loss and accuracy on them are taken after each epoch, training stops where the
             loss has not fallen for ``how.patience`` epochs, and the weights of the best epoch are those at the end.
+        from_scratch: nothing is known yet: the statistics of batch normalisation are learned as well.
     """
 
     encoder: Body
@@ -73,6 +74,7 @@ class Training:
     vary: Callable[[Batch, float, np.random.Generator], Batch] | None = None
     epochs: Sequence[Epoch] | None = None
     held_out: Rows | None = None
+    from_scratch: bool = False
     _stand: Stand = field(default=Stand(), init=False)
 
     def __post_init__(self) -> None:
@@ -112,7 +114,7 @@ class Training:
             together.check_same(self._stand.n_done)
             if note:
                 progress(self._stand.n_done, len(self._order), note)
-        _train_mode(self.encoder.network)
+        self._train_mode()
         while not self._has_ended():
             epoch, is_last, batch = self._order[self._stand.n_done]
             loss = self._step(batch, epoch)
@@ -188,11 +190,18 @@ class Training:
         self._stand = self._stand.after_epoch(
             n_rows, together.of_first(measure(self.encoder, self.head, self.held_out))
         )
-        _train_mode(self.encoder.network)
+        self._train_mode()
         losses = [loss for loss, _ in self._stand.held_out]
         if losses[-1] < min(losses[:-1], default=math.inf):
             for name, kept in self._best.items():
                 kept.copy_(self._moving[name.removeprefix("best/")].detach())
+
+    def _train_mode(self) -> None:
+        """Set dropout to work, and batch normalisation of a base to its running statistics."""
+        self.encoder.network.train()
+        for module in self.encoder.network.modules():
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm) and not self.from_scratch:
+                module.eval()
 
     def _make_optimizer(self) -> torch.optim.AdamW:
         """Return AdamW with a peak rate for each depth: ``layer_decay`` to the power of the layers above, 1 for the head."""
@@ -236,14 +245,6 @@ def measure(encoder: Body, head: torch.nn.Linear, rows: Rows, *, batch_size: int
             loss += float(functional.cross_entropy(logits, shares, reduction="sum"))
             hits += int((logits.argmax(dim=1) == shares.argmax(dim=1)).sum())
     return round(loss / len(rows), 6), round(hits / len(rows), 6)
-
-
-def _train_mode(network: torch.nn.Module) -> None:
-    """Set dropout to work, and batch normalisation to its running statistics."""
-    network.train()
-    for module in network.modules():
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-            module.eval()
 
 
 def _linear(step: int, n_steps: int) -> float:
