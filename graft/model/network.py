@@ -78,7 +78,7 @@ def load_network(folder: Path, modality: Modality) -> Any:
 
 
 def untrained(network: Any, seed: int) -> Any:
-    """Return a network of the same architecture that has learned nothing: its weights are drawn at random, as pretraining began."""
+    """Return a network of the same architecture that has learned nothing: its weights are drawn at random."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return type(network)(copy.deepcopy(network.config)).eval()
