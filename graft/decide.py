@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from graft.evaluate import NAMES
 from graft.records import (
     Check,
     DecisionRecord,
@@ -49,7 +50,7 @@ def decide(records: Mapping[str, Record], inputs: Inputs) -> tuple[Verdict, str,
         return "hold", f"{_count(failed, 'check')} failed: {_names(failed)}.{stays}", checks
     open_ = [c for c in checks if c.outcome == "cannot_tell" and c.policy == "hold"]
     if open_:
-        return "hold", f"Too few rows to tell: {_names(open_)}.{stays}", checks
+        return "hold", f"Too few rows to tell: {_names(open_)}.{_wanted(evaluation)}{stays}", checks
     if champion is None:
         if evaluation.transfer != "positive":
             return "hold", f"The transfer brought no clear gain ({evaluation.transfer}).{stays}", checks
@@ -96,5 +97,10 @@ def _count(checks: Sequence[Check], noun: str) -> str:
 
 def _worst(evaluation: EvaluationRecord) -> str:
     arm, difference = min(evaluation.differences.items(), key=lambda item: item[1].value)
-    names = {"frozen_probe": "the frozen probe", "scratch": "training from scratch", "champion": "the champion"}
-    return f"{difference.value * 100:+.1f} points against {names[arm]}"
+    return f"{difference.value * 100:+.1f} points against {NAMES[arm]}"
+
+
+def _wanted(evaluation: EvaluationRecord) -> str:
+    """Return how many test rows would tell, where that is known; more than the most wanted comparison needs help nobody."""
+    needed = [n for n in evaluation.rows_to_tell.values() if n is not None]
+    return f" Some {max(needed):,} test rows would tell, of {evaluation.n_test:,} now." if needed else ""

@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from graft.records import ChampionVerdict, Check, Estimate, Policy, TransferVerdict, check
+from graft.records import ChampionVerdict, Check, Estimate, Policy, Retention, TransferVerdict, check, exact
+from graft.sections import Decide, Evaluate
 from graft.stats import mcnemar, paired_difference, proportion
+from graft.stats.accuracy import rows_to_tell
 
 Strings = npt.NDArray[np.str_]
-CANDIDATE, PROBE, SCRATCH, CHAMPION = "candidate", "frozen_probe", "scratch", "champion"
+Hits = npt.NDArray[np.bool_]
+CANDIDATE, PROBE, CHAMPION = "candidate", "frozen_probe", "champion"
+SCRATCH, SCRATCH_NETWORK = "scratch", "scratch_network"
+UNTAUGHT = (SCRATCH, SCRATCH_NETWORK)
+"""Arms without any pretraining: the strongest cheap model, and the base's own architecture at the candidate's budget."""
+NAMES = {
+    SCRATCH: "training from scratch",
+    SCRATCH_NETWORK: "the same network from scratch",
+    PROBE: "the frozen probe",
+    CHAMPION: "the champion",
+}
+"""The arms that a candidate is compared with, as people call them."""
 N_CONFUSIONS = 12
 
 
 def compare_arms(
-    y_true: Strings, y_pred: dict[str, Strings], *, rng: np.random.Generator, n_bootstrap: int
+    y_true: Strings, y_pred: dict[str, Strings], *, rng: np.random.Generator, n_bootstrap: int, level: float = 0.95
 ) -> tuple[dict[str, Estimate], dict[str, Estimate], dict[str, float]]:
     """Return each arm's accuracy, the candidate's paired difference to each other arm, and McNemar's p-values.
 
     Args:
         y_true: shape (n,).
         y_pred: predictions by arm, each shape (n,), ``candidate`` among them.
+        level: of the differences' intervals, as the looks before this one ask for.
 
     Cost: O(arms x (n + n_bootstrap)).
     """
@@ -30,25 +45,34 @@ def compare_arms(
     accuracy = {arm: proportion(hit) for arm, hit in hits.items()}
     others = [arm for arm in hits if arm != CANDIDATE]
     differences = {
-        arm: paired_difference(hits[CANDIDATE], hits[arm], rng=rng, n_bootstrap=n_bootstrap) for arm in others
+        arm: paired_difference(hits[CANDIDATE], hits[arm], rng=rng, n_bootstrap=n_bootstrap, level=level)
+        for arm in others
     }
     p_values = {arm: mcnemar(hits[CANDIDATE], hits[arm]) for arm in others}
     return accuracy, differences, p_values
 
 
-def transfer_verdict(scratch: Estimate, probe: Estimate, *, margin_probe: float) -> TransferVerdict:
-    """Return whether the transfer helped: the candidate against training from scratch, and against the frozen base.
+def transfer_verdict(differences: Mapping[str, Estimate], *, margin_probe: float, rope: float) -> TransferVerdict:
+    """Return whether the transfer helped: the candidate against what is possible without it, and against the frozen base.
 
-    ``negative``: worse than from scratch, or tuning lost more than the margin to the frozen probe. ``positive``: better than
-    from scratch and not worse than the probe by the margin. ``none``: within one margin of from scratch. Else ``undecided``.
+    ``negative``: worse than some model without pretraining, or tuning lost more than the margin to the frozen probe.
+    ``positive``: better than all of them and not worse than the probe by the margin. ``none``: the strongest of them does as
+    well, within the region of practical equivalence. Else ``undecided``.
+
+    Args:
+        differences: candidate minus arm; of the arms ``UNTAUGHT`` at least one.
+        rope: a difference that makes no difference.
     """
-    if scratch.ci_high < 0 or probe.ci_high < -margin_probe:
+    untaught, probe = [differences[arm] for arm in UNTAUGHT if arm in differences], differences[PROBE]
+    strongest = min(untaught, key=lambda one: one.value)
+    keeps_probe = probe.ci_low >= -margin_probe
+    if probe.ci_high < -margin_probe:
         return "negative"
-    if scratch.ci_low > 0 and probe.ci_low >= -margin_probe:
-        return "positive"
-    if -margin_probe <= scratch.ci_low and scratch.ci_high <= margin_probe:
+    if -rope <= strongest.ci_low and strongest.ci_high <= rope:
         return "none"
-    return "undecided"
+    if any(one.ci_high < 0 for one in untaught):
+        return "negative"
+    return "positive" if keeps_probe and all(one.ci_low > 0 for one in untaught) else "undecided"
 
 
 def champion_verdict(difference: Estimate | None, *, margin: float) -> ChampionVerdict:
@@ -63,55 +87,74 @@ def champion_verdict(difference: Estimate | None, *, margin: float) -> ChampionV
 
 
 def evaluation_checks(
-    accuracy: dict[str, Estimate],
-    differences: dict[str, Estimate],
+    accuracy: Mapping[str, Estimate],
+    differences: Mapping[str, Estimate],
+    kept: Sequence[Retention] = (),
     *,
-    min_accuracy: float,
-    margin_probe: float,
-    margin_champion: float,
-    transfer_policy: Policy,
-    champion_policy: Policy,
-    scratch: str,
+    settings: Evaluate,
+    policy: Decide,
+    notes: Mapping[str, str],
+    n_looks: int,
 ) -> tuple[Check, ...]:
     """Return the checks of an evaluation, each difference beside the margin that the recipe allows.
 
-    ``scratch`` names the model without pretraining.
+    Args:
+        kept: what the candidate keeps of each ancestor; those whose task cannot be had make a check that cannot tell.
+        notes: what else is to be said of a comparison, by arm.
+        n_looks: how often the test rows were looked at before.
     """
-    step = "evaluate"
-    checks = [
-        check("Accuracy", step, accuracy[CANDIDATE], min_accuracy, "at_least", policy=transfer_policy),
+    compared = [
         check(
-            "Gain over training from scratch",
-            step,
-            differences[SCRATCH],
-            0.0,
+            f"Gain over {NAMES[arm]}",
+            "evaluate",
+            differences[arm],
+            _bound(arm, settings),
             "at_least",
-            policy=transfer_policy,
-            note=f"{scratch} on the same rows",
-        ),
-        check(
-            "Gain over the frozen probe",
-            step,
-            differences[PROBE],
-            -margin_probe,
-            "at_least",
-            policy=transfer_policy,
-            note="below 0, tuning has damaged what the base knew",
-        ),
-    ]
-    if CHAMPION in differences:
-        checks.append(
-            check(
-                "Gain over the champion",
-                step,
-                differences[CHAMPION],
-                -margin_champion,
-                "at_least",
-                policy=champion_policy,
-                note="on rows that neither model was trained on",
-            )
+            policy=policy.champion if arm == CHAMPION else policy.transfer,
+            note=notes.get(arm, ""),
         )
-    return tuple(checks)
+        for arm in NAMES
+        if arm in differences
+    ]
+    looks = exact(n_looks + 1, n_looks + 1)
+    return (
+        check("Accuracy", "evaluate", accuracy[CANDIDATE], settings.min_accuracy, "at_least", policy=policy.transfer),
+        *compared,
+        *(_kept(one, settings.max_forgotten, policy.forgetting) for one in kept if one.is_promoted),
+        check(
+            "Looks at the test rows",
+            "evaluate",
+            looks,
+            settings.max_looks,
+            "at_most",
+            note="more: the test set is worn",
+        ),
+    )
+
+
+def _kept(one: Retention, max_forgotten: float, policy: Policy) -> Check:
+    """Return the check of what is kept of one ancestor's task, which cannot tell where there is nothing to measure with."""
+    unknown = Estimate(value=0.0, ci_low=-1.0, ci_high=1.0, n=0, method="none", unit="points")
+    note = f"cannot be measured: {one.because}" if one.because else "with a head fitted anew, against the ancestor"
+    name = f"Kept of {one.ancestor}"
+    return check(name, "evaluate", one.probe or unknown, -max_forgotten, "at_least", policy=policy, note=note)
+
+
+def open_comparisons(
+    differences: Mapping[str, Estimate], hits: Mapping[str, tuple[Hits, Hits]], *, settings: Evaluate
+) -> dict[str, int | None]:
+    """Return how many test rows a comparison needs, by arm, where its interval crosses its bound; None: over a million.
+
+    Args:
+        hits: by arm, which rows it and the candidate get right, on the same rows.
+    """
+    bounds = {arm: _bound(arm, settings) for arm in differences}
+    crossing = [arm for arm, one in differences.items() if one.ci_low < bounds[arm] <= one.ci_high]
+    return {arm: rows_to_tell(differences[arm], hits[arm][1], hits[arm][0], bound=bounds[arm]) for arm in crossing}
+
+
+def _bound(arm: str, settings: Evaluate) -> float:
+    return {CHAMPION: -settings.margin_champion, PROBE: -settings.margin_probe}.get(arm, 0.0)
 
 
 def confusions(y_true: Strings, y_pred: Strings) -> tuple[tuple[str, str, int], ...]:

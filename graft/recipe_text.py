@@ -60,12 +60,16 @@ DEFAULTS: dict[str, Any] = {
     "evaluate.margin_probe": 0.04,
     "evaluate.min_accuracy": 0.5,
     "evaluate.n_bootstrap": 10000,
+    "evaluate.rope": 0.01,
+    "evaluate.max_forgotten": 0.05,
+    "evaluate.max_looks": 10,
     "measure_bias.max_gap": 0.15,
     "measure_bias.min_rows": 30,
     "decide.shift": "note",
     "decide.transfer": "hold",
     "decide.champion": "hold",
     "decide.slices": "note",
+    "decide.forgetting": "note",
 }
 """What a new recipe says where its author has said nothing. ``data.dataset``, ``train``, ``text`` and ``label`` have none."""
 

@@ -203,6 +203,11 @@ class Evaluate(Value):
     margin_probe: float = Field(description="accuracy a candidate may lose to the frozen probe", ge=0, le=1)
     min_accuracy: float = Field(description="accuracy below which nothing is promoted", ge=0, le=1)
     n_bootstrap: int = Field(description="bootstrap samples of each interval", ge=1000)
+    rope: float = Field(default=0.01, description="a difference of accuracy that makes no difference", ge=0, le=1)
+    max_forgotten: float = Field(
+        default=0.05, description="accuracy that each ancestor's task may lose, with a head fitted anew", ge=0, le=1
+    )
+    max_looks: int = Field(default=10, description="looks at the same test rows before they count as worn", ge=1)
 
 
 class MeasureBias(Value):
@@ -219,3 +224,4 @@ class Decide(Value):
     transfer: Policy = Field(description="candidate against the frozen probe and training from scratch")
     champion: Policy = Field(description="candidate against the champion")
     slices: Policy = Field(description="gaps of sensitive groups")
+    forgetting: Policy = Field(default="note", description="what is kept of the tasks of the models it grew from")

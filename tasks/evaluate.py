@@ -1,4 +1,4 @@
-"""evaluate: did the transfer help, and is the candidate better than the champion? Models in, two verdicts out."""
+"""evaluate: did the transfer help, is the candidate better than the champion, and what was forgotten on the way to it?"""
 
 from __future__ import annotations
 
@@ -9,28 +9,40 @@ import numpy.typing as npt
 import pandas as pd
 
 from graft import pictures
-from graft.data import TEST, TRAIN
-from graft.errors import TamperError
+from graft.data import TEST, TRAIN, UNLABELLED
 from graft.evaluate import (
     CANDIDATE,
     CHAMPION,
     PROBE,
     SCRATCH,
+    SCRATCH_NETWORK,
     champion_verdict,
     compare_arms,
     confusions,
     evaluation_checks,
+    open_comparisons,
     transfer_verdict,
 )
+from graft.looks import count_looks, level_after, sample_of
 from graft.model.classifier import predict
 from graft.model.folder import load_model
-from graft.model.reference import load_trained_on
 from graft.model.scratch import SCRATCH as SCRATCH_NAMES
-from graft.model.scratch import fit_scratch
 from graft.recipe import Modality
-from graft.records import BaseChoiceRecord, EvaluationRecord, ModelRecord, digest_folder, sha256_file, write_json
+from graft.records import (
+    BaseChoiceRecord,
+    Bin,
+    Calibration,
+    EvaluationRecord,
+    ModelRecord,
+    sha256_file,
+    write_json,
+)
 from graft.report.content import Mistake, Mistakes
+from graft.retention import mean_of
 from graft.stats import fit_probe, mcnemar, paired_difference, proportion
+from graft.stats.calibration import calibration_error, error_by_chance, reliability
+from tasks import arms
+from tasks.retention import retention
 from tasks.rows import MISTAKES, PREDICTIONS, read_features, read_rows
 from tasks.steps import Context
 
@@ -41,52 +53,60 @@ Strings = npt.NDArray[np.str_]
 
 def run(context: Context) -> EvaluationRecord:
     """Predict the test rows with every arm and compare."""
-    modality = context.recipe.data.modality
-    choice = context.record("choose_base", BaseChoiceRecord)
-    context.record("finetune", ModelRecord)
+    modality, settings = context.recipe.data.modality, context.recipe.evaluate
+    choice, model = context.record("choose_base", BaseChoiceRecord), context.record("finetune", ModelRecord)
+    base = next(base for base in context.pinned.bases if base.id == choice.base)
     rows = read_rows(context, TRAIN, TEST, content=True)
     on_train = (rows["side"] == TRAIN).to_numpy()
     train, test = rows[on_train], rows[~on_train].reset_index(drop=True)
     y_train, y_true = train["label"].to_numpy(dtype=str), test["label"].to_numpy(dtype=str)
+    looked_at = sample_of(test["key"])
+    n_looks = count_looks(looked_at, (seen for one, seen in context.pinned.looks.items() if one != model.model_id))
+    level = level_after(n_looks)
 
     candidate = load_model(context.file("finetune", "model"))
     scores = predict(candidate, test["content"].tolist(), progress=context.progress)
+    said = np.array(candidate.labels)[scores.argmax(axis=1)]
     C = next(score.C for score in choice.scores if score.base == choice.base)
     features = read_features(context, choice.base, TRAIN, TEST)
-    arms: dict[str, Strings] = {
-        CANDIDATE: np.array(candidate.labels)[scores.argmax(axis=1)],
-        PROBE: fit_probe(features[on_train], y_train, C=C).predict(features[~on_train]),
-        SCRATCH: fit_scratch(train["content"].tolist(), y_train, modality=modality).predict(test["content"].tolist()),
-    }
-    settings = context.recipe.evaluate
+    probed = fit_probe(features[on_train], y_train, C=C).predict(features[~on_train])
+    without, tflops = arms.untaught(context, base, model, candidate, train, test)
+    predicted: dict[str, Strings] = {CANDIDATE: said, PROBE: probed, **without}
     rng = np.random.default_rng(SEED)
-    accuracy, differences, p_values = compare_arms(y_true, arms, rng=rng, n_bootstrap=settings.n_bootstrap)
+    accuracy, differences, p_values = compare_arms(
+        y_true, predicted, rng=rng, n_bootstrap=settings.n_bootstrap, level=level
+    )
+    hits = {arm: (found == y_true, said == y_true) for arm, found in predicted.items()}
 
-    predictions = pd.DataFrame({"row": test["row"], "key": test["key"], "label": y_true, **arms})
+    notes = {
+        SCRATCH: f"{SCRATCH_NAMES[modality]} on the same rows",
+        SCRATCH_NETWORK: "the base's architecture from random weights, same rows and operations",
+        PROBE: "below 0, tuning has damaged what the base knew",
+    }
+    predictions = pd.DataFrame({"row": test["row"], "key": test["key"], "label": y_true, **predicted})
     predictions["score"] = scores.max(axis=1)
     if context.pinned.champion:
-        predictions[CHAMPION], fair = _champion_predictions(context, test)
-        hits, others = (predictions[arm].to_numpy(dtype=str)[fair] == y_true[fair] for arm in (CANDIDATE, CHAMPION))
-        accuracy[CHAMPION] = proportion(others)
-        differences[CHAMPION] = paired_difference(hits, others, rng=rng, n_bootstrap=settings.n_bootstrap)
-        p_values[CHAMPION] = mcnemar(hits, others)
+        predictions[CHAMPION], fair, known = arms.champion(context, test)
+        theirs, ours = ((predictions[arm].to_numpy(dtype=str) == y_true)[fair] for arm in (CHAMPION, CANDIDATE))
+        accuracy[CHAMPION] = proportion(theirs)
+        differences[CHAMPION] = paired_difference(ours, theirs, rng=rng, n_bootstrap=settings.n_bootstrap, level=level)
+        p_values[CHAMPION] = mcnemar(ours, theirs)
+        hits[CHAMPION] = theirs, ours
+        notes[CHAMPION] = _on_what(known, set(y_true[fair]), set(candidate.labels))
     predictions.to_parquet(context.files / PREDICTIONS, index=False)
     write_json(context.files / MISTAKES, _mistakes(test, candidate.labels, scores, modality))
 
-    policy = context.recipe.decide
+    learned = read_rows(context, TRAIN, UNLABELLED)["key"]
+    kept = retention(context, base, candidate, test["content"].tolist(), set(learned))
+    needed = open_comparisons(differences, hits, settings=settings)
+    for arm, n in needed.items():
+        notes[arm] += f"; {_how_many(n, differences[arm].n)}"
     checks = evaluation_checks(
-        accuracy,
-        differences,
-        min_accuracy=settings.min_accuracy,
-        margin_probe=settings.margin_probe,
-        margin_champion=settings.margin_champion,
-        transfer_policy=policy.transfer,
-        champion_policy=policy.champion,
-        scratch=SCRATCH_NAMES[modality],
+        accuracy, differences, kept, settings=settings, policy=context.recipe.decide, notes=notes, n_looks=n_looks
     )
-    transfer = transfer_verdict(differences[SCRATCH], differences[PROBE], margin_probe=settings.margin_probe)
+    transfer = transfer_verdict(differences, margin_probe=settings.margin_probe, rope=settings.rope)
     standing = champion_verdict(differences.get(CHAMPION), margin=settings.margin_champion)
-    hits = arms[CANDIDATE] == y_true
+    right = said == y_true
     return EvaluationRecord(
         step="evaluate",
         recipe=context.recipe.name,
@@ -100,10 +120,49 @@ def run(context: Context) -> EvaluationRecord:
         mcnemar_p_values=p_values,
         transfer=transfer,
         champion=standing,
-        per_class={label: proportion(hits[y_true == label]) for label in sorted(set(y_true))},
-        confusions=confusions(y_true, arms[CANDIDATE]),
+        per_class={label: proportion(right[y_true == label]) for label in sorted(set(y_true))},
+        confusions=confusions(y_true, said),
         predictions_sha256=sha256_file(context.files / PREDICTIONS),
+        level=level,
+        n_looks=n_looks,
+        looked_at=looked_at,
+        rows_to_tell=needed,
+        tflops={CANDIDATE: model.tflops, SCRATCH_NETWORK: tflops},
+        calibration=_calibration(scores.max(axis=1), right),
+        retention=kept,
+        forgotten=mean_of([one.own_head for one in kept if one.own_head]),
     )
+
+
+def _calibration(confidence: npt.NDArray[np.float32], right: npt.NDArray[np.bool_]) -> Calibration:
+    bins = reliability(confidence, right)
+    return Calibration(
+        error=round(calibration_error(confidence, right), 6),
+        by_chance=round(error_by_chance(confidence, rng=np.random.default_rng(SEED)), 6),
+        bins=tuple(
+            Bin(confidence=round(one.confidence, 6), accuracy=proportion(np.arange(one.n) < one.n_right))
+            for one in bins
+        ),
+    )
+
+
+def _on_what(known: set[str], there: set[str], ours: set[str]) -> str:
+    """Return what a comparison with the champion rests on: classes that one of the two cannot say count against it."""
+    said = "on rows that neither model was trained on"
+    for who, lacking in (("the champion", sorted(there - known)), ("the candidate", sorted(there - ours))):
+        if lacking:
+            more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+            said += f"; {who} does not know {', '.join(lacking[:3])}{more}, whose rows count as wrong"
+    return said
+
+
+def _how_many(n: int | None, n_now: int) -> str:
+    """Return how many further test rows would tell, rounded up to two digits."""
+    if n is None:
+        return "no number of further test rows that can be had would tell"
+    further = max(1, n - n_now)
+    step = 10 ** max(0, len(str(further)) - 2)
+    return f"some {-(-further // step) * step:,} more test rows would tell"
 
 
 def _mistakes(
@@ -123,30 +182,6 @@ def _mistakes(
         score = round(float(sure[k]), 4)
         shown.append(Mistake(row=row["row"], label=row["label"], predicted=str(predicted[k]), score=score, **seen))
     return Mistakes(n_wrong=len(wrong), shown=tuple(shown))
-
-
-def _champion_predictions(context: Context, test: pd.DataFrame) -> tuple[Strings, npt.NDArray[np.bool_]]:
-    """Return the champion's predictions, and which rows it was not trained on.
-
-    Raises:
-        TamperError: the champion's folder is not what was promoted.
-    """
-    pinned = context.pinned.champion
-    assert pinned is not None  # noqa: S101 - the caller looked
-    folder = context.workspace.root / pinned.folder
-    found = digest_folder(folder)[1] if folder.is_dir() else "nothing"
-    if found != pinned.model_id:
-        raise TamperError(
-            f"Champion {pinned.number} is not the model that was promoted.",
-            where=f"{folder}: {found[:12]}, promoted {pinned.model_id[:12]}",
-            do=f"dvc checkout {pinned.folder}.dvc",
-        )
-    champion = load_model(folder)
-    scores = predict(champion, test["content"].tolist(), progress=context.progress)
-    fair = ~test["key"].isin(load_trained_on(folder)).to_numpy()
-    if not fair.any():
-        raise TamperError("The champion was trained on every test row.", where=str(folder))
-    return np.array(champion.labels)[scores.argmax(axis=1)], fair
 
 
 def _summary(transfer: str, standing: str, differences: dict) -> str:  # type: ignore[type-arg]

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import platform
-import signal
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from types import FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from graft import __version__
 from graft.data import TRAIN, UNLABELLED
-from graft.model.auto import choose
+from graft.model import budget
+from graft.model.auto import Choice, choose
 from graft.model.bases import WEIGHTS, count_parameters
-from graft.model.checkpoint import Checkpoint, training_key
 from graft.model.classifier import Classifier
 from graft.model.examples import UNLABELLED as NO_LABEL
 from graft.model.examples import Examples
@@ -28,15 +20,13 @@ from graft.model.folder import card_for, save_model
 from graft.model.reference import save_reference
 from graft.model.together import threads_shared
 from graft.recipe import Finetune
-from graft.records import Base, BaseChoiceRecord, ModelRecord, Trial, digest_folder, sha256_file
+from graft.records import Base, BaseChoiceRecord, ModelRecord, Trial, digest_folder
 from tasks.bases import locate
+from tasks.checkpoints import Checkpoints, hearing_ctrl_c
 from tasks.disk import Writing
 from tasks.rows import read_features, read_rows
-from tasks.steps import VERSIONS, Context
+from tasks.steps import Context
 from tasks.together import train as train_together
-
-CHECKPOINT_SECONDS = 30.0
-"""Between two checkpoints: what a crash costs at most, and a hundred times what writing one of a small encoder takes."""
 
 
 class Learned(NamedTuple):
@@ -45,6 +35,7 @@ class Learned(NamedTuple):
     classifier: Classifier
     how: Finetune
     trials: tuple[Trial, ...]
+    tflops: float
     base: Base
     rows: pd.DataFrame
     features: npt.NDArray[np.float32]
@@ -66,13 +57,14 @@ def learn(context: Context) -> Learned:
         "max_tokens": context.recipe.embed.max_tokens,
         "progress": context.progress,
     }
-    how, trials = context.recipe.finetune, tuple[Trial, ...]()
-    checkpoints = _Checkpoints(context, folder)
-    with Writing(checkpoints.of(how, "finetune").path), _hearing_ctrl_c() as checkpoints.is_asked_to_stop:
+    how, trials, spent = Choice(context.recipe.finetune, ())
+    checkpoints = Checkpoints(context, folder)
+    with Writing(checkpoints.of(how, "finetune").path), hearing_ctrl_c() as checkpoints.is_asked_to_stop:
         if how.strategy == "auto":
-            how, trials = choose(folder, examples, how, checkpoint_of=checkpoints.of, **facts)
+            how, trials, spent = choose(folder, examples, how, checkpoint_of=checkpoints.of, **facts)
         classifier = finetune(folder, examples, how, checkpoint=checkpoints.of(how, "finetune"), **facts)
-    return Learned(classifier, how, trials, base, rows, features, labels)
+    spent += budget.run_flops(classifier.encoder, examples, how) / budget.TERA
+    return Learned(classifier, how, trials, round(spent, 6), base, rows, features, labels)
 
 
 def run(context: Context) -> ModelRecord:
@@ -81,7 +73,7 @@ def run(context: Context) -> ModelRecord:
     with threads_shared(wanted.n_processes) as n_threads:
         if wanted.n_processes > 1 and wanted.strategy != "head":
             train_together(context, n_threads=n_threads)
-        classifier, how, trials, base, rows, features, labels = learn(context)
+        classifier, how, trials, tflops, base, rows, features, labels = learn(context)
     is_known = labels != NO_LABEL
     n_train = int(is_known.sum())
     target = context.workspace.model(context.recipe.name)
@@ -123,43 +115,5 @@ def run(context: Context) -> ModelRecord:
         held_out=classifier.held_out,
         alpha=classifier.alpha,
         trials=trials,
+        tflops=tflops,
     )
-
-
-class _Checkpoints:
-    """Where the checkpoints of a step's trainings lie: outside the step's files, which DVC removes before a step runs."""
-
-    def __init__(self, context: Context, base: Path) -> None:
-        self.folder = context.workspace.root / ".graft" / "checkpoints" / context.recipe.name
-        self.is_asked_to_stop: Callable[[], bool] = bool
-        self.facts = {
-            "graft": __version__,
-            "step": VERSIONS["finetune"],
-            "machine": platform.machine(),
-            "read": context.digests,
-            "base": {path.name: sha256_file(path) for path in base.iterdir() if path.is_file()},
-            "modality": context.recipe.data.modality,
-            "embed": context.recipe.embed.model_dump(),
-        }
-
-    def of(self, how: Finetune, name: str) -> Checkpoint:
-        """Return the checkpoint of one training: a trial of ``auto``, or the one that makes the candidate."""
-        key = training_key({**self.facts, "name": name, "finetune": how.model_dump()})
-        path, asked = self.folder / f"{name}.safetensors", self.is_asked_to_stop
-        return Checkpoint(path, key, clock=time.monotonic, seconds=CHECKPOINT_SECONDS, is_asked_to_stop=asked)
-
-
-@contextmanager
-def _hearing_ctrl_c() -> Iterator[Callable[[], bool]]:
-    """Give whether Ctrl-C was pressed while the block runs; a second one stops at once, as ever."""
-    heard = []
-
-    def hear(number: int, _frame: FrameType | None) -> None:
-        heard.append(number)
-        signal.signal(number, signal.default_int_handler)
-
-    before = signal.signal(signal.SIGINT, hear)
-    try:
-        yield lambda: bool(heard)
-    finally:
-        signal.signal(signal.SIGINT, before)

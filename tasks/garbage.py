@@ -202,11 +202,9 @@ def _halves(cache: Cache) -> list[Path]:
 
 
 def _features(workspace: Workspace) -> list[Path]:
-    """Return the features that are kept of recipes that are gone."""
+    """Return the features and predictions that are kept of recipes that are gone."""
     gone = [
-        folder
-        for folder in (workspace.root / ".graft" / "cache" / "features").glob("*")
-        if folder.name not in workspace.recipes()
+        folder for folder in (workspace.root / ".graft" / "cache").glob("*/*") if folder.name not in workspace.recipes()
     ]
     return [path for folder in gone for path in folder.rglob("*") if path.is_file()]
 

@@ -30,13 +30,19 @@ def stands_on(ledger: Ledger, recipe: Recipe) -> Iterator[tuple[str, Promotion]]
         yield "rollback", before
         yield from (("chain", one) for one in grown_from(ledger, before))
     for base in recipe.choose_base.bases:
-        match = _BASE.match(base)
-        known = ledger.promotions(match[1]) if match else []
-        if match and match[2] != "champion":
-            known = [one for one in known if one.predicate.number == match[2]]
-        for one in known[-1:]:
+        one = promotion_of(ledger, base)
+        if one:
             yield "base", one
             yield from (("base", other) for other in grown_from(ledger, one))
+
+
+def promotion_of(ledger: Ledger, base: str) -> Promotion | None:
+    """Return the promotion that a base of the form ``graft:RECIPE@champion`` or ``@NUMBER`` means now; None for other bases."""
+    match = _BASE.match(base)
+    known = ledger.promotions(match[1]) if match else []
+    if match and match[2] != "champion":
+        known = [one for one in known if one.predicate.number == match[2]]
+    return known[-1] if known else None
 
 
 def goes_back_to(promotions: list[Promotion]) -> Promotion | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 from graft.errors import InputError
-from graft.ledger import Ledger, Promotion, Run
+from graft.ledger import Ledger, Promotion, PromotionPredicate, Run
 from graft.model.bases import WEIGHTS
+from graft.recipe import Recipe
 from graft.records import (
+    Ancestor,
     Champion,
     Dataset,
     Inputs,
@@ -18,6 +21,8 @@ from graft.records import (
     write_json,
 )
 from tasks import bases
+from tasks.lineage import grown_from, promotion_of
+from tasks.rows import ROWS
 from tasks.steps import VERSIONS, load_inputs
 from tasks.workspace import Workspace
 
@@ -46,6 +51,8 @@ def pin(workspace: Workspace, name: str) -> Inputs:
         bases=tuple(bases.pin(workspace, base, recipe.data.modality) for base in recipe.choose_base.bases),
         champion=_champion(workspace, ledger, promotions),
         rolled_back=_rolled_back(promotions),
+        ancestors=_ancestors(workspace, ledger, recipe),
+        looks=_looks(workspace, ledger, recipe.data.dataset),
         n_looks=sum(run.predicate.dataset_sha256 == digest and run.predicate.model_id is not None for run in runs),
         steps=VERSIONS,
     )
@@ -76,7 +83,7 @@ def _same_world(pinned: Inputs, world: Inputs, runs: list[Run], promotions: list
     own = {run.entry for run in runs if run.predicate.inputs_sha256 == digest}
     last = promotions[-1].predicate if promotions else None
     made_champion = last is not None and last.action == "promote" and last.run in own
-    ignored = {"n_looks"} | ({"champion", "rolled_back"} if made_champion else set())
+    ignored = {"n_looks", "looks"} | ({"champion", "rolled_back"} if made_champion else set())
     return pinned.model_dump(exclude=ignored) == world.model_dump(exclude=ignored)
 
 
@@ -101,6 +108,40 @@ def _champion(workspace: Workspace, ledger: Ledger, promotions: list[Promotion])
         base_sha256=run.predicate.base_sha256,
         folder=folder.relative_to(workspace.root).as_posix(),
     )
+
+
+def _ancestors(workspace: Workspace, ledger: Ledger, recipe: Recipe) -> dict[str, tuple[Ancestor, ...]]:
+    """Return the promoted models that each base of the recipe grew from, and what is here of their tasks' rows."""
+    found = {}
+    for base in recipe.choose_base.bases:
+        own = promotion_of(ledger, base)
+        if own:
+            chain = (own, *grown_from(ledger, own))
+            found[base] = tuple(_ancestor(workspace, one.predicate) for one in chain)
+    return found
+
+
+def _ancestor(workspace: Workspace, promotion: PromotionPredicate) -> Ancestor:
+    rows = workspace.files(promotion.recipe, "ingest") / ROWS
+    return Ancestor(
+        recipe=promotion.recipe,
+        number=promotion.model_number,
+        model_id=promotion.model_id,
+        rows_sha256=sha256_file(rows) if rows.is_file() else None,
+    )
+
+
+def _looks(workspace: Workspace, ledger: Ledger, dataset: str) -> dict[str, str]:
+    """Return what each model that finished runs evaluated on a dataset, of any recipe, has seen of its test rows."""
+    looks = {}
+    for name in workspace.recipes():
+        if workspace.recipe(name)[0].data.dataset != dataset:
+            continue
+        for run in ledger.runs(name):
+            if run.predicate.model_id is not None:
+                record = json.loads(ledger.blob(run.predicate.records["evaluate"]))
+                looks[run.predicate.model_id] = record.get("looked_at", "")
+    return dict(sorted(looks.items()))
 
 
 def _rolled_back(promotions: list[Promotion]) -> tuple[str, ...]:

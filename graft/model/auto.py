@@ -40,10 +40,11 @@ Hits = npt.NDArray[np.bool_]
 
 
 class Choice(NamedTuple):
-    """What is to be trained, and what was tried before."""
+    """What is to be trained, what was tried before, and what that took."""
 
     how: Finetune
     trials: tuple[Trial, ...]
+    tflops: float = 0.0
 
 
 def choose(
@@ -100,7 +101,7 @@ def choose(
         )
         for name in trials.candidates
     ]  # fmt: skip
-    return Choice(trials.candidates[chosen], tuple(told))
+    return Choice(trials.candidates[chosen], tuple(told), trials.spent)
 
 
 @dataclass

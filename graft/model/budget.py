@@ -6,6 +6,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from graft.model.encoder import Contents, Encoder, on_device
+from graft.model.examples import UNLABELLED, Examples
 from graft.model.layers import find_stack
 from graft.recipe import Finetune
 
@@ -73,3 +74,19 @@ def training_flops(encoder: Encoder, how: Finetune, n_rows: float, *, forward: f
         return first + n_rows * forward * ((1 - share) + 3 * how.n_epochs * share)
     refit = 1 if how.strategy == "contrastive" else 0
     return first + n_rows * forward * (refit + how.n_epochs * (1 + BACKWARD[how.strategy]))
+
+
+def run_flops(encoder: Encoder, examples: Examples, how: Finetune) -> float:
+    """Return the floating-point operations of embedding rows and training on them.
+
+    Args:
+        encoder: the base, or what was made of it: only its architecture counts.
+    """
+    forward, n = forward_flops(encoder, examples.contents), len(examples.labels)
+    n_unlabelled = int((examples.labels == UNLABELLED).sum())
+    return n * forward + training_flops(encoder, how, n, forward=forward, n_unlabelled=n_unlabelled)
+
+
+def epoch_flops(encoder: Encoder, contents: Contents) -> float:
+    """Return the floating-point operations of an epoch in which all layers are trained."""
+    return (1 + BACKWARD["full"]) * len(contents) * forward_flops(encoder, contents)

@@ -52,6 +52,8 @@ def _pixels(contents: Contents) -> npt.NDArray[np.float64]:
     return np.stack([grey(content, f"image {k:,}").ravel() for k, content in enumerate(contents, start=1)]) / 255.0
 
 
+SCRATCH_RATE = 5e-4
+"""Peak learning rate of from-scratch training: five times what a pretrained network stands."""
 C_UNTAUGHT = 30.0
 """Penalty of the head that from-scratch training begins with: random features want a weak one (docs/experiments.md)."""
 

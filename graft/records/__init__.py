@@ -1,5 +1,6 @@
 """What each step hands over: frozen values with a digest, no clock, no host, no cost."""
 
+from graft.records.evaluation import Bin, Calibration, Retention
 from graft.records.files import (
     PART,
     canonical_json,
@@ -15,7 +16,7 @@ from graft.records.files import (
     write_json,
     written_beside,
 )
-from graft.records.inputs import Base, Champion, Dataset, Inputs
+from graft.records.inputs import Ancestor, Base, Champion, Dataset, Inputs
 from graft.records.steps import (
     RECORDS,
     TAKEN_OUT,
@@ -48,9 +49,12 @@ __all__ = [
     "PART",
     "RECORDS",
     "TAKEN_OUT",
+    "Ancestor",
     "Base",
     "BaseChoiceRecord",
     "BiasRecord",
+    "Bin",
+    "Calibration",
     "Champion",
     "ChampionVerdict",
     "Check",
@@ -71,6 +75,7 @@ __all__ = [
     "Record",
     "Relation",
     "ReportRecord",
+    "Retention",
     "Severity",
     "ShiftComparison",
     "ShiftRecord",

@@ -40,6 +40,15 @@ class Champion(Value):
     folder: str = Field(pattern=r"^registry/[a-z0-9-]{1,63}/[0-9]{4,9}$")
 
 
+class Ancestor(Value):
+    """A promoted model that a base grew from, or that it is, and the rows of its recipe as they are now; None: not here."""
+
+    recipe: str
+    number: str = Field(pattern=r"^[0-9]{4,9}$")
+    model_id: Sha256
+    rows_sha256: Sha256 | None
+
+
 class Inputs(Value):
     """What a run was started from. Steps depend on single keys of it, so a new champion reruns only what compares with it."""
 
@@ -50,5 +59,12 @@ class Inputs(Value):
     bases: tuple[Base, ...]
     champion: Champion | None
     rolled_back: tuple[Sha256, ...]
-    n_looks: int = Field(ge=0, description="finished runs that were evaluated on this dataset's test rows before")
+    ancestors: dict[str, tuple[Ancestor, ...]] = Field(
+        default_factory=dict, description="by base of the form graft:, the base itself first"
+    )
+    n_looks: int = Field(ge=0, description="finished runs of the recipe that were evaluated on this very dataset")
+    looks: dict[str, str] = Field(
+        default_factory=dict,
+        description="by model evaluated on this dataset, of any recipe: the test rows it saw, sampled",
+    )
     steps: dict[str, int] = Field(description="version of each step's code; a new version reruns the step")

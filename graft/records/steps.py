@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field, ValidationError
 
 from graft.errors import TamperError
+from graft.records.evaluation import Calibration, Retention
 from graft.records.plain import MAX_JSON, read_small
 from graft.records.values import Check, Estimate, FileDigest, Sha256, Value
 
@@ -156,6 +157,7 @@ class ModelRecord(Record):
     )
     alpha: float = Field(default=1.0, description="share of the way from the base to the tuned weights")
     trials: tuple[Trial, ...] = ()
+    tflops: float = Field(default=0.0, description="trials, embedding and training, by the fixed table")
 
 
 class EvaluationRecord(Record):
@@ -170,6 +172,17 @@ class EvaluationRecord(Record):
     per_class: dict[str, Estimate]
     confusions: tuple[tuple[str, str, int], ...] = Field(description="true, predicted, rows: the most frequent errors")
     predictions_sha256: Sha256
+    level: float = Field(default=0.95, description="of the differences' intervals, raised by earlier looks")
+    n_looks: int = Field(default=0, ge=0, description="looks at these test rows before this one")
+    looked_at: str = Field(default="", description="sample of the test rows, by which looks are counted")
+    rows_to_tell: dict[str, int | None] = Field(
+        default_factory=dict,
+        description="by arm that cannot be told from its bound: test rows needed; null: over a million",
+    )
+    tflops: dict[str, float] = Field(default_factory=dict, description="by arm, by the fixed table")
+    calibration: Calibration | None = None
+    retention: tuple[Retention, ...] = Field(default=(), description="by ancestor, nearest first, the base last")
+    forgotten: Estimate | None = Field(default=None, description="mean of the ancestors' own_head differences")
 
 
 class Slice(Value):

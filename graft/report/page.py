@@ -20,7 +20,7 @@ from graft.report import svg
 from graft.report.content import Audit, Cost, Mistakes, Report, add_up
 
 STEPS = ("ingest", "validate", "embed", "detect_shift", "choose_base", "finetune", "evaluate", "measure_bias", "decide")
-ARMS = ("candidate", "champion", "frozen_probe", "scratch")
+ARMS = ("candidate", "champion", "frozen_probe", "scratch_network", "scratch")
 SEVERITIES = ("error", "warning", "note")
 OUTCOMES = ("failed", "cannot_tell", "passed")
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -150,6 +150,7 @@ def _arms(report: Report) -> list[tuple[str, str]]:
         "champion": f"champion{number}",
         "frozen_probe": "the base without tuning",
         "scratch": "training from scratch",
+        "scratch_network": "the same network from scratch",
     }
     found = getattr(report.evaluate, "accuracy", {})
     keys = [*(arm for arm in ARMS if arm in found), *sorted(set(found) - set(ARMS))]

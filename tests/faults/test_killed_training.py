@@ -25,10 +25,10 @@ PROCESSES.set_forkserver_preload(["tasks.finetune", "transformers.models.bert.mo
 def training(root: Path, screen: Connection) -> None:
     """What the process does: finetune, with a checkpoint at every step, telling what it shows."""
     import graft.model.checkpoint
-    import tasks.finetune
+    import tasks.checkpoints
     import tasks.steps
 
-    tasks.finetune.CHECKPOINT_SECONDS, graft.model.checkpoint.MAX_SHARE = 0.0, float("inf")
+    tasks.checkpoints.CHECKPOINT_SECONDS, graft.model.checkpoint.MAX_SHARE = 0.0, float("inf")
     tasks.steps.report_progress = lambda done, total, note: screen.send((done, note))
     run_step(Workspace(root), "finetune", "tiny")
 

@@ -12,7 +12,7 @@ import pytest
 from safetensors import SafetensorError
 
 import graft.model.checkpoint
-import tasks.finetune
+import tasks.checkpoints
 import tasks.steps
 from graft.recipe_text import recipe_text
 from tasks.disk import Writing
@@ -54,7 +54,7 @@ def trained_once(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> W
 @pytest.fixture
 def trained(trained_once: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """A copy of the trained workspace, in which a checkpoint is written at every step."""
-    monkeypatch.setattr(tasks.finetune, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(tasks.checkpoints, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(graft.model.checkpoint, "MAX_SHARE", float("inf"))
     shutil.copytree(trained_once.root, tmp_path / "workspace")
     return Workspace(tmp_path / "workspace")

@@ -87,9 +87,9 @@ def test_two_processes_make_what_one_makes(
 
 def test_when_one_process_is_killed_all_end(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first process killed, the step ends with a sentence, nothing of the others is left, and it can be run again."""
-    import tasks.finetune
+    import tasks.checkpoints
 
-    monkeypatch.setattr(tasks.finetune, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(tasks.checkpoints, "CHECKPOINT_SECONDS", 0.0)
     started = started_by(monkeypatch)
 
     def kill(_done: int, _total: int, note: str) -> None:

@@ -1,0 +1,42 @@
+"""How many models were measured on these test rows before? Each makes it likelier that one wins by chance.
+
+Looks are counted by row, on a sample that every run takes alike: the rows with the least content keys. So a test set that grew by
+a few rows is still the one that was looked at, and one that was replaced is new.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+N_SAMPLED = 64
+N_LETTERS = 8
+ALPHA = 0.05
+
+
+def sample_of(keys: Iterable[str]) -> str:
+    """Return the sample of a test set: the beginnings of its least content keys, too short to tell a text by."""
+    return " ".join(sorted({key[:N_LETTERS] for key in keys})[:N_SAMPLED])
+
+
+def count_looks(sample: str, earlier: Iterable[str]) -> int:
+    """Return how many of the earlier models saw these rows, the mean over the sampled rows, rounded up.
+
+    Args:
+        earlier: the sample of each.
+
+    Cost: O(N_SAMPLED) a model.
+    Source: bottom-k sketch: Cohen and Kaplan 2007. Of rows only added, each that the new sample names and an earlier test set
+        held is in the earlier sample too, so the mean is that of a random sample of the rows.
+    """
+    rows, before = sample.split(), [set(one.split()) for one in earlier]
+    return math.ceil(sum(row in one for row in rows for one in before) / len(rows)) if rows else 0
+
+
+def level_after(n_looks: int) -> float:
+    """Return the level that intervals need after so many looks: .95 at first, then ever nearer to 1.
+
+    The first look errs with probability .05, all later ones together with .05 too, however many: the k-th with .05 / (k (k - 1)).
+    """
+    k = n_looks + 1
+    return 1 - (ALPHA if k == 1 else ALPHA / (k * (k - 1)))

@@ -1,0 +1,78 @@
+"""What each model that a candidate is compared with says of the test rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from graft.errors import TamperError
+from graft.evaluate import SCRATCH, SCRATCH_NETWORK
+from graft.model import budget
+from graft.model.checkpoint import Stand
+from graft.model.classifier import Classifier, predict
+from graft.model.folder import load_model
+from graft.model.reference import load_trained_on
+from graft.model.scratch import SCRATCH_RATE, fit_scratch, train_from_scratch
+from graft.records import Base, ModelRecord, digest_folder
+from tasks.bases import locate
+from tasks.checkpoints import Checkpoints, hearing_ctrl_c
+from tasks.disk import Writing
+from tasks.steps import Context
+
+Strings = npt.NDArray[np.str_]
+
+
+def untaught(
+    context: Context, base: Base, model: ModelRecord, candidate: Classifier, train: pd.DataFrame, test: pd.DataFrame
+) -> tuple[dict[str, Strings], float]:
+    """Return what models without pretraining say, by arm, and the TFLOPs of the network among them.
+
+    The network is the base's architecture, trained on the labelled rows for as long as the candidate's trials and training took
+    by the fixed table, one epoch at least. It is not trained again while rows, base and length stay the same.
+    """
+    modality, texts = context.recipe.data.modality, train["content"].tolist()
+    labels = train["label"].to_numpy(dtype=str)
+    cheap = fit_scratch(texts, labels, modality=modality).predict(test["content"].tolist())
+    epoch = budget.epoch_flops(candidate.encoder, texts) / budget.TERA
+    n_epochs = max(1, round(model.tflops / epoch))
+    changed = {"strategy": "full", "n_epochs": n_epochs, "learning_rate": SCRATCH_RATE}
+    how = context.recipe.finetune.model_copy(update=changed)
+    folder, classes = locate(context.workspace, base), np.unique(labels)
+    checkpoints, kept = Checkpoints(context, folder), {"said": torch.zeros(len(test), dtype=torch.int32)}
+    finished = Checkpoints(context, folder, place="cache/untaught").of(how, "scratch")
+    with Writing(finished.path), hearing_ctrl_c() as checkpoints.is_asked_to_stop:
+        if not finished.restore(kept, None)[0].n_done:
+            network = train_from_scratch(
+                folder, texts, labels, how, modality=modality, max_tokens=context.recipe.embed.max_tokens,
+                names=train["row"].tolist(), checkpoint=checkpoints.of(how, "scratch"), progress=context.progress,
+            )  # fmt: skip
+            scores = predict(network, test["content"].tolist(), progress=context.progress)
+            kept["said"] = torch.from_numpy(scores.argmax(axis=1)).int()
+            finished.save(kept, None, Stand(n_done=1))
+    return {SCRATCH: cheap, SCRATCH_NETWORK: classes[kept["said"].numpy()]}, round(n_epochs * epoch, 6)
+
+
+def champion(context: Context, test: pd.DataFrame) -> tuple[Strings, npt.NDArray[np.bool_], set[str]]:
+    """Return the champion's predictions, which rows it was not trained on, and the classes that it knows.
+
+    Raises:
+        TamperError: the champion's folder is not what was promoted.
+    """
+    pinned = context.pinned.champion
+    assert pinned is not None  # noqa: S101 - the caller looked
+    folder = context.workspace.root / pinned.folder
+    found = digest_folder(folder)[1] if folder.is_dir() else "nothing"
+    if found != pinned.model_id:
+        raise TamperError(
+            f"Champion {pinned.number} is not the model that was promoted.",
+            where=f"{folder}: {found[:12]}, promoted {pinned.model_id[:12]}",
+            do=f"dvc checkout {pinned.folder}.dvc",
+        )
+    model = load_model(folder)
+    scores = predict(model, test["content"].tolist(), progress=context.progress)
+    fair = ~test["key"].isin(load_trained_on(folder)).to_numpy()
+    if not fair.any():
+        raise TamperError("The champion was trained on every test row.", where=str(folder))
+    return np.array(model.labels)[scores.argmax(axis=1)], fair, set(model.labels)

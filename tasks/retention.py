@@ -1,0 +1,93 @@
+"""What the candidate still knows of each model that it grew from: rows and models of the chain in, retention out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from graft.data import TEST, TRAIN
+from graft.errors import TamperError
+from graft.model.bases import WEIGHTS
+from graft.model.classifier import Classifier
+from graft.model.encoder import Contents, load_encoder
+from graft.model.folder import load_model
+from graft.model.reference import load_trained_on
+from graft.records import Ancestor, Base, Retention, digest_folder, sha256_file
+from graft.retention import against_base, measure_retention
+from tasks.bases import locate
+from tasks.rows import ROWS
+from tasks.steps import Context
+
+MAX_TEST, MAX_TRAIN = 500, 1000
+"""Rows of an ancestor's task that are embedded, at most, those with the least keys."""
+MIN_TEST = 10
+PRETRAINING = "what it was pretrained on is outside this ledger"
+
+
+def retention(
+    context: Context, base: Base, candidate: Classifier, contents: Contents, keys: set[str]
+) -> tuple[Retention, ...]:
+    """Return what is kept of every ancestor, nearest first, and how far the candidate went from the base of them all.
+
+    Args:
+        contents: rows of the candidate's own task, on which it is compared with the base.
+        keys: content keys of all rows that the candidate was trained on.
+
+    Raises:
+        TamperError: an ancestor's folder or rows are not those that were pinned.
+    """
+    chain = context.pinned.ancestors.get(base.id, ())
+    seen = keys.union(*(load_trained_on(folder) for one in chain if (folder := _folder(context, one)).is_dir()))
+    found = [_of_ancestor(context, one, candidate, seen) for one in chain]
+    if not chain:
+        encoder = load_encoder(
+            locate(context.workspace, base),
+            context.recipe.data.modality,
+            max_tokens=context.recipe.embed.max_tokens,
+        )
+        found.append(against_base(base.id, encoder, candidate.encoder, contents[:MAX_TEST], because=PRETRAINING))
+    return tuple(found)
+
+
+def _of_ancestor(context: Context, one: Ancestor, candidate: Classifier, seen: set[str]) -> Retention:
+    name, folder = f"{one.recipe} {one.number}", _folder(context, one)
+    path = context.workspace.files(one.recipe, "ingest") / ROWS
+    if not (folder / WEIGHTS).is_file():
+        return Retention(ancestor=name, n=0, because=f"its model is not here: dvc pull registry/{one.recipe}")
+    if digest_folder(folder)[1] != one.model_id:
+        raise TamperError(f"Ancestor {name} is not the model that was promoted.", where=str(folder), do="dvc checkout")
+    if one.rows_sha256 is None or not path.is_file():
+        return Retention(ancestor=name, n=0, because=f"its rows are not here: graft fetch {one.recipe}")
+    if sha256_file(path) != one.rows_sha256:
+        raise TamperError(
+            f"The rows of {one.recipe} changed while this run went on.",
+            where=str(path),
+            do=f"graft run {context.recipe.name}, once that recipe is done",
+        )
+    context.digests[f"{one.recipe}/{ROWS}"] = one.rows_sha256
+    rows = pd.read_parquet(path, columns=["key", "side", "label", "content"]).sort_values("key", kind="stable")
+    train = rows[rows["side"] == TRAIN].head(MAX_TRAIN)
+    test = rows[(rows["side"] == TEST) & ~rows["key"].isin(seen)].head(MAX_TEST)
+    enough = train.groupby("label")["key"].transform("size") >= 2
+    train = train[enough]
+    if len(test) < MIN_TEST or train["label"].nunique() < 2:
+        return Retention(
+            ancestor=name, n=len(test), because=f"{len(test)} test rows that no model of the chain was trained on"
+        )
+    sides = [(side["content"].tolist(), side["label"].to_numpy(dtype=str)) for side in (train, test)]
+    return measure_retention(
+        name,
+        load_model(folder),
+        candidate.encoder,
+        sides[0],
+        sides[1],
+        rng=np.random.default_rng(0),
+        n_bootstrap=context.recipe.evaluate.n_bootstrap,
+        progress=context.progress,
+    )
+
+
+def _folder(context: Context, one: Ancestor) -> Path:
+    return context.workspace.registry(one.recipe) / one.number
