@@ -5,16 +5,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
 
 from graft.errors import TamperError
 from graft.evaluate import SCRATCH, SCRATCH_NETWORK
-from graft.model import budget
-from graft.model.checkpoint import Stand
+from graft.model.budget import TERA, epoch_flops
 from graft.model.classifier import Classifier, predict
 from graft.model.folder import load_model
 from graft.model.reference import load_trained_on
-from graft.model.scratch import SCRATCH_RATE, fit_scratch, train_from_scratch
+from graft.model.scratch import SCRATCH_RATE, fit_scratch, predict_from_scratch
 from graft.records import Base, ModelRecord, digest_folder
 from tasks.bases import locate
 from tasks.checkpoints import Checkpoints, hearing_ctrl_c
@@ -32,26 +30,22 @@ def untaught(
     The network is the base's architecture, trained on the labelled rows for as long as the candidate's trials and training took
     by the fixed table, one epoch at least. It is not trained again while rows, base and length stay the same.
     """
-    modality, texts = context.recipe.data.modality, train["content"].tolist()
-    labels = train["label"].to_numpy(dtype=str)
-    cheap = fit_scratch(texts, labels, modality=modality).predict(test["content"].tolist())
-    epoch = budget.epoch_flops(candidate.encoder, texts) / budget.TERA
+    modality, asked = context.recipe.data.modality, test["content"].tolist()
+    texts, labels = train["content"].tolist(), train["label"].to_numpy(dtype=str)
+    epoch = epoch_flops(candidate.encoder, texts) / TERA
     n_epochs = max(1, round(model.tflops / epoch))
-    changed = {"strategy": "full", "n_epochs": n_epochs, "learning_rate": SCRATCH_RATE}
-    how = context.recipe.finetune.model_copy(update=changed)
-    folder, classes = locate(context.workspace, base), np.unique(labels)
-    checkpoints, kept = Checkpoints(context, folder), {"said": torch.zeros(len(test), dtype=torch.int32)}
-    finished = Checkpoints(context, folder, place="cache/untaught").of(how, "scratch")
+    how = context.recipe.finetune.model_copy(update={"n_epochs": n_epochs, "learning_rate": SCRATCH_RATE})
+    folder = locate(context.workspace, base)
+    checkpoints = Checkpoints(context, folder)
+    finished = Checkpoints(context, folder, place="cache/untaught").of(how, SCRATCH)
     with Writing(finished.path), hearing_ctrl_c() as checkpoints.is_asked_to_stop:
-        if not finished.restore(kept, None)[0].n_done:
-            network = train_from_scratch(
-                folder, texts, labels, how, modality=modality, max_tokens=context.recipe.embed.max_tokens,
-                names=train["row"].tolist(), checkpoint=checkpoints.of(how, "scratch"), progress=context.progress,
-            )  # fmt: skip
-            scores = predict(network, test["content"].tolist(), progress=context.progress)
-            kept["said"] = torch.from_numpy(scores.argmax(axis=1)).int()
-            finished.save(kept, None, Stand(n_done=1))
-    return {SCRATCH: cheap, SCRATCH_NETWORK: classes[kept["said"].numpy()]}, round(n_epochs * epoch, 6)
+        said = predict_from_scratch(
+            folder, texts, labels, asked, how, modality=modality, max_tokens=context.recipe.embed.max_tokens,
+            names=train["row"].tolist(), training=checkpoints.of(how, SCRATCH), finished=finished,
+            progress=context.progress,
+        )  # fmt: skip
+    cheap = fit_scratch(texts, labels, modality=modality).predict(asked)
+    return {SCRATCH: cheap, SCRATCH_NETWORK: said}, round(n_epochs * epoch, 6)
 
 
 def champion(context: Context, test: pd.DataFrame) -> tuple[Strings, npt.NDArray[np.bool_], set[str]]:

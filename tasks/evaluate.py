@@ -26,6 +26,7 @@ from graft.evaluate import (
 from graft.looks import count_looks, level_after, sample_of
 from graft.model.classifier import predict
 from graft.model.folder import load_model
+from graft.model.retention import mean_of
 from graft.model.scratch import SCRATCH as SCRATCH_NAMES
 from graft.recipe import Modality
 from graft.records import (
@@ -38,7 +39,6 @@ from graft.records import (
     write_json,
 )
 from graft.report.content import Mistake, Mistakes
-from graft.retention import mean_of
 from graft.stats import fit_probe, mcnemar, paired_difference, proportion
 from graft.stats.calibration import calibration_error, error_by_chance, reliability
 from tasks import arms

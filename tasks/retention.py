@@ -14,8 +14,8 @@ from graft.model.classifier import Classifier
 from graft.model.encoder import Contents, load_encoder
 from graft.model.folder import load_model
 from graft.model.reference import load_trained_on
+from graft.model.retention import against_base, measure_retention
 from graft.records import Ancestor, Base, Retention, digest_folder, sha256_file
-from graft.retention import against_base, measure_retention
 from tasks.bases import locate
 from tasks.rows import ROWS
 from tasks.steps import Context

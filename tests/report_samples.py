@@ -14,7 +14,16 @@ STEPS = ("ingest", "validate", "embed", "detect_shift", "choose_base", "finetune
 FIXED_VALUES = ("first", "superior", "non_inferior", "inferior", "undecided")
 FIXED_KEYS = ("severity", "step", "status", "outcome", "relation", "policy", "unit", "verdict", "transfer", "integrity", "number",
               "entry", "model_id", "rolled_back", "folder")  # fmt: skip
-FREE_KEYS = ("accuracy", "class_counts", "differences", "digests", "mcnemar_p_values", "per_class")
+FREE_KEYS = (
+    "accuracy",
+    "class_counts",
+    "differences",
+    "digests",
+    "mcnemar_p_values",
+    "per_class",
+    "rows_to_tell",
+    "tflops",
+)
 Unit = Literal["points", "fraction", "rows", "auc"]
 Sample = TypeVar("Sample", Report, Audit)
 
@@ -133,8 +142,29 @@ def evaluation(*, champion: bool = True, n_labels: int = 12) -> r.EvaluationReco
         mcnemar_p_values={"champion": 0.0021, "frozen_probe": 1.2e-8}, transfer="positive",
         champion="superior" if champion else "first", confusions=mistakes, checks=tuple(checks),
         per_class={f"intent_{k}": fraction(0.70 + k % 29 / 100, 0.02, 80 + k) for k in range(n_labels)},
-        predictions_sha256=digest("predictions"),
+        predictions_sha256=digest("predictions"), n_looks=4, level=0.9975, looked_at="0a1b2c3d 4e5f6071",
+        tflops={"candidate": 1431.5, "scratch_network": 1402.0}, calibration=calibration(), retention=retention(),
+        forgotten=estimate(-0.18, -0.21, -0.15, 900),
     )  # fmt: skip
+
+
+def calibration() -> r.Calibration:
+    """Return a model that is too sure of itself."""
+    said = (0.38, 0.55, 0.67, 0.76, 0.83, 0.88, 0.92, 0.95, 0.98, 0.99)
+    bins = tuple(r.Bin(confidence=one, accuracy=fraction(one - 0.04, 0.03, 601)) for one in said)
+    return r.Calibration(error=0.041, by_chance=0.019, bins=bins)
+
+
+def retention() -> tuple[r.Retention, ...]:
+    """Return what is kept of two models and of a base: little, nothing that can be told, and no task."""
+    near = r.Retention(ancestor="emotion 0003", n=900, own_head=estimate(-0.18, -0.21, -0.15, 900),
+                       probe=estimate(-0.021, -0.043, 0.001, 900), cka=0.71, weight_change=0.083)  # fmt: skip
+    gone = r.Retention(ancestor="irony 0001", n=0, because="its rows are not here: graft fetch irony")
+    return (
+        near,
+        gone,
+        r.Retention(ancestor=BASE, is_promoted=False, n=0, cka=0.42, weight_change=0.19, because="no task"),
+    )
 
 
 def bias(*, spanish: r.Estimate = GAP_OK) -> r.BiasRecord:

@@ -15,8 +15,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from graft.model.budget import ALONE
-from graft.model.checkpoint import Checkpoint
-from graft.model.classifier import Classifier, fit_head
+from graft.model.checkpoint import Checkpoint, Stand
+from graft.model.classifier import Classifier, fit_head, predict
 from graft.model.encoder import Contents, Progress, embed_items, load_encoder, silent
 from graft.model.examples import one_hot
 from graft.model.finetune import tune
@@ -90,3 +90,35 @@ def train_from_scratch(
     rows = Rows(items, one_hot(labels, start.labels), torch.ones(len(items)), names)
     alone = how.model_copy(update={**ALONE, "strategy": "full", "l2_sp": 0.0, "layer_decay": 1.0})
     return tune(start, rows, None, alone, checkpoint, progress)
+
+
+def predict_from_scratch(
+    folder: Path,
+    contents: Contents,
+    labels: npt.NDArray[np.str_],
+    asked: Contents,
+    how: Finetune,
+    *,
+    training: Checkpoint,
+    finished: Checkpoint,
+    modality: Modality,
+    max_tokens: int,
+    names: Sequence[str] = (),
+    progress: Progress = silent,
+) -> npt.NDArray[np.str_]:
+    """Return what the architecture, trained from scratch, says of other rows; what it said once is not trained for again.
+
+    Args:
+        asked: the rows to be predicted.
+        training, finished: where an interrupted training goes on from, and where predictions are kept.
+    """
+    classes, kept = np.unique(labels), {"said": torch.zeros(len(asked), dtype=torch.int32)}
+    if not finished.restore(kept, None)[0].n_done:
+        network = train_from_scratch(
+            folder, contents, labels, how, modality=modality, max_tokens=max_tokens, names=names, checkpoint=training,
+            progress=progress,
+        )  # fmt: skip
+        kept["said"] = torch.from_numpy(predict(network, asked, progress=progress).argmax(axis=1)).int()
+        finished.save(kept, None, Stand(n_done=1))
+    said: npt.NDArray[np.str_] = classes[kept["said"].numpy()]
+    return said

@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from graft.records import Check, Estimate, Finding, ModelRecord, Record
 from graft.report import svg
 from graft.report.content import Audit, Cost, Mistakes, Report, add_up
+from graft.report.reliability import draw_reliability
 
 STEPS = ("ingest", "validate", "embed", "detect_shift", "choose_base", "finetune", "evaluate", "measure_bias", "decide")
 ARMS = ("candidate", "champion", "frozen_probe", "scratch_network", "scratch")
@@ -97,8 +98,24 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(svg=svg, n=_n, word=_word, curves=_curves, learned=_learned)
-    filters = (_bound, _brief, _cap, _chance, _clip, _duration, _ends, _interval, _memory, _observed, _sentence, _value)
+    environment.globals.update(
+        svg=svg, n=_n, word=_word, curves=_curves, learned=_learned, reliability=draw_reliability
+    )
+    filters = (
+        _bound,
+        _brief,
+        _cap,
+        _chance,
+        _clip,
+        _duration,
+        _ends,
+        _interval,
+        _kept_of,
+        _memory,
+        _observed,
+        _sentence,
+        _value,
+    )
     environment.filters.update({function.__name__.lstrip("_"): function for function in filters}, reading=svg.reading)
     return environment
 
@@ -198,6 +215,11 @@ def _learned(model: ModelRecord) -> list[str]:
     if model.alpha != 1:
         lines.append(f"The weights lie {model.alpha * 100:.3g}% of the way from the base to those that were tuned.")
     return lines
+
+
+def _kept_of(ancestor: str) -> str:
+    """Return the name of the check of what is kept of an ancestor's task."""
+    return f"Kept of {ancestor}"
 
 
 def _ends(shown: Iterable[str]) -> str:

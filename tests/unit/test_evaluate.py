@@ -11,9 +11,12 @@ from graft.evaluate import (
     compare_arms,
     confusions,
     evaluation_checks,
+    open_comparisons,
     transfer_verdict,
 )
-from graft.records import Estimate
+from graft.records import Estimate, Retention
+from graft.sections import Decide, Evaluate
+from graft.stats import paired_difference
 
 
 def gain(low: float, high: float) -> Estimate:
@@ -38,7 +41,20 @@ def gain(low: float, high: float) -> Estimate:
 )
 def test_transfer_verdict(scratch: tuple[float, float], probe: tuple[float, float], verdict: str) -> None:
     """The transfer's verdict follows the whole intervals of both gains, at a margin of 4 points."""
-    assert transfer_verdict(gain(*scratch), gain(*probe), margin_probe=0.04) == verdict
+    differences = {"scratch": gain(*scratch), "frozen_probe": gain(*probe)}
+    assert transfer_verdict(differences, margin_probe=0.04, rope=0.04) == verdict
+    better = {"scratch_network": gain(0.2, 0.3)}  # only the stronger of the two matters
+    assert transfer_verdict({**differences, **better}, margin_probe=0.04, rope=0.04) == verdict
+
+
+@pytest.mark.parametrize(
+    ("network", "verdict"),
+    [((-0.10, -0.01), "negative"), ((-0.02, 0.05), "undecided"), ((-0.01, 0.008), "none"), ((0.001, 0.009), "none")],
+)
+def test_the_same_network_untaught_must_be_beaten_too(network: tuple[float, float], verdict: str) -> None:
+    """A gain over the cheap model is no transfer where the network gets as far without its pretraining."""
+    differences = {"scratch": gain(0.01, 0.10), "scratch_network": gain(*network), "frozen_probe": gain(0.0, 0.1)}
+    assert transfer_verdict(differences, margin_probe=0.04, rope=0.01) == verdict
 
 
 @pytest.mark.parametrize(
@@ -75,13 +91,14 @@ def test_arms_are_compared_on_the_same_rows() -> None:
     assert p_values["scratch"] < 1e-6
 
 
+SETTINGS = Evaluate(margin_champion=0.02, margin_probe=0.04, min_accuracy=0.5, n_bootstrap=1000)
+POLICY = Decide(shift="note", transfer="hold", champion="note", slices="note")
+
+
 def checks(**changed: Estimate) -> dict[str, str]:
     accuracy = {"candidate": changed.pop("candidate", gain(0.6, 0.7))}
     differences = {"scratch": gain(0.0, 0.1), "frozen_probe": gain(-0.04, 0.1), **changed}
-    found = evaluation_checks(
-        accuracy, differences, min_accuracy=0.5, margin_probe=0.04, margin_champion=0.02,
-        transfer_policy="hold", champion_policy="note", scratch="TF-IDF",
-    )  # fmt: skip
+    found = evaluation_checks(accuracy, differences, settings=SETTINGS, policy=POLICY, notes={}, n_looks=0)
     assert {c.name: c.policy for c in found}.get("Gain over the champion", "note") == "note"
     assert found[0].policy == "hold"
     return {c.name: c.outcome for c in found}
@@ -93,6 +110,7 @@ def checks(**changed: Estimate) -> dict[str, str]:
         ("candidate", (0.5, 0.6), "Accuracy", "passed"),
         ("candidate", (0.4, 0.49), "Accuracy", "failed"),
         ("scratch", (-0.1, -0.01), "Gain over training from scratch", "failed"),
+        ("scratch_network", (-0.1, -0.01), "Gain over the same network from scratch", "failed"),
         ("frozen_probe", (-0.05, 0.0), "Gain over the frozen probe", "cannot_tell"),
         ("frozen_probe", (-0.09, -0.05), "Gain over the frozen probe", "failed"),
         ("champion", (-0.02, 0.01), "Gain over the champion", "passed"),
@@ -106,6 +124,52 @@ def test_checks_stand_beside_their_margins(arm: str, interval: tuple[float, floa
     assert found.pop(name) == outcome
     assert set(found.values()) == {"passed"}
     assert ("Gain over the champion" in checks()) is False
+
+
+def test_a_test_set_is_worn_after_so_many_looks() -> None:
+    """Ten looks are let pass, the eleventh is not."""
+    arms = {"scratch": gain(0.0, 0.1), "frozen_probe": gain(0.0, 0.1)}
+    for n_before, outcome in ((0, "passed"), (9, "passed"), (10, "failed")):
+        found = evaluation_checks(
+            {"candidate": gain(0.6, 0.7)}, arms, settings=SETTINGS, policy=POLICY, notes={}, n_looks=n_before
+        )
+        (looks,) = (c for c in found if c.name == "Looks at the test rows")
+        assert (looks.observed.value, looks.outcome) == (n_before + 1, outcome)
+
+
+def test_what_is_kept_of_ancestors_is_checked_and_what_is_gone_is_never_called_kept() -> None:
+    """A promoted ancestor has a check with the recipe's bound; without its rows that cannot tell; a mere base has none."""
+    arms = {"scratch": gain(0.0, 0.1), "frozen_probe": gain(0.0, 0.1)}
+    kept = (
+        Retention(ancestor="a 0001", n=100, probe=gain(-0.04, 0.0)),
+        Retention(ancestor="b 0003", n=100, probe=gain(-0.20, -0.06)),
+        Retention(ancestor="c 0002", n=0, because="its rows are not here"),
+        Retention(ancestor="pkg:x", n=0, is_promoted=False, cka=0.9),
+    )
+    found = evaluation_checks(
+        {"candidate": gain(0.6, 0.7)}, arms, kept, settings=SETTINGS, policy=POLICY, notes={}, n_looks=0
+    )
+    outcomes = {c.name: c.outcome for c in found if c.name.startswith("Kept of")}
+    assert outcomes == {"Kept of a 0001": "passed", "Kept of b 0003": "failed", "Kept of c 0002": "cannot_tell"}
+    assert next(c.note for c in found if c.name == "Kept of c 0002") == "cannot be measured: its rows are not here"
+
+
+def test_an_open_comparison_says_how_many_rows_would_tell() -> None:
+    """Only intervals that cross their bound are open; what lies exactly on it no number of rows can tell."""
+    rng = np.random.default_rng(1)
+    theirs = rng.random(200) < 0.7
+    ours = theirs.copy()
+    ours[rng.permutation(np.flatnonzero(~theirs))[:4]] = True  # 2 points better
+    ours[rng.permutation(np.flatnonzero(theirs))[:2]] = False
+    found = {
+        name: paired_difference(one, theirs, rng=rng, n_bootstrap=2000)
+        for name, one in (("scratch", ours), ("frozen_probe", ours), ("champion", theirs))
+    }
+    hits = {"scratch": (theirs, ours), "frozen_probe": (theirs, ours), "champion": (theirs, theirs)}
+    needed = open_comparisons(found, hits, settings=SETTINGS.model_copy(update={"margin_champion": 0.0}))
+    assert set(needed) == {"scratch", "champion"}  # the margin to the probe is kept
+    assert needed["champion"] is None
+    assert 1500 < (needed["scratch"] or 0) < 3500  # (z_.975 + z_.8)^2 (.03 - .01^2) / .01^2 = 2,347
 
 
 def test_confusions_are_ranked() -> None:

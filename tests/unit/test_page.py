@@ -369,9 +369,11 @@ def test_audit_of_any_length() -> None:
 def test_odd_reports_still_draw() -> None:
     """No base, no loss, no slices, no comparisons, no looks: each makes a page that says so."""
     report = samples.rejected()
-    pinned = samples.inputs(champion=False, n_looks=0).model_copy(update={"bases": ()})
+    pinned = samples.inputs(champion=False).model_copy(update={"bases": ()})
     nothing = {"measure_bias": "slices", "detect_shift": "comparisons", "choose_base": "scores"}
     thin = {name: getattr(report, name).model_copy(update={field: ()}) for name, field in nothing.items()}
+    new = {"n_looks": 0, "level": 0.95, "calibration": None, "retention": ()}
+    thin["evaluate"] = report.evaluate.model_copy(update=new)
     thin |= {"inputs": pinned, "finetune": samples.model().model_copy(update={"loss": (0.4,), "files": ()})}
     page = Page(draw(report.model_copy(update=thin)))
     assert {"No group was compared", "Nothing to compare with yet"} <= set(page.said("h2"))

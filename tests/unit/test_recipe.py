@@ -13,10 +13,11 @@ from graft.errors import InputError
 from graft.recipe import Data, Finetune, check_name, known_keys, load_recipe
 from graft.recipe_text import DEFAULTS, recipe_text
 from graft.records import sha256_bytes
+from graft.sections import Decide, Evaluate
 
 LATER = {
     f"{section}.{key}"
-    for section, kind in (("data", Data), ("finetune", Finetune))
+    for section, kind in (("data", Data), ("finetune", Finetune), ("evaluate", Evaluate), ("decide", Decide))
     for key, field in kind.model_fields.items()
     if not field.is_required()
 }
