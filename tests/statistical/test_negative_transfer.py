@@ -1,0 +1,83 @@
+"""A transfer that harms is caught, one that cannot harm is never accused: 50 bases each, pretrained in the test."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from graft.evaluate import CANDIDATE, PROBE, SCRATCH, SCRATCH_NETWORK, compare_arms, transfer_verdict
+from graft.model.budget import epoch_flops, run_flops
+from graft.model.classifier import predict
+from graft.model.encoder import embed
+from graft.model.examples import Examples
+from graft.model.finetune import finetune
+from graft.model.scratch import SCRATCH_RATE, fit_scratch, train_from_scratch
+from graft.stats import choose_C, fit_probe
+from tests.tiny import CARD, WORDS, settings, write_tiny_base
+
+N_SEEDS = 50
+CLASSES, SIGNAL, LENGTH = 3, 2, 9
+Rows = tuple[list[str], np.ndarray]
+
+
+def draw(n: int, rng: np.random.Generator) -> Rows:
+    """Return texts of nine words, two of which are of the third of all words that belongs to their class."""
+    words, labels = np.array(WORDS.split()), rng.integers(0, CLASSES, n)
+    own = np.array_split(words, CLASSES)
+    texts = [
+        " ".join(rng.permutation([*rng.choice(own[k], SIGNAL), *rng.choice(words, LENGTH - SIGNAL)])) for k in labels
+    ]
+    return texts, np.array([f"c{k}" for k in labels])
+
+
+def pretrain(folder: Path, rows: Rows, seed: int) -> Path:
+    """Return a base that learned from rows, from random weights."""
+    (folder / "base").mkdir(parents=True)
+    how = settings(n_epochs=6, learning_rate=2e-3, batch_size=32, seed=seed)
+    learned = train_from_scratch(
+        write_tiny_base(folder / "random", seed=seed), *rows, how, modality="text", max_tokens=32
+    )
+    learned.encoder.save(folder / "base")
+    (folder / "base" / "README.md").write_text(CARD)
+    return folder / "base"
+
+
+def verdict(base: Path, train: Rows, test: Rows, seed: int) -> str:
+    """Return what evaluate would say of a candidate with a head on this base, every arm with the same rows."""
+    facts = {"modality": "text", "max_tokens": 32}
+    (texts, labels), (asked, truth) = train, test
+    features, others = (embed(base, one, modality="text", max_tokens=32)[0] for one in (texts, asked))
+    C, _ = choose_C(features, labels, n_folds=3, seed=seed)
+    how, examples = settings(strategy="head", seed=seed), Examples(texts, features, labels)
+    candidate = finetune(base, examples, how, C=C, **facts)
+    n_epochs = max(1, round(run_flops(candidate.encoder, examples, how) / epoch_flops(candidate.encoder, texts)))
+    alike = settings(n_epochs=n_epochs, learning_rate=SCRATCH_RATE, seed=seed)
+    network = train_from_scratch(base, texts, labels, alike, **facts)
+    said = {
+        CANDIDATE: np.array(candidate.labels)[predict(candidate, asked).argmax(axis=1)],
+        SCRATCH_NETWORK: np.array(network.labels)[predict(network, asked).argmax(axis=1)],
+        SCRATCH: fit_scratch(texts, labels, modality="text").predict(asked),
+        PROBE: fit_probe(features, labels, C=C).predict(others),
+    }
+    _, differences, _ = compare_arms(truth, said, rng=np.random.default_rng(seed), n_bootstrap=2000)
+    return transfer_verdict(differences, margin_probe=0.04, rope=0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_permuted", [True, False])
+def test_planted_negative_transfer(tmp_path: Path, is_permuted: bool) -> None:
+    """Bases pretrained on permuted labels are called negative at least 45 times in 50; on the target's own task never."""
+    verdicts = Counter[str]()
+    for seed in range(N_SEEDS):
+        rng = np.random.default_rng(seed)
+        source, target, test = draw(1500, rng), draw(120, rng), draw(500, rng)
+        shown = source[0], rng.permutation(source[1]) if is_permuted else source[1]
+        base = pretrain(tmp_path / str(seed), shown, seed)
+        verdicts[verdict(base, target, test, seed)] += 1
+    if is_permuted:
+        assert verdicts["negative"] >= 0.9 * N_SEEDS
+    else:
+        assert verdicts["negative"] == 0
