@@ -1,0 +1,123 @@
+"""What a chain of four hops keeps of each of its models, and what is said where that cannot be measured."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from graft.data import TEST
+from graft.errors import TamperError
+from graft.model.classifier import predict
+from graft.model.folder import load_model
+from graft.model.reference import load_trained_on
+from graft.recipe_text import recipe_text
+from graft.records import EvaluationRecord, load_record
+from tasks.init import adopt, init
+from tasks.pin import pin
+from tasks.rows import ROWS
+from tasks.steps import run_step
+from tasks.workspace import Workspace
+from tests.faults.chain import finish
+from tests.steps.conftest import ROOT, TINY
+
+PAIRS = (("cancel", "delivery"), ("fault", "refund"), ("cancel", "refund"), ("delivery", "fault"))
+NAMES = ("one", "two", "three", "four")
+
+
+@pytest.fixture(scope="module")
+def four_hops(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Workspace:
+    """A workspace with four recipes of two classes each; the base of each but the first is the champion of the one before."""
+    folder = tmp_path_factory.mktemp("chain")
+    workspace, _ = init(folder / "workspace")
+    table = pd.read_csv(ROOT / "data/datasets/support/messages.csv", dtype=str, keep_default_na=False)
+    shutil.copytree(tiny_base, workspace.root / "base")
+    base = "base"
+    for name, pair in zip(NAMES, PAIRS, strict=True):
+        rows = folder / "rows.csv"
+        table[table["intent"].isin(pair)].groupby("intent").head(60).to_csv(rows, index=False)
+        how = {"finetune.strategy": "full", "finetune.n_epochs": 3, "finetune.learning_rate": 2e-3}
+        keys = {**TINY, **how, "data.dataset": name, "choose_base.bases": [base], "finetune.batch_size": 8}
+        adopt(workspace, name, {"rows.csv": rows}, recipe_text(name, keys))
+        finish(workspace, name, "a hop")
+        base = f"graft:{name}@champion"
+    return workspace
+
+
+def evaluation(workspace: Workspace, name: str) -> EvaluationRecord:
+    record = load_record(workspace.record(name, "evaluate"), "evaluate")
+    assert isinstance(record, EvaluationRecord)
+    return record
+
+
+def test_every_ancestor_of_a_chain_is_measured(four_hops: Workspace) -> None:
+    """The fourth model names three ancestors, nearest first, each with both differences; the mean is that of their heads."""
+    record = evaluation(four_hops, "four")
+    assert [one.ancestor for one in record.retention] == ["three 0001", "two 0001", "one 0001"]
+    heads = [one.own_head for one in record.retention]
+    assert all(one.probe and one.n >= 10 and (one.weight_change or 0) > 0 for one in record.retention)
+    assert record.forgotten is not None
+    assert record.forgotten.value == pytest.approx(np.mean([one.value for one in heads if one]))
+    names = [check.name for check in record.checks if check.name.startswith("Kept of")]
+    assert names == ["Kept of three 0001", "Kept of two 0001", "Kept of one 0001"]
+    moved = [one.weight_change or 0 for one in record.retention]
+    assert moved == sorted(moved)  # the further back, the further away
+
+
+def test_own_heads_are_tried_on_rows_that_no_model_of_the_chain_learned_from(four_hops: Workspace) -> None:
+    """The difference with the ancestor's own head is that of its predictions and those of its head on the candidate's encoder."""
+    rows = pd.read_parquet(four_hops.files("one", "ingest") / ROWS)
+    folders = [four_hops.registry(name) / "0001" for name in NAMES]
+    seen = set().union(*(load_trained_on(folder) for folder in folders))
+    test = rows[(rows["side"] == TEST) & ~rows["key"].isin(seen)]
+    ancestor, candidate = load_model(folders[0]), load_model(folders[3])
+    texts, truth = test["content"].tolist(), test["label"].to_numpy(dtype=str)
+    before = predict(ancestor, texts).argmax(axis=1)
+    ancestor.encoder = ancestor.encoder.with_network(candidate.encoder.network)
+    after = predict(ancestor, texts).argmax(axis=1)
+    labels = np.array(ancestor.labels)
+    lost = (labels[after] == truth).mean() - (labels[before] == truth).mean()
+    (found,) = (one for one in evaluation(four_hops, "four").retention if one.ancestor == "one 0001")
+    assert found.n == len(test)
+    assert found.own_head is not None
+    assert found.own_head.value == pytest.approx(lost)
+
+
+def test_the_first_hop_says_that_a_bases_task_is_not_known(four_hops: Workspace) -> None:
+    """Of a base there are likeness and distance alone, and no check: what it was pretrained on is not here."""
+    record = evaluation(four_hops, "one")
+    (only,) = record.retention
+    assert (only.ancestor, only.is_promoted, only.own_head, only.probe) == ("base", False, None, None)
+    assert only.because == "what it was pretrained on is outside this ledger"
+    assert 0 < (only.cka or 0) < 1
+    assert record.forgotten is None
+    assert not [check for check in record.checks if check.name.startswith("Kept of")]
+
+
+def test_an_ancestor_whose_data_is_gone_cannot_be_told(four_hops: Workspace, tmp_path: Path) -> None:
+    """Without its rows, or its model, an ancestor's check cannot tell; rows that changed under a run are an error."""
+    root = tmp_path / "copy"
+    shutil.copytree(four_hops.root, root, symlinks=True)
+    workspace = Workspace.find(root)
+    path = workspace.files("one", "ingest") / ROWS
+    path.unlink()
+    shutil.rmtree(workspace.registry("two") / "0001")
+    pin(workspace, "four")
+    record = run_step(workspace, "evaluate", "four")
+    assert isinstance(record, EvaluationRecord)
+    told = {one.ancestor: one.because for one in record.retention}
+    assert told["three 0001"] == ""
+    assert told["two 0001"].startswith("its model is not here")
+    assert told["one 0001"].startswith("its rows are not here")
+    outcomes = {check.name: check.outcome for check in record.checks}
+    assert outcomes["Kept of one 0001"] == outcomes["Kept of two 0001"] == "cannot_tell"
+
+    rows = workspace.files("three", "ingest") / ROWS
+    content = pd.read_parquet(rows)
+    rows.unlink()  # it is a link into the cache
+    content.iloc[::-1].to_parquet(rows)
+    with pytest.raises(TamperError, match="The rows of three changed while this run went on"):
+        run_step(workspace, "evaluate", "four")
