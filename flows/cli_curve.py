@@ -20,14 +20,17 @@ def curve(
 ) -> None:
     """Measure accuracy against rows, and what transfer saves of data, time and cost against training from scratch."""
     from flows.curve import measure_curve
+    from graft.curve import ARMS
     from tasks.curve import Wanted
 
     wanted = Wanted(sizes=_sizes(sizes), draws=draws, costly_draws=costly_draws)
     if arms:
-        wanted = Wanted(_listed(arms), wanted.sizes, draws, costly_draws)
-    facts = measure_curve(here(), recipe, wanted, show=not as_json)
+        chosen = sorted(_listed(arms), key=lambda arm: ARMS.index(arm) if arm in ARMS else -1)
+        wanted = Wanted(tuple(chosen), wanted.sizes, draws, costly_draws)
+    claims = measure_curve(here(), recipe, wanted, show=not as_json)
     if as_json:
-        print_json(facts)
+        cost = claims.cost.model_dump(mode="json") if claims.cost else None
+        print_json({"record": claims.record.model_dump(mode="json"), "cost": cost})
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -1,18 +1,27 @@
-"""``graft curve``: accuracy against rows, shown."""
+"""``graft curve``: accuracy against rows and the field's claims, shown."""
 
 from __future__ import annotations
 
-from typing import Any
+import textwrap
 
-import numpy as np
+from rich.text import Text
 
-from flows.terminal import Watcher, console
-from tasks.curve import Measured, Wanted, measure
+from flows.terminal import STYLES, WIDTH, Watcher, console, human
+from graft.records import CurveRecord, Estimate
+from graft.report.claims import ARMS, Claim, Claims, Pair
+from tasks.claims import conclude
+from tasks.curve import Wanted, measure
+from tasks.render import render_run
+from tasks.report import REPORT
 from tasks.workspace import Workspace
 
+_COLUMN = 12
+_SAYS = {"passed": "holds", "failed": "fails", "cannot_tell": "cannot tell"}
+_STYLE = {"passed": STYLES["passed"], "failed": STYLES["failed"], "cannot_tell": STYLES["open"]}
 
-def measure_curve(workspace: Workspace, name: str, wanted: Wanted, *, show: bool = True) -> dict[str, Any]:
-    """Measure what is not measured yet, show what came out and return it."""
+
+def measure_curve(workspace: Workspace, name: str, wanted: Wanted, *, show: bool = True) -> Claims:
+    """Measure what is not measured yet, write what it says, draw the page anew and show what came out."""
     workspace.recipe(name)
     watcher = Watcher()
     if show:
@@ -23,18 +32,64 @@ def measure_curve(workspace: Workspace, name: str, wanted: Wanted, *, show: bool
         )
     finally:
         watcher.close()
-    facts = _means(measured)
+    claims = conclude(workspace, name, measured)
+    has_run = (workspace.step(name, "report") / REPORT).is_file()
+    page = render_run(workspace, name) if has_run else None
     if show:
-        for arm, row in facts.items():
-            console().print(f"{arm:<16}" + "".join(f"{value:7.1%}" for value in row))
-    return facts
+        _show(claims)
+        out = console()
+        if page is not None:
+            out.print(f"\n  page     {page.relative_to(workspace.root)}")
+        out.print(f"  record   {workspace.record(name, 'curve').relative_to(workspace.root)}")
+    return claims
 
 
-def _means(measured: Measured) -> dict[str, Any]:
-    return {
-        arm: [
-            float(np.mean([cell.right().mean() for cell in measured.cells if (cell.arm, cell.size) == (arm, size)]))
-            for size in measured.sizes
-        ]
-        for arm in measured.wanted.arms
-    }
+def _show(claims: Claims) -> None:
+    out, record = console(), claims.record
+    rows = f"{record.n_train:,} rows of {record.n_classes:,} classes, {record.n_test:,} test rows"
+    out.print(Text(f"{record.recipe}  {rows}", style="bold"))
+    out.print("accuracy in per cent, +- half of its 95% interval\n")
+    for line in _table(record):
+        out.print(line)
+    for pair in claims.pairs:
+        for line in _pair_lines(pair):
+            out.print(line)
+    if claims.cost is not None:
+        total = claims.cost.total
+        took = ", ".join(part for part in (human(total.seconds), total.energy, total.money) if part)
+        out.print(f"\n  measured in {took}")
+    out.print()
+    for note in claims.notes:
+        for line in textwrap.wrap(note, WIDTH):
+            out.print(line)
+
+
+def _table(record: CurveRecord) -> list[str]:
+    """Return accuracy by rows of each class and arm, with half of each interval's width."""
+    heads = [ARMS[arm].partition(" ") for arm in record.arms]
+    lines = [f"{'':<8}" + "".join(f"{first:>{_COLUMN}}" for first, _, _ in heads)]
+    lines.append(f"{'a class':<8}" + "".join(f"{second:>{_COLUMN}}" for _, _, second in heads))
+    for size in record.sizes:
+        cells = [record.point(arm, size) for arm in record.arms]
+        line = f"{'all' if size is None else f'{size:,}':<8}"
+        lines.append(line + "".join(f"{_brief(cell.accuracy):>{_COLUMN}}" for cell in cells if cell))
+    return lines
+
+
+def _brief(seen: Estimate) -> str:
+    return f"{seen.value * 100:.1f} +-{(seen.ci_high - seen.ci_low) * 50:.1f}"
+
+
+def _pair_lines(pair: Pair) -> list[Text]:
+    """Return what an arm needs of what the other does, beside what the field says."""
+    head = Text(f"\n{pair.words}, at {pair.target:.1%}", style="bold")
+    return [head, *(_claim_line(claim) for claim in pair.claims)]
+
+
+def _claim_line(claim: Claim) -> Text:
+    line = Text(f"  {claim.what:<8}{claim.ratio.words}")
+    if claim.outcome is None:
+        return line
+    line.pad_right(50 - len(line))
+    line.append(f"field {claim.claimed:.0%}    ")
+    return line.append(_SAYS[claim.outcome], style=_STYLE[claim.outcome])

@@ -13,7 +13,9 @@ from graft.model.arms import Bench
 from graft.model.examples import Examples
 from graft.recipe import Finetune
 from graft.records import Base, BaseChoiceRecord, DatasetRecord, EmbeddingRecord, ModelRecord, sha256_bytes
+from graft.report.content import Cost
 from tasks.bases import locate
+from tasks.cost import costs
 from tasks.rows import FEATURES, ROWS, read_features, read_rows
 from tasks.steps import Context, load_inputs
 from tasks.workspace import Workspace
@@ -21,13 +23,19 @@ from tasks.workspace import Workspace
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured on: the bench of the arms, and the facts that say which rows and which base these are."""
+    """What is measured on: the bench of the arms, and the facts that say which rows and which base these are.
+
+    ``read`` holds the digests of the records and files, ``unlabelled`` that of the rows without labels, and ``search`` what
+    finetune took where it chose how to train: trials and the training that followed.
+    """
 
     bench: Bench
     dataset: DatasetRecord
     base: Base
     facts: dict[str, Any]
     unlabelled: str
+    read: dict[str, str]
+    search: Cost | None
 
 
 def subject_of(workspace: Workspace, name: str) -> Subject:
@@ -69,7 +77,8 @@ def subject_of(workspace: Workspace, name: str) -> Subject:
         "max_tokens": bench.max_tokens,
     }
     unlabelled = "" if others is None else sha256_bytes("\n".join(_keys(context, UNLABELLED)).encode())
-    return Subject(bench, dataset, base, facts, unlabelled)
+    search = costs(workspace, name).get("finetune") if recipe.finetune.strategy == "auto" else None
+    return Subject(bench, dataset, base, facts, unlabelled, context.digests, search)
 
 
 def _examples(context: Context, base: Base, side: str) -> Examples:

@@ -85,8 +85,9 @@ def measure(workspace: Workspace, name: str, wanted: Wanted, *, progress: Progre
         folder = workspace.cells(name)
         sweep(folder, deep=False)
         run = _Run(Cells(folder, subject.facts), subject, sizes, wanted, workspace, progress)
+        cheap = tuple(run.cells(is_costly=False))
         trials = tuple(run.rate_trials())
-        cells = tuple(run.cells(_best_rate(trials)))
+        cells = (*cheap, *run.cells(is_costly=True, rate=_best_rate(trials)))
     return Measured(subject, wanted, sizes, cells, trials)
 
 
@@ -105,7 +106,7 @@ class _Run:
         self._labels = self.subject.bench.train.labels
         self._places = [
             Place(arm, size, draw)
-            for arm in sorted(self.wanted.arms, key=lambda arm: (arm in plan.COSTLY, plan.ARMS.index(arm)))
+            for arm in self.wanted.arms
             for draw in range(self.wanted.n_draws(arm, self.subject.bench.how.strategy))
             for size in self.sizes
         ]
@@ -122,9 +123,11 @@ class _Run:
         for place in self._trials:
             yield self._cell(place, there, order, len(order), RATES_UNTAUGHT[place.draw])
 
-    def cells(self, rate: float) -> Iterator[Cell]:
-        """Yield every cell of every arm, the cheap ones first."""
+    def cells(self, *, is_costly: bool, rate: float = 0.0) -> Iterator[Cell]:
+        """Yield every cell of the cheap arms, or of those that train a network; ``rate`` is that of ``scratch_network``."""
         for place in self._places:
+            if (place.arm in plan.COSTLY) != is_costly:
+                continue
             order = plan.draw_rows(self._labels, place.draw)
             yield self._cell(place, self.subject.bench, order, plan.n_rows(self._labels, place.size), rate)
 

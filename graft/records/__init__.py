@@ -1,5 +1,6 @@
 """What each step hands over: frozen values with a digest, no clock, no host, no cost."""
 
+from graft.records.curve import CLAIMED, CurveRecord, Point, Ratio, Saving, load_curve
 from graft.records.files import (
     PART,
     canonical_json,
@@ -45,6 +46,7 @@ from graft.records.steps import (
 from graft.records.values import Check, Estimate, FileDigest, Outcome, Policy, Relation, Value, check, exact
 
 __all__ = [
+    "CLAIMED",
     "PART",
     "RECORDS",
     "TAKEN_OUT",
@@ -54,6 +56,7 @@ __all__ = [
     "Champion",
     "ChampionVerdict",
     "Check",
+    "CurveRecord",
     "Dataset",
     "DatasetRecord",
     "DecisionRecord",
@@ -66,11 +69,14 @@ __all__ = [
     "ModelRecord",
     "MonitorRecord",
     "Outcome",
+    "Point",
     "Policy",
     "ProbeScore",
+    "Ratio",
     "Record",
     "Relation",
     "ReportRecord",
+    "Saving",
     "Severity",
     "ShiftComparison",
     "ShiftRecord",
@@ -86,6 +92,7 @@ __all__ = [
     "copy_folder",
     "digest_folder",
     "exact",
+    "load_curve",
     "load_record",
     "part",
     "sha256_bytes",

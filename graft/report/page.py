@@ -17,7 +17,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from graft.records import Check, Estimate, Finding, ModelRecord, Record
 from graft.report import svg
+from graft.report.claims import Claims
 from graft.report.content import Audit, Cost, Mistakes, Report, add_up
+from graft.report.curve_svg import draw_curves
 
 STEPS = ("ingest", "validate", "embed", "detect_shift", "choose_base", "finetune", "evaluate", "measure_bias", "decide")
 ARMS = ("candidate", "champion", "frozen_probe", "scratch")
@@ -40,7 +42,12 @@ class Step:
 
 
 def render_report(
-    report: Report, *, costs: dict[str, Cost], links: dict[str, str], mistakes: Mistakes | None = None
+    report: Report,
+    *,
+    costs: dict[str, Cost],
+    links: dict[str, str],
+    mistakes: Mistakes | None = None,
+    claims: Claims | None = None,
 ) -> str:
     """Return the page of one run.
 
@@ -48,6 +55,7 @@ def render_report(
         report: what the page says.
         costs: cost by step; a step without one says nothing of its cost.
         mistakes: rows to show; None: they are not at hand.
+        claims: what a curve says of the field's claims; None: none was measured.
         links: relative addresses of the ``drift`` and the ``chain`` page; any other kind of address makes no link.
     """
     steps = _steps(report, costs)
@@ -66,6 +74,7 @@ def render_report(
         "deciding": _deciding(checks),
         "state_of": functools.partial(_state_of, checks),
         "mistakes": mistakes,
+        "claims": claims,
         "odd": _findings(report),
         "arms": _arms(report),
         "chain": _chain(report),
@@ -97,7 +106,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(svg=svg, n=_n, word=_word, curves=_curves, learned=_learned)
+    environment.globals.update(svg=svg, n=_n, word=_word, curves=_curves, learned=_learned, draw_curves=draw_curves)
     filters = (_bound, _brief, _cap, _chance, _clip, _duration, _ends, _interval, _memory, _observed, _sentence, _value)
     environment.filters.update({function.__name__.lstrip("_"): function for function in filters}, reading=svg.reading)
     return environment
