@@ -39,7 +39,8 @@ def draw_rows(labels: Labels, draw: int) -> Rows:
 
     Cost: O(n log n).
     """
-    order = np.random.default_rng([_SEED, draw]).permutation(len(labels))
+    rng = np.random.default_rng([_SEED, draw])
+    order = rng.permutation(len(labels))
     rank = pd.Series(labels[order]).groupby(labels[order]).cumcount().to_numpy()
     return np.asarray(order[np.lexsort((labels[order], rank))])
 

@@ -48,9 +48,10 @@ class Wanted:
         Raises:
             InputError: there is no such arm, or too few draws for an interval.
         """
-        for arm in self.arms:
-            if arm not in plan.ARMS:
-                raise InputError(f"A curve has no arm {arm}.", do=f"arms: {', '.join(plan.ARMS)}")
+        unknown = [arm for arm in self.arms if arm not in plan.ARMS]
+        if unknown or not self.arms:
+            what = f"A curve has no arm {unknown[0]}." if unknown else "A curve needs an arm."
+            raise InputError(what, do=f"arms: {', '.join(plan.ARMS)}")
         if min(self.draws, self.costly_draws) < 2:
             raise InputError("An interval over draws needs two draws of each cell.", do="--draws 10 --costly-draws 3")
 

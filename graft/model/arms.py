@@ -93,7 +93,8 @@ def frozen_probe(bench: Bench, order: Rows, n: int, draw: int, _progress: Progre
 def shuffled_labels(bench: Bench, order: Rows, n: int, draw: int, _progress: Progress) -> Learned:
     """Fit a head as ``frozen_probe`` does to labels that were dealt anew: what it gets right is chance, or a leak."""
     rows = bench.train.take(order[:n])
-    return _probe(bench, rows.features, np.random.default_rng([n, draw]).permutation(rows.labels), draw)
+    rng = np.random.default_rng([n, draw])
+    return _probe(bench, rows.features, rng.permutation(rows.labels), draw)
 
 
 def random_encoder(bench: Bench, order: Rows, n: int, draw: int, _progress: Progress) -> Learned:
@@ -159,7 +160,8 @@ def _choose(bench: Bench, features: npt.NDArray[np.float32], labels: Labels, dra
 
 def _to_choose_by(labels: Labels, max_rows: int, draw: int) -> Rows:
     """Return at most so many rows, of classes that have at least two of them."""
-    rows = np.sort(np.random.default_rng(draw).permutation(len(labels))[:max_rows])
+    rng = np.random.default_rng(draw)
+    rows = np.sort(rng.permutation(len(labels))[:max_rows])
     classes, counts = np.unique(labels[rows], return_counts=True)
     return np.asarray(rows[np.isin(labels[rows], classes[counts >= 2])])
 

@@ -51,7 +51,7 @@ def resample_curves(
         wide: they cover 99% where they say 95%.
     Cost: O(draws x sizes^2 x rows + samples x (arms x sizes)^2).
     Source: two-way random effects, Searle, Casella, McCulloch 1992, ch. 4; why resampling both overstates: Owen 2007.
-    Checked against: coverage in 500 simulations, tests/statistical/test_ratio.py.
+    Checked against: coverage in 500 simulations, tests/statistical/test_ratio_coverage.py.
     """
     shapes = {arm: of_arm.shape for arm, of_arm in hits.items()}
     n = next(iter(shapes.values()))[2]
@@ -122,7 +122,8 @@ def rows_to_reach(means: Floats, n_rows: Floats, target: Floats) -> Bounds:
     each, last = np.arange(len(means)), np.maximum(first - 1, 0)
     gain = rising[each, first] - rising[each, last]
     part = np.where(gain > 0, (target - rising[each, last]) / np.where(gain > 0, gain, 1.0), 1.0)
-    exact = np.exp(logs[last] + np.clip(part, 0, 1) * (logs[first] - logs[last]))
+    between = np.exp(logs[last] + np.clip(part, 0, 1) * (logs[first] - logs[last]))
+    exact = np.where(part >= 1, n_rows[first], between)
     is_first, is_never = reached[:, 0], ~reached.any(axis=1)
     low = np.where(is_never, n_rows[-1], np.where(is_first, 0.0, exact))
     return Bounds(low, np.where(is_never, np.inf, np.where(is_first, n_rows[0], exact)))
@@ -173,7 +174,8 @@ def ratio(top: Bounds, bottom: Bounds, *, n: int, level: float = 0.95) -> Ratio:
         the ratio, below 1 where less of the top is needed; ``at_most`` or ``at_least`` where it is one bound, without a value
         where there is none.
 
-    Error: percentile interval; covers a true ratio of .1 in 93% to 97% of 500 simulations (tests/statistical/test_ratio.py).
+    Error: percentile interval; covers a true ratio of .1 in 93% to 97% of 500 simulations
+        (tests/statistical/test_ratio_coverage.py).
     Cost: O(samples).
     Source: Efron & Tibshirani 1993, ch. 13; bounds in place of values as in interval-censored data, Gomez et al. 2009.
     """
