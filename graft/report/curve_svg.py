@@ -12,7 +12,7 @@ from graft.report.claims import ARMS
 from graft.report.svg import tag
 
 _TOP, _FLOOR, _HEIGHT = 12.0, 300.0, 324
-_LEFT, _RIGHT = 9.0, 68.0
+_LEFT, _RIGHT = 9.0, 64.0
 """Where the axis begins and ends, in per cent of the width; behind it stand the names."""
 _ROOM = 16.0
 """Between two names, in pixels."""
@@ -36,7 +36,7 @@ def draw_curves(record: CurveRecord) -> Markup:
         ]
     ends = {arm: _y(points[-1].accuracy.value) for arm, points in by_arm.items()}
     for arm, y in _spread(ends).items():
-        parts.append(tag("text", ARMS[arm], x=_percent(_RIGHT + 2), y=y + 4))
+        parts.append(_name(arm, y))
     label = "Accuracy against rows of each class; the numbers stand in the table below"
     return tag("svg", *parts, class_="arms", width="100%", height=_HEIGHT, role="img", aria_label=label)
 
@@ -69,6 +69,13 @@ def _line(arm: str, xs: Sequence[float], points: Sequence[Point]) -> Markup:
     line = tag("path", class_=f"way {arm}", d=f"M{'L'.join(middle)}")
     stretched = {"viewBox": f"0 0 100 {_HEIGHT}", "width": "100%", "height": _HEIGHT, "preserveAspectRatio": "none"}
     return tag("svg", band, line, **stretched)
+
+
+def _name(arm: str, y: float) -> Markup:
+    """Return an arm's name behind a piece of its line, a few pixels long at any width."""
+    sample = tag("line", class_=f"way {arm}", x1=0, x2=12, y1=0, y2=0)
+    text = tag("text", ARMS[arm], x=17, y=4)
+    return tag("svg", sample, text, x=_percent(_RIGHT + 1.5), y=y, width=1, height=1, overflow="visible")
 
 
 def _spread(ends: dict[str, float]) -> dict[str, float]:
