@@ -36,7 +36,7 @@ def measure_curve(workspace: Workspace, name: str, wanted: Wanted, *, show: bool
     has_run = (workspace.step(name, "report") / REPORT).is_file()
     page = render_run(workspace, name) if has_run else None
     if show:
-        _show(claims)
+        show_claims(claims)
         out = console()
         if page is not None:
             out.print(f"\n  page     {page.relative_to(workspace.root)}")
@@ -44,7 +44,8 @@ def measure_curve(workspace: Workspace, name: str, wanted: Wanted, *, show: bool
     return claims
 
 
-def _show(claims: Claims) -> None:
+def show_claims(claims: Claims) -> None:
+    """Show accuracy by rows and arm, and the field's claims with what was found."""
     out, record = console(), claims.record
     rows = f"{record.n_train:,} rows of {record.n_classes:,} classes, {record.n_test:,} test rows"
     out.print(Text(f"{record.recipe}  {rows}", style="bold"))

@@ -19,7 +19,7 @@ Known = Literal["exact", "at_most", "at_least", "unknown"]
 
 def share(value: float) -> str:
     """Return a ratio as people read it: a share, or how many times as much."""
-    return f"{value:.1%}" if value < 2 else f"{value:,.1f} times"
+    return f"{value:.1%}" if value < 2 else f"{value:,.1f}x"
 
 
 class Ratio(Value):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from flows.curve import show_claims
 from graft.report.claims import ARMS, Claims
 from graft.report.page import render_report
 from tests import curve_samples
@@ -110,6 +111,21 @@ def test_the_drawing(seed: int) -> None:
     assert len(heights) == len(arms)
     assert all(after - before >= 15.9 for before, after in pairwise(heights))
     assert 0 <= heights[0] <= heights[-1] <= 300
+
+
+def test_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Sizes by arms, then each claim beside the field's: in ASCII, 80 columns wide, and control characters are text."""
+    claims = curve_samples.claims(recipe="tickets")
+    show_claims(changed(claims, recipe="tickets\x1b[31m"))
+    said = capsys.readouterr().out
+    assert all(len(line) <= 80 and line.isascii() and line.isprintable() for line in said.splitlines())
+    rows = {line.split()[0]: line for line in said.splitlines() if line.strip()}
+    for size in ("1", "64", "all"):
+        assert rows[size].count("+-") == 6
+    assert re.search(r"transfer against scratch network, at 9\d\.\d%", said)
+    assert re.search(r"  time    12\.0% \[9\.0%, 16\.0%\] +field 20%    holds", said)
+    assert re.search(r"  cost    at least 14\.2x \[9\.8x, open\] +field 25%    fails", said)
+    assert "What pretraining the base cost is in none of these numbers" in said
 
 
 def test_the_page_is_inert_and_the_same_every_time() -> None:

@@ -98,7 +98,7 @@ def test_what_a_ratio_says() -> None:
     """A bound is called one, an open end is called open, and large ratios are times."""
     assert of((5, 5), (50, 50)).words == "10.0% [10.0%, 10.0%]"
     assert of((0, 5), (50, 50)).words == "at most 10.0% [0.0%, 10.0%]"
-    assert of((150, np.inf), (50, 50)).words == "at least 3.0 times [3.0 times, open]"
+    assert of((150, np.inf), (50, 50)).words == "at least 3.0x [3.0x, open]"
     assert of((0, 5), (0, 50)).words == "cannot tell"
 
 
