@@ -6,7 +6,7 @@ import textwrap
 
 from rich.text import Text
 
-from flows.terminal import STYLES, WIDTH, Watcher, console, human
+from flows.terminal import STYLES, WIDTH, Watcher, console, human, said
 from graft.records import CurveRecord, Estimate
 from graft.report.claims import ARMS, Claim, Claims, Pair
 from tasks.claims import conclude
@@ -55,6 +55,8 @@ def show_claims(claims: Claims) -> None:
     for pair in claims.pairs:
         for line in _pair_lines(pair):
             out.print(line)
+        if pair.arm == "transfer" and pair.against in record.area_gains:
+            out.print(f"  on average over doublings of the rows {said(record.area_gains[pair.against])}")
     if claims.cost is not None:
         total = claims.cost.total
         took = ", ".join(part for part in (human(total.seconds), total.energy, total.money) if part)

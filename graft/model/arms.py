@@ -61,6 +61,10 @@ class Bench:
     unlabelled: Examples | None
     test: Examples
 
+    def embed(self, rows: Examples) -> npt.NDArray[np.float32]:
+        """Return the base's features of rows, computed now."""
+        return embed(self.folder, rows.contents, modality=self.modality, max_tokens=self.max_tokens)[0]
+
 
 def transfer(bench: Bench, order: Rows, n: int, draw: int, progress: Progress) -> Learned:
     """Fine-tune the base on the first n rows of an order as the recipe does, with another seed for each draw.
@@ -68,11 +72,11 @@ def transfer(bench: Bench, order: Rows, n: int, draw: int, progress: Progress) -
     Rows held out by the recipe's settings are trained on where a class has too few to hold one out.
     """
     rows = bench.train.take(order[:n])
-    C = _choose(bench, features := _embed(bench, rows), rows.labels, draw)
+    C = _choose(bench, features := bench.embed(rows), rows.labels, draw)
     examples = replace(rows, features=features)
     if bench.unlabelled is not None:
         others = _joined(bench.train.take(order[n:]), bench.unlabelled)
-        others = replace(others, features=_embed(bench, others), labels=np.full(len(others.labels), UNLABELLED))
+        others = replace(others, features=bench.embed(others), labels=np.full(len(others.labels), UNLABELLED))
         examples = _joined(examples, others)
     how = bench.how.model_copy(update={"seed": bench.how.seed + draw})
     counts = np.unique(rows.labels, return_counts=True)[1]
@@ -87,7 +91,7 @@ def transfer(bench: Bench, order: Rows, n: int, draw: int, progress: Progress) -
 def frozen_probe(bench: Bench, order: Rows, n: int, draw: int, _progress: Progress) -> Learned:
     """Fit a head on frozen features of the first n rows of an order."""
     rows = bench.train.take(order[:n])
-    return _probe(bench, _embed(bench, rows), rows.labels, draw)
+    return _probe(bench, bench.embed(rows), rows.labels, draw)
 
 
 def shuffled_labels(bench: Bench, order: Rows, n: int, draw: int, _progress: Progress) -> Learned:
@@ -164,10 +168,6 @@ def _to_choose_by(labels: Labels, max_rows: int, draw: int) -> Rows:
     rows = np.sort(rng.permutation(len(labels))[:max_rows])
     classes, counts = np.unique(labels[rows], return_counts=True)
     return np.asarray(rows[np.isin(labels[rows], classes[counts >= 2])])
-
-
-def _embed(bench: Bench, rows: Examples) -> npt.NDArray[np.float32]:
-    return embed(bench.folder, rows.contents, modality=bench.modality, max_tokens=bench.max_tokens)[0]
 
 
 @functools.lru_cache(maxsize=1)

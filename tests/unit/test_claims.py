@@ -51,6 +51,8 @@ def test_every_number_stands_with_its_interval_and_n() -> None:
     for point in claims.record.points:
         seen = point.accuracy
         assert f"{seen.value * 100:.1f}% {seen.ci_low * 100:.1f}% to {seen.ci_high * 100:.1f}%, n 400" in said
+    for arm, gain in claims.record.area_gains.items():
+        assert f"+{gain.value * 100:.1f} points (95% interval" in said, arm
     for share in ("10%", "20%", "25%"):
         assert share in said
     assert "What pretraining the base cost is in none of these numbers" in said
@@ -92,7 +94,7 @@ def test_a_curve_without_pairs_is_drawn_all_the_same() -> None:
     """With one arm at one size there is nothing to compare, and a drawing still."""
     claims = curve_samples.claims()
     points = tuple(one for one in claims.record.points if one.arm == "scratch" and one.size == 8)
-    alone = changed(claims, points=points, data=())
+    alone = changed(claims, points=points, data=(), area_gains={})
     assert "no claim could be weighed" in text(alone)
     assert section(alone).count("<circle") == 1
 
@@ -125,6 +127,7 @@ def test_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.search(r"transfer against scratch network, at 9\d\.\d%", said)
     assert re.search(r"  time    12\.0% \[9\.0%, 16\.0%\] +field 20%    holds", said)
     assert re.search(r"  cost    at least 14\.2x \[9\.8x, open\] +field 25%    fails", said)
+    assert re.search(r"on average over doublings of the rows \+\d+\.\d points \[", said)
     assert "What pretraining the base cost is in none of these numbers" in said
 
 
