@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from flows import cli_data, cli_keep
+from flows import cli_curve, cli_data, cli_keep
 from flows.cli_data import AsJson, Name, here, print_json
 from graft import __version__
 from graft.errors import GraftError, InputError, StepError
@@ -125,7 +125,15 @@ def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="new folder,
         out.print(line)
 
 
-for command in (cli_data.look, cli_data.new, cli_data.add, cli_data.validate, cli_keep.fetch, cli_keep.gc):
+for command in (
+    cli_data.look,
+    cli_data.new,
+    cli_data.add,
+    cli_data.validate,
+    cli_keep.fetch,
+    cli_keep.gc,
+    cli_curve.curve,
+):
     app.command()(command)
 
 

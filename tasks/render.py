@@ -11,6 +11,7 @@ from graft.data import TEST, TRAIN
 from graft.records import write_atomic
 from graft.report.content import Audit, Mistakes, Report
 from graft.report.page import render_audit, render_report
+from tasks.claims import claims_of
 from tasks.cost import costs
 from tasks.report import REPORT
 from tasks.rows import COLUMN, MISTAKES, ROWS
@@ -30,7 +31,10 @@ def render_run(workspace: Workspace, name: str) -> Path:
         links["chain"] = CHAIN
     page, shown = folder / PAGE, workspace.files(name, "evaluate") / MISTAKES
     mistakes = Mistakes.model_validate_json(shown.read_bytes()) if shown.is_file() else None
-    write_atomic(page, render_report(report, costs=costs(workspace, name), links=links, mistakes=mistakes).encode())
+    html = render_report(
+        report, costs=costs(workspace, name), links=links, mistakes=mistakes, claims=claims_of(workspace, name, report)
+    )
+    write_atomic(page, html.encode())
     return page
 
 

@@ -52,6 +52,16 @@ class Stand(Value):
         return self.model_copy(update={"total": 0.0, "losses": losses, "held_out": (*self.held_out, *measured)})
 
 
+def surroundings() -> dict[str, Any]:
+    """Return what computes here, and what times and last bits depend on: packages, threads, instruction set, device."""
+    return {
+        "packages": {name: version(name) for name in PACKAGES},
+        "threads": torch.get_num_threads(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+    }
+
+
 def training_key(facts: dict[str, Any]) -> str:
     """Return the name of a training: the digest of what it depends on.
 
@@ -59,15 +69,9 @@ def training_key(facts: dict[str, Any]) -> str:
         facts: data, base, settings and the version of the code, as JSON.
 
     Returns:
-        sha256 of the facts and of what computes here: packages, number of threads, instruction set, device.
+        sha256 of the facts and of ``surroundings``.
     """
-    here = {
-        "packages": {name: version(name) for name in PACKAGES},
-        "threads": torch.get_num_threads(),
-        "instructions": torch.backends.cpu.get_cpu_capability(),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-    }
-    return sha256_bytes(canonical_json({"facts": facts, "here": here}))
+    return sha256_bytes(canonical_json({"facts": facts, "here": surroundings()}))
 
 
 @dataclass

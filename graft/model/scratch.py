@@ -23,6 +23,7 @@ from graft.model.finetune import tune
 from graft.model.train import Rows
 from graft.pictures import grey
 from graft.recipe import Finetune, Modality
+from graft.stats.probe import choose_C
 
 SCRATCH: dict[Modality, str] = {
     "text": "TF-IDF and logistic regression",
@@ -31,20 +32,45 @@ SCRATCH: dict[Modality, str] = {
 """What the model is called."""
 
 
-def fit_scratch(contents: Contents, labels: npt.NDArray[np.str_], *, modality: Modality) -> Any:
+C_SCRATCH: dict[Modality, float] = {"text": 10.0, "image": 0.01}
+"""Its inverse penalty, unless another is given."""
+GRID_SCRATCH: dict[Modality, tuple[float, ...]] = {"text": (1.0, 10.0, 100.0), "image": (0.001, 0.01, 0.1)}
+"""What ``tune_scratch`` tries."""
+
+
+def fit_scratch(contents: Contents, labels: npt.NDArray[np.str_], *, modality: Modality, C: float | None = None) -> Any:
     """Fit the strongest cheap model without any pretraining: an object whose ``predict(contents)`` gives labels.
 
     Texts: TF-IDF of words and pairs. Images: brightness at 32 x 32 pixels, standardised. Then logistic regression.
+
+    Args:
+        C: inverse L2 penalty; None: that of ``C_SCRATCH``.
 
     Raises:
         InputError: an image cannot be read.
     Cost: texts: O(words x classes) an iteration, seconds for 10,000 short ones. Images: O(1,024 x classes) a row and iteration.
     """
+    penalty = C_SCRATCH[modality] if C is None else C
+    model = make_pipeline(_reader(modality), LogisticRegression(C=penalty, max_iter=1000))
+    return model.fit(list(contents), labels)
+
+
+def tune_scratch(
+    contents: Contents, labels: npt.NDArray[np.str_], *, modality: Modality, n_folds: int, seed: int
+) -> float:
+    """Choose the C of ``fit_scratch`` by cross-validation on training rows, of which every class has at least two.
+
+    Cost: ``n_folds`` fits for each C of ``GRID_SCRATCH``.
+    """
+    features = _reader(modality).fit_transform(list(contents))
+    return choose_C(features, labels, n_folds=n_folds, seed=seed, grid=GRID_SCRATCH[modality])[0]
+
+
+def _reader(modality: Modality) -> Any:
+    """Return what makes features of contents, not yet fitted."""
     if modality == "text":
-        words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, strip_accents="unicode")
-        return make_pipeline(words, LogisticRegression(C=10.0, max_iter=1000)).fit(list(contents), labels)
-    pixels = FunctionTransformer(_pixels)
-    return make_pipeline(pixels, StandardScaler(), LogisticRegression(C=0.01, max_iter=1000)).fit(contents, labels)
+        return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, strip_accents="unicode")
+    return make_pipeline(FunctionTransformer(_pixels), StandardScaler())
 
 
 def _pixels(contents: Contents) -> npt.NDArray[np.float64]:
@@ -52,10 +78,21 @@ def _pixels(contents: Contents) -> npt.NDArray[np.float64]:
     return np.stack([grey(content, f"image {k:,}").ravel() for k, content in enumerate(contents, start=1)]) / 255.0
 
 
-SCRATCH_RATE = 5e-4
-"""Peak learning rate of from-scratch training: five times what a pretrained network stands."""
+RATES_UNTAUGHT = (3e-4, 1e-3)
+"""Peak learning rates worth trying: ten times what a pretrained network stands (docs/experiments.md)."""
+SCRATCH_RATE = RATES_UNTAUGHT[1]
 C_UNTAUGHT = 30.0
-"""Penalty of the head that from-scratch training begins with: random features want a weak one (docs/experiments.md)."""
+"""Penalty of the head that from-scratch training begins with: random features want a weak one."""
+ROWS_SEEN = 40_000
+MOST_EPOCHS, LEAST_EPOCHS = 80, 10
+
+
+def epochs_from_scratch(n_rows: int) -> int:
+    """Return how many passes over so many rows training from random weights gets, so that it comes to its end.
+
+    Some 40,000 rows are seen, whichever they are; no row more than 80 times, and none less than 10 times.
+    """
+    return min(MOST_EPOCHS, max(LEAST_EPOCHS, round(ROWS_SEEN / n_rows)))
 
 
 def train_from_scratch(

@@ -1,5 +1,6 @@
 """What each step hands over: frozen values with a digest, no clock, no host, no cost."""
 
+from graft.records.curve import CLAIMED, CurveRecord, Point, Ratio, Saving, load_curve
 from graft.records.evaluation import Bin, Calibration, Retention
 from graft.records.files import (
     PART,
@@ -46,6 +47,7 @@ from graft.records.steps import (
 from graft.records.values import Check, Estimate, FileDigest, Outcome, Policy, Relation, Value, check, exact
 
 __all__ = [
+    "CLAIMED",
     "PART",
     "RECORDS",
     "TAKEN_OUT",
@@ -58,6 +60,7 @@ __all__ = [
     "Champion",
     "ChampionVerdict",
     "Check",
+    "CurveRecord",
     "Dataset",
     "DatasetRecord",
     "DecisionRecord",
@@ -70,12 +73,15 @@ __all__ = [
     "ModelRecord",
     "MonitorRecord",
     "Outcome",
+    "Point",
     "Policy",
     "ProbeScore",
+    "Ratio",
     "Record",
     "Relation",
     "ReportRecord",
     "Retention",
+    "Saving",
     "Severity",
     "ShiftComparison",
     "ShiftRecord",
@@ -91,6 +97,7 @@ __all__ = [
     "copy_folder",
     "digest_folder",
     "exact",
+    "load_curve",
     "load_record",
     "part",
     "sha256_bytes",

@@ -16,15 +16,16 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from graft.records import Check, Estimate, Finding, ModelRecord, Record
-from graft.report import svg
+from graft.report import svg, words
+from graft.report.claims import Claims
 from graft.report.content import Audit, Cost, Mistakes, Report, add_up
+from graft.report.curve_svg import draw_curves
 from graft.report.reliability import draw_reliability
 
 STEPS = ("ingest", "validate", "embed", "detect_shift", "choose_base", "finetune", "evaluate", "measure_bias", "decide")
 ARMS = ("candidate", "champion", "frozen_probe", "scratch_network", "scratch")
 SEVERITIES = ("error", "warning", "note")
 OUTCOMES = ("failed", "cannot_tell", "passed")
-WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 # Relative addresses only: a colon before the first slash would be a scheme, two slashes another host.
 RELATIVE = re.compile(r"(?!//)[\w./%-]+(#[\w-]*)?", re.ASCII)
 
@@ -41,7 +42,12 @@ class Step:
 
 
 def render_report(
-    report: Report, *, costs: dict[str, Cost], links: dict[str, str], mistakes: Mistakes | None = None
+    report: Report,
+    *,
+    costs: dict[str, Cost],
+    links: dict[str, str],
+    mistakes: Mistakes | None = None,
+    claims: Claims | None = None,
 ) -> str:
     """Return the page of one run.
 
@@ -49,6 +55,7 @@ def render_report(
         report: what the page says.
         costs: cost by step; a step without one says nothing of its cost.
         mistakes: rows to show; None: they are not at hand.
+        claims: what a curve says of the field's claims; None: none was measured.
         links: relative addresses of the ``drift`` and the ``chain`` page; any other kind of address makes no link.
     """
     steps = _steps(report, costs)
@@ -67,6 +74,7 @@ def render_report(
         "deciding": _deciding(checks),
         "state_of": functools.partial(_state_of, checks),
         "mistakes": mistakes,
+        "claims": claims,
         "odd": _findings(report),
         "arms": _arms(report),
         "chain": _chain(report),
@@ -99,24 +107,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(
-        svg=svg, n=_n, word=_word, curves=_curves, learned=_learned, reliability=draw_reliability
+        svg=svg,
+        n=words.n,
+        word=words.word,
+        curves=_curves,
+        learned=_learned,
+        draw_curves=draw_curves,
+        reliability=draw_reliability,
     )
-    filters = (
-        _bound,
-        _brief,
-        _cap,
-        _chance,
-        _clip,
-        _duration,
-        _ends,
-        _interval,
-        _kept_of,
-        _memory,
-        _observed,
-        _sentence,
-        _value,
-    )
-    environment.filters.update({function.__name__.lstrip("_"): function for function in filters}, reading=svg.reading)
+    environment.filters.update({function.__name__: function for function in words.FILTERS}, reading=svg.reading)
     return environment
 
 
@@ -215,95 +214,3 @@ def _learned(model: ModelRecord) -> list[str]:
     if model.alpha != 1:
         lines.append(f"The weights lie {model.alpha * 100:.3g}% of the way from the base to those that were tuned.")
     return lines
-
-
-def _kept_of(ancestor: str) -> str:
-    """Return the name of the check of what is kept of an ancestor's task."""
-    return f"Kept of {ancestor}"
-
-
-def _ends(shown: Iterable[str]) -> str:
-    """Return first and last of some readings, and how many there are."""
-    every = list(shown)
-    return f"from {every[0]} to {every[-1]} in {_n(len(every), 'epoch')}"
-
-
-def _n(count: int, noun: str, plural: str = "") -> str:
-    """Return a count with its noun: small counts as words, as in running text."""
-    return f"{_word(count)} {noun if count == 1 else plural or noun + 's'}"
-
-
-def _word(count: int) -> str:
-    return WORDS[count] if count < len(WORDS) else f"{count:,}"
-
-
-def _cap(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _sentence(text: str) -> str:
-    """Return text with a full stop, unless it ends a sentence already."""
-    return text if text.endswith((".", "?", ":")) else f"{text}."
-
-
-def _clip(text: str, length: int = 80) -> str:
-    """Return text on one line, cut at a length: a label or a row may be a whole letter."""
-    line = " ".join(text.split())
-    return line if len(line) <= length else line[: length - 1] + "…"
-
-
-def _with_unit(text: str, value: float, unit: str) -> str:
-    nouns = {"points": "point" if abs(value) == 0.01 else "points", "rows": "row" if value == 1 else "rows"}
-    return f"{text} {nouns[unit]}" if unit in nouns else text
-
-
-def _observed(seen: Estimate) -> str:
-    """Return just the estimate with its unit; its interval and n stand beside it."""
-    return _with_unit(svg.number(seen.value, seen.unit), seen.value, seen.unit)
-
-
-def _interval(seen: Estimate) -> str:
-    """Return interval and n, in brackets or below the estimate; a count has no interval and says so."""
-    if seen.method == "counted":
-        return f"counted, n {seen.n:,}"
-    low, high = svg.number(seen.ci_low, seen.unit), svg.number(seen.ci_high, seen.unit)
-    return f"{seen.level * 100:.3g}% interval {low} to {high}, n {seen.n:,}"
-
-
-def _brief(seen: Estimate) -> str:
-    """Return interval and n below an estimate; the head of the column says that intervals are of 95%."""
-    return _interval(seen).removeprefix("95% interval ")
-
-
-def _chance(p_value: float) -> str:
-    return f"p {p_value:.2g}" if p_value >= 0.0001 else "p under 0.0001"
-
-
-def _value(seen: Estimate) -> str:
-    return f"{_observed(seen)} ({_interval(seen)})"
-
-
-def _bound(check: Check) -> str:
-    """Return the bound with all the decimals it was set with: it is exact, and not to be rounded onto an estimate."""
-    factor = 100 if check.observed.unit in ("points", "fraction") else 1
-    fewest = {"points": 1, "fraction": 1, "auc": 2, "rows": 0}[check.observed.unit]
-    enough = (
-        places for places in range(fewest, 5) if abs(round(check.bound * factor, places) - check.bound * factor) < 1e-9
-    )
-    text = svg.number(check.bound, check.observed.unit, next(enough, 5))
-    return f"{check.relation.replace('_', ' ')} {_with_unit(text, check.bound, check.observed.unit)}"
-
-
-def _duration(seconds: float) -> str:
-    """Return a duration as a person says it."""
-    if seconds < 60:
-        return "under 1 s" if seconds < 1 else f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
-
-
-def _memory(size: int) -> str:
-    mebibytes = size / 2**20
-    return f"{mebibytes / 1024:.1f} GiB" if mebibytes >= 1024 else f"{mebibytes:.0f} MiB"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
@@ -37,20 +40,27 @@ def fit_probe(
     return LogisticRegression(C=C, max_iter=max_iter).fit(features, labels, sample_weight=weights)
 
 
-def choose_C(features: Features, labels: Labels, *, n_folds: int, seed: int) -> tuple[float, npt.NDArray[np.bool_]]:
+def choose_C(
+    features: Any, labels: Labels, *, n_folds: int, seed: int, grid: Sequence[float] = GRID
+) -> tuple[float, npt.NDArray[np.bool_]]:
     """Choose the probe's inverse penalty by cross-validation on training rows.
 
+    Args:
+        features: shape (n, d), an array or a sparse matrix.
+        labels: shape (n,).
+        grid: what is tried, ascending.
+
     Returns:
-        the C of ``GRID`` with the most out-of-fold hits (the smallest of equals), and those hits, shape (n,). As the best of
+        the C of the grid with the most out-of-fold hits (the smallest of equals), and those hits, shape (n,). As the best of
         three they are optimistic by at most a few tenths of a point at n = 1,000.
 
     Assumes: every class has at least two rows; folds are stratified as far as the rows allow.
-    Cost: len(GRID) * n_folds fits.
+    Cost: len(grid) * n_folds fits.
     """
     _, counts = np.unique(labels, return_counts=True)
     folds = StratifiedKFold(int(min(n_folds, counts.min())), shuffle=True, random_state=seed)
     best: tuple[float, npt.NDArray[np.bool_]] | None = None
-    for C in GRID:
+    for C in grid:
         with threadpool_limits(1):  # the matrices are small: two threads take three times the processor time of one
             predicted = cross_val_predict(LogisticRegression(C=C, max_iter=1000), features, labels, cv=folds)
         hits = np.asarray(predicted == labels)

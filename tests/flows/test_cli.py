@@ -67,6 +67,9 @@ BAD = {
         False,
     ),
     "bad time": (["audit", "a", "--at", "yesterday"], "", False),
+    "bad size": (["curve", "a", "--sizes", "1,many"], "A size is a number of rows", False),
+    "long size": (["curve", "a", "--sizes", "9" * 5000], "A size is a number of rows", False),
+    "no recipe to measure": (["curve", "nothing"], "There is no recipe nothing", False),
     "unknown option": (["run", "a", "--fast"], "No such option", False),
 }
 

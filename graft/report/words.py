@@ -1,0 +1,106 @@
+"""How the pages word values: counts, estimates with their intervals, bounds, times and sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from graft.records import Check, Estimate
+from graft.report import svg
+
+WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+def kept_of(ancestor: str) -> str:
+    """Return the name of the check of what is kept of an ancestor's task."""
+    return f"Kept of {ancestor}"
+
+
+def ends(shown: Iterable[str]) -> str:
+    """Return first and last of some readings, and how many there are."""
+    every = list(shown)
+    return f"from {every[0]} to {every[-1]} in {n(len(every), 'epoch')}"
+
+
+def n(count: int, noun: str, plural: str = "") -> str:
+    """Return a count with its noun: small counts as words, as in running text."""
+    return f"{word(count)} {noun if count == 1 else plural or noun + 's'}"
+
+
+def word(count: int) -> str:
+    return WORDS[count] if count < len(WORDS) else f"{count:,}"
+
+
+def cap(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def sentence(text: str) -> str:
+    """Return text with a full stop, unless it ends a sentence already."""
+    return text if text.endswith((".", "?", ":")) else f"{text}."
+
+
+def clip(text: str, length: int = 80) -> str:
+    """Return text on one line, cut at a length: a label or a row may be a whole letter."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def with_unit(text: str, value: float, unit: str) -> str:
+    nouns = {"points": "point" if abs(value) == 0.01 else "points", "rows": "row" if value == 1 else "rows"}
+    return f"{text} {nouns[unit]}" if unit in nouns else text
+
+
+def observed(seen: Estimate) -> str:
+    """Return just the estimate with its unit; its interval and n stand beside it."""
+    return with_unit(svg.number(seen.value, seen.unit), seen.value, seen.unit)
+
+
+def interval(seen: Estimate) -> str:
+    """Return interval and n, in brackets or below the estimate; a count has no interval and says so."""
+    if seen.method == "counted":
+        return f"counted, n {seen.n:,}"
+    low, high = svg.number(seen.ci_low, seen.unit), svg.number(seen.ci_high, seen.unit)
+    return f"{seen.level * 100:.3g}% interval {low} to {high}, n {seen.n:,}"
+
+
+def brief(seen: Estimate) -> str:
+    """Return interval and n below an estimate; the head of the column says that intervals are of 95%."""
+    return interval(seen).removeprefix("95% interval ")
+
+
+def chance(p_value: float) -> str:
+    return f"p {p_value:.2g}" if p_value >= 0.0001 else "p under 0.0001"
+
+
+def value(seen: Estimate) -> str:
+    return f"{observed(seen)} ({interval(seen)})"
+
+
+def bound(check: Check) -> str:
+    """Return the bound with all the decimals it was set with: it is exact, and not to be rounded onto an estimate."""
+    factor = 100 if check.observed.unit in ("points", "fraction") else 1
+    fewest = {"points": 1, "fraction": 1, "auc": 2, "rows": 0}[check.observed.unit]
+    enough = (
+        places for places in range(fewest, 5) if abs(round(check.bound * factor, places) - check.bound * factor) < 1e-9
+    )
+    text = svg.number(check.bound, check.observed.unit, next(enough, 5))
+    return f"{check.relation.replace('_', ' ')} {with_unit(text, check.bound, check.observed.unit)}"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as a person says it."""
+    if seconds < 60:
+        return "under 1 s" if seconds < 1 else f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
+
+
+def memory(size: int) -> str:
+    mebibytes = size / 2**20
+    return f"{mebibytes / 1024:.1f} GiB" if mebibytes >= 1024 else f"{mebibytes:.0f} MiB"
+
+
+FILTERS = (kept_of, ends, cap, sentence, clip, observed, interval, brief, chance, value, bound, duration, memory)
+"""What templates may apply to a value."""

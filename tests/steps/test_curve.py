@@ -1,0 +1,216 @@
+"""A curve on a tiny base: cells are measured once, the record holds no time, and bad input is one sentence."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from graft.errors import GraftError, InputError, TamperError
+from graft.records import CurveRecord, Record, load_curve, sha256_file
+from graft.report.claims import Claims
+from tasks.claims import conclude
+from tasks.curve import Wanted, measure
+from tasks.render import render_run
+from tasks.workspace import Workspace
+from tests.training import make_ready
+
+CHEAP = ("frozen_probe", "scratch", "random_encoder", "shuffled_labels")
+SMALL = Wanted(arms=CHEAP, sizes=(1, 4, None), draws=2)
+
+
+def silent(*_told: Any) -> None:
+    """Show no progress."""
+
+
+def curve(workspace: Workspace, wanted: Wanted = SMALL) -> tuple[Claims, str]:
+    """Measure a curve and return what came out, with the digest of its record."""
+    claims = conclude(workspace, "tiny", measure(workspace, "tiny", wanted, progress=silent))
+    return claims, sha256_file(workspace.record("tiny", "curve"))
+
+
+def cells(workspace: Workspace) -> dict[str, int]:
+    """Return the kept cells, each with when it was written."""
+    return {path.name: path.stat().st_mtime_ns for path in workspace.cells("tiny").iterdir()}
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Workspace:
+    """A workspace whose recipe has run up to the choice of the base; copied for tests that change it."""
+    return make_ready(tmp_path_factory.mktemp("curve"), tiny_base)
+
+
+@pytest.fixture
+def own(ready: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of it."""
+    return Workspace(Path(shutil.copytree(ready.root, tmp_path / "workspace", symlinks=True)))
+
+
+def test_a_cell_is_measured_once(own: Workspace) -> None:
+    """The same command measures nothing again and writes the same record; more draws measure only those."""
+    claims, digest = curve(own)
+    record, kept = claims.record, cells(own)
+    assert len(kept) == len(CHEAP) * 3 * 2
+    assert curve(own)[1] == digest
+    assert cells(own) == kept
+    assert (record.arms, record.sizes) == (CHEAP, (1, 4, None))
+    assert record.left_out == ("transfer", "scratch_network")
+    more = curve(own, Wanted(arms=CHEAP, sizes=(1, 4, None), draws=3))[0].record
+    assert {name: cells(own)[name] for name in kept} == kept
+    assert [point.draws[:2] for point in more.points] == [point.draws for point in record.points]
+
+
+def test_a_damaged_cell_is_measured_again(own: Workspace) -> None:
+    """A cell that is cut, altered or of another place is no evidence: measured anew it gives the same record."""
+    digest = curve(own)[1]
+    paths = sorted(own.cells("tiny").iterdir())
+    paths[0].write_bytes(paths[0].read_bytes()[:100])
+    other = json.loads(paths[1].read_bytes())
+    paths[1].write_text(json.dumps({**other, "hits": other["hits"][2:]}))
+    shutil.copyfile(paths[2], paths[3])
+    kept = cells(own)
+    assert curve(own)[1] == digest
+    changed = {name for name, when in cells(own).items() if when != kept[name]}
+    assert changed == {paths[0].name, paths[1].name, paths[3].name}
+
+
+def test_what_a_cell_depends_on_is_in_its_key(own: Workspace) -> None:
+    """Another setting of the training measures transfer anew and nothing else."""
+    wanted = Wanted(arms=("transfer", "scratch"), sizes=(4, None), costly_draws=2, draws=2)
+    curve(own, wanted)
+    before = set(cells(own))
+    recipe = own.recipe_path("tiny")
+    recipe.write_text(recipe.read_text().replace("n_epochs: 2", "n_epochs: 3"))
+    curve(own, wanted)
+    added = set(cells(own)) - before
+    assert len(added) == 4
+    assert {name.split("-")[0] for name in added} == {"transfer"}
+
+
+def test_every_arm(own: Workspace) -> None:
+    """All six arms, the rates tried on training rows, and each pair compared; the record knows no time, and costs lie beside."""
+    wanted = Wanted(sizes=(2, 8), draws=2, costly_draws=2)
+    claims, _ = curve(own, wanted)
+    assert claims.cost is not None
+    names = {name.split("-")[0] for name in cells(own)}
+    assert names == {*CHEAP, "transfer", "scratch_network", "scratch_network_rate"}
+    assert [(pair.arm, pair.against) for pair in claims.pairs] == [
+        ("transfer", "scratch_network"), ("frozen_probe", "scratch_network"),
+        ("transfer", "scratch"), ("frozen_probe", "scratch"),
+    ]  # fmt: skip
+    assert [claim.what for claim in claims.pairs[0].claims] == ["data", "time", "cost", "energy"]
+    assert claims.record.learning_rate in (3e-4, 1e-3, 2e-3)
+    assert claims.cost.search["scratch_network"] > 0
+    text = own.record("tiny", "curve").read_text()
+    assert not any(word in text for word in ("seconds", "joules", "price", "started", str(own.root)))
+    assert load_curve(own.record("tiny", "curve")) == claims.record
+
+
+def test_costs_of_another_record_are_not_shown(
+    own: Workspace, run_all: Callable[[Workspace], dict[str, Record]]
+) -> None:
+    """On the page stand the last curve and its times; of other data it says so, and without its times it says that."""
+    run_all(own)
+    page = render_run(own, "tiny")
+    assert "graft curve tiny" in page.read_text()
+    curve(own)
+    text = render_run(own, "tiny").read_text()
+    assert "not measured yet" not in text
+    assert "Measured on an earlier version" not in text
+    assert "What it took is not known here" not in text
+    path = own.record("tiny", "curve")
+    record = load_curve(path)
+    path.write_text(record.model_copy(update={"train_sha256": "0" * 64}).model_dump_json())
+    text = render_run(own, "tiny").read_text()
+    assert "Measured on an earlier version" in text
+    assert "What it took is not known here" in text
+    path.write_text("{}")
+    with pytest.raises(TamperError, match="not a record of curve"):
+        render_run(own, "tiny")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        (Wanted(arms=("tfidf",)), "no arm tfidf"),
+        (Wanted(arms=()), "needs an arm"),
+        (Wanted(draws=1), "two draws"),
+        (Wanted(costly_draws=1), "two draws"),
+        (Wanted(sizes=(0,)), "cannot have 0 rows"),
+        (Wanted(sizes=(1000,)), "No size is below"),
+    ],
+)
+def test_nonsense_is_one_sentence(ready: Workspace, wanted: Wanted, says: str) -> None:
+    """What cannot be measured is said before anything is."""
+    with pytest.raises(InputError, match=says):
+        measure(ready, "tiny", wanted, progress=silent)
+
+
+def test_a_recipe_that_was_not_run(tiny_workspace: Callable[..., Workspace]) -> None:
+    """A curve reads what a run left, and says what is absent."""
+    workspace = tiny_workspace()
+    with pytest.raises(InputError, match="ingest has not run") as caught:
+        measure(workspace, "tiny", SMALL, progress=silent)
+    assert caught.value.do == "graft run tiny"
+
+
+def test_a_closed_gate_leaves_nothing_to_measure(
+    tiny_workspace: Callable[..., Workspace], run_all: Callable[[Workspace], dict[str, Record]]
+) -> None:
+    """Data that may not be trained on has no curve either."""
+    workspace = tiny_workspace(validate__min_rows_per_class=1000)
+    run_all(workspace)
+    with pytest.raises(InputError, match="embed has not run"):
+        measure(workspace, "tiny", SMALL, progress=silent)
+
+
+def test_absent_files_are_named(own: Workspace) -> None:
+    """In a clone the records are there and the files may not be."""
+    shutil.rmtree(own.files("tiny", "embed"))
+    with pytest.raises(GraftError, match="file of embed is not here"):
+        measure(own, "tiny", SMALL, progress=silent)
+
+
+def test_auto_is_measured_as_finetune_chose(
+    tiny_workspace: Callable[..., Workspace], run_all: Callable[[Workspace], dict[str, Record]]
+) -> None:
+    """With strategy auto transfer trains what the trials chose, and what they took counts as its search."""
+    workspace = tiny_workspace(finetune__strategy="auto", finetune__budget=5.0)
+    records = run_all(workspace)
+    claims, _ = curve(workspace, Wanted(arms=("transfer", "scratch"), sizes=(2, 4), draws=2, costly_draws=2))
+    assert claims.record.strategy == records["finetune"].model_dump()["strategy"] != "auto"
+    assert claims.cost is not None
+    assert claims.cost.search["transfer"] > 0
+
+
+def test_images_have_a_curve(tmp_path: Path, tiny_image_base: Path, digits: tuple[list[bytes], Any]) -> None:
+    """Images need no arm of their own: the cheap model reads pixels."""
+    from graft.recipe_text import recipe_text
+    from tasks.init import adopt, init
+    from tasks.pin import pin
+    from tasks.steps import run_step
+    from tests.steps.conftest import TINY
+
+    workspace, _ = init(tmp_path / "workspace")
+    contents, labels = digits
+    chosen = [k for k in range(200) if labels[k] in "01"]
+    table = pd.DataFrame({"image": [contents[k] for k in chosen], "label": [labels[k] for k in chosen]})
+    table.to_parquet(tmp_path / "rows.parquet")
+    shutil.copytree(tiny_image_base, workspace.root / "base")
+    keys = {
+        **TINY, "data.train": "rows.parquet", "data.text": None, "data.image": "image", "data.label": "label",
+        "data.group": None, "data.sensitive": [], "data.min_similarity": 1.0, "validate.min_rows_per_class": 2,
+    }  # fmt: skip
+    adopt(workspace, "tiny", {"rows.parquet": tmp_path / "rows.parquet"}, recipe_text("tiny", keys))
+    pin(workspace, "tiny")
+    for step in ("ingest", "validate", "embed", "choose_base"):
+        run_step(workspace, step, "tiny")
+    record: CurveRecord = curve(workspace, Wanted(arms=("frozen_probe", "scratch"), sizes=(1, 4), draws=2))[0].record
+    point = record.point("scratch", 4)
+    assert point is not None
+    assert point.accuracy.value > 0.8
