@@ -38,7 +38,7 @@ class World:
 def worlds() -> list[World]:
     """Return the truths that verdicts are tried on: nothing gained, much gained, something lost, at few rows and at more."""
     found = []
-    for n in (100, 300, 1000):
+    for n in (10, 30, 100, 300, 1000):
         same = {CANDIDATE: 0.8, SCRATCH: 0.8, SCRATCH_NETWORK: 0.8, PROBE: 0.8, CHAMPION: 0.8}
         found += [
             World("all alike", same, n),

@@ -23,8 +23,8 @@ def decide(records: Mapping[str, Record], inputs: Inputs) -> tuple[Verdict, str,
     """Return the verdict, the one sentence that says it, and every check that led to it.
 
     *Reject*: a check failed that no further data will mend (the candidate is worse than the champion, or the transfer hurt).
-    *Hold*: a gate was closed, any other check failed, a check that policy holds on cannot tell, or this very model is
-    champion already or was rolled back. *Promote*: none of these.
+    *Hold*: a gate was closed, any other check failed, a check that policy holds on cannot tell, nobody can tell whether the
+    candidate is as good as the champion, or this very model is champion already or was rolled back. *Promote*: none of these.
 
     Args:
         records: record by step, ``ingest`` to ``measure_bias``.
@@ -53,8 +53,12 @@ def decide(records: Mapping[str, Record], inputs: Inputs) -> tuple[Verdict, str,
         return "hold", f"Too few rows to tell: {_names(open_)}.{_wanted(evaluation)}{stays}", checks
     if champion is None:
         if evaluation.transfer != "positive":
-            return "hold", f"The transfer brought no clear gain ({evaluation.transfer}).{stays}", checks
+            what = f"The transfer brought no clear gain ({evaluation.transfer})."
+            return "hold", f"{what}{_wanted(evaluation)}{stays}", checks
         return "promote", "Every check that decides passed. This recipe has its first champion.", checks
+    if evaluation.champion == "undecided":
+        what = f"Cannot tell whether it is as good as champion {champion.number}, which stays."
+        return "hold", f"{what}{_wanted(evaluation)}", checks
     return (
         "promote",
         f"{evaluation.champion.replace('_', '-').capitalize()} to champion {champion.number}, which it replaces.",

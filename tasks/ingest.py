@@ -128,6 +128,12 @@ def _write(rows: Path, target: Path, placed: Placed) -> None:
 
 
 def _check_classes(index: pd.DataFrame, sides: Sides, data: Data) -> None:
+    if not sides.on(TRAIN).any() and sides.stands_across().any():
+        raise InputError(
+            "Every training row is also a test row, or like one, so there is nothing to train on.",
+            where=f"{data.train} and {data.test or 'the rows set aside of it'}",
+            do="give a test file of other rows, or data.test: null, which sets a share of the rows aside",
+        )
     n_classes = len(np.unique(index["label"].to_numpy()[sides.on(TRAIN)]))
     if n_classes < 2:
         raise InputError(

@@ -66,6 +66,10 @@ class Sides:
         now = rows & (self.side != _DROPPED)
         self.side[now], self.because[now] = _DROPPED, because
 
+    def stands_across(self) -> npt.NDArray[np.bool_]:
+        """Return which rows were dropped because they, one like them or their group stand on the other side."""
+        return np.isin(self.because, (ACROSS, ALIKE, GROUP))
+
     def on(self, side: str) -> npt.NDArray[np.bool_]:
         """Return which rows lie on a side."""
         chosen: npt.NDArray[np.bool_] = self.side == SIDES.index(side)

@@ -6,11 +6,12 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import optimize, stats
 
 from graft.records import Estimate
 
 Hits = npt.NDArray[np.bool_]
+FEW_DISCORDANT = 5
 
 
 def proportion(hits: Hits, *, level: float = 0.95) -> Estimate:
@@ -89,25 +90,48 @@ def paired_difference(
     Returns:
         first minus second in [-1, 1]; 0 means equally accurate.
 
-    Assumes: rows independent. Without any discordant row the interval has width 0, so it is then widened by the rule of
-        three (a difference of up to 3/n could have gone unseen).
-    Error: percentile interval, coverage .94-.95 at n = 300 (tests/statistical).
+    Assumes: rows independent. Where fewer than five rows speak for either side the bootstrap knows too little of what was not
+        seen, and the score interval takes its place; without any such row it holds at least what the rule of three says.
+    Error: coverage .93-.97 at n >= 100, .93 or more at n = 10 and 30 (tests/statistical).
     Cost: O(n + n_bootstrap).
-    Source: Efron & Tibshirani 1993, ch. 13; rule of three: Hanley & Lippman-Hand 1983.
+    Source: Efron & Tibshirani 1993, ch. 13; score interval: Tango 1998; rule of three: Hanley & Lippman-Hand 1983.
     Checked against: drawing rows one by one, tests/unit/test_accuracy.py.
     """
     n = len(hits)
     if n == 0 or n != len(others):
         raise ValueError("a paired difference needs the same rows for both, at least one")
     wins, losses = int((hits & ~others).sum()), int((~hits & others).sum())
-    value = (wins - losses) / n
-    if wins + losses == 0:
-        low, high = -min(1.0, 3 / n), min(1.0, 3 / n)
+    if min(wins, losses) < FEW_DISCORDANT:
+        low, high = _score_interval(wins, losses, n, level)
+        if wins + losses == 0:
+            low, high = min(low, -min(1.0, 3 / n)), max(high, min(1.0, 3 / n))
+        method = "score"
     else:
         draws = rng.multinomial(n, [wins / n, losses / n, 1 - (wins + losses) / n], size=n_bootstrap)
         means = (draws[:, 0] - draws[:, 1]) / n
         low, high = (float(q) for q in np.quantile(means, [(1 - level) / 2, (1 + level) / 2]))
-    return Estimate(value=value, ci_low=low, ci_high=high, level=level, n=n, method="paired bootstrap", unit="points")
+        method = "paired bootstrap"
+    value = (wins - losses) / n
+    return Estimate(value=value, ci_low=low, ci_high=high, level=level, n=n, method=method, unit="points")
+
+
+def _score_interval(wins: int, losses: int, n: int, level: float) -> tuple[float, float]:
+    """Return the differences that Tango's score test does not reject: of those, the smallest and the largest.
+
+    ``q`` is the most likely share of losses where the true difference is ``delta``.
+    """
+    z = float(stats.norm.ppf(0.5 + level / 2))
+
+    def score(delta: float) -> float:
+        b = (2 * n - wins + losses) * delta - wins - losses
+        q = (math.sqrt(max(0.0, b * b + 8 * n * losses * delta * (1 - delta))) - b) / (4 * n)
+        away, variance = wins - losses - n * delta, n * (2 * q + delta * (1 - delta))
+        return away / math.sqrt(max(variance, 1e-12))
+
+    value = (wins - losses) / n
+    low = -1.0 if score(-1.0) < z else float(optimize.brentq(lambda delta: score(delta) - z, -1.0, value))
+    high = 1.0 if score(1.0) > -z else float(optimize.brentq(lambda delta: score(delta) + z, value, 1.0))
+    return low, high
 
 
 def mcnemar(hits: Hits, others: Hits) -> float:

@@ -27,6 +27,18 @@ def test_verdicts_err_seldom_where_nothing_differs(n: int) -> None:
     assert 0.93 <= covered <= 0.97
 
 
+@pytest.mark.parametrize("n", [10, 30])
+def test_few_rows_err_no_more_often(n: int) -> None:
+    """At 10 and 30 rows no verdict errs in more than 5% of runs, whatever is true; intervals cover in at least 93%."""
+    for name in ("all alike", "champion better by the margin"):
+        transfer, champion, covered = judge(BY_NAME[name, n], N_RUNS, np.random.default_rng(n))
+        assert max(transfer["positive"], transfer["negative"]) <= 48
+        assert champion["superior"] <= 48
+        if name != "all alike":
+            assert champion["superior"] + champion["non_inferior"] <= 48
+        assert covered >= 0.93
+
+
 def test_a_model_at_the_margin_is_seldom_promoted_or_called_inferior() -> None:
     """The champion is better by just the margin: not called non-inferior, nor inferior, in more than 5% of 600 runs."""
     _, champion, covered = judge(BY_NAME["champion better by the margin", 300], N_RUNS, np.random.default_rng(5))

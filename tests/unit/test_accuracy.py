@@ -86,11 +86,16 @@ def test_bootstrap_interval_follows_its_level_and_seed() -> None:
     assert draw(0.99)[0] < draw(0.95)[0] < draw(0.8)[0] < 0.1 < draw(0.8)[1] < draw(0.95)[1] < draw(0.99)[1]
 
 
-@pytest.mark.parametrize(("n", "bound"), [(300, 0.01), (2, 1.0)])
+@pytest.mark.parametrize(("n", "bound"), [(300, 3.8415 / 303.8415), (2, 1.0)])
 def test_no_discordant_row_is_no_certainty(n: int, bound: float) -> None:
     """Two models that agree on every row differ by 0, give or take what n rows could not have shown."""
     found = paired_difference(hits(n // 2, n), hits(n // 2, n), rng=np.random.default_rng(0), n_bootstrap=1000)
-    assert (found.value, found.ci_low, found.ci_high) == (0, -bound, bound)
+    assert (found.value, found.ci_low, found.ci_high) == (
+        0,
+        pytest.approx(-bound, abs=1e-5),
+        pytest.approx(bound, abs=1e-5),
+    )
+    assert found.ci_high >= min(1.0, 3 / n)
 
 
 @pytest.mark.parametrize(("wins", "losses"), [(0, 0), (0, 1), (5, 5), (9, 2), (2, 9), (63, 40)])
@@ -112,3 +117,32 @@ def test_nothing_from_nothing() -> None:
     for other in (empty, hits(1, 3)):
         with pytest.raises(ValueError, match="same rows"):
             paired_difference(hits(1, 2), other, rng=np.random.default_rng(0), n_bootstrap=1000)
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses", "n", "low", "high"),
+    [(1, 0, 44, -0.0594, 0.1181), (12, 2, 50, 0.0611, 0.3447), (0, 0, 100, -0.0370, 0.0370)],
+)
+def test_few_discordant_rows_have_the_score_interval(wins: int, losses: int, n: int, low: float, high: float) -> None:
+    """The limits are where Tango's score test is just not rejected; without a discordant row z^2 / (n + z^2)."""
+    rows = np.arange(n)
+    hits, others = rows < wins, (rows >= wins) & (rows < wins + losses)
+    found = paired_difference(hits, others, rng=np.random.default_rng(0), n_bootstrap=1000)
+    assert (found.ci_low, found.ci_high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+    assert found.method == "score"
+    swapped = paired_difference(others, hits, rng=np.random.default_rng(0), n_bootstrap=1000)
+    assert (swapped.ci_low, swapped.ci_high) == (pytest.approx(-high, abs=5e-5), pytest.approx(-low, abs=5e-5))
+
+
+def test_the_score_interval_is_that_of_the_constrained_likelihood() -> None:
+    """At either limit the score with the most likely share of losses, found numerically, is z."""
+    wins, losses, n, z = 7, 3, 60, 1.959964
+    rows = np.arange(n)
+    hits, others = rows < wins, (rows >= wins) & (rows < wins + losses)
+    found = paired_difference(hits, others, rng=np.random.default_rng(0), n_bootstrap=1000)
+    for limit in (found.ci_low, found.ci_high):
+        q = np.linspace(max(0, -limit) + 1e-7, (1 - limit) / 2 - 1e-7, 400_001)
+        likelihood = wins * np.log(q + limit) + losses * np.log(q) + (n - wins - losses) * np.log(1 - 2 * q - limit)
+        best = q[likelihood.argmax()]
+        score = (wins - losses - n * limit) / np.sqrt(n * (2 * best + limit - limit**2))
+        assert abs(score) == pytest.approx(z, abs=1e-3)

@@ -53,6 +53,7 @@ def records(
         step="evaluate", recipe="r", passed=True, summary="s", checks=checks, n_test=100,
         accuracy={"candidate": difference}, differences={"scratch": difference, "frozen_probe": difference},
         mcnemar_p_values={}, transfer=transfer, champion=champion, per_class={}, confusions=(), predictions_sha256=SHA,
+        rows_to_tell={"champion": 420, "scratch": 130, "frozen_probe": None},
     )  # fmt: skip
     return {**plain, "finetune": model, "evaluate": evaluation}
 
@@ -87,6 +88,9 @@ def inputs(champion: str | None = OTHER, rolled_back: tuple[str, ...] = ()) -> I
         ({}, {"rolled_back": (OTHER,)}, "promote", "Superior"),
         ({"transfer": "negative"}, {}, "reject", "The transfer hurt"),
         ({"champion": "inferior"}, {}, "reject", "Worse than the champion"),
+        ({"champion": "undecided"}, {}, "hold", "Cannot tell whether it is as good as champion 0003"),
+        ({"champion": "undecided", "checks": (OPEN_NOTED,)}, {}, "hold", "Some 420 test rows would tell, of 100 now."),
+        ({"champion": "first", "transfer": "undecided"}, {"champion": None}, "hold", "Some 420 test rows would tell"),
         ({"checks": (GOOD, BAD)}, {}, "hold", "1 check failed"),
         ({"checks": (BAD, BAD)}, {}, "hold", "2 checks failed"),
         ({"checks": (GOOD, OPEN)}, {}, "hold", "Too few rows to tell"),
