@@ -53,7 +53,6 @@ def pin(workspace: Workspace, name: str) -> Inputs:
         rolled_back=_rolled_back(promotions),
         ancestors=_ancestors(workspace, ledger, recipe),
         looks=_looks(workspace, ledger, recipe.data.dataset),
-        n_looks=sum(run.predicate.dataset_sha256 == digest and run.predicate.model_id is not None for run in runs),
         steps=VERSIONS,
     )
     path = workspace.inputs(name)
@@ -83,7 +82,7 @@ def _same_world(pinned: Inputs, world: Inputs, runs: list[Run], promotions: list
     own = {run.entry for run in runs if run.predicate.inputs_sha256 == digest}
     last = promotions[-1].predicate if promotions else None
     made_champion = last is not None and last.action == "promote" and last.run in own
-    ignored = {"n_looks", "looks"} | ({"champion", "rolled_back"} if made_champion else set())
+    ignored = {"looks"} | ({"champion", "rolled_back"} if made_champion else set())
     return pinned.model_dump(exclude=ignored) == world.model_dump(exclude=ignored)
 
 

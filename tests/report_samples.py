@@ -50,7 +50,7 @@ GAP_FAX = estimate(-0.029, -0.112, 0.054, 38)
 COVARIATE = estimate(0.531, 0.509, 0.553, 4000, "auc")
 
 
-def inputs(*, champion: bool = True, n_looks: int = 4) -> r.Inputs:
+def inputs(*, champion: bool = True) -> r.Inputs:
     """Return pinned inputs with two bases."""
     live = r.Champion(
         number="0011",
@@ -67,7 +67,7 @@ def inputs(*, champion: bool = True, n_looks: int = 4) -> r.Inputs:
                 id=name, revision="c9745ed", sha256=digest(name), folder_sha256=digest(name), n_parameters=size, licence=licence
             )
                     for name, size, licence in sizes),
-        champion=live if champion else None, rolled_back=(), n_looks=n_looks, steps=dict.fromkeys(STEPS, 1),
+        champion=live if champion else None, rolled_back=(), steps=dict.fromkeys(STEPS, 1),
     )  # fmt: skip
 
 

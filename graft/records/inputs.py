@@ -62,7 +62,7 @@ class Inputs(Value):
     ancestors: dict[str, tuple[Ancestor, ...]] = Field(
         default_factory=dict, description="by base of the form graft:, the base itself first"
     )
-    n_looks: int = Field(ge=0, description="finished runs of the recipe that were evaluated on this very dataset")
+    n_looks: int = Field(default=0, ge=0, description="of pins written before looks were counted by row")
     looks: dict[str, str] = Field(
         default_factory=dict,
         description="by model evaluated on this dataset, of any recipe: the test rows it saw, sampled",
