@@ -1,0 +1,91 @@
+"""The models without pretraining: at the candidate's budget, trained once, and counted as looks only once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+
+from graft.model.budget import TERA, epoch_flops
+from graft.model.folder import load_model
+from graft.records import EvaluationRecord, ModelRecord
+from tasks.pin import pin
+from tasks.promote import enact, promote_by_hand
+from tasks.rows import PREDICTIONS, ROWS
+from tasks.steps import STEPS, run_step
+from tasks.workspace import Workspace
+
+Make = Callable[..., Workspace]
+
+
+def evaluated(workspace: Workspace) -> EvaluationRecord:
+    record = run_step(workspace, "evaluate", "tiny")
+    assert isinstance(record, EvaluationRecord)
+    return record
+
+
+@pytest.mark.parametrize(("strategy", "n_epochs"), [("head", 1), ("full", 7), ("contrastive", 4)])
+def test_the_network_from_scratch_has_the_candidates_budget(tiny_workspace: Make, strategy: str, n_epochs: int) -> None:
+    """As many operations as the candidate took, up to half an epoch; one epoch at least."""
+    workspace = tiny_workspace(finetune__strategy=strategy, finetune__n_epochs=n_epochs)
+    records = {step: run_step(workspace, step, "tiny") for step in STEPS[: STEPS.index("evaluate") + 1]}
+    model, evaluation = records["finetune"], records["evaluate"]
+    assert isinstance(model, ModelRecord)
+    assert isinstance(evaluation, EvaluationRecord)
+    rows = pd.read_parquet(workspace.files("tiny", "ingest") / ROWS, filters=[("side", "==", "train")])
+    epoch = epoch_flops(load_model(workspace.model("tiny")).encoder, rows["content"].tolist()) / TERA
+    given = evaluation.tflops["scratch_network"]
+    assert model.tflops == evaluation.tflops["candidate"] > 0
+    assert abs(given - max(model.tflops, epoch)) <= epoch / 2 + 1e-6
+    assert {"scratch", "scratch_network"} <= set(evaluation.differences)
+
+
+def test_what_it_said_is_kept(tiny_workspace: Make) -> None:
+    """Another bound evaluates again and trains nothing; other rows or another seed train again. Same rows, same words."""
+    workspace = tiny_workspace()
+    for step in STEPS[: STEPS.index("evaluate")]:
+        run_step(workspace, step, "tiny")
+    first = evaluated(workspace)
+    kept = workspace.root / ".graft" / "cache" / "untaught" / "tiny" / "scratch.safetensors"
+    written = kept.stat().st_mtime_ns
+    path = workspace.recipe_path("tiny")
+    path.write_text(path.read_text().replace("rope: 0.01", "rope: 0.3"))
+    pin(workspace, "tiny")
+    assert evaluated(workspace).accuracy == first.accuracy
+    assert kept.stat().st_mtime_ns == written
+    kept.unlink()
+    said = pd.read_parquet(workspace.files("tiny", "evaluate") / PREDICTIONS)
+    assert evaluated(workspace).predictions_sha256 == first.predictions_sha256
+    pd.testing.assert_frame_equal(said, pd.read_parquet(workspace.files("tiny", "evaluate") / PREDICTIONS))
+
+
+def test_every_other_model_is_a_look(tiny_workspace: Make) -> None:
+    """The first model has none before it; the same model again neither; another one has the first, and wider intervals."""
+    workspace = tiny_workspace(finetune__strategy="head")
+
+    def run() -> EvaluationRecord:
+        pin(workspace, "tiny")
+        records = {step: run_step(workspace, step, "tiny") for step in STEPS}
+        if enact(workspace, "tiny").promotion is None and workspace.ledger().champion("tiny") is None:
+            promote_by_hand(workspace, "tiny", "for the test")
+        evaluation = records["evaluate"]
+        assert isinstance(evaluation, EvaluationRecord)
+        return evaluation
+
+    def change(before: str, after: str) -> None:
+        path = workspace.recipe_path("tiny")
+        text = path.read_text()
+        assert before in text
+        path.write_text(text.replace(before, after))
+
+    first = run()
+    assert (first.n_looks, first.level) == (0, 0.95)
+    change("max_gap: 0.15", "max_gap: 0.2")
+    assert run().n_looks == 0
+    change("strategy: head", "strategy: full")
+    second = run()
+    assert (second.n_looks, second.level) == (1, 0.975)
+    assert {one.level for one in second.differences.values()} == {0.975}
+    change("seed: 17", "seed: 18")
+    assert (run().n_looks, second.looked_at) == (2, first.looked_at)
