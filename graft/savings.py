@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,22 +24,29 @@ Floats = npt.NDArray[np.float64]
 class Curves:
     """The measured curves of all arms, and what other draws and other test rows would have given.
 
-    ``n_rows``: shape (sizes,). ``samples``: by arm, shape (1 + samples, sizes), the first as measured. ``n``: test rows.
+    By arm: its sizes and their rows, shape (sizes,), and ``samples``, shape (1 + samples, sizes), the first as measured. ``n``:
+    test rows.
     """
 
-    sizes: tuple[Size, ...]
-    n_rows: Floats
+    sizes: dict[str, tuple[Size, ...]]
+    n_rows: dict[str, Floats]
     draws: dict[str, Floats]
     samples: dict[str, Floats]
     n: int
 
     @classmethod
-    def of(cls, hits: Mapping[str, npt.NDArray[np.bool_]], sizes: tuple[Size, ...], n_rows: list[int]) -> Curves:
+    def of(
+        cls,
+        hits: Mapping[str, npt.NDArray[np.bool_]],
+        sizes: Mapping[str, tuple[Size, ...]],
+        n_rows: Mapping[str, Sequence[int]],
+    ) -> Curves:
         """Return the curves of arms, each given as shape (draws, sizes, test rows)."""
         samples = resample_curves(hits, rng=np.random.default_rng(_SEED), n_bootstrap=N_BOOTSTRAP)
         draws = {arm: of_arm.mean(axis=2) for arm, of_arm in hits.items()}
         n = next(iter(hits.values())).shape[2]
-        return cls(sizes, np.array(n_rows, dtype=float), draws, samples, n)
+        rows = {arm: np.array(of_arm, dtype=float) for arm, of_arm in n_rows.items()}
+        return cls(dict(sizes), rows, draws, samples, n)
 
     def pairs(self) -> Iterator[tuple[str, str]]:
         """Yield each pretrained arm with each one that is not, as far as they were measured."""
@@ -57,12 +64,12 @@ def points_of(curves: Curves) -> tuple[Point, ...]:
         Point(
             arm=arm,
             size=size,
-            n_rows=int(curves.n_rows[k]),
+            n_rows=int(curves.n_rows[arm][k]),
             draws=tuple(round(float(value), 6) for value in curves.draws[arm][:, k]),
             accuracy=estimate(samples[:, k], n=curves.n, unit="fraction"),
         )
         for arm, samples in curves.samples.items()
-        for k, size in enumerate(curves.sizes)
+        for k, size in enumerate(curves.sizes[arm])
     )
 
 
@@ -75,7 +82,7 @@ def data_savings(curves: Curves) -> tuple[Saving, ...]:
     for arm, against in curves.pairs():
         relative = curves.target(against)
         for target in (relative, *(np.full(len(relative), value) for value in FIXED)):
-            top, bottom = (rows_to_reach(curves.samples[one], curves.n_rows, target) for one in (arm, against))
+            top, bottom = (rows_to_reach(curves.samples[one], curves.n_rows[one], target) for one in (arm, against))
             one = ratio(top, bottom, n=curves.n)
             if target is relative or one.known != "unknown":
                 found.append(
@@ -106,8 +113,10 @@ def cost_saving(
 
 
 def area_gains(curves: Curves) -> dict[str, Estimate]:
-    """Return how far transfer lies above each other arm on average over doublings of the rows, in points."""
-    if TRANSFER not in curves.samples or len(curves.sizes) < 2:
+    """Return how far transfer lies above each other arm of the same sizes on average over doublings of the rows, in points."""
+    sizes = curves.sizes.get(TRANSFER, ())
+    if len(sizes) < 2:
         return {}
-    areas = {arm: area(samples, curves.n_rows) for arm, samples in curves.samples.items()}
+    alike = [arm for arm in curves.samples if curves.sizes[arm] == sizes]
+    areas = {arm: area(curves.samples[arm], curves.n_rows[arm]) for arm in alike}
     return {arm: estimate(areas[TRANSFER] - areas[arm], n=curves.n, unit="points") for arm in areas if arm != TRANSFER}

@@ -28,13 +28,13 @@ STEP = "curve"
 def conclude(workspace: Workspace, name: str, measured: Measured) -> Claims:
     """Write what the cells say to ``data/RECIPE/curve`` and commit the record."""
     by_arm = {arm: [cell for cell in measured.cells if cell.arm == arm] for arm in measured.wanted.arms}
-    n_sizes = len(measured.sizes)
+    sizes, labels = measured.sizes, measured.subject.bench.train.labels
     hits = {
-        arm: np.array([cell.right() for cell in cells]).reshape(-1, n_sizes, cells[0].n_test)
+        arm: np.array([cell.right() for cell in cells]).reshape(-1, len(sizes[arm]), cells[0].n_test)
         for arm, cells in by_arm.items()
     }
-    n_rows = [plan.n_rows(measured.subject.bench.train.labels, size) for size in measured.sizes]
-    curves = Curves.of(hits, measured.sizes, n_rows)
+    n_rows = {arm: [plan.n_rows(labels, size) for size in of_arm] for arm, of_arm in sizes.items()}
+    curves = Curves.of(hits, sizes, n_rows)
     record = _record(name, measured, curves)
     folder = workspace.step(name, STEP)
     digest = write_json(folder / "record.json", record)
@@ -97,7 +97,7 @@ def _cost(measured: Measured, curves: Curves, by_arm: dict[str, list[Cell]], dig
     for arm, against in curves.pairs():
         for what, with_search in product(_OF, (True, False)):
             tables = [
-                np.array([_OF[what](cell.cost) for cell in by_arm[one]]).reshape(-1, len(measured.sizes))
+                np.array([_OF[what](cell.cost) for cell in by_arm[one]]).reshape(-1, len(measured.sizes[one]))
                 + (_OF[what](search[one]) if with_search and one in search else 0.0)
                 for one in (arm, against)
             ]
@@ -110,7 +110,7 @@ def _cost(measured: Measured, curves: Curves, by_arm: dict[str, list[Cell]], dig
             )  # fmt: skip
     return CurveCost(
         record_sha256=digest,
-        cells=tuple(_cell_cost(of_arm, size) for of_arm in by_arm.values() for size in measured.sizes),
+        cells=tuple(_cell_cost(of_arm, size) for arm, of_arm in by_arm.items() for size in measured.sizes[arm]),
         spent=tuple(spent),
         search={arm: round(cost.seconds, 3) for arm, cost in search.items()},
         total=add_up([*(cell.cost for cell in measured.cells), *trials]),

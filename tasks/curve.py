@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -38,12 +38,13 @@ _LEARN: dict[str, Callable[..., arms.Learned]] = {
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be measured: arms, sizes, and how often each cell is drawn."""
+    """What is to be measured: arms, sizes, for some arms sizes of their own, and how often each cell is drawn."""
 
     arms: tuple[str, ...] = plan.ARMS
     sizes: tuple[Size, ...] = (*plan.SIZES, None)
     draws: int = 10
     costly_draws: int = 3
+    own_sizes: Mapping[str, tuple[Size, ...]] = field(default_factory=dict)
 
     def check(self) -> None:
         """Check what a person asked for.
@@ -70,7 +71,7 @@ class Measured:
 
     subject: Subject
     wanted: Wanted
-    sizes: tuple[Size, ...]
+    sizes: dict[str, tuple[Size, ...]]
     cells: tuple[Cell, ...]
     rate_trials: tuple[Cell, ...]
 
@@ -85,7 +86,8 @@ def measure(workspace: Workspace, name: str, wanted: Wanted, *, progress: Progre
     wanted.check()
     with hold(workspace.lock(name, "curve"), f"the curve of {name}", mends=True):
         subject = subject_of(workspace, name)
-        sizes = plan.sizes_for(subject.bench.train.labels, wanted.sizes)
+        labels = subject.bench.train.labels
+        sizes = {arm: plan.sizes_for(labels, wanted.own_sizes.get(arm, wanted.sizes)) for arm in wanted.arms}
         folder = workspace.cells(name)
         sweep(folder, deep=False)
         run = _Run(Cells(folder, subject.facts), subject, sizes, wanted, workspace, progress)
@@ -101,7 +103,7 @@ class _Run:
 
     kept: Cells
     subject: Subject
-    sizes: tuple[Size, ...]
+    sizes: dict[str, tuple[Size, ...]]
     wanted: Wanted
     workspace: Workspace
     progress: Progress
@@ -112,18 +114,20 @@ class _Run:
             Place(arm, size, draw)
             for arm in self.wanted.arms
             for draw in range(self.wanted.n_draws(arm, self.subject.bench.how.strategy))
-            for size in self.sizes
+            for size in self.sizes[arm]
         ]
-        self._trials = [Place(RATE_TRIAL, self.sizes[-1], k) for k in range(len(RATES_UNTAUGHT))]
-        self._trials = self._trials if NETWORK in self.wanted.arms and self._held_out()[1].size else []
+        rates = range(len(RATES_UNTAUGHT)) if NETWORK in self.wanted.arms and self._held_out()[1].size else ()
+        self._trials = [Place(RATE_TRIAL, self.sizes[NETWORK][-1], k) for k in rates]
         self._is_warm, self._done, self._n_left = False, 0, len(self._places) + len(self._trials)
         self._total = sum(map(self._work, [*self._places, *self._trials]))
 
     def rate_trials(self) -> Iterator[Cell]:
         """Yield what each learning rate of ``scratch_network`` gives on training rows that are held out."""
         bench = self.subject.bench
+        if not self._trials:
+            return
         order, held = self._held_out()
-        there = replace(bench, test=bench.train.take(held)) if self._trials else bench
+        there = replace(bench, test=bench.train.take(held))
         for place in self._trials:
             yield self._cell(place, there, order, len(order), RATES_UNTAUGHT[place.draw])
 
@@ -136,7 +140,7 @@ class _Run:
             yield self._cell(place, self.subject.bench, order, plan.n_rows(self._labels, place.size), rate)
 
     def _held_out(self) -> tuple[plan.Rows, plan.Rows]:
-        return plan.hold_out_rows(self._labels, self.sizes[-1], fraction=FRACTION_HELD_OUT)
+        return plan.hold_out_rows(self._labels, self.sizes[NETWORK][-1], fraction=FRACTION_HELD_OUT)
 
     def _cell(self, place: Place, bench: arms.Bench, order: plan.Rows, n: int, rate: float) -> Cell:
         """Return a cell, measured now if it is not kept."""

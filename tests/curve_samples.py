@@ -31,7 +31,7 @@ def claims(*, with_cost: bool = True, is_older: bool = False, recipe: str = samp
     hits = {
         arm: 0.8 * hard + 0.2 * rng.random((5, len(SIZES), 400)) < np.array(ACCURACIES[arm])[:, None] for arm in ARMS
     }
-    curves = Curves.of(hits, SIZES, N_ROWS)
+    curves = Curves.of(hits, dict.fromkeys(hits, SIZES), dict.fromkeys(hits, N_ROWS))
     record = CurveRecord(
         step="curve", recipe=recipe, passed=True, summary="measured", inputs={"ingest": samples.digest("ingest")},
         train_sha256=samples.digest("train"), test_sha256=samples.digest("test"), base=samples.BASE,

@@ -111,7 +111,8 @@ class CurveRecord(Record):
     @property
     def sizes(self) -> tuple[int | None, ...]:
         """The sizes that were measured, ascending."""
-        return tuple(dict.fromkeys(point.size for point in self.points))
+        sizes = dict.fromkeys(point.size for point in self.points)
+        return tuple(sorted(sizes, key=lambda size: (size is None, size or 0)))
 
 
 def load_curve(path: Path) -> CurveRecord:

@@ -21,14 +21,13 @@ _ROOM = 16.0
 def draw_curves(record: CurveRecord) -> Markup:
     """Return every arm's accuracy over rows of each class, on a logarithmic axis, with the intervals as bands."""
     by_arm = {arm: [one for one in record.points if one.arm == arm] for arm in ARMS if arm in record.arms}
-    logs = [math.log(one.n_rows) for one in next(iter(by_arm.values()))]
-    width = (logs[-1] - logs[0]) or 1.0
-    xs = [_LEFT + (_RIGHT - _LEFT) * (log - logs[0]) / width for log in logs]
+    logs = {one.size: math.log(one.n_rows) for one in record.points}
+    least, most = min(logs.values()), max(logs.values())
+    place = {size: _LEFT + (_RIGHT - _LEFT) * (log - least) / ((most - least) or 1.0) for size, log in logs.items()}
     parts = [_grid(k / 5) for k in range(6)]
-    parts += [
-        _tick(x, size, is_last=k + 1 == len(xs)) for k, (x, size) in enumerate(zip(xs, record.sizes, strict=True))
-    ]
+    parts += [_tick(place[size], size, is_last=size == record.sizes[-1]) for size in record.sizes]
     for arm, points in by_arm.items():
+        xs = [place[one.size] for one in points]
         parts.append(_line(arm, xs, points))
         parts += [
             tag("circle", class_=f"arm {arm}", cx=_percent(x), cy=_y(one.accuracy.value), r=3.2)

@@ -66,7 +66,18 @@ def steps(*accuracies: float, draws: int = 3, n: int = 100) -> np.ndarray:
 
 
 def curves(**arms: np.ndarray) -> Curves:
-    return Curves.of(arms, (5, 10, 20, None), [10, 20, 40, 80])
+    return Curves.of(arms, dict.fromkeys(arms, (5, 10, 20, None)), dict.fromkeys(arms, (10, 20, 40, 80)))
+
+
+def test_an_arm_may_have_sizes_of_its_own() -> None:
+    """Ratios need of the arm from scratch all rows alone; areas are compared over the same sizes only."""
+    hits = {"transfer": steps(0.5, 0.6, 0.7, 0.8), "scratch_network": steps(0.5, 0.55, 0.6, 0.7)[:, -1:]}
+    sizes = {"transfer": (5, 10, 20, None), "scratch_network": (None,)}
+    found = Curves.of(hits, sizes, {"transfer": [10, 20, 40, 80], "scratch_network": [80]})
+    (saving, *_) = data_savings(found)
+    assert saving.ratio.value == pytest.approx(0.5)
+    assert area_gains(found) == {}
+    assert [(point.arm, point.size) for point in points_of(found)][-1] == ("scratch_network", None)
 
 
 def test_data_ratio_at_the_accuracy_of_all_rows_from_scratch() -> None:
