@@ -8,7 +8,7 @@ import pytest
 from benchmarks.verdict_levels import MARGIN, World, judge, worlds
 from graft.evaluate import CANDIDATE, CHAMPION
 from graft.stats import paired_difference
-from graft.stats.accuracy import nested_difference, rows_to_tell
+from graft.stats.accuracy import rows_to_tell
 
 N_RUNS = 600
 BY_NAME = {(world.name, world.n): world for world in worlds()}
@@ -83,28 +83,6 @@ def test_no_number_of_rows_tells_what_lies_on_the_bound() -> None:
     same = paired_difference(hits, hits, rng=rng, n_bootstrap=1000)
     assert rows_to_tell(same, hits, hits, bound=0.0) is None
     assert 1 < (rows_to_tell(same, hits, hits, bound=-0.05) or 0) < 400
-
-
-def test_nested_intervals_cover_what_the_next_training_would_do() -> None:
-    """Five trainings of each side whose accuracy varies by 2 points: 95% intervals of the means' difference cover in 93 to 97%.
-
-    1,000 runs at n = 300: at a true coverage of .95 a share outside has probability .004. Rows alone, of one training of each,
-    say how those two differ, and miss the difference of the ways of training far more often.
-    """
-    rng = np.random.default_rng(10)
-    covered = covered_by_rows = 0
-    for _ in range(1000):
-        difficulty = rng.normal(0, 1, 300)
-        sides = [
-            rng.random((5, 300)) < 1 / (1 + np.exp(difficulty - skill - rng.normal(0, 0.35, (5, 1))))
-            for skill in (1.0, 1.0)
-        ]
-        found = nested_difference(sides[0], sides[1], rng=rng, n_bootstrap=500)
-        covered += found.ci_low <= 0 <= found.ci_high
-        one = paired_difference(sides[0][0], sides[1][0], rng=rng, n_bootstrap=500)
-        covered_by_rows += one.ci_low <= 0 <= one.ci_high
-    assert 930 <= covered <= 975
-    assert covered_by_rows < 900
 
 
 def test_worlds_are_as_accurate_as_they_say() -> None:
