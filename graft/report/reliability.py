@@ -21,7 +21,7 @@ def draw_reliability(bins: Sequence[Bin], label: str) -> Markup:
         return LEFT + (WIDTH - LEFT - 8) * (value - low) / (1 - low)
 
     def y(value: float) -> float:
-        return FLOOR - (FLOOR - 8) * (value - low) / (1 - low)
+        return FLOOR - (FLOOR - 24) * (value - low) / (1 - low)
 
     step = 0.1 if low > 0.5 else 0.2
     ticks = [k * step for k in range(round(1 / step) + 1) if k * step >= low]
@@ -32,7 +32,7 @@ def draw_reliability(bins: Sequence[Bin], label: str) -> Markup:
         parts.append(tag("text", shown, x=LEFT - 6, y=y(tick) + 4, text_anchor="end"))
         parts.append(tag("text", shown, x=x(tick), y=FLOOR + 16, text_anchor="middle" if tick < 1 else "end"))
     parts.append(tag("text", "what it said", x=WIDTH - 8, y=FLOOR + 32, text_anchor="end"))
-    parts.append(tag("text", "what came out", x=LEFT + 4, y=12))
+    parts.append(tag("text", "what came out", x=LEFT, y=12))
     for one in bins:
         at, seen = x(one.confidence), one.accuracy
         parts.append(tag("line", class_="ci plain", x1=at, x2=at, y1=y(seen.ci_low), y2=y(seen.ci_high)))
