@@ -8,7 +8,7 @@ import pandas as pd
 
 from graft.errors import TamperError
 from graft.evaluate import SCRATCH, SCRATCH_NETWORK
-from graft.model.budget import TERA, epoch_flops
+from graft.model.budget import TERA, epochs_within
 from graft.model.classifier import Classifier, predict
 from graft.model.folder import load_model
 from graft.model.reference import load_trained_on
@@ -27,13 +27,13 @@ def untaught(
 ) -> tuple[dict[str, Strings], float]:
     """Return what models without pretraining say, by arm, and the TFLOPs of the network among them.
 
-    The network is the base's architecture, trained on the labelled rows for as long as the candidate's trials and training took
-    by the fixed table, one epoch at least. It is not trained again while rows, base and length stay the same.
+    The network is the base's architecture from random weights. It gets the labelled rows and as many operations as embedding,
+    trials and training of the candidate took by the fixed table; where the candidate is a head on frozen features, so is it. It
+    is not trained again while rows, base and length stay the same.
     """
     modality, asked = context.recipe.data.modality, test["content"].tolist()
     texts, labels = train["content"].tolist(), train["label"].to_numpy(dtype=str)
-    epoch = epoch_flops(candidate.encoder, texts) / TERA
-    n_epochs = max(1, round(model.tflops / epoch))
+    n_epochs, flops = epochs_within(candidate.encoder, texts, model.tflops * TERA)
     how = context.recipe.finetune.model_copy(update={"n_epochs": n_epochs, "learning_rate": SCRATCH_RATE})
     folder = locate(context.workspace, base)
     checkpoints = Checkpoints(context, folder)
@@ -45,7 +45,7 @@ def untaught(
             progress=context.progress,
         )  # fmt: skip
     cheap = fit_scratch(texts, labels, modality=modality).predict(asked)
-    return {SCRATCH: cheap, SCRATCH_NETWORK: said}, round(n_epochs * epoch, 6)
+    return {SCRATCH: cheap, SCRATCH_NETWORK: said}, round(flops / TERA, 6)
 
 
 def champion(context: Context, test: pd.DataFrame) -> tuple[Strings, npt.NDArray[np.bool_], set[str]]:

@@ -87,6 +87,12 @@ def run_flops(encoder: Encoder, examples: Examples, how: Finetune) -> float:
     return n * forward + training_flops(encoder, how, n, forward=forward, n_unlabelled=n_unlabelled)
 
 
-def epoch_flops(encoder: Encoder, contents: Contents) -> float:
-    """Return the floating-point operations of an epoch in which all layers are trained."""
-    return (1 + BACKWARD["full"]) * len(contents) * forward_flops(encoder, contents)
+def epochs_within(encoder: Encoder, contents: Contents, flops: float) -> tuple[int, float]:
+    """Return how often all layers can be trained on rows that are embedded first, and what that takes, about ``flops``.
+
+    None at all where these are just enough to embed the rows: what is left then is a head on the features as they are.
+    """
+    embedding = len(contents) * forward_flops(encoder, contents)
+    epoch = (1 + BACKWARD["full"]) * embedding
+    n_epochs = max(0, round((flops - embedding) / epoch))
+    return n_epochs, embedding + n_epochs * epoch

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from graft.model.budget import TERA, epoch_flops
+from graft.model.budget import TERA, forward_flops
 from graft.model.folder import load_model
 from graft.records import EvaluationRecord, ModelRecord
 from tasks.pin import pin
@@ -27,17 +27,19 @@ def evaluated(workspace: Workspace) -> EvaluationRecord:
 
 @pytest.mark.parametrize(("strategy", "n_epochs"), [("head", 1), ("full", 7), ("contrastive", 4)])
 def test_the_network_from_scratch_has_the_candidates_budget(tiny_workspace: Make, strategy: str, n_epochs: int) -> None:
-    """As many operations as the candidate took, up to half an epoch; one epoch at least."""
+    """As many operations as the candidate took, up to half an epoch; beside a head on frozen features, one on random ones."""
     workspace = tiny_workspace(finetune__strategy=strategy, finetune__n_epochs=n_epochs)
     records = {step: run_step(workspace, step, "tiny") for step in STEPS[: STEPS.index("evaluate") + 1]}
     model, evaluation = records["finetune"], records["evaluate"]
     assert isinstance(model, ModelRecord)
     assert isinstance(evaluation, EvaluationRecord)
     rows = pd.read_parquet(workspace.files("tiny", "ingest") / ROWS, filters=[("side", "==", "train")])
-    epoch = epoch_flops(load_model(workspace.model("tiny")).encoder, rows["content"].tolist()) / TERA
+    forward = forward_flops(load_model(workspace.model("tiny")).encoder, rows["content"].tolist()) / TERA
     given = evaluation.tflops["scratch_network"]
     assert model.tflops == evaluation.tflops["candidate"] > 0
-    assert abs(given - max(model.tflops, epoch)) <= epoch / 2 + 1e-6
+    assert abs(given - model.tflops) <= 1.5 * len(rows) * forward + 1e-6
+    if strategy == "head":
+        assert given == pytest.approx(len(rows) * forward, abs=1e-6)
     assert {"scratch", "scratch_network"} <= set(evaluation.differences)
 
 
