@@ -24,7 +24,7 @@ from graft.evaluate import (
     transfer_verdict,
 )
 from graft.looks import count_looks, level_after, sample_of
-from graft.model.classifier import predict
+from graft.model.classifier import features_of, score
 from graft.model.folder import load_model
 from graft.model.retention import mean_of
 from graft.model.scratch import SCRATCH as SCRATCH_NAMES
@@ -65,7 +65,8 @@ def run(context: Context) -> EvaluationRecord:
     level = level_after(n_looks)
 
     candidate = load_model(context.file("finetune", "model"))
-    scores = predict(candidate, test["content"].tolist(), progress=context.progress)
+    seen = features_of(candidate, test["content"].tolist(), progress=context.progress)
+    scores = score(candidate, seen)
     said = np.array(candidate.labels)[scores.argmax(axis=1)]
     C = next(score.C for score in choice.scores if score.base == choice.base)
     features = read_features(context, choice.base, TRAIN, TEST)
@@ -97,7 +98,7 @@ def run(context: Context) -> EvaluationRecord:
     write_json(context.files / MISTAKES, _mistakes(test, candidate.labels, scores, modality))
 
     learned = read_rows(context, TRAIN, UNLABELLED)["key"]
-    kept = retention(context, base, candidate, test["content"].tolist(), set(learned))
+    kept = retention(context, base, candidate, features[~on_train], seen, set(learned))
     needed = open_comparisons(differences, hits, settings=settings)
     for arm, n in needed.items():
         notes[arm] += f"; {_how_many(n, differences[arm].n)}"

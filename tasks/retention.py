@@ -11,10 +11,10 @@ from graft.data import TEST, TRAIN
 from graft.errors import TamperError
 from graft.model.bases import WEIGHTS
 from graft.model.classifier import Classifier
-from graft.model.encoder import Contents, load_encoder
+from graft.model.encoder import load_encoder
 from graft.model.folder import load_model
 from graft.model.reference import load_trained_on
-from graft.model.retention import against_base, measure_retention
+from graft.model.retention import Features, against_base, measure_retention
 from graft.records import Ancestor, Base, Retention, digest_folder, sha256_file
 from tasks.bases import locate
 from tasks.rows import ROWS
@@ -27,12 +27,12 @@ PRETRAINING = "what it was pretrained on is outside this ledger"
 
 
 def retention(
-    context: Context, base: Base, candidate: Classifier, contents: Contents, keys: set[str]
+    context: Context, base: Base, candidate: Classifier, before: Features, after: Features, keys: set[str]
 ) -> tuple[Retention, ...]:
     """Return what is kept of every ancestor, nearest first, and how far the candidate went from the base of them all.
 
     Args:
-        contents: rows of the candidate's own task, on which it is compared with the base.
+        before, after: features of the candidate's own test rows, the base's and its own.
         keys: content keys of all rows that the candidate was trained on.
 
     Raises:
@@ -47,7 +47,7 @@ def retention(
             context.recipe.data.modality,
             max_tokens=context.recipe.embed.max_tokens,
         )
-        found.append(against_base(base.id, encoder, candidate.encoder, contents[:MAX_TEST], because=PRETRAINING))
+        found.append(against_base(base.id, encoder, candidate.encoder, before, after, because=PRETRAINING))
     return tuple(found)
 
 

@@ -65,8 +65,19 @@ def predict(
     classifier: Classifier, contents: Contents, *, batch_size: int = 32, progress: Progress = silent
 ) -> npt.NDArray[np.float32]:
     """Return the probability of each class, shape (n, classes), float32, rows summing to 1."""
+    return score(classifier, features_of(classifier, contents, batch_size=batch_size, progress=progress))
+
+
+def features_of(
+    classifier: Classifier, contents: Contents, *, batch_size: int = 32, progress: Progress = silent
+) -> npt.NDArray[np.float32]:
+    """Return the encoder's features of each content, shape (n, dimension)."""
     items, _ = classifier.encoder.prepare(contents)
-    features = embed_items(classifier.encoder, items, batch_size=batch_size, progress=progress)
+    return embed_items(classifier.encoder, items, batch_size=batch_size, progress=progress).numpy()
+
+
+def score(classifier: Classifier, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return what the head makes of features: the probability of each class, shape (n, classes)."""
     with torch.inference_mode():
-        scores = torch.softmax(features @ classifier.weight.T + classifier.bias, dim=1)
+        scores = torch.softmax(torch.from_numpy(features) @ classifier.weight.T + classifier.bias, dim=1)
     return scores.numpy()

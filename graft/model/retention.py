@@ -68,10 +68,10 @@ def measure_retention(
     )
 
 
-def against_base(name: str, base: Encoder, tuned: Encoder, contents: Contents, *, because: str) -> Retention:
-    """Return how far a tuned encoder went from a base whose task is not known: by features of these rows, and by weights."""
-    items = base.prepare(contents)[0]
-    before, after = (embed_items(one, items).numpy() for one in (base, base.with_network(tuned.network)))
+def against_base(
+    name: str, base: Encoder, tuned: Encoder, before: Features, after: Features, *, because: str
+) -> Retention:
+    """Return how far a tuned encoder went from a base whose task is not known: by both features of some rows, and by weights."""
     return Retention(
         ancestor=name,
         is_promoted=False,

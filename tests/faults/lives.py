@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from graft.recipe_text import recipe_text
@@ -22,7 +23,7 @@ from tasks.pin import pin
 from tasks.steps import STEPS, run_step
 from tasks.versions import LOCKFILE_COPY, commit, dvc, environment, git
 from tasks.workspace import Workspace
-from tests.tiny import write_tiny_base
+from tests.tiny import write_taught_base
 
 ROOT = Path(__file__).parents[2]
 LETTERS = {"early": "abcdefghijklm", "late": "nopqrstuvwxyz"}
@@ -41,19 +42,30 @@ RECIPE = {
 }
 
 
-def write_rows(path: Path, n: int = 60, seed: int = 7) -> None:
-    """Write rows whose class shows in their letters alone: a base that reads letters has it easy, word counts cannot tell."""
+def draw_rows(n: int, seed: int) -> tuple[list[str], list[str]]:
+    """Return texts and labels. Two letters of three show the class: a base that was taught can tell, counts of words cannot."""
     rng = random.Random(seed)  # noqa: S311 - the same rows every time
-    rows = ["text,label"]
-    for label, letters in LETTERS.items():
-        rows += [" ".join("".join(rng.choices(letters, k=5)) for _ in range(4)) + f",{label}" for _ in range(n)]
-    path.write_text("\n".join(rows) + "\n")
+    texts, labels = [], []
+    for label, own in LETTERS.items():
+        (other,) = (letters for name, letters in LETTERS.items() if name != label)
+        for _ in range(n):
+            letters = ["".join(rng.choice(own if rng.random() < 0.65 else other) for _ in range(5)) for _ in range(4)]
+            texts.append(" ".join(letters))
+            labels.append(label)
+    return texts, labels
+
+
+def write_rows(path: Path, n: int = 75, seed: int = 7) -> None:
+    """Write rows as a table."""
+    rows = (f"{text},{label}" for text, label in zip(*draw_rows(n, seed), strict=True))
+    path.write_text("\n".join(["text,label", *rows]) + "\n")
 
 
 def make_workspace(folder: Path, *names: str) -> Workspace:
-    """Make a workspace on a tiny random base, with recipes that lead to a promotion."""
+    """Make a workspace on a tiny base that was taught the task, with recipes that lead to a promotion."""
     workspace, _ = init(folder / "workspace")
-    write_tiny_base(workspace.root / "base")
+    texts, labels = draw_rows(750, 99)
+    write_taught_base(workspace.root / "base", texts, np.array(labels))
     commit(workspace.root, "a base", ["base"])
     write_rows(folder / "rows.csv")
     for seed, name in enumerate(names):

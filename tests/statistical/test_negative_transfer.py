@@ -16,7 +16,7 @@ from graft.model.examples import Examples
 from graft.model.finetune import finetune
 from graft.model.scratch import SCRATCH_RATE, fit_scratch, train_from_scratch
 from graft.stats import choose_C, fit_probe
-from tests.tiny import CARD, WORDS, settings, write_tiny_base
+from tests.tiny import WORDS, settings, write_taught_base
 
 N_SEEDS = 50
 CLASSES, SIGNAL, LENGTH = 3, 2, 9
@@ -31,18 +31,6 @@ def draw(n: int, rng: np.random.Generator) -> Rows:
         " ".join(rng.permutation([*rng.choice(own[k], SIGNAL), *rng.choice(words, LENGTH - SIGNAL)])) for k in labels
     ]
     return texts, np.array([f"c{k}" for k in labels])
-
-
-def pretrain(folder: Path, rows: Rows, seed: int) -> Path:
-    """Return a base that learned from rows, from random weights."""
-    (folder / "base").mkdir(parents=True)
-    how = settings(n_epochs=6, learning_rate=2e-3, batch_size=32, seed=seed)
-    learned = train_from_scratch(
-        write_tiny_base(folder / "random", seed=seed), *rows, how, modality="text", max_tokens=32
-    )
-    learned.encoder.save(folder / "base")
-    (folder / "base" / "README.md").write_text(CARD)
-    return folder / "base"
 
 
 def verdict(base: Path, train: Rows, test: Rows, seed: int) -> str:
@@ -75,7 +63,7 @@ def test_planted_negative_transfer(tmp_path: Path, is_permuted: bool) -> None:
         rng = np.random.default_rng(seed)
         source, target, test = draw(1500, rng), draw(120, rng), draw(500, rng)
         shown = source[0], rng.permutation(source[1]) if is_permuted else source[1]
-        base = pretrain(tmp_path / str(seed), shown, seed)
+        base = write_taught_base(tmp_path / str(seed), *shown, seed=seed)
         verdicts[verdict(base, target, test, seed)] += 1
     if is_permuted:
         assert verdicts["negative"] >= 0.9 * N_SEEDS
