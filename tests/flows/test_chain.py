@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from flows.run import run_recipe
 from graft.recipe_text import recipe_text
 from tasks.audit import audit
@@ -13,6 +15,7 @@ from tasks.workspace import Workspace
 from tests.flows.conftest import QUICK
 
 
+@pytest.mark.slow
 def test_the_audit_walks_over_both_hops_and_finds_a_break_in_the_first(
     promoted: Workspace, prefect_server: None, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from flows.run import run_recipe
 from graft.model.reference import load_trained_on
@@ -14,6 +15,7 @@ from tasks.workspace import Workspace
 from tests.flows.conftest import MESSAGES
 
 
+@pytest.mark.slow
 def test_new_rows_are_compared_fairly(promoted: Workspace, messages: pd.DataFrame, tmp_path: Path) -> None:
     """After an addition the candidate has seen more rows, no test row was trained on by either, and a run is made again."""
     table = pd.read_csv(MESSAGES, dtype=str, keep_default_na=False)
