@@ -75,7 +75,8 @@ def _table(record: CurveRecord) -> list[str]:
     for size in record.sizes:
         cells = [record.point(arm, size) for arm in record.arms]
         line = f"{'all' if size is None else f'{size:,}':<8}"
-        lines.append(line + "".join(f"{_brief(cell.accuracy):>{_COLUMN}}" for cell in cells))
+        shown = (_brief(cell.accuracy) if cell else "" for cell in cells)
+        lines.append((line + "".join(f"{one:>{_COLUMN}}" for one in shown)).rstrip())
     return lines
 
 

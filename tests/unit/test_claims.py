@@ -138,3 +138,15 @@ def test_the_page_is_inert_and_the_same_every_time() -> None:
     once = section(hostile)
     assert once == section(hostile)
     assert not re.search(r"<script|<img|\bon\w+=|style=|href=|http", once)
+
+
+def test_an_arm_that_was_not_measured_at_a_size_leaves_its_place_empty() -> None:
+    """The terminal's table has a line for every size of any arm, and a gap where an arm has none."""
+    from flows.curve import _table
+
+    record = claims().record
+    points = tuple(one for one in record.points if one.arm != "scratch_network" or one.size is None)
+    lines = _table(record.model_copy(update={"points": points}))
+    assert len(lines) == 2 + len(record.sizes)
+    assert lines[2].count("+-") == len(record.arms) - 1
+    assert lines[-1].count("+-") == len(record.arms)
