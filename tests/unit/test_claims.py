@@ -144,7 +144,7 @@ def test_an_arm_that_was_not_measured_at_a_size_leaves_its_place_empty() -> None
     """The terminal's table has a line for every size of any arm, and a gap where an arm has none."""
     from flows.curve import _table
 
-    record = claims().record
+    record = curve_samples.claims().record
     points = tuple(one for one in record.points if one.arm != "scratch_network" or one.size is None)
     lines = _table(record.model_copy(update={"points": points}))
     assert len(lines) == 2 + len(record.sizes)
