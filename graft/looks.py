@@ -34,9 +34,9 @@ def count_looks(sample: str, earlier: Iterable[str]) -> int:
 
 
 def level_after(n_looks: int) -> float:
-    """Return the level that intervals need after so many looks: .95 at first, then ever nearer to 1.
+    """Return the level that intervals need after so many looks: .95 for the first two, then ever nearer to 1.
 
-    The first look errs with probability .05, all later ones together with .05 too, however many: the k-th with .05 / (k (k - 1)).
+    The first model and its first challenger are each judged once and err with probability .05; all later challengers together
+    with .05 too, however many: the one after n looks with .05 / (n (n - 1)).
     """
-    k = n_looks + 1
-    return 1 - (ALPHA if k == 1 else ALPHA / (k * (k - 1)))
+    return 1 - (ALPHA if n_looks < 2 else ALPHA / (n_looks * (n_looks - 1)))
