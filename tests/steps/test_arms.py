@@ -63,7 +63,7 @@ def test_what_it_said_is_kept(tiny_workspace: Make) -> None:
 
 
 def test_every_other_model_is_a_look(tiny_workspace: Make) -> None:
-    """The first model has none before it; the same model again neither; another one has the first, and from the third on intervals are wider."""
+    """The first model has none before it, nor has it when it comes again; the third has two, and wider intervals."""
     workspace = tiny_workspace(finetune__strategy="head")
 
     def run() -> EvaluationRecord:
