@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from graft.arms import PROBE, SCRATCH, SCRATCH_NETWORK
 from graft.errors import InputError
 
 Labels = npt.NDArray[np.str_]
@@ -13,11 +14,10 @@ Rows = npt.NDArray[np.int_]
 Size = int | None
 """Rows of each class; None: all there are."""
 
-TRANSFER, PROBE, SCRATCH, NETWORK = "transfer", "frozen_probe", "scratch", "scratch_network"
-RANDOM, SHUFFLED = "random_encoder", "shuffled_labels"
-ARMS = (TRANSFER, PROBE, SCRATCH, NETWORK, RANDOM, SHUFFLED)
+TRANSFER, RANDOM, SHUFFLED = "transfer", "random_encoder", "shuffled_labels"
+ARMS = (TRANSFER, PROBE, SCRATCH, SCRATCH_NETWORK, RANDOM, SHUFFLED)
 """What learns. The last two are placebos: an encoder that knows nothing, and labels that mean nothing."""
-COSTLY = (TRANSFER, NETWORK)
+COSTLY = (TRANSFER, SCRATCH_NETWORK)
 """These train a network in each cell, so they get fewer draws."""
 RATE_TRIAL = "scratch_network_rate"
 """No arm: a cell that tries one learning rate of ``scratch_network``, with the number of the rate in place of a draw."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from graft.evaluate import NAMES
+from graft.arms import NAMES
 from graft.records import (
     Check,
     DecisionRecord,

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from graft.arms import CANDIDATE, CHAMPION, NAMES, PROBE, UNTAUGHT
 from graft.records import ChampionVerdict, Check, Estimate, Policy, Retention, TransferVerdict, check, exact
 from graft.sections import Decide, Evaluate
 from graft.stats import mcnemar, paired_difference, proportion
@@ -15,17 +16,6 @@ from graft.stats.accuracy import rows_to_tell
 
 Strings = npt.NDArray[np.str_]
 Hits = npt.NDArray[np.bool_]
-CANDIDATE, PROBE, CHAMPION = "candidate", "frozen_probe", "champion"
-SCRATCH, SCRATCH_NETWORK = "scratch", "scratch_network"
-UNTAUGHT = (SCRATCH, SCRATCH_NETWORK)
-"""Arms without any pretraining: the strongest cheap model, and the base's own architecture at the candidate's budget."""
-NAMES = {
-    SCRATCH: "training from scratch",
-    SCRATCH_NETWORK: "the same network from scratch",
-    PROBE: "the frozen probe",
-    CHAMPION: "the champion",
-}
-"""The arms that a candidate is compared with, as people call them."""
 N_CONFUSIONS = 12
 
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from graft.curve import NETWORK, PROBE, SCRATCH, TRANSFER, Size
+from graft.arms import PROBE, UNTAUGHT
+from graft.curve import TRANSFER, Size
 from graft.records import Estimate, Point, Ratio, Saving
 from graft.stats.ratio import area, cost_to_reach, estimate, isotonic, mean_costs, ratio, resample_curves, rows_to_reach
 
-PRETRAINED, UNTAUGHT = (TRANSFER, PROBE), (NETWORK, SCRATCH)
+PRETRAINED = (TRANSFER, PROBE)
 FIXED = (0.80, 0.85, 0.90)
 """Accuracies at which arms are compared as well, where one of them reaches it."""
 N_BOOTSTRAP = 2_000

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from graft.arms import SCRATCH, SCRATCH_NETWORK
 from graft.errors import TamperError
-from graft.evaluate import SCRATCH, SCRATCH_NETWORK
-from graft.model.budget import TERA, epochs_within
-from graft.model.classifier import Classifier, predict
+from graft.model.budget import epochs_within
+from graft.model.classifier import predict
 from graft.model.folder import load_model
 from graft.model.reference import load_trained_on
 from graft.model.scratch import SCRATCH_RATE, fit_scratch, predict_from_scratch
-from graft.records import Base, ModelRecord, digest_folder
-from tasks.bases import locate
+from graft.records import ModelRecord, digest_folder
 from tasks.checkpoints import Checkpoints, hearing_ctrl_c
 from tasks.disk import Writing
 from tasks.steps import Context
@@ -23,29 +24,31 @@ Strings = npt.NDArray[np.str_]
 
 
 def untaught(
-    context: Context, base: Base, model: ModelRecord, candidate: Classifier, train: pd.DataFrame, test: pd.DataFrame
+    context: Context, base: Path, model: ModelRecord, train: pd.DataFrame, test: pd.DataFrame
 ) -> tuple[dict[str, Strings], float]:
     """Return what models without pretraining say, by arm, and the TFLOPs of the network among them.
 
     The network is the base's architecture from random weights. It gets the labelled rows and as many operations as embedding,
     trials and training of the candidate took by the fixed table; where the candidate is a head on frozen features, so is it. It
-    is not trained again while rows, base and length stay the same.
+    is not trained again while the candidate and what it was made from stay the same.
+
+    Args:
+        base: the folder of the candidate's base.
     """
     modality, asked = context.recipe.data.modality, test["content"].tolist()
     texts, labels = train["content"].tolist(), train["label"].to_numpy(dtype=str)
-    n_epochs, flops = epochs_within(candidate.encoder, texts, model.tflops * TERA)
+    n_epochs, tflops = epochs_within(len(texts), model.tflops, forward=model.tflops_forward)
     how = context.recipe.finetune.model_copy(update={"n_epochs": n_epochs, "learning_rate": SCRATCH_RATE})
-    folder = locate(context.workspace, base)
-    checkpoints = Checkpoints(context, folder)
-    finished = Checkpoints(context, folder, place="cache/untaught").of(how, SCRATCH)
+    checkpoints = Checkpoints(context, base)
+    finished = checkpoints.of(how, SCRATCH, place="cache/untaught")
     with Writing(finished.path), hearing_ctrl_c() as checkpoints.is_asked_to_stop:
         said = predict_from_scratch(
-            folder, texts, labels, asked, how, modality=modality, max_tokens=context.recipe.embed.max_tokens,
+            base, texts, labels, asked, how, modality=modality, max_tokens=context.recipe.embed.max_tokens,
             names=train["row"].tolist(), training=checkpoints.of(how, SCRATCH), finished=finished,
             progress=context.progress,
         )  # fmt: skip
     cheap = fit_scratch(texts, labels, modality=modality).predict(asked)
-    return {SCRATCH: cheap, SCRATCH_NETWORK: said}, round(flops / TERA, 6)
+    return {SCRATCH: cheap, SCRATCH_NETWORK: said}, tflops
 
 
 def champion(context: Context, test: pd.DataFrame) -> tuple[Strings, npt.NDArray[np.bool_], set[str]]:

@@ -23,8 +23,8 @@ CHECKPOINT_SECONDS = 30.0
 class Checkpoints:
     """Where the checkpoints of a step's trainings lie: outside the step's files, which DVC removes before a step runs."""
 
-    def __init__(self, context: Context, base: Path, *, place: str = "checkpoints") -> None:
-        self.folder = context.workspace.root / ".graft" / place / context.recipe.name
+    def __init__(self, context: Context, base: Path) -> None:
+        self.own, self.recipe = context.workspace.root / ".graft", context.recipe.name
         self.is_asked_to_stop: Callable[[], bool] = bool
         self.facts = {
             "graft": __version__,
@@ -36,10 +36,14 @@ class Checkpoints:
             "embed": context.recipe.embed.model_dump(),
         }
 
-    def of(self, how: Finetune, name: str) -> Checkpoint:
-        """Return the checkpoint of one training of the step, by a name that no other step uses."""
+    def of(self, how: Finetune, name: str, *, place: str = "checkpoints") -> Checkpoint:
+        """Return the checkpoint of one training of the step, by a name that no other step uses.
+
+        Args:
+            place: ``checkpoints``, which go once the run is over, or ``cache/NAME``, which stays as long as the recipe.
+        """
         key = training_key({**self.facts, "name": name, "finetune": how.model_dump()})
-        path, asked = self.folder / f"{name}.safetensors", self.is_asked_to_stop
+        path, asked = self.own / place / self.recipe / f"{name}.safetensors", self.is_asked_to_stop
         return Checkpoint(path, key, clock=time.monotonic, seconds=CHECKPOINT_SECONDS, is_asked_to_stop=asked)
 
 

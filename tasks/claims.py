@@ -11,7 +11,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from graft import curve as plan
-from graft.curve import NETWORK, TRANSFER, Size
+from graft.arms import SCRATCH_NETWORK
+from graft.curve import TRANSFER, Size
 from graft.records import CurveRecord, canonical_json, load_curve, sha256_bytes, sha256_file, write_json
 from graft.report.claims import CellCost, Claims, CurveCost, Spent
 from graft.report.content import Cost, Report, add_up
@@ -64,7 +65,7 @@ def claims_of(workspace: Workspace, name: str, report: Report) -> Claims | None:
 def _record(name: str, measured: Measured, curves: Curves) -> CurveRecord:
     subject = measured.subject
     data = data_savings(curves)
-    rate = next((cell.chosen["learning_rate"] for cell in measured.cells if cell.arm == NETWORK), None)
+    rate = next((cell.chosen["learning_rate"] for cell in measured.cells if cell.arm == SCRATCH_NETWORK), None)
     first = next((one for one in data if not one.is_fixed), None)
     return CurveRecord(
         step=STEP,
@@ -91,7 +92,7 @@ def _record(name: str, measured: Measured, curves: Curves) -> CurveRecord:
 
 def _cost(measured: Measured, curves: Curves, by_arm: dict[str, list[Cell]], digest: str) -> CurveCost:
     trials = [cell.cost for cell in measured.rate_trials]
-    search = {NETWORK: add_up(trials)} if trials else {}
+    search = {SCRATCH_NETWORK: add_up(trials)} if trials else {}
     search |= {TRANSFER: measured.subject.search} if measured.subject.search else {}
     spent = []
     for arm, against in curves.pairs():

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from graft import curve as plan
-from graft.curve import NETWORK, RATE_TRIAL, TRANSFER, Size
+from graft.arms import SCRATCH_NETWORK
+from graft.curve import RATE_TRIAL, TRANSFER, Size
 from graft.errors import InputError
 from graft.model import arms
 from graft.model.checkpoint import surroundings
@@ -116,8 +117,8 @@ class _Run:
             for draw in range(self.wanted.n_draws(arm, self.subject.bench.how.strategy))
             for size in self.sizes[arm]
         ]
-        rates = range(len(RATES_UNTAUGHT)) if NETWORK in self.wanted.arms and self._held_out()[1].size else ()
-        self._trials = [Place(RATE_TRIAL, self.sizes[NETWORK][-1], k) for k in rates]
+        rates = range(len(RATES_UNTAUGHT)) if SCRATCH_NETWORK in self.wanted.arms and self._held_out()[1].size else ()
+        self._trials = [Place(RATE_TRIAL, self.sizes[SCRATCH_NETWORK][-1], k) for k in rates]
         self._is_warm, self._done, self._n_left = False, 0, len(self._places) + len(self._trials)
         self._total = sum(map(self._work, [*self._places, *self._trials]))
 
@@ -140,7 +141,7 @@ class _Run:
             yield self._cell(place, self.subject.bench, order, plan.n_rows(self._labels, place.size), rate)
 
     def _held_out(self) -> tuple[plan.Rows, plan.Rows]:
-        return plan.hold_out_rows(self._labels, self.sizes[NETWORK][-1], fraction=FRACTION_HELD_OUT)
+        return plan.hold_out_rows(self._labels, self.sizes[SCRATCH_NETWORK][-1], fraction=FRACTION_HELD_OUT)
 
     def _cell(self, place: Place, bench: arms.Bench, order: plan.Rows, n: int, rate: float) -> Cell:
         """Return a cell, measured now if it is not kept."""
@@ -158,8 +159,8 @@ class _Run:
 
     def _measure(self, place: Place, bench: arms.Bench, order: plan.Rows, n: int, rate: float) -> dict[str, Any]:
         """Learn, which is what costs, and look at the test rows."""
-        is_network = place.arm in (NETWORK, RATE_TRIAL)
-        learn = _LEARN[NETWORK if is_network else place.arm]
+        is_network = place.arm in (SCRATCH_NETWORK, RATE_TRIAL)
+        learn = _LEARN[SCRATCH_NETWORK if is_network else place.arm]
         if not self._is_warm:  # what the first use of a library takes is no cell's time
             bench.embed(bench.test.take(np.arange(1)))
             self._is_warm = True
@@ -184,7 +185,7 @@ class _Run:
     def _more(self, place: Place, n: int, rate: float) -> dict[str, Any]:
         """Return what a cell depends on because of its arm. A key of the recipe that has its default may come later."""
         bench = self.subject.bench
-        if place.arm in (NETWORK, RATE_TRIAL):
+        if place.arm in (SCRATCH_NETWORK, RATE_TRIAL):
             how = {"batch_size": bench.how.batch_size, "precision": bench.how.precision, "seed": bench.how.seed}
             return {**how, "learning_rate": rate, "n_epochs": epochs_from_scratch(n)}
         chosen = {"n_folds": bench.n_folds, "max_rows": bench.max_rows}
@@ -196,7 +197,7 @@ class _Run:
     def _work(self, place: Place) -> int:
         """Return about how many rows a cell passes through a network."""
         n, n_all, how = plan.n_rows(self._labels, place.size), len(self._labels), self.subject.bench.how
-        if place.arm in (NETWORK, RATE_TRIAL):
+        if place.arm in (SCRATCH_NETWORK, RATE_TRIAL):
             return 3 * n * epochs_from_scratch(n)
         if place.arm == TRANSFER and how.strategy != "head":
             return 3 * how.n_epochs * (n_all if self.subject.bench.unlabelled is not None else n)

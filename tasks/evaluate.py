@@ -9,13 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from graft import pictures
+from graft.arms import CANDIDATE, CHAMPION, PROBE, SCRATCH, SCRATCH_NETWORK
 from graft.data import TEST, TRAIN, UNLABELLED
 from graft.evaluate import (
-    CANDIDATE,
-    CHAMPION,
-    PROBE,
-    SCRATCH,
-    SCRATCH_NETWORK,
     champion_verdict,
     compare_arms,
     confusions,
@@ -42,6 +38,7 @@ from graft.report.content import Mistake, Mistakes
 from graft.stats import fit_probe, mcnemar, paired_difference, proportion
 from graft.stats.calibration import calibration_error, error_by_chance, reliability
 from tasks import arms
+from tasks.bases import locate
 from tasks.retention import retention
 from tasks.rows import MISTAKES, PREDICTIONS, read_features, read_rows
 from tasks.steps import Context
@@ -56,6 +53,7 @@ def run(context: Context) -> EvaluationRecord:
     modality, settings = context.recipe.data.modality, context.recipe.evaluate
     choice, model = context.record("choose_base", BaseChoiceRecord), context.record("finetune", ModelRecord)
     base = next(base for base in context.pinned.bases if base.id == choice.base)
+    folder = locate(context.workspace, base)
     rows = read_rows(context, TRAIN, TEST, content=True)
     on_train = (rows["side"] == TRAIN).to_numpy()
     train, test = rows[on_train], rows[~on_train].reset_index(drop=True)
@@ -71,7 +69,7 @@ def run(context: Context) -> EvaluationRecord:
     C = next(score.C for score in choice.scores if score.base == choice.base)
     features = read_features(context, choice.base, TRAIN, TEST)
     probed = fit_probe(features[on_train], y_train, C=C).predict(features[~on_train])
-    without, tflops = arms.untaught(context, base, model, candidate, train, test)
+    without, tflops = arms.untaught(context, folder, model, train, test)
     predicted: dict[str, Strings] = {CANDIDATE: said, PROBE: probed, **without}
     rng = np.random.default_rng(SEED)
     accuracy, differences, p_values = compare_arms(
@@ -98,7 +96,7 @@ def run(context: Context) -> EvaluationRecord:
     write_json(context.files / MISTAKES, _mistakes(test, candidate.labels, scores, modality))
 
     learned = read_rows(context, TRAIN, UNLABELLED)["key"]
-    kept = retention(context, base, candidate, features[~on_train], seen, set(learned))
+    kept = retention(context, base, folder, candidate, features[~on_train], seen, set(learned))
     needed = open_comparisons(differences, hits, settings=settings)
     for arm, n in needed.items():
         notes[arm] += f"; {_how_many(n, differences[arm].n)}"

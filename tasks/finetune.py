@@ -36,6 +36,7 @@ class Learned(NamedTuple):
     how: Finetune
     trials: tuple[Trial, ...]
     tflops: float
+    tflops_forward: float
     base: Base
     rows: pd.DataFrame
     features: npt.NDArray[np.float32]
@@ -63,8 +64,9 @@ def learn(context: Context) -> Learned:
         if how.strategy == "auto":
             how, trials, spent = choose(folder, examples, how, checkpoint_of=checkpoints.of, **facts)
         classifier = finetune(folder, examples, how, checkpoint=checkpoints.of(how, "finetune"), **facts)
-    spent += budget.run_flops(classifier.encoder, examples, how) / budget.TERA
-    return Learned(classifier, how, trials, round(spent, 6), base, rows, features, labels)
+    forward = budget.forward_flops(classifier.encoder, examples.contents)
+    spent += budget.run_flops(classifier.encoder, examples, how, forward=forward) / budget.TERA
+    return Learned(classifier, how, trials, spent, forward / budget.TERA, base, rows, features, labels)
 
 
 def run(context: Context) -> ModelRecord:
@@ -73,7 +75,7 @@ def run(context: Context) -> ModelRecord:
     with threads_shared(wanted.n_processes) as n_threads:
         if wanted.n_processes > 1 and wanted.strategy != "head":
             train_together(context, n_threads=n_threads)
-        classifier, how, trials, tflops, base, rows, features, labels = learn(context)
+        classifier, how, trials, tflops, tflops_forward, base, rows, features, labels = learn(context)
     is_known = labels != NO_LABEL
     n_train = int(is_known.sum())
     target = context.workspace.model(context.recipe.name)
@@ -116,4 +118,5 @@ def run(context: Context) -> ModelRecord:
         alpha=classifier.alpha,
         trials=trials,
         tflops=tflops,
+        tflops_forward=tflops_forward,
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from graft.arms import CANDIDATE, PROBE
 from graft.bias import bias_checks, measure_slices
 from graft.data import TEST
-from graft.evaluate import CANDIDATE, PROBE
 from graft.records import BiasRecord
 from tasks.rows import COLUMN, PREDICTIONS, read_rows
 from tasks.steps import Context

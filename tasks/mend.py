@@ -11,7 +11,6 @@ from graft.records import write_atomic
 from graft.validate.repair import repairs
 from tasks.add import keep_version
 from tasks.locks import hold
-from tasks.rows import ROWS
 from tasks.workspace import Workspace
 
 
@@ -39,7 +38,7 @@ def mend(workspace: Workspace, name: str) -> Mended:
     """
     data = workspace.recipe(name)[0].data
     folder = workspace.dataset(data.dataset)
-    rows = workspace.files(name, "ingest") / ROWS
+    rows = workspace.rows(name)
     done = []
     if data.modality == "text":
         done = [

@@ -22,7 +22,6 @@ from graft.records import (
 )
 from tasks import bases
 from tasks.lineage import grown_from, promotion_of
-from tasks.rows import ROWS
 from tasks.steps import VERSIONS, load_inputs
 from tasks.workspace import Workspace
 
@@ -121,7 +120,7 @@ def _ancestors(workspace: Workspace, ledger: Ledger, recipe: Recipe) -> dict[str
 
 
 def _ancestor(workspace: Workspace, promotion: PromotionPredicate) -> Ancestor:
-    rows = workspace.files(promotion.recipe, "ingest") / ROWS
+    rows = workspace.rows(promotion.recipe)
     return Ancestor(
         recipe=promotion.recipe,
         number=promotion.model_number,

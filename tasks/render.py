@@ -14,7 +14,7 @@ from graft.report.page import render_audit, render_report
 from tasks.claims import claims_of
 from tasks.cost import costs
 from tasks.report import REPORT
-from tasks.rows import COLUMN, MISTAKES, ROWS
+from tasks.rows import COLUMN, MISTAKES
 from tasks.workspace import Workspace
 
 PAGE, DRIFT, CHAIN = "report.html", "drift.html", "chain.html"
@@ -47,7 +47,7 @@ def render_chain(workspace: Workspace, audit: Audit) -> Path:
 
 def _drift_page(workspace: Workspace, name: str, report: Report, page: Path) -> bool:
     """Write Evidently's page of test against train if the rows are here and newer than the page; False without rows."""
-    path = workspace.files(name, "ingest") / ROWS
+    path = workspace.rows(name)
     if not path.is_file():
         return page.is_file()
     if page.is_file() and os.stat(page).st_mtime_ns >= os.stat(path).st_mtime_ns:

@@ -16,7 +16,6 @@ from graft.model.folder import load_model
 from graft.model.reference import load_trained_on
 from graft.model.retention import Features, against_base, measure_retention
 from graft.records import Ancestor, Base, Retention, digest_folder, sha256_file
-from tasks.bases import locate
 from tasks.rows import ROWS
 from tasks.steps import Context
 
@@ -27,11 +26,12 @@ PRETRAINING = "what it was pretrained on is outside this ledger"
 
 
 def retention(
-    context: Context, base: Base, candidate: Classifier, before: Features, after: Features, keys: set[str]
+    context: Context, base: Base, folder: Path, candidate: Classifier, before: Features, after: Features, keys: set[str]
 ) -> tuple[Retention, ...]:
-    """Return what is kept of every ancestor, nearest first, and how far the candidate went from the base of them all.
+    """Return what is kept of every ancestor, nearest first, or how far the candidate went from a pretrained base.
 
     Args:
+        folder: the base's.
         before, after: features of the candidate's own test rows, the base's and its own.
         keys: content keys of all rows that the candidate was trained on.
 
@@ -39,21 +39,34 @@ def retention(
         TamperError: an ancestor's folder or rows are not those that were pinned.
     """
     chain = context.pinned.ancestors.get(base.id, ())
-    seen = keys.union(*(load_trained_on(folder) for one in chain if (folder := _folder(context, one)).is_dir()))
-    found = [_of_ancestor(context, one, candidate, seen) for one in chain]
     if not chain:
-        encoder = load_encoder(
-            locate(context.workspace, base),
-            context.recipe.data.modality,
-            max_tokens=context.recipe.embed.max_tokens,
-        )
-        found.append(against_base(base.id, encoder, candidate.encoder, before, after, because=PRETRAINING))
+        settings = context.recipe.data.modality, context.recipe.embed.max_tokens
+        encoder = load_encoder(folder, settings[0], max_tokens=settings[1])
+        return (against_base(base.id, encoder, candidate.encoder, before, after, because=PRETRAINING),)
+    here = [one for one in chain if (_folder(context, one) / WEIGHTS).is_file()]
+    seen = keys.union(*(load_trained_on(_folder(context, one)) for one in here))
+    found, lost = [], ""
+    for one in chain:
+        found.append(_of_ancestor(context, one, candidate, seen, lost))
+        lost = lost or ("" if one in here else _name(one))
     return tuple(found)
 
 
-def _of_ancestor(context: Context, one: Ancestor, candidate: Classifier, seen: set[str]) -> Retention:
-    name, folder = f"{one.recipe} {one.number}", _folder(context, one)
-    path = context.workspace.files(one.recipe, "ingest") / ROWS
+def _of_ancestor(context: Context, one: Ancestor, candidate: Classifier, seen: set[str], lost: str) -> Retention:
+    """Return what is kept of an ancestor.
+
+    Args:
+        seen: content keys of all rows that the models of the chain were trained on, as far as they are here.
+        lost: the model between it and the candidate that is not here; empty for none.
+    """
+    name, folder = _name(one), _folder(context, one)
+    if not (folder / WEIGHTS).is_file():
+        return Retention(ancestor=name, n=0, because=f"its model is not here: dvc pull registry/{one.recipe}")
+    if digest_folder(folder)[1] != one.model_id:
+        raise TamperError(f"Ancestor {name} is not the model that was promoted.", where=str(folder), do="dvc checkout")
+    if lost:
+        return Retention(ancestor=name, n=0, because=f"which rows {lost} was trained on is not known here")
+    path = context.workspace.rows(one.recipe)
     if not (folder / WEIGHTS).is_file():
         return Retention(ancestor=name, n=0, because=f"its model is not here: dvc pull registry/{one.recipe}")
     if digest_folder(folder)[1] != one.model_id:
@@ -87,6 +100,10 @@ def _of_ancestor(context: Context, one: Ancestor, candidate: Classifier, seen: s
         n_bootstrap=context.recipe.evaluate.n_bootstrap,
         progress=context.progress,
     )
+
+
+def _name(one: Ancestor) -> str:
+    return f"{one.recipe} {one.number}"
 
 
 def _folder(context: Context, one: Ancestor) -> Path:

@@ -10,10 +10,11 @@ from safetensors.numpy import load_file
 
 from graft.data import COLUMN, TEST, TRAIN, UNLABELLED
 from tasks.steps import Context
+from tasks.workspace import ROWS
 
 __all__ = ["COLUMN", "EMBEDDED", "FEATURES", "MISTAKES", "PREDICTIONS", "ROWS", "read_features", "read_rows"]
 
-ROWS, FEATURES = "rows.parquet", "features.safetensors"
+FEATURES = "features.safetensors"
 PREDICTIONS, MISTAKES = "predictions.parquet", "mistakes.json"
 EMBEDDED = (TRAIN, TEST, UNLABELLED)
 

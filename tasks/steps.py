@@ -28,6 +28,8 @@ VERSIONS = {
     "choose_base": 2,
     "finetune": 5,
     "evaluate": 3,
+    "decide": 2,
+    "report": 2,
 }
 """Version of each step's code: raise it when the step's bytes change, and the step is run again where it has run before."""
 GATES = ("validate", "choose_base")

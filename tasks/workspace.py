@@ -13,6 +13,7 @@ from graft.recipe import Recipe, check_name, load_recipe
 from graft.records.plain import MAX_JSON, MAX_YAML, check_small, read_small, read_yaml
 
 _BUCKET = re.compile(r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.-]+)*/?$")
+ROWS = "rows.parquet"
 _OWN = ("recipes", "data", "registry", "ledger", "keys", "pages", ".graft", "params.yaml", "dvc.yaml")
 
 
@@ -63,6 +64,10 @@ class Workspace:
 
     def files(self, recipe: str, step: str) -> Path:
         return self._with_inside(self.step(recipe, step) / "files")
+
+    def rows(self, recipe: str) -> Path:
+        """Return the file of rows that ``ingest`` wrote."""
+        return self.files(recipe, "ingest") / ROWS
 
     def model(self, recipe: str) -> Path:
         """Return the candidate's model folder, as ``finetune`` writes it."""

@@ -27,16 +27,21 @@ _LACKING = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attenti
 def forward_flops(encoder: Encoder, contents: Contents) -> float:
     """Return the floating-point operations of one forward pass over one row, the mean over a sample of rows.
 
-    Cost: one pass over at most ``N_SAMPLE`` rows, evenly spaced.
+    Cost: one pass over each length among at most ``N_SAMPLE`` rows, evenly spaced; counting takes some 50 ms.
     """
     sample = [contents[i] for i in range(0, len(contents), max(1, len(contents) // N_SAMPLE))][:N_SAMPLE]
     items, _ = encoder.prepare(sample)
+    of_shape: dict[tuple[torch.Size, ...], int] = {}
     total = 0
     with torch.inference_mode():
         for item in items:
-            with FlopCounterMode(display=False, custom_mapping=_LACKING) as counter:
-                encoder.pool(on_device(encoder, encoder.collate([item])))
-            total += counter.get_total_flops()
+            batch = encoder.collate([item])
+            shape = tuple(tensor.shape for tensor in batch.values())
+            if shape not in of_shape:
+                with FlopCounterMode(display=False, custom_mapping=_LACKING) as counter:
+                    encoder.pool(on_device(encoder, batch))
+                of_shape[shape] = counter.get_total_flops()
+            total += of_shape[shape]
     return total / len(items)
 
 
@@ -76,23 +81,23 @@ def training_flops(encoder: Encoder, how: Finetune, n_rows: float, *, forward: f
     return first + n_rows * forward * (refit + how.n_epochs * (1 + BACKWARD[how.strategy]))
 
 
-def run_flops(encoder: Encoder, examples: Examples, how: Finetune) -> float:
+def run_flops(encoder: Encoder, examples: Examples, how: Finetune, *, forward: float) -> float:
     """Return the floating-point operations of embedding rows and training on them.
 
     Args:
         encoder: the base, or what was made of it: only its architecture counts.
+        forward: as ``forward_flops`` returns it.
     """
-    forward, n = forward_flops(encoder, examples.contents), len(examples.labels)
-    n_unlabelled = int((examples.labels == UNLABELLED).sum())
+    n, n_unlabelled = len(examples.labels), int((examples.labels == UNLABELLED).sum())
     return n * forward + training_flops(encoder, how, n, forward=forward, n_unlabelled=n_unlabelled)
 
 
-def epochs_within(encoder: Encoder, contents: Contents, flops: float) -> tuple[int, float]:
-    """Return how often all layers can be trained on rows that are embedded first, and what that takes, about ``flops``.
+def epochs_within(n_rows: int, spent: float, *, forward: float) -> tuple[int, float]:
+    """Return how often all layers can be trained on rows that are embedded first, and what that takes, about as was spent.
 
     None at all where these are just enough to embed the rows: what is left then is a head on the features as they are.
     """
-    embedding = len(contents) * forward_flops(encoder, contents)
+    embedding = n_rows * forward
     epoch = (1 + BACKWARD["full"]) * embedding
-    n_epochs = max(0, round((flops - embedding) / epoch))
+    n_epochs = max(0, round((spent - embedding) / epoch))
     return n_epochs, embedding + n_epochs * epoch

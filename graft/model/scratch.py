@@ -14,11 +14,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from graft.errors import StepError
 from graft.model.budget import ALONE
 from graft.model.checkpoint import Checkpoint, Stand
 from graft.model.classifier import Classifier, fit_head, predict
 from graft.model.encoder import Contents, Progress, embed_items, load_encoder, silent
-from graft.model.examples import one_hot
+from graft.model.examples import UNLABELLED, one_hot
 from graft.model.finetune import tune
 from graft.model.train import Rows
 from graft.pictures import grey
@@ -151,14 +152,20 @@ def predict_from_scratch(
     Args:
         asked: the rows to be predicted.
         training, finished: where an interrupted training goes on from, and where predictions are kept.
+
+    Returns:
+        labels, shape (rows,); none of them where the loss was no longer a number, as nothing was learned then.
     """
     classes, kept = np.unique(labels), {"said": torch.zeros(len(asked), dtype=torch.int32)}
     if not finished.restore(kept, None)[0].n_done:
-        network = train_from_scratch(
-            folder, contents, labels, how, modality=modality, max_tokens=max_tokens, names=names, checkpoint=training,
-            progress=progress,
-        )  # fmt: skip
-        kept["said"] = torch.from_numpy(predict(network, asked, progress=progress).argmax(axis=1)).int()
+        try:
+            network = train_from_scratch(
+                folder, contents, labels, how, modality=modality, max_tokens=max_tokens, names=names,
+                checkpoint=training, progress=progress,
+            )  # fmt: skip
+            kept["said"] = torch.from_numpy(predict(network, asked, progress=progress).argmax(axis=1)).int()
+        except StepError:
+            kept["said"].fill_(-1)
         finished.save(kept, None, Stand(n_done=1))
-    said: npt.NDArray[np.str_] = classes[kept["said"].numpy()]
+    said: npt.NDArray[np.str_] = np.append(classes, UNLABELLED)[kept["said"].numpy()]
     return said

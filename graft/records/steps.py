@@ -158,6 +158,7 @@ class ModelRecord(Record):
     alpha: float = Field(default=1.0, description="share of the way from the base to the tuned weights")
     trials: tuple[Trial, ...] = ()
     tflops: float = Field(default=0.0, description="trials, embedding and training, by the fixed table")
+    tflops_forward: float = Field(default=0.0, description="of one row's way through the network, on average")
 
 
 class EvaluationRecord(Record):
@@ -181,7 +182,9 @@ class EvaluationRecord(Record):
     )
     tflops: dict[str, float] = Field(default_factory=dict, description="by arm, by the fixed table")
     calibration: Calibration | None = None
-    retention: tuple[Retention, ...] = Field(default=(), description="by ancestor, nearest first, the base last")
+    retention: tuple[Retention, ...] = Field(
+        default=(), description="by ancestor, nearest first; of a pretrained base, its own"
+    )
     forgotten: Estimate | None = Field(default=None, description="mean of the ancestors' own_head differences")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,6 +82,17 @@ def test_dvc_is_a_process() -> None:
 def test_one_importer(library: str) -> None:
     """Each heavy library is imported by exactly one package."""
     assert {name.rsplit("/", 1)[0] for name in importers(library)} == {HEAVY[library]}
+
+
+@pytest.mark.parametrize(
+    "module", ["graft.decide", "tasks.decide", "tasks.pin", "tasks.promote", "tasks.status", "flows.cli"]
+)
+def test_who_only_words_and_files_things_is_quick(module: str) -> None:
+    """What computes nothing imports nothing to compute with: a command that has nothing to do answers at once."""
+    heavy = ("numpy", "pandas", "pyarrow", "scipy", "sklearn", "torch")
+    code = f"import sys, {module}; print([one for one in {heavy} if one in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_images_are_decoded_in_one_place() -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graft.evaluate import CANDIDATE, PROBE, SCRATCH, SCRATCH_NETWORK, compare_arms, transfer_verdict
-from graft.model.budget import epochs_within, run_flops
+from graft.arms import CANDIDATE, PROBE, SCRATCH, SCRATCH_NETWORK
+from graft.evaluate import compare_arms, transfer_verdict
+from graft.model.budget import epochs_within, forward_flops, run_flops
 from graft.model.classifier import predict
 from graft.model.encoder import embed
 from graft.model.examples import Examples
@@ -41,7 +42,9 @@ def verdict(base: Path, train: Rows, test: Rows, seed: int) -> str:
     C, _ = choose_C(features, labels, n_folds=3, seed=seed)
     how, examples = settings(strategy="head", seed=seed), Examples(texts, features, labels)
     candidate = finetune(base, examples, how, C=C, **facts)
-    n_epochs, _ = epochs_within(candidate.encoder, texts, run_flops(candidate.encoder, examples, how))
+    forward = forward_flops(candidate.encoder, texts)
+    spent = run_flops(candidate.encoder, examples, how, forward=forward)
+    n_epochs, _ = epochs_within(len(texts), spent, forward=forward)
     alike = how.model_copy(update={"n_epochs": n_epochs, "learning_rate": SCRATCH_RATE})
     network = train_from_scratch(base, texts, labels, alike, **facts)
     said = {

@@ -366,6 +366,18 @@ def test_audit_of_any_length() -> None:
     assert Page(render_audit(bare)).said("h1") == ["Empty."]
 
 
+def test_what_was_kept_and_what_cannot_be_told() -> None:
+    """Each ancestor stands with what it lost, or with why that is not known; no base is said to be remembered."""
+    page = Page(draw(samples.held()))
+    assert "What it kept can be measured for one of the three models that it grew from" in page.said("h3")
+    assert "Its confidence cannot be taken at its word" in page.said("h3")
+    assert "Cannot tell what was forgotten: its rows are not here: graft fetch irony." in page.text
+    gone = tuple(one.model_copy(update={"own_head": None, "probe": None}) for one in samples.retention())
+    evaluation = samples.evaluation().model_copy(update={"retention": gone})
+    page = Page(draw(samples.held().model_copy(update={"evaluate": evaluation})))
+    assert "Cannot tell what was forgotten" in page.said("h3")
+
+
 def test_odd_reports_still_draw() -> None:
     """No base, no loss, no slices, no comparisons, no looks: each makes a page that says so."""
     report = samples.rejected()

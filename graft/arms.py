@@ -1,0 +1,15 @@
+"""The arms of an evaluation, the models compared on the same test rows: names alone, so that to word them imports nothing."""
+
+from __future__ import annotations
+
+CANDIDATE, CHAMPION, PROBE = "candidate", "champion", "frozen_probe"
+SCRATCH, SCRATCH_NETWORK = "scratch", "scratch_network"
+UNTAUGHT = (SCRATCH_NETWORK, SCRATCH)
+"""Arms without any pretraining: the base's own architecture, and the strongest cheap model."""
+NAMES = {
+    SCRATCH: "training from scratch",
+    SCRATCH_NETWORK: "the same network from scratch",
+    PROBE: "the frozen probe",
+    CHAMPION: "the champion",
+}
+"""The arms that a candidate is compared with, as people call them."""
