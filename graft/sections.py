@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
@@ -120,16 +121,21 @@ class Embed(Value):
 class DetectShift(Value):
     """When a sample counts as shifted: significant and large, both."""
 
-    alpha: float = Field(description="level of the permutation test", gt=0, lt=1)
+    alpha: float = Field(description="level of the verdict, over all tests", gt=0, lt=1)
     max_auc: float = Field(description="largest AUC of a classifier that tells the samples apart", ge=0.5, le=1)
-    n_permutations: int = Field(description="permutations of the test", ge=99)
-    max_rows: int = Field(description="rows taken of each side at most", ge=50)
+    n_permutations: int = Field(description="permutations of each test; at least 3 / alpha are made", ge=99)
+    max_rows: int = Field(description="rows that the classifier sees of each side at most", ge=50)
 
     @model_validator(mode="after")
     def _can_be_significant(self) -> DetectShift:
         if 1 / (self.n_permutations + 1) >= self.alpha:
             raise ValueError(f"{self.n_permutations} permutations can never give a p below {self.alpha:g}; take more")
         return self
+
+    @property
+    def n_made(self) -> int:
+        """Permutations that are made: enough that the smallest of three p-values, times three, can lie below alpha."""
+        return max(self.n_permutations, math.ceil(3 / self.alpha))
 
 
 class ChooseBase(Value):

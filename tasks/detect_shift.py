@@ -2,91 +2,125 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from graft.data import TEST, TRAIN
 from graft.model.reference import load_reference
-from graft.records import Check, Outcome, Policy, ShiftComparison, ShiftRecord
-from graft.shift import compare
+from graft.records import Base, Check, Outcome, Policy, ShiftComparison, ShiftRecord
+from graft.records.shift import Profile
+from graft.shift.card import flag_language, read_card
+from graft.shift.compare import compare
+from graft.shift.sample import Sample
+from graft.shift.signs import load_tokenizer, profile_columns, profile_images, profile_texts, tell_apart
+from tasks.bases import locate
+from tasks.cards import find
 from tasks.rows import read_features, read_rows
 from tasks.steps import Context
 
 SEED = 20_000
+TEST_NAME = "Test rows against training rows"
+DOMAIN = "Training rows against the base's own domain"
 
 
 def run(context: Context) -> ShiftRecord:
-    """Compare test with train, train with what the champion was trained on, and the data with the base's own domain."""
-    rows = read_rows(context, TRAIN, TEST)
-    on_train = (rows["side"] == TRAIN).to_numpy()
-    settings = context.recipe.detect_shift
+    """Compare the data with the base's own domain, test with train, and train with what the champion was trained on."""
+    rows = read_rows(context, TRAIN, TEST, content=True)
     base = context.pinned.bases[0]
     features = read_features(context, base.id, TRAIN, TEST)
-    test = partial(
-        compare,
-        alpha=settings.alpha,
-        max_auc=settings.max_auc,
-        n_permutations=settings.n_permutations,
-        max_rows=settings.max_rows,
-    )
-    comparisons = [
-        ShiftComparison(
-            name="Data against the base's own domain",
-            reference=base.id,
-            current="train",
-            auc=None,
-            shifted=None,
-            because="this base has no domain card",
-        ),
-        test(
-            "Test rows against training rows",
-            features[on_train],
-            features[~on_train],
-            reference_name="train",
-            current_name="test",
-            current_rows=rows["row"][~on_train].tolist(),
-            rng=np.random.default_rng(SEED),
-        ),
-    ]
-    champion = context.pinned.champion
-    if champion:
-        name = "Training rows against the champion's"
-        if champion.base_sha256 == base.sha256:
-            comparisons.append(
-                test(
-                    name,
-                    load_reference(context.workspace.root / champion.folder),
-                    features[on_train],
-                    reference_name=f"rows of champion {champion.number}",
-                    current_name="train",
-                    current_rows=rows["row"][on_train].tolist(),
-                    rng=np.random.default_rng(SEED + 1),
-                )
-            )
-        else:
-            comparisons.append(
-                ShiftComparison(
-                    name=name,
-                    reference=f"rows of champion {champion.number}",
-                    current="train",
-                    auc=None,
-                    shifted=None,
-                    because="the champion grew from another base",
-                )
-            )
-    shifted = [c for c in comparisons if c.shifted]
-    checks = tuple(_check(c, settings.max_auc, context.recipe.decide.shift) for c in comparisons[1:2] if c.auc)
+    train, test = (_sample(rows, features, side) for side in (TRAIN, TEST))
+    context.progress(1, 4, "rows read")
+    steps = (_domain, _test, _champion)
+    comparisons = []
+    for k, step in enumerate(steps):
+        found = step(context, base, rows, train, test)
+        comparisons.extend([found] if found else [])
+        context.progress(k + 2, 4, "comparisons")
+    bounds, policy = context.recipe.detect_shift, context.recipe.decide.shift
+    checks = tuple(_check(one, bounds.max_auc, policy) for one in comparisons if one.name == TEST_NAME and one.auc)
     return ShiftRecord(
         step="detect_shift",
         recipe=context.recipe.name,
         passed=not any(check.outcome == "failed" for check in checks),
-        summary="; ".join(f"{c.name}: shifted, AUC {c.auc.value:.2f}" for c in shifted if c.auc)
-        or "none beyond bounds",
+        summary=_summary(comparisons),
         inputs=context.digests,
         checks=checks,
         comparisons=tuple(comparisons),
     )
+
+
+def _sample(rows: pd.DataFrame, features: npt.NDArray[np.float32], side: str) -> Sample:
+    on_side = (rows["side"] == side).to_numpy()
+    return Sample(
+        name=f"{side} rows",
+        features=features[on_side],
+        labels=rows["label"][on_side].to_numpy(dtype=str),
+        rows=rows["row"][on_side].tolist(),
+    )
+
+
+def _domain(context: Context, base: Base, rows: pd.DataFrame, train: Sample, _test: Sample) -> ShiftComparison:
+    """Compare with the base's domain card, where there is one."""
+    path = find(context.workspace, base)
+    if path is None:
+        return _untold(DOMAIN, base.id, f"{base.id} has no domain card: graft card {base.id} --from FILE makes one")
+    card, features = read_card(path)
+    reference = Sample(name=card.title, features=features)
+    found = compare(DOMAIN, reference, train, context.recipe.detect_shift, rng=np.random.default_rng(SEED + 2))
+    profile = _profile(context, base, rows[rows["side"] == TRAIN])
+    flag = flag_language(card, profile)
+    return found.model_copy(update={"signs": tell_apart(card.profile, profile), "advice": flag})
+
+
+def _test(context: Context, base: Base, rows: pd.DataFrame, train: Sample, test: Sample) -> ShiftComparison:
+    """Compare the two sides: a test side unlike train measures something else."""
+    found = compare(TEST_NAME, train, test, context.recipe.detect_shift, rng=np.random.default_rng(SEED))
+    if not found.shifted:
+        return found
+    profiles = [_profile(context, base, rows[rows["side"] == side], columns=True) for side in (TRAIN, TEST)]
+    return found.model_copy(update={"signs": tell_apart(*profiles)})
+
+
+def _champion(
+    context: Context, base: Base, _rows: pd.DataFrame, train: Sample, _test: Sample
+) -> ShiftComparison | None:
+    """Compare with what the champion was trained on, where there is a champion."""
+    champion = context.pinned.champion
+    if champion is None:
+        return None
+    name, reference = "Training rows against the champion's", f"rows of champion {champion.number}"
+    if champion.base_sha256 != base.sha256:
+        return _untold(name, reference, "the champion grew from another base")
+    features, labels = load_reference(context.workspace.root / champion.folder)
+    before = Sample(name=reference, features=features, labels=labels)
+    return compare(name, before, train, context.recipe.detect_shift, rng=np.random.default_rng(SEED + 1))
+
+
+def _untold(name: str, reference: str, because: str) -> ShiftComparison:
+    return ShiftComparison(
+        name=name, reference=reference, current="train rows", auc=None, shifted=None, because=because
+    )
+
+
+def _profile(context: Context, base: Base, rows: pd.DataFrame, *, columns: bool = False) -> Profile:
+    """Return what rows look like from outside; at most ``max_rows`` of them, by their order of hashes, are looked at."""
+    drawn = rows.sort_values("key").head(context.recipe.detect_shift.max_rows)
+    contents = drawn["content"].tolist()
+    if context.recipe.data.modality == "image":
+        profile = profile_images(contents)
+    else:
+        profile = profile_texts(contents, tokenizer=load_tokenizer(locate(context.workspace, base)))
+    named = [name for name in drawn.columns if name.startswith("column.")] if columns else []
+    return profile | profile_columns(drawn.rename(columns=str), named)
+
+
+def _summary(comparisons: list[ShiftComparison]) -> str:
+    """Return what shifted, with how far; the base's own domain, from which most data differ, is named apart."""
+    shifted = [one for one in comparisons if one.shifted and one.name != DOMAIN]
+    parts = [f"{one.name}: shifted, AUC {one.auc.value:.2f}" for one in shifted if one.auc] or ["none beyond bounds"]
+    domain = next((one.auc for one in comparisons if one.name == DOMAIN and one.auc), None)
+    return "; ".join([*parts, f"AUC {domain.value:.2f} to the base's domain"] if domain else parts)
 
 
 def _check(comparison: ShiftComparison, max_auc: float, policy: Policy) -> Check:

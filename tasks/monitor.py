@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from graft.data import Part, bring, look_at, read_part, read_table
@@ -16,7 +17,8 @@ from graft.model.encoder import Progress, embed
 from graft.model.reference import load_reference
 from graft.recipe import Recipe
 from graft.records import Inputs, MonitorRecord, ShiftComparison, digest_folder, sha256_file, write_json
-from graft.shift import compare
+from graft.shift.compare import compare
+from graft.shift.sample import Sample
 from graft.validate import validate_rows
 from tasks import bases
 from tasks.add import scratch_folder
@@ -123,20 +125,20 @@ def _compare(
         max_tokens=settings.get("max_tokens", 0),
         progress=progress,
     )
-    bounds = recipe.detect_shift
+    before, labels = load_reference(folder)
     return compare(
         "Batch against the champion's training rows",
-        load_reference(folder),
-        features,
-        reference_name=f"rows of champion {champion.predicate.number}",
-        current_name="batch",
-        current_rows=rows["row"].tolist(),
-        alpha=bounds.alpha,
-        max_auc=bounds.max_auc,
-        n_permutations=bounds.n_permutations,
-        max_rows=bounds.max_rows,
+        Sample(name=f"rows of champion {champion.predicate.number}", features=before, labels=labels),
+        Sample(name="batch", features=features, labels=_labels(rows), rows=rows["row"].tolist()),
+        recipe.detect_shift,
         rng=np.random.default_rng(SEED),
     )
+
+
+def _labels(rows: pd.DataFrame) -> npt.NDArray[np.str_]:
+    """Return each row's class as far as the batch has it, "" where it has none."""
+    labels: npt.NDArray[np.str_] = rows["label"].fillna("").to_numpy(dtype=str)
+    return labels
 
 
 def _summary(n_failed: int, n_checks: int, comparisons: tuple[ShiftComparison, ...]) -> str:

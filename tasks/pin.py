@@ -11,6 +11,7 @@ from graft.model.bases import WEIGHTS
 from graft.recipe import Recipe
 from graft.records import (
     Ancestor,
+    Base,
     Champion,
     Dataset,
     Inputs,
@@ -20,6 +21,7 @@ from graft.records import (
     sha256_file,
     write_json,
 )
+from graft.shift.card import find_card
 from tasks import bases
 from tasks.lineage import grown_from, promotion_of
 from tasks.steps import VERSIONS, load_inputs
@@ -43,11 +45,13 @@ def pin(workspace: Workspace, name: str) -> Inputs:
         raise InputError(f"Dataset {recipe.data.dataset} is not here.", where=str(folder), do="dvc pull")
     files, digest = digest_folder(folder)
     runs, promotions = list(ledger.runs(name)), ledger.promotions(name)
+    pinned_bases = tuple(bases.pin(workspace, base, recipe.data.modality) for base in recipe.choose_base.bases)
     world = Inputs(
         recipe=name,
         recipe_sha256=recipe_sha256,
         dataset=Dataset(name=recipe.data.dataset, sha256=digest, files=files),
-        bases=tuple(bases.pin(workspace, base, recipe.data.modality) for base in recipe.choose_base.bases),
+        bases=pinned_bases,
+        cards=_cards(workspace, pinned_bases),
         champion=_champion(workspace, ledger, promotions),
         rolled_back=_rolled_back(promotions),
         ancestors=_ancestors(workspace, ledger, recipe),
@@ -83,6 +87,12 @@ def _same_world(pinned: Inputs, world: Inputs, runs: list[Run], promotions: list
     made_champion = last is not None and last.action == "promote" and last.run in own
     ignored = {"looks"} | ({"champion", "rolled_back"} if made_champion else set())
     return pinned.model_dump(exclude=ignored) == world.model_dump(exclude=ignored)
+
+
+def _cards(workspace: Workspace, pinned: tuple[Base, ...]) -> dict[str, str]:
+    """Return the digest of each base's domain card."""
+    found = {base.id: find_card(base.folder_sha256, workspace.cards) for base in pinned}
+    return {name: sha256_file(path) for name, path in found.items() if path}
 
 
 def _champion(workspace: Workspace, ledger: Ledger, promotions: list[Promotion]) -> Champion | None:

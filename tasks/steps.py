@@ -25,6 +25,7 @@ VERSIONS = {
     "ingest": 3,
     "validate": 2,
     "embed": 3,
+    "detect_shift": 2,
     "choose_base": 2,
     "finetune": 5,
     "evaluate": 3,

@@ -14,7 +14,7 @@ from graft.records.plain import MAX_JSON, MAX_YAML, check_small, read_small, rea
 
 _BUCKET = re.compile(r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.-]+)*/?$")
 ROWS = "rows.parquet"
-_OWN = ("recipes", "data", "registry", "ledger", "keys", "pages", ".graft", "params.yaml", "dvc.yaml")
+_OWN = ("recipes", "data", "registry", "ledger", "keys", "pages", "cards", ".graft", "params.yaml", "dvc.yaml")
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,11 @@ class Workspace:
         for batch in folder.glob("*/"):
             self._with_inside(batch)
         return folder
+
+    @property
+    def cards(self) -> Path:
+        """Return the folder of the domain cards that were made here."""
+        return self._with_inside(self._own("cards"))
 
     def registry(self, recipe: str) -> Path:
         """Return the folder of a recipe's promoted models, by number."""

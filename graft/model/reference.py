@@ -6,6 +6,7 @@ keys, so that no later test uses one.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +24,12 @@ def save_reference(folder: Path, features: npt.NDArray[np.float32], labels: list
     write_atomic(folder / "trained_on.txt", ("\n".join(sorted(set(keys))) + "\n").encode())
 
 
-def load_reference(folder: Path) -> npt.NDArray[np.float32]:
-    """Return the training rows' features, shape (n, d)."""
-    features: npt.NDArray[np.float32] = load_file(folder / "reference.safetensors")["features"].astype(np.float32)
-    return features
+def load_reference(folder: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.str_]]:
+    """Return the training rows' features, shape (n, d), and their classes, shape (n,)."""
+    tensors = load_file(folder / "reference.safetensors")
+    features: npt.NDArray[np.float32] = tensors["features"].astype(np.float32)
+    classes = np.array(json.loads((folder / "graft.json").read_bytes())["labels"], dtype=str)
+    return features, classes[tensors["class"]]
 
 
 def load_trained_on(folder: Path) -> set[str]:

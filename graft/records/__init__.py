@@ -18,6 +18,7 @@ from graft.records.files import (
     written_beside,
 )
 from graft.records.inputs import Ancestor, Base, Champion, Dataset, Inputs
+from graft.records.shift import ClassShare, ShiftComparison, ShiftKind, ShiftTest, Sign
 from graft.records.steps import (
     RECORDS,
     TAKEN_OUT,
@@ -35,7 +36,6 @@ from graft.records.steps import (
     Record,
     ReportRecord,
     Severity,
-    ShiftComparison,
     ShiftRecord,
     Slice,
     TransferVerdict,
@@ -60,6 +60,7 @@ __all__ = [
     "Champion",
     "ChampionVerdict",
     "Check",
+    "ClassShare",
     "CurveRecord",
     "Dataset",
     "DatasetRecord",
@@ -84,7 +85,10 @@ __all__ = [
     "Saving",
     "Severity",
     "ShiftComparison",
+    "ShiftKind",
     "ShiftRecord",
+    "ShiftTest",
+    "Sign",
     "Slice",
     "TransferVerdict",
     "Trial",

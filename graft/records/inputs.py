@@ -67,4 +67,5 @@ class Inputs(Value):
         default_factory=dict,
         description="by model evaluated on this dataset, of any recipe: the test rows it saw, sampled",
     )
+    cards: dict[str, Sha256] = Field(default_factory=dict, description="domain card by base, where there is one")
     steps: dict[str, int] = Field(description="version of each step's code; a new version reruns the step")

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from graft.errors import TamperError
 from graft.records.evaluation import Calibration, Retention
 from graft.records.plain import MAX_JSON, read_small
+from graft.records.shift import ShiftComparison
 from graft.records.values import Check, Estimate, FileDigest, Sha256, Value
 
 Verdict = Literal["promote", "hold", "reject"]
@@ -86,23 +87,6 @@ class EmbeddingRecord(Record):
     n_truncated: int
     max_tokens: int | None = Field(description="where texts were cut; None: images have no tokens")
     files: tuple[FileDigest, ...]
-
-
-class ShiftComparison(Value):
-    """Two samples compared: is the second drawn from the same distribution as the first?
-
-    ``auc`` is None where nothing could be compared; ``because`` then says why.
-    """
-
-    name: str
-    reference: str
-    current: str
-    auc: Estimate | None
-    p_value: float | None = Field(default=None, ge=0, le=1)
-    n_permutations: int = 0
-    shifted: bool | None
-    because: str = ""
-    most_shifted: tuple[str, ...] = ()
 
 
 class ShiftRecord(Record):

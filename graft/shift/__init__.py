@@ -1,5 +1,1 @@
 """Has the domain shifted? The tests are ours; the drift page is Evidently's, and only ``drift_page`` imports it."""
-
-from graft.shift.compare import compare
-
-__all__ = ["compare"]

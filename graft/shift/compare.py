@@ -2,74 +2,127 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from graft.records import ShiftComparison
-from graft.stats.twosample import two_sample_test
+from graft.records import ShiftComparison, ShiftKind, ShiftTest
+from graft.sections import DetectShift
+from graft.shift.head import Head, fit_head
+from graft.shift.kinds import tell_kinds
+from graft.shift.sample import Sample
+from graft.stats.mmd import mmd_test
+from graft.stats.twosample import TwoSample, two_sample_test
+from graft.stats.univariate import holm, ks_test
 
 N_MIN = 10
 N_MOST_SHIFTED = 5
+N_POINTS = 100
 
 
 def compare(
-    name: str,
-    reference: npt.NDArray[np.float32],
-    current: npt.NDArray[np.float32],
-    *,
-    reference_name: str,
-    current_name: str,
-    current_rows: Sequence[str],
-    alpha: float,
-    max_auc: float,
-    n_permutations: int,
-    max_rows: int,
-    rng: np.random.Generator,
+    name: str, reference: Sample, current: Sample, bounds: DetectShift, *, rng: np.random.Generator
 ) -> ShiftComparison:
     """Compare two samples: shifted only if the difference is significant *and* large.
 
-    With many rows every trifle is significant, with few a large effect is chance; a verdict that needs both is the same at
-    1,000 and at 100,000 rows.
+    Three tests look at it: a classifier that tells the samples apart, the kernel discrepancy, and, where the reference has
+    labels, each class's probability under a probe. With many rows every trifle is significant, with few a large effect is
+    chance; a verdict that needs both is the same at 1,000 and at 100,000 rows.
 
     Args:
-        reference, current: features, shapes (n, d) and (m, d).
-        current_rows: m names, to say which rows look least like the reference.
-        alpha: level of the permutation test.
-        max_auc: the AUC above which a difference is large.
-        max_rows: rows taken of each side at most, at random.
+        bounds: the classifier sees at most ``max_rows`` rows of each side, drawn at random; the other tests see all.
 
     Returns:
-        the comparison; ``shifted`` is None, with the reason, where a side has fewer than 10 rows.
+        the comparison; ``shifted`` is None, with the reason, where nothing can be said.
 
-    Cost: that of ``two_sample_test`` on at most 2 x max_rows rows.
+    Assumes: rows independent; the base's space shows what matters of the contents.
+    Error: of a verdict where nothing shifted: at most ``alpha`` (Holm).
+    Cost: linear in the rows; 1,000 + 1,000 rows of width 384 with 999 permutations: about 3 s.
     """
-    if min(len(reference), len(current)) < N_MIN:
+    reason = _unfit(reference, current)
+    if reason:
         return ShiftComparison(
-            name=name,
-            reference=reference_name,
-            current=current_name,
-            auc=None,
-            shifted=None,
-            because=f"{min(len(reference), len(current))} rows on one side; {N_MIN} are needed",
+            name=name, reference=reference.name, current=current.name, auc=None, shifted=None, because=reason
         )
-    left = rng.permutation(len(reference))[:max_rows]
-    right = rng.permutation(len(current))[:max_rows]
-    result = two_sample_test(reference[left], current[right], rng=rng, n_permutations=n_permutations)
-    most = np.argsort(-result.scores, kind="stable")[:N_MOST_SHIFTED]
-    shifted = result.p_value < alpha and result.auc.value > max_auc
+    drawn = reference.draw(bounds.max_rows, rng), current.draw(bounds.max_rows, rng)
+    classifier = two_sample_test(drawn[0].features, drawn[1].features, rng=rng, n_permutations=bounds.n_made)
+    head = fit_head(reference, current, max_rows=bounds.max_rows, rng=rng)
+    tests = _tests(classifier, reference, current, head, bounds, rng)
+    p_value = min(test.p_adjusted for test in tests)
+    shifted = p_value < bounds.alpha and classifier.auc.value > bounds.max_auc
+    told = tell_kinds(
+        current,
+        head,
+        shifted=shifted,
+        retest=partial(_differs, current=current, bounds=bounds, rng=rng),
+        alpha=bounds.alpha,
+        n_permutations=bounds.n_made,
+        rng=rng,
+    )
+    most = np.argsort(-classifier.scores, kind="stable")[:N_MOST_SHIFTED]
     return ShiftComparison(
         name=name,
-        reference=reference_name,
-        current=current_name,
-        auc=result.auc,
-        p_value=result.p_value,
-        n_permutations=n_permutations,
+        reference=reference.name,
+        current=current.name,
+        auc=classifier.auc,
+        p_value=p_value,
+        n_permutations=bounds.n_made,
         shifted=shifted,
-        because=_reason(result.p_value, alpha, result.auc.value, max_auc),
-        most_shifted=tuple(current_rows[right[i]] for i in most) if shifted else (),
+        because=_reason(p_value, bounds.alpha, classifier.auc.value, bounds.max_auc),
+        most_shifted=tuple(drawn[1].rows[i] for i in most) if shifted and drawn[1].rows else (),
+        tests=tests,
+        kinds=told.kinds,
+        shares=told.shares,
+        accuracy_change=told.accuracy_change,
+        advice=_advice(told.kinds),
+        points=_points(classifier, drawn[0].features, drawn[1].features),
     )
+
+
+def _unfit(reference: Sample, current: Sample) -> str:
+    """Return why two samples cannot be compared; empty if they can."""
+    fewest = min(len(reference), len(current))
+    if fewest < N_MIN:
+        return f"{fewest} rows on one side; {N_MIN} are needed"
+    if reference.features.shape[1] != current.features.shape[1]:
+        return "the samples lie in spaces of different width"
+    for sample in (reference, current):
+        wrong = int((~np.isfinite(sample.features).all(axis=1)).sum())
+        if wrong:
+            return f"{wrong:,} of {sample.name} have features that are no numbers"
+    if np.ptp(reference.features, axis=0).max() == 0 and np.ptp(current.features, axis=0).max() == 0:
+        return "all rows of each side have the same features"
+    return ""
+
+
+def _tests(
+    classifier: TwoSample,
+    reference: Sample,
+    current: Sample,
+    head: Head | None,
+    bounds: DetectShift,
+    rng: np.random.Generator,
+) -> tuple[ShiftTest, ...]:
+    kernel = mmd_test(reference.features, current.features, rng=rng, n_permutations=bounds.n_made)
+    found = [
+        ("classifier, AUC", classifier.auc.value, classifier.p_value),
+        ("kernel, MMD²", kernel.value, kernel.p_value),
+    ]
+    if head is not None:
+        found.append(("class probabilities, KS", *ks_test(head.of_half, head.of_current)))
+    adjusted = holm([p for _, _, p in found])
+    return tuple(
+        ShiftTest(name=name, statistic=statistic, p_value=p, p_adjusted=p_adjusted)
+        for (name, statistic, p), p_adjusted in zip(found, adjusted, strict=True)
+    )
+
+
+def _differs(reference: Sample, *, current: Sample, bounds: DetectShift, rng: np.random.Generator) -> bool:
+    """Return whether a sample of the reference differs from the current rows, by the classifier alone."""
+    left, right = reference.draw(bounds.max_rows, rng), current.draw(bounds.max_rows, rng)
+    found = two_sample_test(left.features, right.features, rng=rng, n_permutations=bounds.n_made)
+    return found.p_value < bounds.alpha and found.auc.value > bounds.max_auc
 
 
 def _reason(p_value: float, alpha: float, auc: float, max_auc: float) -> str:
@@ -78,3 +131,35 @@ def _reason(p_value: float, alpha: float, auc: float, max_auc: float) -> str:
     if auc <= max_auc:
         return f"a small difference: p {p_value:.3f} is below {alpha:g}, the AUC {auc:.3f} is not above {max_auc:g}"
     return f"a difference, and a large one: p {p_value:.3f} is below {alpha:g}, the AUC {auc:.3f} is above {max_auc:g}"
+
+
+def _advice(kinds: tuple[ShiftKind, ...]) -> str:
+    """Return what to do, one sentence."""
+    found = {kind.name for kind in kinds if kind.found}
+    if "concept" in found:
+        return "Read the rows that are answered wrongly: labels may have a new meaning, and only new labels teach it."
+    if "covariate" in found:
+        return "Label some of the rows that stand out, add them and run again."
+    if "label" in found:
+        return "Add rows of the classes that grew, or weigh classes by their new share."
+    if any(kind.name == "covariate" and kind.found is None for kind in kinds):
+        return "Look at the rows that stand out; labels would say whether it matters."
+    return ""
+
+
+def _points(
+    classifier: TwoSample, reference: npt.NDArray[np.float32], current: npt.NDArray[np.float32]
+) -> tuple[tuple[tuple[float, float], ...], tuple[tuple[float, float], ...]]:
+    """Return places of some rows: how unlike the reference each is, out of fold, and along the first component of all rows."""
+    both = np.concatenate([reference, current]).astype(np.float64)
+    both -= both.mean(axis=0)
+    _, vectors = np.linalg.eigh(both.T @ both)
+    first = vectors[:, -1] * np.sign(vectors[np.abs(vectors[:, -1]).argmax(), -1])
+    up = both @ first
+    scores = classifier.reference_scores, classifier.scores
+    heights = up[: len(reference)], up[len(reference) :]
+    left, right = (
+        tuple((round(float(x), 3), round(float(y), 3)) for x, y in zip(xs[:N_POINTS], ys[:N_POINTS], strict=True))
+        for xs, ys in zip(scores, heights, strict=True)
+    )
+    return left, right

@@ -15,11 +15,12 @@ Matrix = npt.NDArray[np.floating]
 
 @dataclass(frozen=True)
 class TwoSample:
-    """The test's result: effect size, p-value, and how much each current row looks unlike the reference (out of fold)."""
+    """The test's result: effect size, p-value, and how much each row looks unlike the reference (out of fold)."""
 
     auc: Estimate
     p_value: float
     scores: npt.NDArray[np.float64]
+    reference_scores: npt.NDArray[np.float64]
 
 
 def two_sample_test(
@@ -48,7 +49,7 @@ def two_sample_test(
 
     Returns:
         AUC in [0, 1] with 0.5 for "cannot be told apart" and 1 for "separable", its 95% DeLong interval; the p-value in
-        (0, 1]; scores of the current rows, shape (m,), higher for rows unlike the reference.
+        (0, 1]; scores of the current rows, shape (m,), and of the reference's, (n,), higher for rows unlike the reference.
 
     Raises:
         ValueError: fewer than 10 rows on a side, other widths, or values that are not finite.
@@ -79,7 +80,7 @@ def two_sample_test(
     statistic = _auc(scores, sides)
     auc = _delong(scores[observed, 0], scores[~observed, 0])
     p_value = (1 + int((statistic[1:] >= statistic[0]).sum())) / (1 + n_permutations)
-    return TwoSample(auc=auc, p_value=p_value, scores=scores[observed, 0])
+    return TwoSample(auc=auc, p_value=p_value, scores=scores[observed, 0], reference_scores=scores[~observed, 0])
 
 
 def _out_of_fold_scores(

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from graft.records import ShiftComparison
-from graft.shift import compare
+from graft.sections import DetectShift
+from graft.shift.compare import compare
+from graft.shift.sample import Sample
 
 
 def sample(seed: int, n: int, shift: float = 0.0) -> np.ndarray:
@@ -16,12 +18,9 @@ def sample(seed: int, n: int, shift: float = 0.0) -> np.ndarray:
 
 
 def compared(reference: np.ndarray, current: np.ndarray, **changed: Any) -> ShiftComparison:
-    settings: dict[str, Any] = {"alpha": 0.05, "max_auc": 0.65, "n_permutations": 199, "max_rows": 1000, **changed}
-    names = [f"row {k}" for k in range(len(current))]
-    return compare(
-        "now", reference, current, reference_name="then", current_name="now", current_rows=names,
-        rng=np.random.default_rng(0), **settings,
-    )  # fmt: skip
+    settings = {"alpha": 0.05, "max_auc": 0.65, "n_permutations": 199, "max_rows": 1000, **changed}
+    now = Sample("now", current, rows=[f"row {k}" for k in range(len(current))])
+    return compare("now", Sample("then", reference), now, DetectShift(**settings), rng=np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(

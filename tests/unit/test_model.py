@@ -178,10 +178,12 @@ def test_loss_that_is_no_number_stops(tmp_path: Path) -> None:
 
 
 def test_reference_comes_back(tmp_path: Path) -> None:
-    """The training rows' features come back in float32, to half precision, and their keys as a set."""
+    """The training rows' features come back in float32, to half precision, with their classes, and their keys as a set."""
     features = np.random.default_rng(0).normal(0, 1, (6, 4)).astype(np.float32)
     save_reference(tmp_path, features, ["b", "a", "b", "a", "c", "c"], ["k2", "k1", "k2", "k3", "k4", "k5"])
-    read = load_reference(tmp_path)
+    (tmp_path / "graft.json").write_text('{"labels": ["a", "b", "c"]}')
+    read, labels = load_reference(tmp_path)
+    assert labels.tolist() == ["b", "a", "b", "a", "c", "c"]
     assert read.dtype == np.float32
     assert read == pytest.approx(features, rel=1e-3)
     assert load_trained_on(tmp_path) == {"k1", "k2", "k3", "k4", "k5"}

@@ -1,0 +1,94 @@
+"""What detect_shift hands over: samples compared, by which tests, what shifted and what shows it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from graft.records.values import Estimate, Value
+
+ShiftName = Literal["covariate", "label", "concept"]
+Unit = Literal["fraction", "number"]
+
+
+class ShiftTest(Value):
+    """One test of whether two samples are drawn from the same distribution."""
+
+    name: str
+    statistic: float
+    p_value: float = Field(gt=0, le=1)
+    p_adjusted: float = Field(gt=0, le=1, description="by Holm, over the tests of this comparison")
+
+
+class ShiftKind(Value):
+    """One kind of shift: found, not found, or not testable here (null), and why."""
+
+    name: ShiftName
+    found: bool | None
+    because: str
+
+
+class ClassShare(Value):
+    """The share of a class in two samples: of unlabelled rows by EM, with BBSE as a cross-check; of labelled ones counted."""
+
+    label: str
+    reference: float = Field(ge=0, le=1)
+    current: float = Field(ge=0, le=1)
+    cross_check: float | None = Field(default=None, ge=0, le=1)
+
+
+class Sign(Value):
+    """A word or a property that tells two samples apart: its mean in each, and how many standard errors lie between."""
+
+    name: str
+    reference: float
+    current: float
+    z: float
+    unit: Unit
+
+
+class Property(Value):
+    """Mean and standard deviation over rows of one property; of a word, whether a row has it: a fraction."""
+
+    mean: float
+    sd: float
+    unit: Unit
+
+
+class Profile(Value):
+    """What a sample's rows look like: each property by name."""
+
+    n: int
+    properties: dict[str, Property]
+
+    def __or__(self, other: Profile) -> Profile:
+        return Profile(n=self.n, properties={**self.properties, **other.properties})
+
+
+class ShiftComparison(Value):
+    """Two samples compared: is the second drawn from the same distribution as the first?
+
+    ``auc`` is None where nothing could be compared; ``because`` then says why.
+    """
+
+    name: str
+    reference: str
+    current: str
+    auc: Estimate | None
+    p_value: float | None = Field(default=None, ge=0, le=1, description="the smallest of the tests', by Holm")
+    n_permutations: int = 0
+    shifted: bool | None
+    because: str = ""
+    most_shifted: tuple[str, ...] = ()
+    tests: tuple[ShiftTest, ...] = ()
+    kinds: tuple[ShiftKind, ...] = ()
+    shares: tuple[ClassShare, ...] = Field(default=(), description="of the classes whose share moved most")
+    accuracy_change: Estimate | None = Field(
+        default=None, description="of a probe fitted to other reference rows: current minus reference"
+    )
+    signs: tuple[Sign, ...] = Field(default=(), description="what tells the samples apart, the clearest first")
+    advice: str = ""
+    points: tuple[tuple[tuple[float, float], ...], tuple[tuple[float, float], ...]] = Field(
+        default=((), ()), description="rows of reference and current: out-of-fold score across, first component up"
+    )

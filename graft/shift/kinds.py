@@ -1,0 +1,198 @@
+"""What kind of shift is it: other contents, another mix of classes, or other labels for the same contents?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from graft.records import ClassShare, Estimate, ShiftKind
+from graft.shift.head import Head
+from graft.shift.sample import Sample
+from graft.stats.accuracy import proportion_difference
+from graft.stats.concept import concept_test
+from graft.stats.prior import estimate_prior, estimate_prior_by_confusion
+
+N_CONCEPT = 100
+"""Labelled rows that a side needs before anything is said of its labels."""
+N_LEFT = 50
+MIN_MOVED = 0.1
+"""Share of rows whose class must have changed for a label shift: a smaller one is no matter for most models."""
+MIN_AWAY = 0.05
+"""Accuracy by which answers must differ from what their confidence promises for a concept shift."""
+N_SHARES = 6
+_ALIKE = "no difference beyond the bounds"
+Vector = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """The three kinds, and what they were told by."""
+
+    kinds: tuple[ShiftKind, ...]
+    shares: tuple[ClassShare, ...] = ()
+    accuracy_change: Estimate | None = None
+
+
+@dataclass(frozen=True)
+class _Shares:
+    """Shares of classes in both samples; ``p_value`` of their being the same is None where they were estimated."""
+
+    reference: Vector
+    current: Vector
+    cross_check: Vector | None = None
+    p_value: float | None = None
+
+    @property
+    def moved(self) -> float:
+        """The total variation distance: the share of rows that would need another class."""
+        return float(np.abs(self.reference - self.current).sum() / 2)
+
+
+def tell_kinds(
+    current: Sample,
+    head: Head | None,
+    *,
+    shifted: bool,
+    retest: Callable[[Sample], bool],
+    alpha: float,
+    n_permutations: int,
+    rng: np.random.Generator,
+) -> Kinds:
+    """Tell covariate, label and concept shift apart, as far as the rows allow.
+
+    The mix of classes is counted where the current rows have labels, and estimated by EM otherwise. Reference rows are then drawn
+    so that their mix is the current one: what no longer differs was a label shift; what still does is a shift of the contents.
+    The concept is compared on labelled rows alone; without labels it is not testable, whatever else was found.
+
+    Args:
+        head: a probe of half of the reference; None: the reference has too few labels.
+        shifted: the verdict of the tests.
+        retest: whether such a sample of the reference still differs from the current rows.
+
+    Source: Rabanser et al. 2019 (the question); Lipton et al. 2018 and Saerens et al. 2002 (the mix of classes).
+    Checked against: three generators of shift, 200 seeds each, tests/statistical/test_shift_kinds.py.
+    """
+    if head is None:
+        none = "the reference has too few labelled rows"
+        why = "the samples differ; whether by their mix of classes cannot be told" if shifted else _ALIKE
+        return Kinds(
+            (
+                ShiftKind(name="covariate", found=None if shifted else False, because=why),
+                ShiftKind(name="label", found=None, because=none),
+                ShiftKind(name="concept", found=None, because=none),
+            )
+        )
+    with_labels = current.labelled()
+    shares = _count(head, with_labels, n_permutations, rng) if len(with_labels) >= N_CONCEPT else _estimate(head)
+    mixed = shares.p_value is not None and shares.p_value < alpha and shares.moved > MIN_MOVED
+    differs = _retest(head, shares, retest, rng) if shifted else False
+    label = _label(shares, alpha, shifted=shifted, differs=differs)
+    ratio = shares.current / shares.reference if label.found else np.ones(len(head.classes))
+    concept, change = _concept(head, current, ratio, alpha)
+    return Kinds(
+        kinds=(_covariate(shifted, differs), label, concept),
+        shares=_most_moved(head, shares) if shifted or mixed else (),
+        accuracy_change=change,
+    )
+
+
+def _covariate(shifted: bool, differs: bool | None) -> ShiftKind:
+    if not shifted:
+        why = _ALIKE
+    elif differs is None:
+        why = f"fewer than {N_LEFT} reference rows are left of the current mix of classes"
+    elif differs:
+        why = "the mix of classes does not explain it"
+    else:
+        why = "the samples are alike once their classes are mixed alike"
+    return ShiftKind(name="covariate", found=differs, because=why)
+
+
+def _label(shares: _Shares, alpha: float, *, shifted: bool, differs: bool | None) -> ShiftKind:
+    moved = f"{shares.moved:.0%} of the rows would need another class"
+    if shares.p_value is not None:
+        found = shares.p_value < alpha and shares.moved > MIN_MOVED
+        return ShiftKind(name="label", found=found, because=f"{moved}, counted (p {shares.p_value:.3f})")
+    if not shifted:
+        return ShiftKind(name="label", found=False, because=_ALIKE)
+    if differs is None or differs:
+        return ShiftKind(
+            name="label", found=None, because="beside other contents the mix of classes cannot be estimated"
+        )
+    return ShiftKind(name="label", found=True, because=f"{moved}, estimated")
+
+
+def _count(head: Head, current: Sample, n_permutations: int, rng: np.random.Generator) -> _Shares:
+    """Count the classes on both sides, those that the probe knows; p by exact draws under one mix for both."""
+    known = np.isin(np.asarray(current.labels), head.classes)
+    here = np.bincount(np.searchsorted(head.classes, np.asarray(current.labels)[known]), minlength=len(head.classes))
+    there = np.bincount(head.labels, minlength=len(head.classes))
+    n, m = int(there.sum()), int(here.sum())
+    seen = np.abs(here / max(m, 1) - there / n).sum()
+    drawn = rng.multivariate_hypergeometric(here + there, m, size=n_permutations)
+    distances = np.abs(drawn / max(m, 1) - (here + there - drawn) / n).sum(axis=1)
+    p_value = (1 + int((distances >= seen - 1e-12).sum())) / (1 + n_permutations)
+    return _Shares(reference=head.prior, current=here / max(m, 1), p_value=p_value)
+
+
+def _estimate(head: Head) -> _Shares:
+    check = estimate_prior_by_confusion(
+        head.of_half[head.known].argmax(axis=1),
+        head.labels,
+        head.of_current.argmax(axis=1),
+        n_classes=len(head.classes),
+    )
+    return _Shares(reference=head.prior, current=estimate_prior(head.calibrated(), head.prior), cross_check=check)
+
+
+def _retest(head: Head, shares: _Shares, retest: Callable[[Sample], bool], rng: np.random.Generator) -> bool | None:
+    """Return whether reference rows of the current mix of classes still differ; None: too few are left of them.
+
+    A mix that hardly moved explains nothing. Rows are thinned, never repeated: a row that stands twice would be told from
+    current rows by its twin.
+    """
+    if shares.moved <= MIN_MOVED:
+        return True
+    weights = (shares.current / shares.reference)[head.labels]
+    kept = np.flatnonzero(head.known)[rng.random(len(weights)) < weights / max(float(weights.max()), 1e-12)]
+    return retest(head.half.take(kept)) if len(kept) >= N_LEFT else None
+
+
+def _concept(head: Head, current: Sample, ratio: Vector, alpha: float) -> tuple[ShiftKind, Estimate | None]:
+    """Compare what labels follow from the contents; ``ratio`` is how much more frequent each class is now."""
+    rows = (
+        np.flatnonzero(np.isin(np.asarray(current.labels), head.classes))
+        if current.labels is not None
+        else np.empty(0, int)
+    )
+    n = min(len(rows), len(head.labels))
+    if n < N_CONCEPT:
+        why = f"not testable without {N_CONCEPT} labelled rows on each side; there are {n:,}"
+        return ShiftKind(name="concept", found=None, because=why), None
+    truth = np.searchsorted(head.classes, np.asarray(current.labels)[rows])
+    now = head.of_current[rows]
+    adapted = now * ratio
+    adapted /= adapted.sum(axis=1, keepdims=True)
+    before = head.of_half[head.known]
+    hits = before.argmax(axis=1) == head.labels
+    p_value, away = concept_test((before.max(axis=1), hits), (adapted.max(axis=1), adapted.argmax(axis=1) == truth))
+    found = p_value < alpha and abs(away) > MIN_AWAY
+    why = f"a probe's answers are right {away * 100:+.1f} points more often than it promises (p {p_value:.3f})"
+    change = proportion_difference(now.argmax(axis=1) == truth, hits)
+    return ShiftKind(name="concept", found=found, because=why), change
+
+
+def _most_moved(head: Head, shares: _Shares) -> tuple[ClassShare, ...]:
+    order = np.argsort(-np.abs(shares.current - shares.reference), kind="stable")[:N_SHARES]
+    return tuple(
+        ClassShare(
+            label=str(head.classes[k]),
+            reference=round(float(shares.reference[k]), 4),
+            current=round(float(shares.current[k]), 4),
+            cross_check=None if shares.cross_check is None else round(float(shares.cross_check[k]), 4),
+        )
+        for k in order
+    )
