@@ -43,8 +43,15 @@ class Card(Value):
 
 
 def write_card(path: Path, card: Card, features: npt.NDArray[np.float32]) -> None:
-    """Write a card; a crash leaves the whole file or none."""
-    write_atomic(path, save({"features": features.astype(np.float16)}, metadata={"card": card.model_dump_json()}))
+    """Write a card; a crash leaves the whole file or none.
+
+    Raises:
+        ValueError: features that half precision cannot hold, or not ``n_rows`` of them.
+    """
+    half = features.astype(np.float16)
+    if len(half) != card.n_rows or not np.isfinite(half).all():
+        raise ValueError("a card's features are finite in half precision, one row each")
+    write_atomic(path, save({"features": half}, metadata={"card": card.model_dump_json()}))
 
 
 def read_card(path: Path) -> tuple[Card, npt.NDArray[np.float32]]:
@@ -59,7 +66,7 @@ def read_card(path: Path) -> tuple[Card, npt.NDArray[np.float32]]:
             features = file.get_tensor("features")
         if features.ndim != 2 or len(features) != card.n_rows or not np.isfinite(features).all():
             raise ValueError("its features do not fit")
-    except (SafetensorError, ValidationError, ValueError) as error:
+    except (SafetensorError, ValidationError, ValueError, TypeError, OSError) as error:
         raise InputError(
             f"{path.name} is not a domain card.", where=str(path), do="graft card BASE --from FILE makes one"
         ) from error
