@@ -15,7 +15,7 @@ MAX_EXACT = 2_000
 N_FREQUENCIES = 256
 N_MEDIAN = 1_000
 N_DOUBLE = 1_000
-"""Rows of both samples together up to which K is in double precision: few rows have many equal splits, and rounding would part them."""
+"""Rows of both samples up to which K is in double precision: few rows have many equal splits, which rounding would part."""
 TIE = 1e-5
 """How far apart two statistics may lie, in units of 1/n + 1/m, and still be one: more than rounding, less than p can tell."""
 _ROWS, _COLUMNS = 4_096, 128
