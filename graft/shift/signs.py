@@ -35,7 +35,12 @@ FUNCTION_WORDS = frozenset(
 def load_tokenizer(folder: Path) -> Tokenizer | None:
     """Return a base's tokenizer, without the network; None where it is of another form than ``tokenizer.json``."""
     path = folder / "tokenizer.json"
-    return Tokenizer.from_file(str(path)) if path.is_file() else None
+    if not path.is_file():
+        return None
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
 
 
 def profile_texts(texts: Sequence[str], *, tokenizer: Tokenizer | None = None) -> Profile:
