@@ -13,7 +13,6 @@ from graft.records import MonitorRecord, ShiftComparison
 from graft.report.words import mean
 from tasks.workspace import Workspace
 
-
 KINDS = {"covariate": "contents", "label": "mix of classes", "concept": "meaning of labels"}
 
 

@@ -26,13 +26,13 @@ DOMAIN = "Training rows against the base's own domain"
 
 
 def run(context: Context) -> ShiftRecord:
-    """Compare the data with the base's own domain, test with train, and train with what the champion was trained on."""
+    """Compare test with train, train with what the champion was trained on, and with the base's own domain."""
     rows = read_rows(context, TRAIN, TEST, content=True)
     base = context.pinned.bases[0]
     features = read_features(context, base.id, TRAIN, TEST)
     train, test = (_sample(rows, features, side) for side in (TRAIN, TEST))
     context.progress(1, 4, "rows read")
-    steps = (_domain, _test, _champion)
+    steps = (_test, _champion, _domain)
     comparisons = []
     for k, step in enumerate(steps):
         found = step(context, base, rows, train, test)
@@ -70,7 +70,7 @@ def _domain(context: Context, base: Base, rows: pd.DataFrame, train: Sample, _te
     card = read_card(path)
     reference = Sample(name=card.title, features=load_domain(path))
     found = compare(DOMAIN, reference, train, context.recipe.detect_shift, rng=np.random.default_rng(SEED + 2))
-    profile = _profile(context, base, rows[rows["side"] == TRAIN])
+    profile = _profile(context, base, rows[rows["side"] == TRAIN], columns=False)
     flag = flag_language(card, profile)
     return found.model_copy(update={"of_domain": True, "signs": tell_apart(card.profile, profile), "advice": flag})
 
@@ -115,9 +115,9 @@ def _untold(name: str, reference: str, because: str, *, of_domain: bool = False)
     )
 
 
-def _profile(context: Context, base: Base, rows: pd.DataFrame) -> Profile:
-    folder, bounds = locate(context.workspace, base), context.recipe.detect_shift
-    return describe(rows, context.recipe.data.modality, folder, max_rows=bounds.max_rows)
+def _profile(context: Context, base: Base, rows: pd.DataFrame, *, columns: bool = True) -> Profile:
+    folder, max_rows = locate(context.workspace, base), context.recipe.detect_shift.max_rows
+    return describe(rows, context.recipe.data.modality, folder, max_rows=max_rows, columns=columns)
 
 
 def _summary(comparisons: list[ShiftComparison]) -> str:

@@ -12,12 +12,13 @@ from graft.records.shift import Profile
 from graft.shift.signs import load_tokenizer, profile_columns, profile_images, profile_texts
 
 
-def describe(rows: pd.DataFrame, modality: Modality, base: Path, *, max_rows: int) -> Profile:
+def describe(rows: pd.DataFrame, modality: Modality, base: Path, *, max_rows: int, columns: bool = True) -> Profile:
     """Return words or image properties, and the values of further columns, of rows as ``ingest`` writes them.
 
     Args:
         rows: with ``key``, ``content`` and ``column.*``.
         base: folder of the base, whose tokenizer counts tokens.
+        columns: whether the other sample has such columns at all.
         max_rows: rows that are looked at, those whose keys come first.
     """
     drawn = rows.sort_values("key").head(max_rows)
@@ -25,5 +26,7 @@ def describe(rows: pd.DataFrame, modality: Modality, base: Path, *, max_rows: in
     outside = (
         profile_images(contents) if modality == "image" else profile_texts(contents, tokenizer=load_tokenizer(base))
     )
-    columns = {name: name.removeprefix(COLUMN) for name in drawn.columns if name.startswith(COLUMN)}
-    return outside | profile_columns(drawn.rename(columns=columns), list(columns.values()))
+    if not columns:
+        return outside
+    names = {name: name.removeprefix(COLUMN) for name in drawn.columns if name.startswith(COLUMN)}
+    return outside | profile_columns(drawn.rename(columns=names), list(names.values()))

@@ -99,6 +99,10 @@ def tell_kinds(
     )
 
 
+def _chance(p_value: float) -> str:
+    return f"p {p_value:.3f}" if p_value >= 0.001 else "p under 0.001"
+
+
 def _covariate(shifted: bool, differs: bool | None) -> ShiftKind:
     if not shifted:
         why = _ALIKE
@@ -115,7 +119,7 @@ def _label(shares: _Shares, alpha: float, *, shifted: bool, differs: bool | None
     moved = f"{shares.moved:.0%} of the rows would need another class"
     if shares.p_value is not None:
         found = shares.p_value < alpha and shares.moved > MIN_MOVED
-        return ShiftKind(name="label", found=found, because=f"{moved}, counted (p {shares.p_value:.3f})")
+        return ShiftKind(name="label", found=found, because=f"{moved}, counted ({_chance(shares.p_value)})")
     if not shifted:
         return ShiftKind(name="label", found=False, because=_ALIKE)
     if differs is None or differs:
@@ -180,7 +184,10 @@ def _concept(head: Head, current: Sample, ratio: Vector, alpha: float) -> tuple[
     hits = before.argmax(axis=1) == head.labels
     p_value, away = concept_test((before.max(axis=1), hits), (adapted.max(axis=1), adapted.argmax(axis=1) == truth))
     found = p_value < alpha and abs(away) > MIN_AWAY
-    why = f"a probe's answers are right {away * 100:+.1f} points more often than it promises (p {p_value:.3f})"
+    more = "more" if away > 0 else "less"
+    why = (
+        f"a probe is right {abs(away) * 100:.1f} points {more} often than its confidence promises ({_chance(p_value)})"
+    )
     change = proportion_difference(now.argmax(axis=1) == truth, hits)
     return ShiftKind(name="concept", found=found, because=why), change
 
