@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from flows import cli_curve, cli_data, cli_keep
+from flows import cli_card, cli_curve, cli_data, cli_keep
 from flows.cli_data import AsJson, Name, here, print_json
 from graft import __version__
 from graft.errors import GraftError, InputError, StepError
@@ -132,6 +132,7 @@ for command in (
     cli_data.validate,
     cli_keep.fetch,
     cli_keep.gc,
+    cli_card.card,
     cli_curve.curve,
 ):
     app.command()(command)

@@ -9,8 +9,11 @@ from rich.text import Text
 
 from flows.terminal import WIDTH, Watcher, console, headline_lines, next_lines, row, said
 from graft.errors import InputError
-from graft.records import MonitorRecord
+from graft.records import MonitorRecord, ShiftComparison
+from graft.report.words import mean
 from tasks.workspace import Workspace
+
+KINDS = {"covariate": "contents", "label": "mix of classes", "concept": "meaning of labels"}
 
 
 def monitor_batch(
@@ -49,19 +52,30 @@ def _show(record: MonitorRecord, *, title: bool) -> None:
         out.print(row("", "failed", f"{check.name}: {said(check.observed)}"))
     for one in record.comparisons:
         word = "ALARM" if one.shifted else "passed" if one.shifted is False else "open"
-        p = f", p {one.p_value:.3f}" if one.p_value is not None else ""
+        p = "" if one.p_value is None else f", p {one.p_value:.3f}" if one.p_value >= 0.001 else ", p under 0.001"
         out.print(row("shift", word, f"AUC {said(one.auc)}{p}" if one.auc else one.because))
     out.print()
     for line in headline_lines(*_verdict(record)):
         out.print(line)
     for one in record.comparisons:
-        if one.most_shifted:
-            listed = textwrap.wrap(f"least like them: {', '.join(one.most_shifted)}", WIDTH - 2)
-            for text in listed:
+        for line in _shown_by(one):
+            for text in textwrap.wrap(line, WIDTH - 2):
                 out.print(Text(f"  {text}"))
     if not record.passed and title:
         for line in next_lines((f"graft status {record.recipe}", "its open alarms")):
             out.print(line)
+
+
+def _shown_by(one: ShiftComparison) -> list[str]:
+    """Return what kind of shift it is, what shows it and what to do, a paragraph each."""
+    if not one.shifted:
+        return []
+    kinds = [f"{KINDS[kind.name]}: {kind.because}" for kind in one.kinds if kind.found or kind.name == "covariate"]
+    signs = [f"{sign.name} {mean(sign, sign.reference)} -> {mean(sign, sign.current)}" for sign in one.signs[:5]]
+    shares = [f"{share.label} {share.reference:.0%} -> {share.current:.0%}" for share in one.shares[:3]]
+    paragraphs = {"told by": signs, "classes": shares, "least like them": list(one.most_shifted)}
+    listed = [f"{name}: {', '.join(items)}" for name, items in paragraphs.items() if items]
+    return [*kinds, *listed, *([one.advice] if one.advice else [])]
 
 
 def _verdict(record: MonitorRecord) -> tuple[str, str]:

@@ -11,8 +11,8 @@ from graft.data import bring, read_table
 from graft.errors import InputError
 from graft.model.encoder import Progress, embed
 from graft.recipe import Modality
-from graft.records import Base
-from graft.shift.card import N_ROWS, SUFFIX, Card, find_card, write_card
+from graft.shift.card import N_ROWS, SUFFIX, Card
+from graft.shift.domain import write_domain
 from graft.shift.signs import load_tokenizer, profile_images, profile_texts
 from tasks import bases
 from tasks.add import scratch_folder
@@ -23,11 +23,6 @@ from tasks.workspace import Workspace
 SEED = 60_000
 MAX_TOKENS = 128
 _NAME = re.compile(r"[^A-Za-z0-9_-]+")
-
-
-def find(workspace: Workspace, base: Base) -> Path | None:
-    """Return the card of a pinned base, None where there is none."""
-    return find_card(base.folder_sha256, workspace.cards)
 
 
 def make_card(
@@ -68,7 +63,7 @@ def make_card(
         profile=profile,
     )
     path = workspace.cards / f"{_NAME.sub('-', base).strip('-')}-{pinned.folder_sha256[:12]}{SUFFIX}"
-    write_card(path, card, features)
+    write_domain(path, card, features)
     commit(workspace.root, f"card of {base}: {card.title}", [str(path.relative_to(workspace.root))])
     return path, card
 

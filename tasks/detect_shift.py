@@ -7,15 +7,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from graft.data import TEST, TRAIN
-from graft.model.reference import load_reference
+from graft.model.reference import load_reference, load_trained_on
 from graft.records import Base, Check, Outcome, Policy, ShiftComparison, ShiftRecord
 from graft.records.shift import Profile
-from graft.shift.card import flag_language, read_card
+from graft.shift.card import find_card, flag_language, read_card
 from graft.shift.compare import compare
+from graft.shift.domain import load_domain
 from graft.shift.sample import Sample
-from graft.shift.signs import load_tokenizer, profile_columns, profile_images, profile_texts, tell_apart
+from graft.shift.signs import tell_apart
 from tasks.bases import locate
-from tasks.cards import find
+from tasks.profiles import describe
 from tasks.rows import read_features, read_rows
 from tasks.steps import Context
 
@@ -25,13 +26,13 @@ DOMAIN = "Training rows against the base's own domain"
 
 
 def run(context: Context) -> ShiftRecord:
-    """Compare the data with the base's own domain, test with train, and train with what the champion was trained on."""
+    """Compare test with train, train with what the champion was trained on, and with the base's own domain."""
     rows = read_rows(context, TRAIN, TEST, content=True)
     base = context.pinned.bases[0]
     features = read_features(context, base.id, TRAIN, TEST)
     train, test = (_sample(rows, features, side) for side in (TRAIN, TEST))
     context.progress(1, 4, "rows read")
-    steps = (_domain, _test, _champion)
+    steps = (_test, _champion, _domain)
     comparisons = []
     for k, step in enumerate(steps):
         found = step(context, base, rows, train, test)
@@ -62,15 +63,16 @@ def _sample(rows: pd.DataFrame, features: npt.NDArray[np.float32], side: str) ->
 
 def _domain(context: Context, base: Base, rows: pd.DataFrame, train: Sample, _test: Sample) -> ShiftComparison:
     """Compare with the base's domain card, where there is one."""
-    path = find(context.workspace, base)
+    path = find_card(base.folder_sha256, context.workspace.cards) if base.id in context.pinned.cards else None
     if path is None:
-        return _untold(DOMAIN, base.id, f"{base.id} has no domain card: graft card {base.id} --from FILE makes one")
-    card, features = read_card(path)
-    reference = Sample(name=card.title, features=features)
+        because = f"{base.id} has no domain card; graft card {base.id} --from FILE makes one"
+        return _untold(DOMAIN, base.id, because, of_domain=True)
+    card = read_card(path)
+    reference = Sample(name=card.title, features=load_domain(path))
     found = compare(DOMAIN, reference, train, context.recipe.detect_shift, rng=np.random.default_rng(SEED + 2))
-    profile = _profile(context, base, rows[rows["side"] == TRAIN])
+    profile = _profile(context, base, rows[rows["side"] == TRAIN], columns=False)
     flag = flag_language(card, profile)
-    return found.model_copy(update={"signs": tell_apart(card.profile, profile), "advice": flag})
+    return found.model_copy(update={"of_domain": True, "signs": tell_apart(card.profile, profile), "advice": flag})
 
 
 def _test(context: Context, base: Base, rows: pd.DataFrame, train: Sample, test: Sample) -> ShiftComparison:
@@ -78,13 +80,11 @@ def _test(context: Context, base: Base, rows: pd.DataFrame, train: Sample, test:
     found = compare(TEST_NAME, train, test, context.recipe.detect_shift, rng=np.random.default_rng(SEED))
     if not found.shifted:
         return found
-    profiles = [_profile(context, base, rows[rows["side"] == side], columns=True) for side in (TRAIN, TEST)]
+    profiles = [_profile(context, base, rows[rows["side"] == side]) for side in (TRAIN, TEST)]
     return found.model_copy(update={"signs": tell_apart(*profiles)})
 
 
-def _champion(
-    context: Context, base: Base, _rows: pd.DataFrame, train: Sample, _test: Sample
-) -> ShiftComparison | None:
+def _champion(context: Context, base: Base, rows: pd.DataFrame, train: Sample, _test: Sample) -> ShiftComparison | None:
     """Compare with what the champion was trained on, where there is a champion."""
     champion = context.pinned.champion
     if champion is None:
@@ -92,34 +92,39 @@ def _champion(
     name, reference = "Training rows against the champion's", f"rows of champion {champion.number}"
     if champion.base_sha256 != base.sha256:
         return _untold(name, reference, "the champion grew from another base")
-    features, labels = load_reference(context.workspace.root / champion.folder)
+    folder = context.workspace.root / champion.folder
+    features, labels = load_reference(folder)
     before = Sample(name=reference, features=features, labels=labels)
-    return compare(name, before, train, context.recipe.detect_shift, rng=np.random.default_rng(SEED + 1))
+    found = compare(name, before, train, context.recipe.detect_shift, rng=np.random.default_rng(SEED + 1))
+    if not found.shifted:
+        return found
+    known = rows[rows["key"].isin(load_trained_on(folder))]
+    profiles = [_profile(context, base, part) for part in (known, rows[rows["side"] == TRAIN])]
+    return found.model_copy(update={"signs": tell_apart(*profiles)})
 
 
-def _untold(name: str, reference: str, because: str) -> ShiftComparison:
+def _untold(name: str, reference: str, because: str, *, of_domain: bool = False) -> ShiftComparison:
     return ShiftComparison(
-        name=name, reference=reference, current="train rows", auc=None, shifted=None, because=because
+        name=name,
+        reference=reference,
+        current="train rows",
+        auc=None,
+        shifted=None,
+        of_domain=of_domain,
+        because=because,
     )
 
 
-def _profile(context: Context, base: Base, rows: pd.DataFrame, *, columns: bool = False) -> Profile:
-    """Return what rows look like from outside; at most ``max_rows`` of them, by their order of hashes, are looked at."""
-    drawn = rows.sort_values("key").head(context.recipe.detect_shift.max_rows)
-    contents = drawn["content"].tolist()
-    if context.recipe.data.modality == "image":
-        profile = profile_images(contents)
-    else:
-        profile = profile_texts(contents, tokenizer=load_tokenizer(locate(context.workspace, base)))
-    named = [name for name in drawn.columns if name.startswith("column.")] if columns else []
-    return profile | profile_columns(drawn.rename(columns=str), named)
+def _profile(context: Context, base: Base, rows: pd.DataFrame, *, columns: bool = True) -> Profile:
+    folder, max_rows = locate(context.workspace, base), context.recipe.detect_shift.max_rows
+    return describe(rows, context.recipe.data.modality, folder, max_rows=max_rows, columns=columns)
 
 
 def _summary(comparisons: list[ShiftComparison]) -> str:
     """Return what shifted, with how far; the base's own domain, from which most data differ, is named apart."""
-    shifted = [one for one in comparisons if one.shifted and one.name != DOMAIN]
+    shifted = [one for one in comparisons if one.shifted and not one.of_domain]
     parts = [f"{one.name}: shifted, AUC {one.auc.value:.2f}" for one in shifted if one.auc] or ["none beyond bounds"]
-    domain = next((one.auc for one in comparisons if one.name == DOMAIN and one.auc), None)
+    domain = next((one.auc for one in comparisons if one.of_domain and one.auc), None)
     return "; ".join([*parts, f"AUC {domain.value:.2f} to the base's domain"] if domain else parts)
 
 

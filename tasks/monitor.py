@@ -14,19 +14,23 @@ from graft.data import Part, bring, look_at, read_part, read_table
 from graft.errors import InputError, TamperError
 from graft.ledger import Promotion
 from graft.model.encoder import Progress, embed
-from graft.model.reference import load_reference
+from graft.model.reference import load_reference, load_trained_on
 from graft.recipe import Recipe
 from graft.records import Inputs, MonitorRecord, ShiftComparison, digest_folder, sha256_file, write_json
 from graft.shift.compare import compare
 from graft.shift.sample import Sample
+from graft.shift.signs import tell_apart
 from graft.validate import validate_rows
 from tasks import bases
 from tasks.add import scratch_folder
+from tasks.profiles import describe
 from tasks.steps import report_progress
 from tasks.versions import commit
 from tasks.workspace import Workspace
 
 SEED = 50_000
+N_KNOWN = 10
+"""Rows of the champion's that must still be here before words are compared."""
 _NAME = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -126,13 +130,30 @@ def _compare(
         progress=progress,
     )
     before, labels = load_reference(folder)
-    return compare(
+    found = compare(
         "Batch against the champion's training rows",
         Sample(name=f"rows of champion {champion.predicate.number}", features=before, labels=labels),
         Sample(name="batch", features=features, labels=_labels(rows), rows=rows["row"].tolist()),
         recipe.detect_shift,
         rng=np.random.default_rng(SEED),
     )
+    known = _known(workspace, recipe, folder)
+    if not found.shifted or len(known) < N_KNOWN:
+        return found
+    profiles = [
+        describe(part, recipe.data.modality, base_folder, max_rows=recipe.detect_shift.max_rows)
+        for part in (known, rows)
+    ]
+    return found.model_copy(update={"signs": tell_apart(*profiles)})
+
+
+def _known(workspace: Workspace, recipe: Recipe, folder: Path) -> pd.DataFrame:
+    """Return the rows the champion learned from that the recipe's last run still read: a model folder holds no contents."""
+    path = workspace.rows(recipe.name)
+    if not path.is_file():
+        return pd.DataFrame()
+    rows = pd.read_parquet(path)
+    return rows[rows["key"].isin(load_trained_on(folder))]
 
 
 def _labels(rows: pd.DataFrame) -> npt.NDArray[np.str_]:

@@ -89,6 +89,9 @@ class ShiftComparison(Value):
     p_value: float | None = Field(default=None, ge=0, le=1, description="the smallest of the tests', by Holm")
     n_permutations: int = 0
     shifted: bool | None
+    of_domain: bool = Field(
+        default=False, description="the reference is the base's own domain, which most data is far from"
+    )
     because: str = ""
     most_shifted: tuple[str, ...] = ()
     tests: tuple[ShiftTest, ...] = ()

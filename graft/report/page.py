@@ -21,6 +21,7 @@ from graft.report.claims import Claims
 from graft.report.content import Audit, Cost, Mistakes, Report, add_up
 from graft.report.curve_svg import draw_curves
 from graft.report.reliability import draw_reliability
+from graft.report.scatter import draw_samples
 
 STEPS = ("ingest", "validate", "embed", "detect_shift", "choose_base", "finetune", "evaluate", "measure_bias", "decide")
 ARMS = ("candidate", "champion", "frozen_probe", "scratch_network", "scratch")
@@ -113,8 +114,10 @@ def _environment() -> Environment:
         curves=_curves,
         learned=_learned,
         draw_curves=draw_curves,
+        draw_samples=draw_samples,
         reliability=draw_reliability,
     )
+    environment.filters["extract"] = lambda key, values: values[key]
     environment.filters.update({function.__name__: function for function in words.FILTERS}, reading=svg.reading)
     return environment
 

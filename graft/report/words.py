@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from graft.records import Check, Estimate
+from graft.records import Check, Estimate, Sign
 from graft.report import svg
 
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -87,6 +87,11 @@ def bound(check: Check) -> str:
     return f"{check.relation.replace('_', ' ')} {with_unit(text, check.bound, check.observed.unit)}"
 
 
+def mean(sign: Sign, value: float) -> str:
+    """Return one mean of a sign: a share of rows, or a number as short as its size allows."""
+    return svg.number(value, "fraction") if sign.unit == "fraction" else f"{value:,.3g}"
+
+
 def duration(seconds: float) -> str:
     """Return a duration as a person says it."""
     if seconds < 60:
@@ -102,5 +107,5 @@ def memory(size: int) -> str:
     return f"{mebibytes / 1024:.1f} GiB" if mebibytes >= 1024 else f"{mebibytes:.0f} MiB"
 
 
-FILTERS = (kept_of, ends, cap, sentence, clip, observed, interval, brief, chance, value, bound, duration, memory)
+FILTERS = (kept_of, ends, cap, sentence, clip, observed, interval, brief, chance, value, bound, mean, duration, memory)
 """What templates may apply to a value."""

@@ -6,15 +6,12 @@ from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from graft.errors import InputError
 from graft.recipe import Modality
-from graft.records import Value, write_atomic
+from graft.records import Value
 from graft.records.shift import Profile
 from graft.records.values import Sha256
 
@@ -42,35 +39,19 @@ class Card(Value):
         return f"{'proxy of ' if self.is_proxy else ''}{self.base}'s domain: {self.source}"
 
 
-def write_card(path: Path, card: Card, features: npt.NDArray[np.float32]) -> None:
-    """Write a card; a crash leaves the whole file or none.
-
-    Raises:
-        ValueError: features that half precision cannot hold, or not ``n_rows`` of them.
-    """
-    half = features.astype(np.float16)
-    if len(half) != card.n_rows or not np.isfinite(half).all():
-        raise ValueError("a card's features are finite in half precision, one row each")
-    write_atomic(path, save({"features": half}, metadata={"card": card.model_dump_json()}))
-
-
-def read_card(path: Path) -> tuple[Card, npt.NDArray[np.float32]]:
-    """Return a card and its features, shape (n, d).
+def read_card(path: Path) -> Card:
+    """Return what a card says.
 
     Raises:
         InputError: the file is no card.
     """
     try:
         with safe_open(path, framework="np") as file:
-            card = Card.model_validate_json((file.metadata() or {}).get("card", ""))
-            features = file.get_tensor("features")
-        if features.ndim != 2 or len(features) != card.n_rows or not np.isfinite(features).all():
-            raise ValueError("its features do not fit")
-    except (SafetensorError, ValidationError, ValueError, TypeError, OSError) as error:
+            return Card.model_validate_json((file.metadata() or {}).get("card", ""))
+    except (SafetensorError, ValidationError, OSError) as error:
         raise InputError(
             f"{path.name} is not a domain card.", where=str(path), do="graft card BASE --from FILE makes one"
         ) from error
-    return card, features.astype(np.float32)
 
 
 def find_card(base_sha256: str, own: Path) -> Path | None:
@@ -81,7 +62,7 @@ def find_card(base_sha256: str, own: Path) -> Path | None:
     """
     with resources.as_file(SHIPPED) as shipped:
         paths: Iterable[Path] = (*sorted(own.glob(f"*{SUFFIX}")), *sorted(Path(shipped).glob(f"*{SUFFIX}")))
-        return next((path for path in paths if read_card(path)[0].base_sha256 == base_sha256), None)
+        return next((path for path in paths if read_card(path).base_sha256 == base_sha256), None)
 
 
 def flag_language(card: Card, profile: Profile) -> str:

@@ -141,10 +141,11 @@ def _reason(p_value: float, alpha: float, auc: float, max_auc: float) -> str:
 def _advice(kinds: tuple[ShiftKind, ...]) -> str:
     """Return what to do, one sentence."""
     found = {kind.name for kind in kinds if kind.found}
+    if "covariate" in found:
+        more = " On them the model is less right than it looks." if "concept" in found else ""
+        return f"Label some of the rows that stand out, add them and run again.{more}"
     if "concept" in found:
         return "Read the rows that are answered wrongly: labels may have a new meaning, and only new labels teach it."
-    if "covariate" in found:
-        return "Label some of the rows that stand out, add them and run again."
     if "label" in found:
         return "Add rows of the classes that grew, or weigh classes by their new share."
     if any(kind.name == "covariate" and kind.found is None for kind in kinds):

@@ -111,6 +111,10 @@ def tell_kinds(
     )
 
 
+def _chance(p_value: float) -> str:
+    return f"p {p_value:.3f}" if p_value >= 0.001 else "p under 0.001"
+
+
 def _covariate(shifted: bool, differs: bool | None) -> ShiftKind:
     if not shifted:
         why = _ALIKE
@@ -132,7 +136,7 @@ def _label(shares: _Shares, alpha: float, *, shifted: bool, differs: bool | None
             if shares.unknown > 1e-9
             else ""
         )
-        return ShiftKind(name="label", found=found, because=f"{moved}, counted (p {shares.p_value:.3f}){new}")
+        return ShiftKind(name="label", found=found, because=f"{moved}, counted ({_chance(shares.p_value)}){new}")
     if not shifted:
         return ShiftKind(name="label", found=False, because=_ALIKE)
     if differs is None or differs:
@@ -202,7 +206,10 @@ def _concept(head: Head, current: Sample, ratio: Vector, alpha: float) -> tuple[
     hits = before.argmax(axis=1) == head.labels
     p_value, away = concept_test((before.max(axis=1), hits), (adapted.max(axis=1), adapted.argmax(axis=1) == truth))
     found = p_value < alpha and abs(away) > MIN_AWAY
-    why = f"a probe's answers are right {away * 100:+.1f} points more often than it promises (p {p_value:.3f})"
+    more = "more" if away > 0 else "less"
+    why = (
+        f"a probe is right {abs(away) * 100:.1f} points {more} often than its confidence promises ({_chance(p_value)})"
+    )
     change = proportion_difference(now.argmax(axis=1) == truth, hits)
     return ShiftKind(name="concept", found=found, because=why), change
 

@@ -13,7 +13,8 @@ from safetensors.numpy import save
 from graft.errors import InputError
 from graft.records.shift import Profile, Property
 from graft.shift import card as cards
-from graft.shift.card import Card, find_card, flag_language, read_card, write_card
+from graft.shift.card import Card, find_card, flag_language, read_card
+from graft.shift.domain import load_domain, write_domain
 
 HERE, THERE = "a" * 64, "b" * 64
 
@@ -46,9 +47,9 @@ def features(n: int = 30, d: int = 8) -> np.ndarray:
 def test_round_trip(tmp_path: Path) -> None:
     """A card comes back as it was; its features within half precision, in single."""
     path = tmp_path / "one.safetensors"
-    write_card(path, a_card(), features())
-    card, found = read_card(path)
-    assert card == a_card()
+    write_domain(path, a_card(), features())
+    found = load_domain(path)
+    assert read_card(path) == a_card()
     assert found.dtype == np.float32
     assert found == pytest.approx(features(), rel=1e-3, abs=1e-6)
     assert card.title == "proxy of pkg:base's domain: made-up rows, CC0"
@@ -58,7 +59,7 @@ def test_round_trip(tmp_path: Path) -> None:
 def test_same_card_same_bytes(tmp_path: Path) -> None:
     """The file is a function of the card."""
     for name in ("a", "b"):
-        write_card(tmp_path / name, a_card(), features())
+        write_domain(tmp_path / name, a_card(), features())
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -66,7 +67,7 @@ def test_same_card_same_bytes(tmp_path: Path) -> None:
 def test_what_could_not_be_read_is_not_written(tmp_path: Path, wrong: np.ndarray) -> None:
     """Features that half precision cannot hold, or another number of rows, are refused before anything is written."""
     with pytest.raises(ValueError, match="finite in half precision"), np.errstate(over="ignore"):
-        write_card(tmp_path / "one.safetensors", a_card(), wrong)
+        write_domain(tmp_path / "one.safetensors", a_card(), wrong)
     assert not list(tmp_path.iterdir())
 
 
@@ -82,10 +83,6 @@ BAD: dict[str, Callable[[Path], Any]] = {
     "no card": lambda path: path.write_bytes(save({"features": HALF})),
     "other json": lambda path: path.write_bytes(as_card({"features": HALF}, "[1]")),
     "a weight": lambda path: path.write_bytes(save({"layer.weight": HALF}, metadata={"format": "pt"})),
-    "no features": lambda path: path.write_bytes(as_card({"other": HALF})),
-    "other rows": lambda path: path.write_bytes(as_card({"features": HALF[:20]})),
-    "flat": lambda path: path.write_bytes(as_card({"features": HALF.ravel()})),
-    "not a number": lambda path: path.write_bytes(as_card({"features": HALF * np.float16(np.nan)})),
     "more keys": lambda path: path.write_bytes(
         as_card({"features": HALF}, a_card().model_dump_json()[:-1] + ', "x": 1}')
     ),
@@ -96,6 +93,13 @@ BAD: dict[str, Callable[[Path], Any]] = {
     "folder": lambda path: path.mkdir(),
     "dangling": lambda path: path.symlink_to(path.with_name("nowhere")),
 }
+BAD_ROWS: dict[str, dict[str, np.ndarray]] = {
+    "none": {"other": HALF},
+    "fewer": {"features": HALF[:20]},
+    "flat": {"features": HALF.ravel()},
+    "deep": {"features": HALF[:, :, None]},
+    "not a number": {"features": HALF * np.float16(np.nan)},
+}
 
 
 @pytest.mark.parametrize("kind", BAD)
@@ -103,7 +107,7 @@ def test_what_is_no_card_is_refused(tmp_path: Path, kind: str) -> None:
     """A damaged or foreign file is refused in one sentence that names it and says what makes a card."""
     path = tmp_path / "one.safetensors"
     BAD[kind](path)
-    for look in (lambda: read_card(path), lambda: find_card(HERE, tmp_path)):
+    for look in (lambda: read_card(path), lambda: find_card(HERE, tmp_path), lambda: load_domain(path)):
         with pytest.raises(InputError) as refused:
             look()
         assert refused.value.what == "one.safetensors is not a domain card."
@@ -111,15 +115,26 @@ def test_what_is_no_card_is_refused(tmp_path: Path, kind: str) -> None:
         assert "graft card" in refused.value.do
 
 
+@pytest.mark.parametrize("kind", BAD_ROWS)
+def test_rows_that_do_not_fit_their_card_are_refused(tmp_path: Path, kind: str) -> None:
+    """A card whose rows are missing, others in number or no numbers is refused where its rows are asked for."""
+    path = tmp_path / "one.safetensors"
+    path.write_bytes(as_card(BAD_ROWS[kind]))
+    with pytest.raises(InputError) as refused:
+        load_domain(path)
+    assert refused.value.what == "The rows of the domain card one.safetensors do not fit it."
+    assert "graft card" in refused.value.do
+
+
 def test_every_cut_is_refused(tmp_path: Path) -> None:
     """A card cut at any of fifty places is no card."""
     path = tmp_path / "one.safetensors"
-    write_card(path, a_card(), features())
+    write_domain(path, a_card(), features())
     whole = path.read_bytes()
     for end in np.linspace(0, len(whole) - 1, 50).astype(int):
         path.write_bytes(whole[:end])
         with pytest.raises(InputError):
-            read_card(path)
+            load_domain(path)
 
 
 def test_the_own_folder_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,12 +144,12 @@ def test_the_own_folder_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     shipped.mkdir()
     monkeypatch.setattr(cards, "SHIPPED", shipped)
     assert find_card(HERE, own) is None
-    write_card(shipped / "a.safetensors", a_card(), features())
+    write_domain(shipped / "a.safetensors", a_card(), features())
     assert find_card(HERE, own) == shipped / "a.safetensors"
     assert find_card(THERE, own) is None
-    write_card(own / "x.safetensors", a_card(THERE), features())
+    write_domain(own / "x.safetensors", a_card(THERE), features())
     assert find_card(HERE, own) == shipped / "a.safetensors"
-    write_card(own / "z.safetensors", a_card(source="our own rows"), features())
+    write_domain(own / "z.safetensors", a_card(source="our own rows"), features())
     assert find_card(HERE, own) == own / "z.safetensors"
     assert find_card(THERE, own) == own / "x.safetensors"
     assert find_card(HERE, tmp_path / "none") == shipped / "a.safetensors"
