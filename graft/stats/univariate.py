@@ -59,7 +59,8 @@ def fisher_test(k: npt.ArrayLike, n: int, j: npt.ArrayLike, m: int) -> npt.NDArr
     """
     k, j = np.asarray(k), np.asarray(j)
     given = stats.hypergeom(n + m, k + j, m)
-    return np.clip(2 * np.minimum(given.cdf(j), given.sf(j - 1)), _TINY, 1)
+    p_values: npt.NDArray[np.float64] = np.clip(2 * np.minimum(given.cdf(j), given.sf(j - 1)), _TINY, 1)
+    return p_values
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

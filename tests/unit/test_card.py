@@ -52,7 +52,7 @@ def test_round_trip(tmp_path: Path) -> None:
     assert read_card(path) == a_card()
     assert found.dtype == np.float32
     assert found == pytest.approx(features(), rel=1e-3, abs=1e-6)
-    assert card.title == "proxy of pkg:base's domain: made-up rows, CC0"
+    assert a_card().title == "proxy of pkg:base's domain: made-up rows, CC0"
     assert not a_card(is_proxy=False).title.startswith("proxy")
 
 
