@@ -43,9 +43,9 @@ class Head:
         shares: npt.NDArray[np.float64] = counts / counts.sum()
         return shares
 
-    def calibrated(self) -> Matrix:
-        """Return the current rows' probabilities, calibrated on the half."""
-        return calibrated(self.of_current, *calibrate(self.of_half[self.known], self.labels))
+    def calibrated(self, probabilities: Matrix) -> Matrix:
+        """Return probabilities of the probe, calibrated on the half."""
+        return calibrated(probabilities, *calibrate(self.of_half[self.known], self.labels))
 
 
 def fit_head(reference: Sample, current: Sample, *, max_rows: int, rng: np.random.Generator) -> Head | None:

@@ -171,7 +171,9 @@ def _estimate(head: Head) -> _Shares:
         head.of_current.argmax(axis=1),
         n_classes=len(head.classes),
     )
-    return _Shares(reference=head.prior, current=estimate_prior(head.calibrated(), head.prior), cross_check=check)
+    return _Shares(
+        reference=head.prior, current=estimate_prior(head.calibrated(head.of_current), head.prior), cross_check=check
+    )
 
 
 def _retest(head: Head, shares: _Shares, retest: Callable[[Sample], bool], rng: np.random.Generator) -> bool | None:
@@ -199,12 +201,16 @@ def _concept(head: Head, current: Sample, ratio: Vector, alpha: float) -> tuple[
         why = f"not testable without {N_CONCEPT} labelled rows on each side; there are {n:,}"
         return ShiftKind(name="concept", found=None, because=why), None
     truth = np.searchsorted(head.classes, np.asarray(current.labels)[rows])
-    now = np.maximum(head.of_current[rows], 1e-12)
-    adapted = now * np.maximum(ratio, 1e-12)
-    adapted /= adapted.sum(axis=1, keepdims=True)
-    before = head.of_half[head.known]
+    before, now = head.of_half[head.known], head.of_current[rows]
     hits = before.argmax(axis=1) == head.labels
-    p_value, away = concept_test((before.max(axis=1), hits), (adapted.max(axis=1), adapted.argmax(axis=1) == truth))
+    sure, adapted = before, now
+    if (ratio != 1).any():  # only calibrated probabilities can be brought to other shares
+        sure, adapted = head.calibrated(before), head.calibrated(now) * np.maximum(ratio, 1e-12) + 1e-24
+        adapted /= adapted.sum(axis=1, keepdims=True)
+    p_value, away = concept_test(
+        (sure.max(axis=1), sure.argmax(axis=1) == head.labels),
+        (adapted.max(axis=1), adapted.argmax(axis=1) == truth),
+    )
     found = p_value < alpha and abs(away) > MIN_AWAY
     more = "more" if away > 0 else "less"
     why = (
