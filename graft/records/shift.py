@@ -55,15 +55,25 @@ class Property(Value):
     sd: float
     unit: Unit
 
+    @property
+    def is_count(self) -> bool:
+        """Whether it is of words or values, which a row has or has not: no other fraction spreads as much."""
+        return self.unit == "fraction" and abs(self.sd**2 - self.mean * (1 - self.mean)) < 1e-9
+
 
 class Profile(Value):
     """What a sample's rows look like: each property by name."""
 
     n: int
     properties: dict[str, Property]
+    left_out: float = Field(default=0, ge=0, le=1, description="share of rows that a word left out may have at most")
 
     def __or__(self, other: Profile) -> Profile:
-        return Profile(n=self.n, properties={**self.properties, **other.properties})
+        return Profile(
+            n=self.n,
+            properties={**self.properties, **other.properties},
+            left_out=max(self.left_out, other.left_out),
+        )
 
 
 class ShiftComparison(Value):

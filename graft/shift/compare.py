@@ -19,6 +19,8 @@ from graft.stats.univariate import holm, ks_test
 N_MIN = 10
 N_MOST_SHIFTED = 5
 N_POINTS = 100
+LARGEST = 1e15
+"""Beyond it products of single precision overflow; no base that works says such a thing."""
 
 
 def compare(
@@ -87,10 +89,13 @@ def _unfit(reference: Sample, current: Sample) -> str:
         return f"{fewest} rows on one side; {N_MIN} are needed"
     if reference.features.shape[1] != current.features.shape[1]:
         return "the samples lie in spaces of different width"
+    if not reference.features.shape[1]:
+        return "the features have no columns"
     for sample in (reference, current):
-        wrong = int((~np.isfinite(sample.features).all(axis=1)).sum())
+        low, high = sample.features.min(axis=1), sample.features.max(axis=1)
+        wrong = len(sample) - int(((low > -LARGEST) & (high < LARGEST)).sum())
         if wrong:
-            return f"{wrong:,} of {sample.name} have features that are no numbers"
+            return f"{wrong:,} of {sample.name} have features that are no numbers, or too large for any"
     if np.ptp(reference.features, axis=0).max() == 0 and np.ptp(current.features, axis=0).max() == 0:
         return "all rows of each side have the same features"
     return ""

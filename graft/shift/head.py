@@ -49,7 +49,7 @@ class Head:
 
 
 def fit_head(reference: Sample, current: Sample, *, max_rows: int, rng: np.random.Generator) -> Head | None:
-    """Fit a probe to half of the reference's labelled rows; None where these are too few or of one class.
+    """Fit a probe to half of the reference's labelled rows; None where these are too few, of one class, or each of its own.
 
     Args:
         max_rows: rows that the probe is fitted to at most.
@@ -60,6 +60,8 @@ def fit_head(reference: Sample, current: Sample, *, max_rows: int, rng: np.rando
     order = rng.permutation(len(rows))
     fitted_to, half = rows.take(order[: len(order) // 2][:max_rows]), rows.take(order[len(order) // 2 :])
     if len(fitted_to) < N_MIN or len(set(np.asarray(fitted_to.labels))) < 2:
+        return None
+    if np.isin(np.asarray(half.labels), np.asarray(fitted_to.labels)).sum() < N_MIN:
         return None
     probe = fit_probe(fitted_to.features, np.asarray(fitted_to.labels), C=C)
     of_half, of_current = (probe.predict_proba(sample.features) for sample in (half, current))

@@ -38,7 +38,10 @@ class Kinds:
 
 @dataclass(frozen=True)
 class _Shares:
-    """Shares of classes in both samples; ``p_value`` of their being the same is None where they were estimated."""
+    """Shares of the probe's classes in both samples; what is missing to 1 has labels that the probe does not know.
+
+    ``p_value`` of their being the same is None where they were estimated.
+    """
 
     reference: Vector
     current: Vector
@@ -48,7 +51,13 @@ class _Shares:
     @property
     def moved(self) -> float:
         """The total variation distance: the share of rows that would need another class."""
-        return float(np.abs(self.reference - self.current).sum() / 2)
+        away = self.current - self.reference
+        return float((np.abs(away).sum() + abs(away.sum())) / 2)
+
+    @property
+    def unknown(self) -> float:
+        """The share of current rows with labels that the probe does not know."""
+        return max(0.0, 1 - float(self.current.sum()))
 
 
 def tell_kinds(
@@ -86,7 +95,10 @@ def tell_kinds(
             )
         )
     with_labels = current.labelled()
-    shares = _count(head, with_labels, n_permutations, rng) if len(with_labels) >= N_CONCEPT else _estimate(head)
+    if len(with_labels) >= N_CONCEPT:
+        shares = _count(head, with_labels, n_permutations, rng)
+    else:
+        shares = _estimate(head) if shifted else _Shares(reference=head.prior, current=head.prior)
     mixed = shares.p_value is not None and shares.p_value < alpha and shares.moved > MIN_MOVED
     differs = _retest(head, shares, retest, rng) if shifted else False
     label = _label(shares, alpha, shifted=shifted, differs=differs)
@@ -119,7 +131,12 @@ def _label(shares: _Shares, alpha: float, *, shifted: bool, differs: bool | None
     moved = f"{shares.moved:.0%} of the rows would need another class"
     if shares.p_value is not None:
         found = shares.p_value < alpha and shares.moved > MIN_MOVED
-        return ShiftKind(name="label", found=found, because=f"{moved}, counted ({_chance(shares.p_value)})")
+        new = (
+            f"; {shares.unknown:.0%} have labels that the reference lacks or hardly has"
+            if shares.unknown > 1e-9
+            else ""
+        )
+        return ShiftKind(name="label", found=found, because=f"{moved}, counted ({_chance(shares.p_value)}){new}")
     if not shifted:
         return ShiftKind(name="label", found=False, because=_ALIKE)
     if differs is None or differs:
@@ -130,16 +147,21 @@ def _label(shares: _Shares, alpha: float, *, shifted: bool, differs: bool | None
 
 
 def _count(head: Head, current: Sample, n_permutations: int, rng: np.random.Generator) -> _Shares:
-    """Count the classes on both sides, those that the probe knows; p by exact draws under one mix for both."""
-    known = np.isin(np.asarray(current.labels), head.classes)
-    here = np.bincount(np.searchsorted(head.classes, np.asarray(current.labels)[known]), minlength=len(head.classes))
-    there = np.bincount(head.labels, minlength=len(head.classes))
-    n, m = int(there.sum()), int(here.sum())
-    seen = np.abs(here / max(m, 1) - there / n).sum()
+    """Count the classes on both sides, those that the probe does not know as one; p by exact draws under one mix for both."""
+    here, there = (_counts(sample, head.classes) for sample in (current, head.half))
+    n, m = len(head.half), len(current)
+    seen = np.abs(here / m - there / n).sum()
     drawn = rng.multivariate_hypergeometric(here + there, m, size=n_permutations)
-    distances = np.abs(drawn / max(m, 1) - (here + there - drawn) / n).sum(axis=1)
+    distances = np.abs(drawn / m - (here + there - drawn) / n).sum(axis=1)
     p_value = (1 + int((distances >= seen - 1e-12).sum())) / (1 + n_permutations)
-    return _Shares(reference=head.prior, current=here / max(m, 1), p_value=p_value)
+    return _Shares(reference=head.prior * (1 - there[-1] / n), current=here[:-1] / m, p_value=p_value)
+
+
+def _counts(sample: Sample, classes: npt.NDArray[np.str_]) -> npt.NDArray[np.int_]:
+    """Return how many labelled rows are of each class, and last of any other."""
+    known = np.isin(np.asarray(sample.labels), classes)
+    places = np.where(known, np.searchsorted(classes, np.asarray(sample.labels)), len(classes))
+    return np.bincount(places, minlength=len(classes) + 1)
 
 
 def _estimate(head: Head) -> _Shares:
@@ -177,8 +199,8 @@ def _concept(head: Head, current: Sample, ratio: Vector, alpha: float) -> tuple[
         why = f"not testable without {N_CONCEPT} labelled rows on each side; there are {n:,}"
         return ShiftKind(name="concept", found=None, because=why), None
     truth = np.searchsorted(head.classes, np.asarray(current.labels)[rows])
-    now = head.of_current[rows]
-    adapted = now * ratio
+    now = np.maximum(head.of_current[rows], 1e-12)
+    adapted = now * np.maximum(ratio, 1e-12)
     adapted /= adapted.sum(axis=1, keepdims=True)
     before = head.of_half[head.known]
     hits = before.argmax(axis=1) == head.labels

@@ -6,16 +6,17 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import stats
 from tokenizers import Tokenizer
 
 from graft import pictures
 from graft.records import Sign
 from graft.records.shift import Profile, Property, Unit
+from graft.stats.univariate import fisher_test
 
 N_SIGNS = 8
 N_WORDS = 3_000
@@ -38,13 +39,13 @@ def load_tokenizer(folder: Path) -> Tokenizer | None:
     if not path.is_file():
         return None
     tokenizer = Tokenizer.from_file(str(path))
-    tokenizer.no_padding()
+    tokenizer.no_padding()  # the file may ask for both, and every text would have as many tokens
     tokenizer.no_truncation()
     return tokenizer
 
 
 def profile_texts(texts: Sequence[str], *, tokenizer: Tokenizer | None = None) -> Profile:
-    """Describe texts: length, word length, function words, and in which share of rows each frequent word stands.
+    """Describe texts: length, word length, function words, and in which share of rows each frequent word of meaning stands.
 
     Args:
         texts: n strings.
@@ -73,9 +74,8 @@ def profile_texts(texts: Sequence[str], *, tokenizer: Tokenizer | None = None) -
         unknown = np.array([sum(i in unknowns for i in ids) for ids in encoded], dtype=float)
         values["tokens a word"] = ("number", lengths / parts)
         values["share of unknown tokens"] = ("fraction", unknown / lengths)
-    found = Counter(word for one in words for word in set(one))
-    frequent = [(word, k) for word, k in found.most_common(N_WORDS) if k >= MIN_ROWS]
-    return _profile(len(texts), values) | _shares(len(texts), {f"“{word}”": k for word, k in frequent})
+    found = Counter(f"“{word}”" for one in words for word in sorted(set(one) - FUNCTION_WORDS))
+    return _profile(len(texts), values) | _shares(len(texts), found.most_common(), N_WORDS)
 
 
 def _unknown(tokenizer: Tokenizer) -> set[int]:
@@ -99,13 +99,11 @@ def profile_images(images: Sequence[bytes]) -> Profile:
 
 def profile_columns(rows: pd.DataFrame, columns: Sequence[str]) -> Profile:
     """Describe columns by the share of each value that stands in three rows at least."""
-    counts = {
-        f"{column} = {value}": int(k)
-        for column in columns
-        for value, k in rows[column].dropna().astype(str).value_counts().head(N_SIGNS * 4).items()
-        if k >= MIN_ROWS
-    }
-    return _shares(len(rows), counts)
+    profile = Profile(n=len(rows), properties={})
+    for column in columns:
+        counts = Counter(f"{column} = {value}" for value in rows[column].dropna().astype(str))
+        profile |= _shares(len(rows), counts.most_common(), N_SIGNS * 4)
+    return profile
 
 
 def _profile(n: int, values: Mapping[str, tuple[Unit, npt.ArrayLike]]) -> Profile:
@@ -120,35 +118,60 @@ def _profile(n: int, values: Mapping[str, tuple[Unit, npt.ArrayLike]]) -> Profil
     )
 
 
-def _shares(n: int, counts: Mapping[str, int]) -> Profile:
-    return Profile(
-        n=n,
-        properties={
-            name: Property(mean=k / n, sd=float(np.sqrt(k / n * (1 - k / n))), unit="fraction")
-            for name, k in counts.items()
-        },
-    )
+def _shares(n: int, counts: Sequence[tuple[str, int]], n_kept: int) -> Profile:
+    """Describe by the first counts, the largest first, that stand in three rows at least."""
+    kept = [(name, k) for name, k in counts[:n_kept] if k >= MIN_ROWS]
+    most = max((k for _, k in counts[len(kept) : len(kept) + 1]), default=0)
+    left_out = min(1.0, max(most, MIN_ROWS - 1) / max(1, n))
+    return Profile(n=n, properties={name: _share(k / n) for name, k in kept}, left_out=left_out)
+
+
+def _share(mean: float) -> Property:
+    return Property(mean=mean, sd=float(np.sqrt(mean * (1 - mean))), unit="fraction")
 
 
 def tell_apart(reference: Profile, current: Profile) -> tuple[Sign, ...]:
     """Return what differs most between two samples beyond chance, at most eight.
 
-    z is Welch's, of the difference of two means; a word that a profile leaves out is in none of its rows. What passes LEVEL after
-    Bonferroni's correction over all properties is named, the largest z first.
+    What passes LEVEL after Bonferroni's correction over all properties is named, the largest z first. z is the score test's, with
+    the variance of all rows together, so it is finite also where each side is all alike. Whether a word or value is named is
+    asked of Fisher's exact test, as few rows make rare words jump. One that a profile leaves out may stand in as many rows as
+    the most frequent that it leaves out; it is taken to stand in as many as fit the other side.
 
-    Assumes: rows independent.
+    Assumes: rows independent; of means, that some 30 rows are on each side.
+    Error: anything named where nothing differs: in a share LEVEL of comparisons at most (tests/unit/test_signs.py).
     """
-    names = sorted({*reference.properties, *current.properties})
-    nothing = Property(mean=0, sd=0, unit="fraction")
-    bound = NormalDist().inv_cdf(1 - LEVEL / 2 / max(1, len(names)))
-    signs = []
-    for name in names:
-        before, now = (profile.properties.get(name, nothing) for profile in (reference, current))
-        error = float(np.sqrt(before.sd**2 / max(1, reference.n) + now.sd**2 / max(1, current.n)))
-        if error > 0 and abs(now.mean - before.mean) / error > bound:
-            z = (now.mean - before.mean) / error
-            unit = now.unit if name in current.properties else before.unit
-            signs.append(
-                Sign(name=name, reference=round(before.mean, 4), current=round(now.mean, 4), z=round(z, 1), unit=unit)
-            )
+    n, m = reference.n, current.n
+    if min(n, m) == 0:
+        return ()
+    both = {name: _pair(reference, current, name) for name in sorted({*reference.properties, *current.properties})}
+    names, pairs = [name for name in both if both[name]], [pair for pair in both.values() if pair]
+    scores = [_score(before, now, n, m) for before, now in pairs]
+    p_values = 2 * stats.norm.sf(np.abs(scores))
+    counted = [i for i, pair in enumerate(pairs) if all(one.is_count for one in pair)]
+    if counted:
+        k, j = ([round(pairs[i][side].mean * (n, m)[side]) for i in counted] for side in (0, 1))
+        p_values[counted] = fisher_test(k, n, j, m)
+    signs = [
+        Sign(name=name, reference=round(before.mean, 4), current=round(now.mean, 4), z=round(z, 1), unit=now.unit)
+        for name, (before, now), z, p_value in zip(names, pairs, scores, p_values, strict=True)
+        if p_value < LEVEL / len(names)
+    ]
     return tuple(sorted(signs, key=lambda sign: (-abs(sign.z), sign.name))[:N_SIGNS])
+
+
+def _pair(reference: Profile, current: Profile, name: str) -> tuple[Property, Property] | None:
+    """Return a property on both sides; None where one side lacks it and it is no word or value."""
+    before, now = (profile.properties.get(name) for profile in (reference, current))
+    if now is None and before is not None and before.is_count:
+        now = _share(min(current.left_out, before.mean))
+    elif before is None and now is not None and now.is_count:
+        before = _share(min(reference.left_out, now.mean))
+    return (before, now) if before is not None and now is not None else None
+
+
+def _score(before: Property, now: Property, n: int, m: int) -> float:
+    away = now.mean - before.mean
+    within = (n * before.sd**2 + m * now.sd**2) / (n + m)
+    error = np.sqrt((within + n * m / (n + m) ** 2 * away**2) * (1 / n + 1 / m))
+    return float(away / error) if error > 0 else 0.0

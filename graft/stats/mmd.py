@@ -14,6 +14,10 @@ MAX_EXACT = 2_000
 """Rows of the larger sample up to which the whole kernel matrix is computed."""
 N_FREQUENCIES = 256
 N_MEDIAN = 1_000
+N_DOUBLE = 1_000
+"""Rows of both samples up to which K is in double precision: few rows have many equal splits, which rounding would part."""
+TIE = 1e-5
+"""How far apart two statistics may lie, in units of 1/n + 1/m, and still be one: more than rounding, less than p can tell."""
 _ROWS, _COLUMNS = 4_096, 128
 
 
@@ -67,21 +71,26 @@ def mmd_test(
     sides = np.zeros((n_permutations + 1, n + m), dtype=bool)
     sides[:, n:] = True
     rng.permuted(sides[1:], axis=1, out=sides[1:])
-    variance = _median_distance(X, rng) / 2
-    if variance == 0:
+    X -= X.mean(axis=0, dtype=np.float64).astype(np.float32)
+    sigma = float(np.sqrt(_median_distance(X, rng) / 2))
+    if sigma == 0:
         return Mmd(value=0.0, p_value=1.0, sigma=0.0, is_exact=True)
+    X /= np.float32(sigma)
     is_exact = max(n, m) <= max_exact
-    found = statistics(gaussian(X, variance), sides) if is_exact else _approximate(X, sides, variance, rng)
-    p_value = (1 + int((found[1:] >= found[0]).sum())) / (1 + n_permutations)
-    return Mmd(value=float(found[0]), p_value=p_value, sigma=float(np.sqrt(variance)), is_exact=is_exact)
+    if is_exact:
+        found = statistics(gaussian(X.astype(np.float64) if n + m <= N_DOUBLE else X, 1), sides)
+    else:
+        found = _approximate(X, sides, rng)
+    p_value = (1 + int((found[1:] >= found[0] - TIE * (1 / n + 1 / m)).sum())) / (1 + n_permutations)
+    return Mmd(value=float(found[0]), p_value=p_value, sigma=sigma, is_exact=is_exact)
 
 
 def _median_distance(X: Matrix, rng: np.random.Generator) -> float:
-    """Return the median squared distance of some rows; their mean where more than half of the pairs are equal."""
+    """Return the median squared distance of some centred rows; the mean of all where more than half of the pairs are equal."""
     rows = X[rng.permutation(len(X))[:N_MEDIAN]].astype(np.float64)
-    distances = _distances(rows)[np.triu_indices(len(rows), 1)]
-    median = float(np.median(distances))
-    return median if median > 1e-12 else float(distances.mean()) if distances.max() > 1e-12 else 0.0
+    median = float(np.median(_distances(rows)[np.triu_indices(len(rows), 1)]))
+    mean = 2 * float(np.einsum("ij,ij->", X, X, dtype=np.float64)) / len(X)
+    return median if median > 1e-12 * mean else mean
 
 
 def _distances(X: Matrix) -> Matrix:
@@ -126,11 +135,11 @@ def statistics(K: Matrix, sides: Sides) -> npt.NDArray[np.float64]:
     return found
 
 
-def _approximate(X: Matrix, sides: Sides, variance: float, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Return the MMD^2 of each split by random features F, |F_i| = 1, rows in blocks so that memory stays small."""
+def _approximate(X: Matrix, sides: Sides, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Return the MMD^2 of each split, sigma 1, by random features F, |F_i| = 1, rows in blocks so that memory stays small."""
     N, m = len(X), int(sides[0].sum())
     n = N - m
-    W = rng.normal(0, 1 / np.sqrt(variance), (X.shape[1], N_FREQUENCIES)).astype(np.float32)
+    W = rng.normal(size=(X.shape[1], N_FREQUENCIES)).astype(np.float32)
     of_current, of_all = np.zeros((len(sides), 2 * N_FREQUENCIES)), np.zeros(2 * N_FREQUENCIES)
     for start in range(0, N, _ROWS):
         Z = X[start : start + _ROWS] @ W

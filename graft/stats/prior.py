@@ -30,6 +30,7 @@ def calibrate(probabilities: Matrix, labels: npt.NDArray[np.int_]) -> tuple[floa
     Assumes: rows are of the distribution whose calibration is wanted.
     Cost: O(n c) an iteration, convex in (1/T, b).
     Source: bias-corrected temperature scaling, Alexandari, Kundaje, Shrikumar 2020.
+    Checked against: temperatures and biases that were put in, tests/unit/test_prior.py.
     """
     if len(labels) == 0:
         raise ValueError("calibration needs rows")
