@@ -89,7 +89,7 @@ def bound(check: Check) -> str:
 
 def mean(sign: Sign, value: float) -> str:
     """Return one mean of a sign: a share of rows, or a number as short as its size allows."""
-    return svg.number(value, "fraction") if sign.unit == "fraction" else f"{value:,.3g}"
+    return svg.number(value, "fraction", 0) if sign.unit == "fraction" else f"{value:,.3g}"
 
 
 def duration(seconds: float) -> str:
