@@ -20,7 +20,7 @@ def write_domain(path: Path, card: Card, features: npt.NDArray[np.float32]) -> N
         ValueError: features that half precision cannot hold, or not ``n_rows`` of them.
     """
     half = features.astype(np.float16)
-    if len(half) != card.n_rows or not np.isfinite(half).all():
+    if half.ndim != 2 or len(half) != card.n_rows or not np.isfinite(half).all():
         raise ValueError("a card's features are finite in half precision, one row each")
     write_atomic(path, save({"features": half}, metadata={"card": card.model_dump_json()}))
 
@@ -34,7 +34,7 @@ def load_domain(path: Path) -> npt.NDArray[np.float32]:
     card = read_card(path)
     try:
         features: npt.NDArray[np.float32] = load_file(path)["features"].astype(np.float32)
-    except (SafetensorError, KeyError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise no_card(path) from error
     if features.ndim != 2 or len(features) != card.n_rows or not np.isfinite(features).all():
         raise no_card(path)

@@ -65,7 +65,7 @@ def mmd_test(
         raise ValueError("the kernel test needs at least two rows on each side")
     if reference.shape[1] != current.shape[1]:
         raise ValueError("the samples have different widths")
-    X = np.concatenate([reference, current]).astype(np.float32)
+    X = np.concatenate([reference, current], dtype=np.float32)
     if not np.isfinite(X).all():
         raise ValueError("features are not finite")
     sides = np.zeros((n_permutations + 1, n + m), dtype=bool)
