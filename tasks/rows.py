@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow.parquet as pq
-from safetensors.numpy import load_file
+from safetensors import safe_open
 
 from graft.data import COLUMN, TEST, TRAIN, UNLABELLED
 from tasks.steps import Context
@@ -31,6 +31,7 @@ def read_rows(context: Context, *sides: str, content: bool = False) -> pd.DataFr
 
 def read_features(context: Context, base: str, *sides: str) -> npt.NDArray[np.float32]:
     """Return a base's features of the rows of the given sides, as ``read_rows`` orders them, shape (rows, d)."""
-    features: npt.NDArray[np.float32] = load_file(context.file("embed", FEATURES))[base]
+    with safe_open(context.file("embed", FEATURES), "np") as file:
+        features: npt.NDArray[np.float32] = file.get_tensor(base)
     embedded = pd.read_parquet(context.file("ingest", ROWS), columns=["side"], filters=[("side", "in", EMBEDDED)])
     return features[embedded["side"].isin(sides).to_numpy()]

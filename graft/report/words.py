@@ -87,6 +87,11 @@ def bound(check: Check) -> str:
     return f"{check.relation.replace('_', ' ')} {with_unit(text, check.bound, check.observed.unit)}"
 
 
+def signed(score: float) -> str:
+    """Return a score that has no unit, with a true minus."""
+    return f"{score:+.3f}".replace("-", "−")  # noqa: RUF001 a true minus
+
+
 def duration(seconds: float) -> str:
     """Return a duration as a person says it."""
     if seconds < 60:
@@ -102,5 +107,20 @@ def memory(size: int) -> str:
     return f"{mebibytes / 1024:.1f} GiB" if mebibytes >= 1024 else f"{mebibytes:.0f} MiB"
 
 
-FILTERS = (kept_of, ends, cap, sentence, clip, observed, interval, brief, chance, value, bound, duration, memory)
+FILTERS = (
+    kept_of,
+    ends,
+    cap,
+    sentence,
+    clip,
+    observed,
+    interval,
+    brief,
+    chance,
+    value,
+    bound,
+    signed,
+    duration,
+    memory,
+)
 """What templates may apply to a value."""

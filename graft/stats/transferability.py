@@ -36,7 +36,7 @@ class Neighbours:
     @property
     def best(self) -> npt.NDArray[np.bool_]:
         """The hits with ``k`` neighbours, shape (n,)."""
-        return self.hits[self.k - 1]
+        return np.asarray(self.hits[self.k - 1])
 
 
 def knn_accuracy(features: Matrix, labels: Labels, *, max_k: int = MAX_K) -> Neighbours:
