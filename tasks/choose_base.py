@@ -8,10 +8,10 @@ import pandas as pd
 
 from graft.choice import choose, rank, score_features
 from graft.data import TRAIN
-from graft.errors import StepError
+from graft.errors import InputError, StepError
 from graft.model import budget
 from graft.model.encoder import load_encoder
-from graft.model.folder import own_head
+from graft.model.source_head import source_probabilities
 from graft.records import BaseChoiceRecord, EmbeddingRecord, check
 from tasks.bases import locate
 from tasks.rows import read_features, read_rows
@@ -31,13 +31,13 @@ def run(context: Context) -> BaseChoiceRecord:
     for k, base in enumerate(candidates):
         folder = locate(context.workspace, base)
         features = read_features(context, base.id, TRAIN)[chosen]
-        try:
-            theta = own_head(folder, features)
-            scored[base.id] = score_features(features, labels, n_folds=settings.n_folds, seed=SEED, theta=theta)
-        except ValueError as error:
-            unscored[base.id] = str(error)
-            continue
         encoder = load_encoder(folder, context.recipe.data.modality, max_tokens=embedded.max_tokens or 0)
+        try:
+            theta = source_probabilities(folder, encoder, contents, features)
+            scored[base.id] = score_features(features, labels, n_folds=settings.n_folds, seed=SEED, theta=theta)
+        except (ValueError, InputError) as error:
+            unscored[base.id] = error.what if isinstance(error, InputError) else str(error)
+            continue
         forward[base.id] = budget.forward_flops(encoder, contents) / budget.TERA
         context.progress(k + 1, len(candidates), "bases")
     if not scored:

@@ -96,20 +96,15 @@ def load_model(folder: Path) -> Classifier:
     )
 
 
-def own_head(folder: Path, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | None:
-    """Return what the head of a base that Graft made says of the base's features; None: it has none that Graft reads.
+def own_head(folder: Path, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return what the head in a model folder says of its encoder's features: the probability of each class, shape (n, classes).
 
     Args:
-        features: shape (n, d), as ``embed`` returns them for the base.
-
-    Returns:
-        the probability of each of the base's own classes, shape (n, classes).
+        features: shape (n, d), as ``embed`` returns them for the folder.
 
     Raises:
         TamperError: as ``load_model``.
     """
-    if not (folder / HEAD).is_file():
-        return None
     head = _head(folder, _settings(folder), features.shape[1])
     return torch.softmax(torch.from_numpy(features) @ head["weight"].T + head["bias"], dim=1).numpy()
 

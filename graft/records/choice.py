@@ -21,7 +21,7 @@ class BaseScore(Value):
     knn: Estimate | None = Field(default=None, description="share that the nearest other rows get right")
     k: int = Field(default=0, ge=0, description="how many of them, the best of 1 to 20")
     logme: float | None = Field(default=None, description="log evidence a row and class of a linear model")
-    leep: float | None = Field(default=None, description="null: the base has no head of its own that Graft reads")
+    leep: float | None = Field(default=None, description="null: the base has no head of its own")
     tflops_forward: float | None = Field(default=None, ge=0, description="of one row's way through the network")
 
 
