@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from graft.records import Base, BaseRegret, BaseScore, Estimate
+from graft.records import Base, BaseRegret, BaseScore
 from graft.stats import choose_C, knn_accuracy, leep, logme, paired_difference, proportion
 from graft.stats.transferability import Neighbours
 
@@ -56,26 +56,23 @@ def rank(scored: Mapping[str, Scored], bases: Sequence[Base], forward: Mapping[s
     known = {base.id: base for base in bases}
     order = sorted(scored, key=lambda one: (-int(scored[one].hits.sum()), forward[one], known[one].n_parameters, one))
     rng = np.random.default_rng(SEED)
-    return tuple(
-        BaseScore(
-            base=one,
-            accuracy=proportion(scored[one].hits),
-            C=scored[one].C,
-            n_parameters=known[one].n_parameters,
-            licence=known[one].licence,
-            behind=None if one == order[0] else _behind(scored[order[0]].hits, scored[one].hits, rng),
-            knn=proportion(scored[one].neighbours.best),
-            k=scored[one].neighbours.k,
-            logme=round(scored[one].logme, 6),
-            leep=None if scored[one].leep is None else round(float(scored[one].leep or 0), 6),
-            tflops_forward=forward[one],
-        )
-        for one in order
+    return tuple(_score(known[one], scored[one], scored[order[0]], forward[one], rng) for one in order)
+
+
+def _score(base: Base, own: Scored, best: Scored, tflops_forward: float, rng: np.random.Generator) -> BaseScore:
+    return BaseScore(
+        base=base.id,
+        accuracy=proportion(own.hits),
+        C=own.C,
+        n_parameters=base.n_parameters,
+        licence=base.licence,
+        behind=None if own is best else paired_difference(best.hits, own.hits, rng=rng, n_bootstrap=N_BOOTSTRAP),
+        knn=proportion(own.neighbours.best),
+        k=own.neighbours.k,
+        logme=round(own.logme, 6),
+        leep=None if own.leep is None else round(own.leep, 6),
+        tflops_forward=tflops_forward,
     )
-
-
-def _behind(best: npt.NDArray[np.bool_], hits: npt.NDArray[np.bool_], rng: np.random.Generator) -> Estimate:
-    return paired_difference(best, hits, rng=rng, n_bootstrap=N_BOOTSTRAP)
 
 
 def choose(scores: Sequence[BaseScore]) -> tuple[str, str]:
@@ -95,20 +92,22 @@ def choose(scores: Sequence[BaseScore]) -> tuple[str, str]:
         return best.base, "It is the only candidate that can be scored."
     if len(equals) == 1:
         return best.base, f"Its probe is right most often, and {_all_others(len(scores) - 1)} worse on the same rows."
-    by_probe, by_neighbours, by_evidence = (
-        {one.base: sum(read(other) > read(one) for other in equals) for one in equals}
-        for read in (lambda one: one.accuracy.value, lambda one: one.knn.value, lambda one: one.logme)
+    standings = (
+        _standing(equals, lambda one: one.accuracy.value),
+        _standing(equals, lambda one: one.knn.value if one.knn else 0.0),
+        _standing(equals, lambda one: one.logme or 0.0),
     )
-    sums = {one.base: by_probe[one.base] + by_neighbours[one.base] + by_evidence[one.base] for one in equals}
-    taken = min(equals, key=lambda one: (sums[one.base], one.tflops_forward, -one.accuracy.value)).base
-    told = f"The probe does not tell {len(equals)} bases apart"
-    is_tied = list(sums.values()).count(sums[taken]) > 1
-    if is_tied:
-        return (
-            taken,
-            f"{told}; by probe, neighbours and evidence together it ties for the first place, at the least cost a row.",
-        )
-    return taken, f"{told}; by probe, neighbours and evidence together it comes first."
+    sums = {one.base: sum(standing[one.base] for standing in standings) for one in equals}
+    taken = min(equals, key=lambda one: (sums[one.base], one.tflops_forward or 0.0, -one.accuracy.value)).base
+    told = f"The probe does not tell {len(equals)} bases apart; by probe, neighbours and evidence together {taken}"
+    if list(sums.values()).count(sums[taken]) > 1:
+        return taken, f"{told} shares the first place, and no other there takes fewer operations a row."
+    return taken, f"{told} comes first."
+
+
+def _standing(scores: Sequence[BaseScore], read: Callable[[BaseScore], float]) -> dict[str, int]:
+    """Return by base how many others have a better score."""
+    return {one.base: sum(read(other) > read(one) for other in scores) for one in scores}
 
 
 def _all_others(n: int) -> str:

@@ -116,6 +116,18 @@ def test_a_candidate_that_cannot_be_told_about_holds_nobody_up(tiny_workspace: M
     assert set(embedded.unusable) == {"mute", "infinite"}
 
 
+def test_features_that_are_not_there_are_named(tiny_workspace: Make) -> None:
+    """detect_shift reads the first base of the recipe: where that one embeds no rows it says so, and what to do."""
+    workspace = tiny_workspace()
+    shutil.move(workspace.root / "base", workspace.root / "good")
+    infinite(workspace.root / "base")
+    add_bases(workspace, good=lambda folder: folder)
+    for step in ("ingest", "validate", "embed"):
+        run_step(workspace, step, "tiny")
+    with pytest.raises(StepError, match="needs the features of base, which embeds no rows"):
+        run_step(workspace, "detect_shift", "tiny")
+
+
 @pytest.mark.parametrize(
     ("write", "error"), [(infinite, InputError), (without_tokenizer, InputError), (constant, StepError)]
 )

@@ -42,7 +42,7 @@ def test_a_lucky_probe_alone_is_not_taken() -> None:
     taken, because = choose(scores)
     assert taken == "good"
     assert (
-        because == "The probe does not tell 3 bases apart; by probe, neighbours and evidence together it comes first."
+        because == "The probe does not tell 3 bases apart; by probe, neighbours and evidence together good comes first."
     )
 
 
@@ -50,7 +50,7 @@ def test_cost_decides_between_equals_and_only_there() -> None:
     """Of bases that stand alike the cheaper one; a cheaper one that stands worse is not taken for being not told apart."""
     alike = ranked({"dear": 2.0, "cheap": 1.0}, dear=scored(300, 290, 0.3), cheap=scored(300, 290, 0.3))
     assert choose(alike)[0] == "cheap"
-    assert "ties for the first place, at the least cost a row" in choose(alike)[1]
+    assert "cheap shares the first place, and no other there takes fewer operations a row" in choose(alike)[1]
     worse = ranked({"dear": 2.0, "cheap": 1.0}, dear=scored(300, 290, 0.3), cheap=scored(299, 280, 0.2))
     assert choose(worse)[0] == "dear"
 
