@@ -42,7 +42,7 @@ def score_features(
     Raises:
         ValueError: there is nothing to score: features that are not finite or all alike, one class; see ``graft.stats``.
     """
-    neighbours, evidence = knn_accuracy(features, labels), logme(features, labels)
+    neighbours, evidence = knn_accuracy(features, labels), logme(features, labels, with_intercept=True)
     C, hits = choose_C(features, labels, n_folds=n_folds, seed=seed)
     return Scored(C, hits, neighbours, evidence, None if theta is None else leep(theta, labels))
 

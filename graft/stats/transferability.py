@@ -87,7 +87,7 @@ def _majority(votes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return np.take_along_axis(votes, winner, axis=1)
 
 
-def logme(features: Matrix, labels: Labels) -> float:
+def logme(features: Matrix, labels: Labels, *, with_intercept: bool = False) -> float:
     """Score features by the evidence that linear regression on them has for the classes (LogME).
 
     For each class y is 1 for its rows and 0 for others, y ~ N(0, I / b + F F' / a), and a > 0, b > 0 are chosen to make y
@@ -101,12 +101,14 @@ def logme(features: Matrix, labels: Labels) -> float:
     there is no iteration that may end elsewhere.
 
     Args:
-        features: shape (n, d), finite. They are not centred.
+        features: shape (n, d), finite.
         labels: shape (n,), at least two classes.
+        with_intercept: centre features and y first. Without, as it was published, features that share a large mean are paid
+            for the classes' shares, which they alone can say cheaply: random weights then outdo good bases on hard tasks.
 
     Returns:
-        the mean over classes of the best evidence / n: higher is better, with no zero that means anything. Only scores of the
-        same rows can be compared.
+        the mean over classes of the best evidence / n: higher is better. Only scores of the same rows can be compared. With an
+        intercept, features that say nothing are near -1/2 (1 + ln(2 pi p (1 - p))), the mean over the classes' shares p.
 
     Raises:
         ValueError: as ``_checked``.
@@ -120,7 +122,10 @@ def logme(features: Matrix, labels: Labels) -> float:
         not, tests/unit/test_transferability.py.
     """
     X, y, n_classes = _checked(features, labels)
-    return float(_best_evidence(X, np.eye(n_classes)[y]).mean() / len(X))
+    Y = np.eye(n_classes)[y]
+    if with_intercept:
+        X, Y = X - X.mean(axis=0), Y - Y.mean(axis=0)
+    return float(_best_evidence(X, Y).mean() / len(X))
 
 
 def _best_evidence(X: npt.NDArray[np.float64], Y: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -90,6 +90,22 @@ def test_logme_of_shuffled_labels_does_not_explode() -> None:
     assert np.mean(scores) == pytest.approx(-0.268, abs=0.04)
 
 
+def test_an_intercept_pays_nobody_for_the_classes_shares() -> None:
+    """Features of noise around a common mean: without an intercept the larger mean wins; with one all say the same nothing.
+
+    That nothing is the evidence of knowing the classes' shares alone. And what is left of good features is still far above it.
+    """
+    rng = np.random.default_rng(4)
+    y = np.arange(200) % 4 == 0
+    noise = rng.normal(size=(200, 50)) / np.sqrt(50)
+    nothing = -0.5 * (1 + np.log(2 * np.pi * 0.25 * 0.75))
+    assert logme(noise + 0.3, y) > logme(noise, y) + 0.05
+    assert logme(noise + 0.3, y, with_intercept=True) == pytest.approx(logme(noise, y, with_intercept=True), abs=1e-9)
+    assert logme(noise, y, with_intercept=True) == pytest.approx(nothing, abs=0.02)
+    told = noise + np.outer(y, np.ones(50)) / 10
+    assert logme(told, y, with_intercept=True) > nothing + 0.3
+
+
 def test_logme_keeps_to_what_it_says() -> None:
     """A rotation or another scale changes nothing; shuffled labels and features of noise lower it."""
     F, y = few_digits(500)
