@@ -233,10 +233,11 @@ def report(found: list[tuple[str, tuple[BaseScore, ...], dict[str, dict[str, flo
             taus = [
                 stats.kendalltau([read(one) for one in scores], [measured[way][one.base] for one in scores]).statistic
                 for _, scores, measured in found
+                if len({read(one) for one in scores}) > 1
             ]
-            print(
-                f"    rank correlation of {name:6s} tau {np.nanmean(taus):+.2f}  {' '.join(f'{tau:+.2f}' for tau in taus)}"
-            )
+            if taus:
+                each = " ".join(f"{tau:+.2f}" for tau in taus)
+                print(f"    rank correlation of {name:6s} tau {np.mean(taus):+.2f}  {each}")
 
 
 def main() -> None:
