@@ -17,7 +17,7 @@ from graft.shift.sample import Sample
 from graft.shift.signs import tell_apart
 from tasks.bases import locate
 from tasks.profiles import describe
-from tasks.rows import read_features, read_rows
+from tasks.rows import embedded_with, read_features, read_rows
 from tasks.steps import Context
 
 SEED = 20_000
@@ -28,7 +28,7 @@ DOMAIN = "Training rows against the base's own domain"
 def run(context: Context) -> ShiftRecord:
     """Compare test with train, train with what the champion was trained on, and with the base's own domain."""
     rows = read_rows(context, TRAIN, TEST, content=True)
-    base = context.pinned.bases[0]
+    base = next(base for base in context.pinned.bases if base.id in embedded_with(context))
     features = read_features(context, base.id, TRAIN, TEST)
     train, test = (_sample(rows, features, side) for side in (TRAIN, TEST))
     context.progress(1, 4, "rows read")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import platform
 from itertools import pairwise
 
+import numpy as np
+import numpy.typing as npt
 from safetensors.numpy import save_file
 
 from graft import __version__
+from graft.errors import InputError
 from graft.model.checkpoint import training_key
 from graft.model.encoder import embed
 from graft.model.feature_cache import FeatureCache, keep_only
@@ -25,17 +28,23 @@ def run(context: Context) -> EmbeddingRecord:
     """Embed the rows of all sides, in their order, with every candidate base."""
     rows = read_rows(context, *EMBEDDED, content=True)
     settings, modality = context.recipe.embed, context.recipe.data.modality
-    features, n_cut, used = {}, 0, set[str]()
+    features, unusable, n_cut, used = {}, dict[str, InputError](), 0, set[str]()
     for base in context.pinned.bases:
-        features[base.id], n_cut = embed(
-            locate(context.workspace, base),
-            rows["content"].tolist(),
-            modality=modality,
-            max_tokens=settings.max_tokens,
-            chunks=_chunks(rows["row"].tolist()),
-            cache=_cache(context, base, used),
-            progress=context.progress,
-        )
+        try:
+            features[base.id], n_cut = embed(
+                locate(context.workspace, base),
+                rows["content"].tolist(),
+                modality=modality,
+                max_tokens=settings.max_tokens,
+                chunks=_chunks(rows["row"].tolist()),
+                cache=_cache(context, base, used),
+                progress=context.progress,
+            )
+            _check_finite(base, features)
+        except InputError as error:
+            unusable[base.id] = error
+    if not features:
+        raise next(iter(unusable.values()))
     keep_only(context.workspace.features(context.recipe.name), used)
     with Writing(context.files / FEATURES):
         save_file(features, context.files / FEATURES)
@@ -51,7 +60,16 @@ def run(context: Context) -> EmbeddingRecord:
         n_truncated=n_cut,
         max_tokens=settings.max_tokens if modality == "text" else None,
         files=files,
+        unusable={name: error.what for name, error in unusable.items()},
     )
+
+
+def _check_finite(base: Base, features: dict[str, npt.NDArray[np.float32]]) -> None:
+    """Take a base's features out where some are no numbers: nothing can be learned or measured with them."""
+    n_wrong = int((~np.isfinite(features[base.id]).all(axis=1)).sum())
+    if n_wrong:
+        del features[base.id]
+        raise InputError(f"Base {base.id} gives {n_wrong:,} rows features that are not finite.", do="give another base")
 
 
 def _cut(n_cut: int, max_tokens: int) -> str:

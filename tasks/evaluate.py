@@ -10,6 +10,7 @@ import pandas as pd
 
 from graft import pictures
 from graft.arms import CANDIDATE, CHAMPION, PROBE, SCRATCH, SCRATCH_NETWORK
+from graft.choice import regret
 from graft.data import TEST, TRAIN, UNLABELLED
 from graft.evaluate import (
     champion_verdict,
@@ -27,6 +28,7 @@ from graft.model.scratch import SCRATCH as SCRATCH_NAMES
 from graft.recipe import Modality
 from graft.records import (
     BaseChoiceRecord,
+    BaseRegret,
     Bin,
     Calibration,
     EvaluationRecord,
@@ -66,11 +68,10 @@ def run(context: Context) -> EvaluationRecord:
     seen = features_of(candidate, test["content"].tolist(), progress=context.progress)
     scores = score(candidate, seen)
     said = np.array(candidate.labels)[scores.argmax(axis=1)]
-    C = next(score.C for score in choice.scores if score.base == choice.base)
     features = read_features(context, choice.base, TRAIN, TEST)
-    probed = fit_probe(features[on_train], y_train, C=C).predict(features[~on_train])
+    probes = _probes(context, choice, y_train, on_train)
     without, tflops = arms.untaught(context, folder, model, train, test)
-    predicted: dict[str, Strings] = {CANDIDATE: said, PROBE: probed, **without}
+    predicted: dict[str, Strings] = {CANDIDATE: said, PROBE: probes[choice.base], **without}
     rng = np.random.default_rng(SEED)
     accuracy, differences, p_values = compare_arms(
         y_true, predicted, rng=rng, n_bootstrap=settings.n_bootstrap, level=level
@@ -130,7 +131,29 @@ def run(context: Context) -> EvaluationRecord:
         calibration=_calibration(scores.max(axis=1), right),
         retention=kept,
         forgotten=mean_of([one.own_head for one in kept if one.own_head]),
+        base_regret=_regret(choice, probes, y_true, n_bootstrap=settings.n_bootstrap),
     )
+
+
+def _probes(
+    context: Context, choice: BaseChoiceRecord, y_train: Strings, on_train: npt.NDArray[np.bool_]
+) -> dict[str, Strings]:
+    """Return what the frozen probe of every base that could have been chosen says of the test rows."""
+    said = {}
+    for one in choice.scores:
+        features = read_features(context, one.base, TRAIN, TEST)
+        said[one.base] = fit_probe(features[on_train], y_train, C=one.C).predict(features[~on_train])
+    return said
+
+
+def _regret(
+    choice: BaseChoiceRecord, probes: dict[str, Strings], y_true: Strings, *, n_bootstrap: int
+) -> BaseRegret | None:
+    """Return what the choice of the base was worth, where there was one."""
+    if len(probes) == 1:
+        return None
+    chosen = next(one for one in choice.scores if one.base == choice.base)
+    return regret(chosen, {base: said == y_true for base, said in probes.items()}, n_bootstrap=n_bootstrap)
 
 
 def _calibration(confidence: npt.NDArray[np.float32], right: npt.NDArray[np.bool_]) -> Calibration:

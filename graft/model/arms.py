@@ -172,13 +172,19 @@ def _to_choose_by(labels: Labels, max_rows: int, draw: int) -> Rows:
 
 @functools.lru_cache(maxsize=1)
 def _untaught(bench: Bench, seed: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Return the features that random weights make of all training and all test rows; those of one seed are kept."""
+    """Return the features that random weights make of all training and all test rows; those of one seed are kept.
+
+    They have nearly everything in common, and a head would need a thousand steps to see the rest: so their mean is taken off
+    and every direction counts alike, with rows of norm one on average, as the penalties that are tried assume.
+    """
     encoder = load_encoder(bench.folder, bench.modality, max_tokens=bench.max_tokens).untrained(seed)
 
     def features(rows: Examples) -> Any:
         return embed_items(encoder, encoder.prepare(rows.contents)[0]).numpy()
 
-    return features(bench.train), features(bench.test)
+    train, test = features(bench.train), features(bench.test)
+    scale = np.maximum(train.std(axis=0), 1e-6) * np.sqrt(train.shape[1], dtype=np.float32)
+    return (train - train.mean(axis=0)) / scale, (test - train.mean(axis=0)) / scale
 
 
 def _joined(first: Examples, second: Examples) -> Examples:

@@ -10,6 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import torch
 import yaml
 from pydantic import Field, ValidationError
 from safetensors.torch import load_file as load_torch
@@ -34,6 +37,7 @@ Made by Graft from `{base}` (revision {revision}, weights sha256 `{base_sha256}`
 Whether it is any good, whom it serves worse, and what it was compared with stands in the records that the ledger names
 for this model; `graft audit {recipe}` checks them.
 """
+HEAD = "head.safetensors"
 _RESTORE = "dvc checkout"
 
 
@@ -42,7 +46,7 @@ def save_model(classifier: Classifier, folder: Path, *, card: dict[str, Any]) ->
     folder.mkdir(parents=True, exist_ok=True)
     classifier.encoder.save(folder)
     head = {"weight": classifier.weight.contiguous(), "bias": classifier.bias.contiguous()}
-    save_torch(head, folder / "head.safetensors")
+    save_torch(head, folder / HEAD)
     write_json(folder / "graft.json", {"labels": list(classifier.labels), **classifier.encoder.settings()})
     write_atomic(folder / "README.md", _card(card, classifier.encoder.modality).encode())
     for path in folder.rglob("*"):
@@ -80,22 +84,9 @@ def load_model(folder: Path) -> Classifier:
     Raises:
         TamperError: a file is not what is written there, or the head does not fit encoder and labels.
     """
-    path = folder / "head.safetensors"
-    try:
-        settings = Settings.model_validate_json(read_small(folder / "graft.json", MAX_JSON))
-    except ValidationError as error:
-        raise TamperError(
-            "graft.json is not what Graft writes.", where=str(folder / "graft.json"), do=_RESTORE
-        ) from error
+    settings = _settings(folder)
     encoder = load_encoder(folder, settings.modality, max_tokens=settings.max_tokens)
-    n = len(settings.labels)
-    if read_header(path) != {"weight": (n, encoder.dimension), "bias": (n,)}:
-        raise TamperError(
-            "The model's head has another number of classes than its labels, or of features than its encoder.",
-            where=str(path),
-            do=_RESTORE,
-        )
-    head = load_torch(path)
+    head = _head(folder, settings, encoder.dimension)
     return Classifier(
         encoder=encoder,
         weight=head["weight"],
@@ -103,6 +94,40 @@ def load_model(folder: Path) -> Classifier:
         labels=settings.labels,
         n_trained_parameters=0,
     )
+
+
+def own_head(folder: Path, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return what the head in a model folder says of its encoder's features: the probability of each class, shape (n, classes).
+
+    Args:
+        features: shape (n, d), as ``embed`` returns them for the folder.
+
+    Raises:
+        TamperError: as ``load_model``.
+    """
+    head = _head(folder, _settings(folder), features.shape[1])
+    return torch.softmax(torch.from_numpy(features) @ head["weight"].T + head["bias"], dim=1).numpy()
+
+
+def _settings(folder: Path) -> Settings:
+    try:
+        return Settings.model_validate_json(read_small(folder / "graft.json", MAX_JSON))
+    except (FileNotFoundError, ValidationError) as error:
+        raise TamperError(
+            "graft.json is not what Graft writes.", where=str(folder / "graft.json"), do=_RESTORE
+        ) from error
+
+
+def _head(folder: Path, settings: Settings, dimension: int) -> dict[str, torch.Tensor]:
+    n = len(settings.labels)
+    if read_header(folder / HEAD) != {"weight": (n, dimension), "bias": (n,)}:
+        raise TamperError(
+            "The model's head has another number of classes than its labels, or of features than its encoder.",
+            where=str(folder / HEAD),
+            do=_RESTORE,
+        )
+    tensors: dict[str, torch.Tensor] = load_torch(folder / HEAD)
+    return tensors
 
 
 def card_for(

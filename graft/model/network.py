@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
-from transformers import AutoModel
+from transformers import AutoConfig, AutoModel, AutoModelForImageClassification, AutoModelForSequenceClassification
 from transformers.utils import logging as transformers_logging
 
 from graft.errors import InputError
@@ -75,6 +75,23 @@ def load_network(folder: Path, modality: Modality) -> Any:
     if lacking:
         raise refusal(folder, modality, f"{WEIGHTS} lacks {lacking[0]} and {len(lacking) - 1} more")
     return network.eval()
+
+
+def load_classifier(folder: Path, modality: Modality) -> Any | None:
+    """Return a base's network with the head that it was published with; None: its weights hold no head of two classes or more.
+
+    Raises:
+        InputError: as ``load_network``.
+    """
+    kind = {"text": AutoModelForSequenceClassification, "image": AutoModelForImageClassification}[modality]
+    with refusals(folder, modality), torch.random.fork_rng(devices=[]):
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        if not any(name.endswith("Classification") for name in config.architectures or ()) or config.num_labels < 2:
+            return None
+        network, found = kind.from_pretrained(
+            folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32, output_loading_info=True
+        )
+    return None if found["missing_keys"] else network.eval()
 
 
 def untrained(network: Any, seed: int) -> Any:

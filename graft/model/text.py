@@ -13,7 +13,7 @@ import torch
 from transformers import AutoTokenizer
 
 from graft.errors import InputError
-from graft.model.network import load_network, refusals, untrained
+from graft.model.network import load_network, refusal, refusals, untrained
 from graft.recipe import Modality
 
 
@@ -32,7 +32,7 @@ class TextEncoder:
         """Return the encoder in a folder.
 
         Raises:
-            InputError: as ``load_network``; there is no tokenizer, or the network has no places for so many tokens.
+            InputError: as ``load_network``; no tokenizer that knows a word, or a network without places for so many tokens.
         """
         network = load_network(folder, "text")
         n_places = _places(network)
@@ -43,6 +43,9 @@ class TextEncoder:
             )
         with refusals(folder, "text"):
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+            vocabulary = set(tokenizer.get_vocab())
+        if vocabulary <= set(tokenizer.all_special_tokens):  # transformers makes such a one where there is none
+            raise refusal(folder, "text", f"{folder} has no tokenizer that knows a word")
         return cls(tokenizer=tokenizer, network=network, max_tokens=max_tokens)
 
     @property

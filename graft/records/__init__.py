@@ -1,5 +1,6 @@
 """What each step hands over: frozen values with a digest, no clock, no host, no cost."""
 
+from graft.records.choice import BaseRegret, BaseScore
 from graft.records.curve import CLAIMED, CurveRecord, Point, Ratio, Saving, load_curve
 from graft.records.evaluation import Bin, Calibration, Retention
 from graft.records.files import (
@@ -32,7 +33,6 @@ from graft.records.steps import (
     Finding,
     ModelRecord,
     MonitorRecord,
-    ProbeScore,
     Record,
     ReportRecord,
     Severity,
@@ -54,6 +54,8 @@ __all__ = [
     "Ancestor",
     "Base",
     "BaseChoiceRecord",
+    "BaseRegret",
+    "BaseScore",
     "BiasRecord",
     "Bin",
     "Calibration",
@@ -76,7 +78,6 @@ __all__ = [
     "Outcome",
     "Point",
     "Policy",
-    "ProbeScore",
     "Ratio",
     "Record",
     "Relation",

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field, ValidationError
 
 from graft.errors import TamperError
+from graft.records.choice import BaseRegret, BaseScore
 from graft.records.evaluation import Calibration, Retention
 from graft.records.plain import MAX_JSON, read_small
 from graft.records.shift import ShiftComparison
@@ -87,6 +88,7 @@ class EmbeddingRecord(Record):
     n_truncated: int
     max_tokens: int | None = Field(description="where texts were cut; None: images have no tokens")
     files: tuple[FileDigest, ...]
+    unusable: dict[str, str] = Field(default_factory=dict, description="bases that embed no rows, and why")
 
 
 class ShiftRecord(Record):
@@ -95,22 +97,13 @@ class ShiftRecord(Record):
     comparisons: tuple[ShiftComparison, ...]
 
 
-class ProbeScore(Value):
-    """A candidate base's cross-validated accuracy under a frozen linear probe."""
-
-    base: str
-    accuracy: Estimate
-    C: float
-    n_parameters: int
-    licence: str
-
-
 class BaseChoiceRecord(Record):
-    """Which base, and which strategy?"""
+    """Which base, and which strategy? ``because`` says why this base."""
 
     base: str
     strategy: str
-    scores: tuple[ProbeScore, ...]
+    scores: tuple[BaseScore, ...] = Field(description="the best probe first")
+    unscored: dict[str, str] = Field(default_factory=dict, description="candidates that cannot be told about, and why")
 
 
 class Trial(Value):
@@ -170,6 +163,7 @@ class EvaluationRecord(Record):
         default=(), description="by ancestor, nearest first; of a pretrained base, its own"
     )
     forgotten: Estimate | None = Field(default=None, description="mean of the ancestors' own_head differences")
+    base_regret: BaseRegret | None = Field(default=None, description="null: one candidate, so there was no choice")
 
 
 class Slice(Value):

@@ -89,7 +89,12 @@ def bound(check: Check) -> str:
 
 def mean(sign: Sign, value: float) -> str:
     """Return one mean of a sign: a share of rows, or a number as short as its size allows."""
-    return svg.number(value, "fraction") if sign.unit == "fraction" else f"{value:,.3g}"
+    return svg.number(value, "fraction", 0) if sign.unit == "fraction" else f"{value:,.3g}"
+
+
+def signed(score: float) -> str:
+    """Return a score that has no unit, with a true minus."""
+    return f"{score:+.3f}".replace("-", "−")  # noqa: RUF001 a true minus
 
 
 def duration(seconds: float) -> str:
@@ -107,5 +112,21 @@ def memory(size: int) -> str:
     return f"{mebibytes / 1024:.1f} GiB" if mebibytes >= 1024 else f"{mebibytes:.0f} MiB"
 
 
-FILTERS = (kept_of, ends, cap, sentence, clip, observed, interval, brief, chance, value, bound, mean, duration, memory)
+FILTERS = (
+    kept_of,
+    ends,
+    cap,
+    sentence,
+    clip,
+    observed,
+    interval,
+    brief,
+    chance,
+    value,
+    bound,
+    mean,
+    signed,
+    duration,
+    memory,
+)
 """What templates may apply to a value."""

@@ -48,10 +48,13 @@ def read_card(path: Path) -> Card:
     try:
         with safe_open(path, framework="np") as file:
             return Card.model_validate_json((file.metadata() or {}).get("card", ""))
-    except (SafetensorError, ValidationError, OSError) as error:
-        raise InputError(
-            f"{path.name} is not a domain card.", where=str(path), do="graft card BASE --from FILE makes one"
-        ) from error
+    except (SafetensorError, ValidationError, TypeError, OSError) as error:
+        raise no_card(path) from error
+
+
+def no_card(path: Path) -> InputError:
+    """Return what is said of a file that is no card."""
+    return InputError(f"{path.name} is not a domain card.", where=str(path), do="graft card BASE --from FILE makes one")
 
 
 def find_card(base_sha256: str, own: Path) -> Path | None:

@@ -54,6 +54,7 @@ def compare(
     p_value = min(test.p_adjusted for test in tests)
     shifted = p_value < bounds.alpha and classifier.auc.value > bounds.max_auc
     told = tell_kinds(
+        reference,
         current,
         head,
         shifted=shifted,

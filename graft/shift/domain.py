@@ -9,20 +9,19 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from graft.errors import InputError
 from graft.records import write_atomic
-from graft.shift.card import Card, read_card
+from graft.shift.card import Card, no_card, read_card
 
 
 def write_domain(path: Path, card: Card, features: npt.NDArray[np.float32]) -> None:
     """Write a card with its rows, to half precision; a crash leaves the whole file or none.
 
     Raises:
-        ValueError: rows that half precision cannot hold, or not as many as the card says.
+        ValueError: features that half precision cannot hold, or not ``n_rows`` of them.
     """
     half = features.astype(np.float16)
     if half.ndim != 2 or len(half) != card.n_rows or not np.isfinite(half).all():
-        raise ValueError("a card's rows are finite in half precision, as many as it says")
+        raise ValueError("a card's features are finite in half precision, one row each")
     write_atomic(path, save({"features": half}, metadata={"card": card.model_dump_json()}))
 
 
@@ -36,15 +35,7 @@ def load_domain(path: Path) -> npt.NDArray[np.float32]:
     try:
         features: npt.NDArray[np.float32] = load_file(path)["features"].astype(np.float32)
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise _unfit(path) from error
+        raise no_card(path) from error
     if features.ndim != 2 or len(features) != card.n_rows or not np.isfinite(features).all():
-        raise _unfit(path)
+        raise no_card(path)
     return features
-
-
-def _unfit(path: Path) -> InputError:
-    return InputError(
-        f"The rows of the domain card {path.name} do not fit it.",
-        where=str(path),
-        do="make it again: graft card BASE --from FILE",
-    )

@@ -61,6 +61,7 @@ class _Shares:
 
 
 def tell_kinds(
+    reference: Sample,
     current: Sample,
     head: Head | None,
     *,
@@ -100,7 +101,7 @@ def tell_kinds(
     else:
         shares = _estimate(head) if shifted else _Shares(reference=head.prior, current=head.prior)
     mixed = shares.p_value is not None and shares.p_value < alpha and shares.moved > MIN_MOVED
-    differs = _retest(head, shares, retest, rng) if shifted else False
+    differs = _retest(reference.labelled(), head, shares, retest, rng) if shifted else False
     label = _label(shares, alpha, shifted=shifted, differs=differs)
     ratio = shares.current / shares.reference if label.found else np.ones(len(head.classes))
     concept, change = _concept(head, current, ratio, alpha)
@@ -123,7 +124,7 @@ def _covariate(shifted: bool, differs: bool | None) -> ShiftKind:
     elif differs:
         why = "the mix of classes does not explain it"
     else:
-        why = "the samples are alike once their classes are mixed alike"
+        why = "the samples are not told apart once their classes are mixed alike"
     return ShiftKind(name="covariate", found=differs, because=why)
 
 
@@ -176,7 +177,9 @@ def _estimate(head: Head) -> _Shares:
     )
 
 
-def _retest(head: Head, shares: _Shares, retest: Callable[[Sample], bool], rng: np.random.Generator) -> bool | None:
+def _retest(
+    rows: Sample, head: Head, shares: _Shares, retest: Callable[[Sample], bool], rng: np.random.Generator
+) -> bool | None:
     """Return whether reference rows of the current mix of classes still differ; None: too few are left of them.
 
     A mix that hardly moved explains nothing. Rows are thinned, never repeated: a row that stands twice would be told from
@@ -184,9 +187,11 @@ def _retest(head: Head, shares: _Shares, retest: Callable[[Sample], bool], rng: 
     """
     if shares.moved <= MIN_MOVED:
         return True
-    weights = (shares.current / shares.reference)[head.labels]
-    kept = np.flatnonzero(head.known)[rng.random(len(weights)) < weights / max(float(weights.max()), 1e-12)]
-    return retest(head.half.take(kept)) if len(kept) >= N_LEFT else None
+    rows = rows.take(np.flatnonzero(np.isin(np.asarray(rows.labels), head.classes)))
+    labels = np.searchsorted(head.classes, np.asarray(rows.labels))
+    weights = (shares.current / shares.reference)[labels]
+    kept = np.flatnonzero(rng.random(len(weights)) < weights / max(float(weights.max()), 1e-12))
+    return retest(rows.take(kept)) if len(kept) >= N_LEFT else None
 
 
 def _concept(head: Head, current: Sample, ratio: Vector, alpha: float) -> tuple[ShiftKind, Estimate | None]:

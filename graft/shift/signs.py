@@ -45,7 +45,7 @@ def load_tokenizer(folder: Path) -> Tokenizer | None:
 
 
 def profile_texts(texts: Sequence[str], *, tokenizer: Tokenizer | None = None) -> Profile:
-    """Describe texts: length, word length, function words, and in which share of rows each frequent word stands.
+    """Describe texts: length, word length, function words, and in which share of rows each frequent word of meaning stands.
 
     Args:
         texts: n strings.
@@ -74,7 +74,7 @@ def profile_texts(texts: Sequence[str], *, tokenizer: Tokenizer | None = None) -
         unknown = np.array([sum(i in unknowns for i in ids) for ids in encoded], dtype=float)
         values["tokens a word"] = ("number", lengths / parts)
         values["share of unknown tokens"] = ("fraction", unknown / lengths)
-    found = Counter(f"“{word}”" for one in words for word in sorted(set(one)))
+    found = Counter(f"“{word}”" for one in words for word in sorted(set(one) - FUNCTION_WORDS))
     return _profile(len(texts), values) | _shares(len(texts), found.most_common(), N_WORDS)
 
 

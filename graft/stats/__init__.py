@@ -2,12 +2,16 @@
 
 from graft.stats.accuracy import mcnemar, paired_difference, proportion, proportion_difference
 from graft.stats.probe import choose_C, fit_probe
+from graft.stats.transferability import knn_accuracy, leep, logme
 from graft.stats.twosample import TwoSample, two_sample_test
 
 __all__ = [
     "TwoSample",
     "choose_C",
     "fit_probe",
+    "knn_accuracy",
+    "leep",
+    "logme",
     "mcnemar",
     "paired_difference",
     "proportion",

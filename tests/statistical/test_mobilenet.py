@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from graft.model.encoder import embed, load_encoder
+from graft.model.source_head import source_probabilities
 from graft.pictures import open_picture
 from tests.mobilenet import LABELS, PICTURE, WEIGHTS, write_mobilenet
 
@@ -40,6 +41,10 @@ def test_grace_hopper(published: Path, tmp_path: Path) -> None:
         probability = torch.softmax(network(**batch).logits, dim=1)[0].numpy()
     labels = (published / LABELS).read_text().splitlines()
     assert len(labels) == len(probability) == 1001
+    features, _ = embed(folder, [picture], modality="image", max_tokens=0)
+    own = source_probabilities(folder, encoder, [picture], features)
+    assert own is not None
+    assert own[0] == pytest.approx(probability, abs=1e-5), "what LEEP is computed from"
     assert labels[probability.argmax()] == "military uniform"
     assert probability.max() == pytest.approx(0.927, abs=5e-4)
 

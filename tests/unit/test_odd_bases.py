@@ -75,6 +75,15 @@ def test_a_base_without_padding(tmp_path: Path) -> None:
     assert np.abs(alone[0] - beside[0]).max() < 1e-5
 
 
+def test_a_base_without_a_tokenizer(tmp_path: Path) -> None:
+    """Where its files are absent transformers makes a tokenizer that knows no word: the base is refused."""
+    base = write_tiny_base(tmp_path / "b")
+    for path in base.glob("token*"):
+        path.unlink()
+    with pytest.raises(InputError, match="not a text encoder"):
+        load_encoder(base, "text", max_tokens=32)
+
+
 @pytest.mark.parametrize(("name", "n_places"), [("bert", 160), ("roberta", 510), ("gpt2", 1024)])
 def test_more_tokens_than_places(tmp_path: Path, name: str, n_places: int) -> None:
     """Texts as long as the base has places are read; a longer limit is refused with the number that works."""

