@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import tempfile
 from collections import Counter
 from dataclasses import replace
-from itertools import combinations, permutations
+from itertools import combinations, permutations, product
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -32,7 +33,6 @@ from graft.stats.mmd import gaussian, mmd_test
 
 BOUNDS = DetectShift(alpha=0.01, max_auc=0.65, n_permutations=999, max_rows=1_000)
 N_BOOTSTRAP = 2_000
-N_REMOVED = 20
 
 
 def halves(whole: Sample, seed: int) -> tuple[Sample, Sample]:
@@ -73,8 +73,10 @@ def amazon(cache: Path, n_seeds: int) -> None:
         "source -> target: AUC, MMD2, PAD; accuracy in the source (out of fold), on the target; lost; target's own, lost to it"
     )
     pairs = list(permutations(DOMAINS, 2))
+    directed = []
     for pair in pairs:
         found = compare("pair", domains[pair[0]], domains[pair[1]], BOUNDS, rng=np.random.default_rng(0))
+        directed.append(found.tests[2].statistic)
         inside, there, at_home = own[pair[0]].mean(), hits[pair].mean(), own[pair[1]].mean()
         print(f"{pair[0]} -> {pair[1]}: " + ", ".join(f"{x:.4f}" for x in sizes[pair]) + f"; {inside:.3f}, {there:.3f}; "
               f"{inside - there:+.3f}; {at_home:.3f}, {at_home - there:+.3f}\n    {told(found)}", flush=True)  # fmt: skip
@@ -83,6 +85,12 @@ def amazon(cache: Path, n_seeds: int) -> None:
         lost = np.array([own[pair[of]].mean() - hits[pair].mean() for pair in pairs])
         again = np.array(
             [(own[pair[of]] @ weights[pair[of]] - hits[pair] @ weights[pair[1]]) / len(hits[pair]) for pair in pairs]
+        )
+        by_pairs = [stats.spearmanr(np.array(directed)[some], lost[some]).statistic for some in chosen]
+        low, high = np.nanquantile(by_pairs, [0.025, 0.975])
+        print(
+            f"KS of the class probabilities, lost of the accuracy {name}: Spearman "
+            f"{stats.spearmanr(directed, lost).statistic:+.2f}, by pairs [{low:+.2f}, {high:+.2f}]"
         )
         for k, size in enumerate(("AUC", "MMD2", "PAD")):
             x, redrawn = np.array([sizes[pair][k] for pair in pairs]), np.array([drawn[pair][k] for pair in pairs])
@@ -124,35 +132,32 @@ def banking77(cache: Path, n_seeds: int) -> None:
     """Classes removed from one half, or made rare, with labels there and without."""
     whole = sample("banking77", cache)
     classes = np.unique(whole.labels)
-    for what, kept in (
-        ("as it is", 1.0),
-        (f"{N_REMOVED} of 77 classes removed", 0.0),
-        (f"{N_REMOVED} of 77 at a quarter", 0.25),
-    ):
-        for labelled in (True, False):
-            seen: Counter[str] = Counter()
-            figures = []
-            for seed in range(n_seeds):
-                reference, current = halves(whole, seed)
-                rng = np.random.default_rng(seed + 1_000)
-                moved = set(rng.permutation(classes)[:N_REMOVED])
-                stays = ~np.isin(current.labels, list(moved)) | (rng.random(len(current)) < kept)
-                current = current.take(np.flatnonzero(stays))
-                found = compare(
-                    "mix", reference, current if labelled else replace(current, labels=None), BOUNDS, rng=rng
-                )
-                seen["shifted"] += bool(found.shifted)
-                seen["significant"] += found.p_value < BOUNDS.alpha
-                for kind in found.kinds:
-                    seen[f"{kind.name} {kind.found}"] += 1
-                named = [share.label for share in found.shares]
-                figures.append((found.auc.value, len(named), sum(label in moved for label in named)))
-            auc, n_named, n_right = np.mean(figures, axis=0)
-            print(f"{what}, current rows {'with' if labelled else 'without'} labels: AUC {auc:.3f}; of {n_seeds} "
-                  + ", ".join(f"{name} {n}" for name, n in sorted(seen.items()))
-                  + f"; classes named {n_named:.1f}, of those moved {n_right:.1f}", flush=True)  # fmt: skip
-            if labelled and kept == 1:
-                print(f"  last: {told(found)}")
+    cases = {"as it is": (0, 1.0), "20 classes removed": (20, 0.0), "20 classes at a quarter": (20, 0.25),
+             "40 classes removed": (40, 0.0)}  # fmt: skip
+    for (what, (n_moved, kept)), labelled in product(cases.items(), (True, False)):
+        seen: Counter[str] = Counter()
+        figures = []
+        for seed in range(n_seeds):
+            reference, current = halves(whole, seed)
+            rng = np.random.default_rng(seed + 1_000)
+            moved = set(rng.permutation(classes)[:n_moved])
+            stays = ~np.isin(current.labels, list(moved)) | (rng.random(len(current)) < kept)
+            current = current.take(np.flatnonzero(stays))
+            found = compare("mix", reference, current if labelled else replace(current, labels=None), BOUNDS, rng=rng)
+            seen.update(f"{kind.name} {kind.found}" for kind in found.kinds)
+            seen.update({"shifted": bool(found.shifted), "p below alpha": found.p_value < BOUNDS.alpha})
+            share = re.match(r"\d+", next(kind.because for kind in found.kinds if kind.name == "label"))
+            true = sum(abs((reference.labels == one).mean() - (current.labels == one).mean()) for one in classes) / 2
+            named = [one.label for one in found.shares]
+            said = float(share[0]) / 100 if share else np.nan
+            figures.append((found.auc.value, true, said, len(named), sum(label in moved for label in named)))
+        auc, true, _, n_named, n_right = np.mean(figures, axis=0)
+        said = np.array(figures)[:, 2]
+        told_share = f"{np.nanmean(said):.3f}" if np.isfinite(said).any() else "nothing"
+        print(f"{what}, current rows {'with' if labelled else 'without'} labels: AUC {auc:.3f}; of {n_seeds} "
+              + ", ".join(f"{name} {n}" for name, n in sorted(seen.items()))
+              + f"; share that moved {true:.3f}, told {told_share}; classes named {n_named:.1f}, of those moved {n_right:.1f}",
+              flush=True)  # fmt: skip
 
 
 def hate(cache: Path, n_seeds: int) -> None:
