@@ -13,7 +13,7 @@ from graft.shift.head import Head
 from graft.shift.sample import Sample
 from graft.stats.accuracy import proportion_difference
 from graft.stats.concept import concept_test
-from graft.stats.prior import estimate_prior, estimate_prior_by_confusion
+from graft.stats.prior import calibrate, calibrated, estimate_prior, estimate_prior_by_confusion
 
 N_CONCEPT = 100
 """Labelled rows that a side needs before anything is said of its labels."""
@@ -104,7 +104,7 @@ def tell_kinds(
     mixed = shares.moved > MIN_MOVED and (shares.p_value is None or shares.p_value < alpha)
     differs = _retest(head, shares, retest, rng) if shifted else False
     label = _label(shares, alpha, shifted=shifted, differs=differs)
-    ratio = shares.current / shares.reference if label.found else np.ones(len(head.classes))
+    ratio = shares.current / shares.reference if label.found else None
     concept, change = _concept(head, current, ratio, alpha)
     return Kinds(
         kinds=(_covariate(shifted, differs), label, concept),
@@ -188,8 +188,11 @@ def _retest(head: Head, shares: _Shares, retest: Callable[[Sample], bool], rng: 
     return retest(head.half.take(kept)) if len(kept) >= N_LEFT else None
 
 
-def _concept(head: Head, current: Sample, ratio: Vector, alpha: float) -> tuple[ShiftKind, Estimate | None]:
-    """Compare what labels follow from the contents; ``ratio`` is how much more frequent each class is now."""
+def _concept(head: Head, current: Sample, ratio: Vector | None, alpha: float) -> tuple[ShiftKind, Estimate | None]:
+    """Compare what labels follow from the contents; ``ratio`` is how much more frequent each class is now, None: not at all.
+
+    Only calibrated probabilities may be multiplied by it: a probe that is too modest promises too much once classes are gone.
+    """
     rows = (
         np.flatnonzero(np.isin(np.asarray(current.labels), head.classes))
         if current.labels is not None
@@ -200,15 +203,17 @@ def _concept(head: Head, current: Sample, ratio: Vector, alpha: float) -> tuple[
         why = f"not testable without {N_CONCEPT} labelled rows on each side; there are {n:,}"
         return ShiftKind(name="concept", found=None, because=why), None
     truth = np.searchsorted(head.classes, np.asarray(current.labels)[rows])
-    now = np.maximum(head.of_current[rows], 1e-12)
-    adapted = now * np.maximum(ratio, 1e-12)
-    adapted /= adapted.sum(axis=1, keepdims=True)
-    before = head.of_half[head.known]
-    hits = before.argmax(axis=1) == head.labels
-    p_value, away = concept_test((before.max(axis=1), hits), (adapted.max(axis=1), adapted.argmax(axis=1) == truth))
+    before, now = head.of_half[head.known], head.of_current[rows]
+    change = proportion_difference(now.argmax(axis=1) == truth, before.argmax(axis=1) == head.labels)
+    if ratio is not None:
+        how = calibrate(before, head.labels)
+        before, now = (calibrated(one, *how) for one in (before, now))
+        now = np.maximum(now, 1e-12) * np.maximum(ratio, 1e-12)
+        now /= now.sum(axis=1, keepdims=True)
+    sides = ((p.max(axis=1), p.argmax(axis=1) == of) for p, of in ((before, head.labels), (now, truth)))
+    p_value, away = concept_test(*sides)
     found = p_value < alpha and abs(away) > MIN_AWAY
     why = f"a probe's answers are right {away * 100:+.1f} points more often than it promises (p {p_value:.3f})"
-    change = proportion_difference(now.argmax(axis=1) == truth, hits)
     return ShiftKind(name="concept", found=found, because=why), change
 
 
