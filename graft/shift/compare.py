@@ -52,11 +52,13 @@ def compare(
     head = fit_head(reference, current, max_rows=bounds.max_rows, rng=rng)
     tests = _tests(classifier, reference, current, head, bounds, rng)
     p_value = min(test.p_adjusted for test in tests)
-    shifted = p_value < bounds.alpha and classifier.auc.value > bounds.max_auc
+    significant = p_value < bounds.alpha
+    shifted = significant and classifier.auc.value > bounds.max_auc
     told = tell_kinds(
         reference,
         current,
         head,
+        significant=significant,
         shifted=shifted,
         retest=partial(_differs, current=current, bounds=bounds, rng=rng),
         alpha=bounds.alpha,

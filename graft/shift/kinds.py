@@ -65,6 +65,7 @@ def tell_kinds(
     current: Sample,
     head: Head | None,
     *,
+    significant: bool,
     shifted: bool,
     retest: Callable[[Sample], bool],
     alpha: float,
@@ -79,7 +80,8 @@ def tell_kinds(
 
     Args:
         head: a probe of half of the reference; None: the reference has too few labels.
-        shifted: the verdict of the tests.
+        significant: whether any test finds a difference, however small.
+        shifted: the verdict of the tests: significant, and large.
         retest: whether such a sample of the reference still differs from the current rows.
 
     Source: Rabanser et al. 2019 (the question); Lipton et al. 2018 and Saerens et al. 2002 (the mix of classes).
@@ -99,11 +101,11 @@ def tell_kinds(
     if len(with_labels) >= N_CONCEPT:
         shares = _count(head, with_labels, n_permutations, rng)
     else:
-        shares = _estimate(head) if shifted else _Shares(reference=head.prior, current=head.prior)
-    mixed = shares.p_value is not None and shares.p_value < alpha and shares.moved > MIN_MOVED
+        shares = _estimate(head) if significant else _Shares(reference=head.prior, current=head.prior)
+    mixed = shares.moved > MIN_MOVED and (shares.p_value is None or shares.p_value < alpha)
     differs = _retest(reference.labelled(), head, shares, retest, rng) if shifted else False
     label = _label(shares, alpha, shifted=shifted, differs=differs)
-    ratio = shares.current / shares.reference if label.found else np.ones(len(head.classes))
+    ratio = shares.current / shares.reference if label.found else None
     concept, change = _concept(head, current, ratio, alpha)
     return Kinds(
         kinds=(_covariate(shifted, differs), label, concept),
@@ -138,6 +140,9 @@ def _label(shares: _Shares, alpha: float, *, shifted: bool, differs: bool | None
             else ""
         )
         return ShiftKind(name="label", found=found, because=f"{moved}, counted ({_chance(shares.p_value)}){new}")
+    if not shifted and shares.moved > MIN_MOVED:
+        why = f"{moved}, estimated; the contents tell the samples apart too little to be sure, labels would"
+        return ShiftKind(name="label", found=None, because=why)
     if not shifted:
         return ShiftKind(name="label", found=False, because=_ALIKE)
     if differs is None or differs:
@@ -194,8 +199,11 @@ def _retest(
     return retest(rows.take(kept)) if len(kept) >= N_LEFT else None
 
 
-def _concept(head: Head, current: Sample, ratio: Vector, alpha: float) -> tuple[ShiftKind, Estimate | None]:
-    """Compare what labels follow from the contents; ``ratio`` is how much more frequent each class is now."""
+def _concept(head: Head, current: Sample, ratio: Vector | None, alpha: float) -> tuple[ShiftKind, Estimate | None]:
+    """Compare what labels follow from the contents; ``ratio`` is how much more frequent each class is now, None: not at all.
+
+    Only calibrated probabilities may be multiplied by it: a probe that is too modest promises too much once classes are gone.
+    """
     rows = (
         np.flatnonzero(np.isin(np.asarray(current.labels), head.classes))
         if current.labels is not None
@@ -207,21 +215,17 @@ def _concept(head: Head, current: Sample, ratio: Vector, alpha: float) -> tuple[
         return ShiftKind(name="concept", found=None, because=why), None
     truth = np.searchsorted(head.classes, np.asarray(current.labels)[rows])
     before, now = head.of_half[head.known], head.of_current[rows]
-    hits = before.argmax(axis=1) == head.labels
-    sure, adapted = before, now
-    if (ratio != 1).any():  # only calibrated probabilities can be brought to other shares
-        sure, adapted = head.calibrated(before), head.calibrated(now) * np.maximum(ratio, 1e-12) + 1e-24
-        adapted /= adapted.sum(axis=1, keepdims=True)
-    p_value, away = concept_test(
-        (sure.max(axis=1), sure.argmax(axis=1) == head.labels),
-        (adapted.max(axis=1), adapted.argmax(axis=1) == truth),
-    )
+    change = proportion_difference(now.argmax(axis=1) == truth, before.argmax(axis=1) == head.labels)
+    if ratio is not None:
+        before, now = head.calibrated(before), head.calibrated(now) * np.maximum(ratio, 1e-12) + 1e-24
+        now /= now.sum(axis=1, keepdims=True)
+    sides = ((p.max(axis=1), p.argmax(axis=1) == of) for p, of in ((before, head.labels), (now, truth)))
+    p_value, away = concept_test(*sides)
     found = p_value < alpha and abs(away) > MIN_AWAY
     more = "more" if away > 0 else "less"
     why = (
         f"a probe is right {abs(away) * 100:.1f} points {more} often than its confidence promises ({_chance(p_value)})"
     )
-    change = proportion_difference(now.argmax(axis=1) == truth, hits)
     return ShiftKind(name="concept", found=found, because=why), change
 
 

@@ -42,5 +42,7 @@ class Sample:
         return self.take(rng.permutation(len(self))[:n])
 
     def labelled(self) -> Sample:
-        """Return the rows that have a label."""
+        """Return the rows that have a label; the sample itself, not a copy, where all have."""
+        if self.labels is not None and (self.labels != "").all():
+            return self
         return self.take(np.flatnonzero(self.labels != "") if self.labels is not None else np.empty(0, dtype=int))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 
 Matrix = npt.NDArray[np.floating]
 Sides = npt.NDArray[np.bool_]
+Bits = npt.NDArray[np.uint8]
 
 MAX_EXACT = 2_000
 """Rows of the larger sample up to which the whole kernel matrix is computed."""
@@ -55,7 +57,7 @@ def mmd_test(
         ValueError: fewer than two rows on a side, other widths, or values that are not finite.
     Assumes: rows exchangeable under the null. One width fits all: a difference on a much finer scale is missed.
     Error: level exact up to 1 / (B + 1). Random features: a standard error of about 1 / sqrt(N_FREQUENCIES) of each K.
-    Cost: exact O((n+m)^2 (d + B)) time, O((n+m)^2) memory; above, O((n+m) N_FREQUENCIES (d + B)) time and O((n+m) B) bytes.
+    Cost: exact O((n+m)^2 (d + B)) time, O((n+m)^2) memory; above, O((n+m) N_FREQUENCIES (d + B)) time and (n+m) B / 8 bytes.
     Source: Gretton et al. 2012, eq. (3); features: Rahimi & Recht 2007; p: Phipson & Smyth 2010, which several libraries'
         p-values, that can be 0, leave out.
     Checked against: double loops and gathered permutations, tests/unit/test_mmd.py; 2,000 null runs, tests/statistical.
@@ -65,31 +67,58 @@ def mmd_test(
         raise ValueError("the kernel test needs at least two rows on each side")
     if reference.shape[1] != current.shape[1]:
         raise ValueError("the samples have different widths")
-    X = np.concatenate([reference, current], dtype=np.float32)
-    if not np.isfinite(X).all():
-        raise ValueError("features are not finite")
-    sides = np.zeros((n_permutations + 1, n + m), dtype=bool)
-    sides[:, n:] = True
-    rng.permuted(sides[1:], axis=1, out=sides[1:])
-    X -= X.mean(axis=0, dtype=np.float64).astype(np.float32)
-    sigma = float(np.sqrt(_median_distance(X, rng) / 2))
+    for block in _blocks(reference, current):
+        if not np.isfinite(block).all():
+            raise ValueError("features are not finite")
+    splits = _draw(n, m, n_permutations, rng)
+    mean = sum(block.sum(axis=0, dtype=np.float64) for block in _blocks(reference, current)) / (n + m)
+    centre = np.asarray(mean, dtype=np.float32)
+    sigma = float(np.sqrt(_median_distance(reference, current, centre, rng.permutation(n + m)[:N_MEDIAN]) / 2))
     if sigma == 0:
         return Mmd(value=0.0, p_value=1.0, sigma=0.0, is_exact=True)
-    X /= np.float32(sigma)
+    scaled = ((block - centre) / np.float32(sigma) for block in _blocks(reference, current))
     is_exact = max(n, m) <= max_exact
     if is_exact:
-        found = statistics(gaussian(X.astype(np.float64) if n + m <= N_DOUBLE else X, 1), sides)
+        X = np.concatenate(list(scaled))
+        K = gaussian(X.astype(np.float64) if n + m <= N_DOUBLE else X, 1)
+        found = statistics(K, np.unpackbits(splits, axis=1, count=n + m).view(bool))
     else:
-        found = _approximate(X, sides, rng)
+        W = rng.normal(size=(reference.shape[1], N_FREQUENCIES)).astype(np.float32)
+        found = _approximate(scaled, W, (n, m), splits)
     p_value = (1 + int((found[1:] >= found[0] - TIE * (1 / n + 1 / m)).sum())) / (1 + n_permutations)
     return Mmd(value=float(found[0]), p_value=p_value, sigma=sigma, is_exact=is_exact)
 
 
-def _median_distance(X: Matrix, rng: np.random.Generator) -> float:
-    """Return the median squared distance of some centred rows; the mean of all where more than half of the pairs are equal."""
-    rows = X[rng.permutation(len(X))[:N_MEDIAN]].astype(np.float64)
+def _blocks(reference: Matrix, current: Matrix) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield the rows of both samples, some at a time: at 100,000 a side, a copy of all would be most of the memory."""
+    n = len(reference)
+    for start in range(0, n + len(current), _ROWS):
+        stop = start + _ROWS
+        yield np.concatenate([reference[start:stop], current[max(0, start - n) : max(0, stop - n)]]).astype(np.float32)
+
+
+def _draw(n: int, m: int, n_permutations: int, rng: np.random.Generator) -> Bits:
+    """Return which rows are current, eight to a byte: the observed split first, then permutations, shape (B + 1, bytes)."""
+    bits = []
+    for start in range(0, n_permutations + 1, _COLUMNS):
+        sides = np.zeros((min(_COLUMNS, n_permutations + 1 - start), n + m), dtype=bool)
+        sides[:, n:] = True
+        drawn = sides if start else sides[1:]
+        rng.permuted(drawn, axis=1, out=drawn)
+        bits.append(np.packbits(sides, axis=1))
+    return np.concatenate(bits)
+
+
+def _median_distance(
+    reference: Matrix, current: Matrix, centre: npt.NDArray[np.float32], chosen: npt.NDArray[np.int_]
+) -> float:
+    """Return the median squared distance of chosen rows; the mean of all where more than half of the pairs are equal."""
+    n = len(reference)
+    some = np.concatenate([reference[chosen[chosen < n]], current[chosen[chosen >= n] - n]]).astype(np.float32)
+    rows = (some - centre).astype(np.float64)
     median = float(np.median(_distances(rows)[np.triu_indices(len(rows), 1)]))
-    mean = 2 * float(np.einsum("ij,ij->", X, X, dtype=np.float64)) / len(X)
+    away = (block - centre for block in _blocks(reference, current))
+    mean = 2 * sum(float(np.einsum("ij,ij->", X, X, dtype=np.float64)) for X in away) / (n + len(current))
     return median if median > 1e-12 * mean else mean
 
 
@@ -135,17 +164,20 @@ def statistics(K: Matrix, sides: Sides) -> npt.NDArray[np.float64]:
     return found
 
 
-def _approximate(X: Matrix, sides: Sides, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Return the MMD^2 of each split, sigma 1, by random features F, |F_i| = 1, rows in blocks so that memory stays small."""
-    N, m = len(X), int(sides[0].sum())
-    n = N - m
-    W = rng.normal(size=(X.shape[1], N_FREQUENCIES)).astype(np.float32)
-    of_current, of_all = np.zeros((len(sides), 2 * N_FREQUENCIES)), np.zeros(2 * N_FREQUENCIES)
-    for start in range(0, N, _ROWS):
-        Z = X[start : start + _ROWS] @ W
+def _approximate(
+    blocks: Iterable[npt.NDArray[np.float32]], W: npt.NDArray[np.float32], sizes: tuple[int, int], splits: Bits
+) -> npt.NDArray[np.float64]:
+    """Return the MMD^2 of each split, sigma 1, by random features F of frequencies W, |F_i| = 1."""
+    n, m = sizes
+    of_current, of_all = np.zeros((len(splits), 2 * N_FREQUENCIES)), np.zeros(2 * N_FREQUENCIES)
+    start = 0
+    for X in blocks:
+        Z = X @ W
         F = np.concatenate([np.cos(Z), np.sin(Z)], axis=1) / np.float32(np.sqrt(N_FREQUENCIES))
+        sides = np.unpackbits(splits[:, start // 8 : (start + len(X) + 7) // 8], axis=1)[:, start % 8 :][:, : len(X)]
+        start += len(X)
         of_all += F.sum(axis=0, dtype=np.float64)
-        of_current += sides[:, start : start + _ROWS].astype(np.float32) @ F
+        of_current += sides.astype(np.float32) @ F
     x, y = (of_all - of_current) / n, of_current / m
     within_x, within_y = (x * x).sum(axis=1), (y * y).sum(axis=1)
     found: npt.NDArray[np.float64] = (
