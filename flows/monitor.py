@@ -51,7 +51,7 @@ def _show(record: MonitorRecord, *, title: bool) -> None:
     for check in failed:
         out.print(row("", "failed", f"{check.name}: {said(check.observed)}"))
     for one in record.comparisons:
-        word = "ALARM" if one.shifted else "passed" if one.shifted is False else "open"
+        word = "ALARM" if one.is_alarming else "passed" if one.shifted is False else "open"
         p = "" if one.p_value is None else f", p {one.p_value:.3f}" if one.p_value >= 0.001 else ", p under 0.001"
         out.print(row("shift", word, f"AUC {said(one.auc)}{p}" if one.auc else one.because))
     out.print()
@@ -68,7 +68,7 @@ def _show(record: MonitorRecord, *, title: bool) -> None:
 
 def _shown_by(one: ShiftComparison) -> list[str]:
     """Return what kind of shift it is, what shows it and what to do, a paragraph each."""
-    if not one.shifted:
+    if not one.is_alarming:
         return []
     kinds = [f"{KINDS[kind.name]}: {kind.because}" for kind in one.kinds if kind.found or kind.name == "covariate"]
     signs = [f"{sign.name} {mean(sign, sign.reference)} -> {mean(sign, sign.current)}" for sign in one.signs[:5]]
@@ -82,7 +82,7 @@ def _verdict(record: MonitorRecord) -> tuple[str, str]:
     failed = [check.name[0].lower() + check.name[1:] for check in record.checks if check.outcome == "failed"]
     if failed:
         return "REFUSED", f"This batch is damaged: {'; '.join(failed)}."
-    if any(one.shifted for one in record.comparisons):
+    if any(one.is_alarming for one in record.comparisons):
         return "ALARM", "This batch is unlike what the champion was trained on."
     if any(one.shifted is None for one in record.comparisons):
         return "OPEN", f"Cannot tell: {record.comparisons[0].because}."

@@ -11,7 +11,7 @@ from graft.model.reference import load_reference, load_trained_on
 from graft.records import Base, Check, Outcome, Policy, ShiftComparison, ShiftRecord
 from graft.records.shift import Profile
 from graft.shift.card import find_card, flag_language, read_card
-from graft.shift.compare import compare
+from graft.shift.compare import compare, tell
 from graft.shift.domain import load_domain
 from graft.shift.sample import Sample
 from graft.shift.signs import tell_apart
@@ -78,7 +78,7 @@ def _domain(context: Context, base: Base, rows: pd.DataFrame, train: Sample, _te
 def _test(context: Context, base: Base, rows: pd.DataFrame, train: Sample, test: Sample) -> ShiftComparison:
     """Compare the two sides: a test side unlike train measures something else."""
     found = compare(TEST_NAME, train, test, context.recipe.detect_shift, rng=np.random.default_rng(SEED))
-    if not found.shifted:
+    if not found.is_alarming:
         return found
     profiles = [_profile(context, base, rows[rows["side"] == side]) for side in (TRAIN, TEST)]
     return found.model_copy(update={"signs": tell_apart(*profiles)})
@@ -96,7 +96,7 @@ def _champion(context: Context, base: Base, rows: pd.DataFrame, train: Sample, _
     features, labels = load_reference(folder)
     before = Sample(name=reference, features=features, labels=labels)
     found = compare(name, before, train, context.recipe.detect_shift, rng=np.random.default_rng(SEED + 1))
-    if not found.shifted:
+    if not found.is_alarming:
         return found
     known = rows[rows["key"].isin(load_trained_on(folder))]
     profiles = [_profile(context, base, part) for part in (known, rows[rows["side"] == TRAIN])]
@@ -122,8 +122,8 @@ def _profile(context: Context, base: Base, rows: pd.DataFrame, *, columns: bool 
 
 def _summary(comparisons: list[ShiftComparison]) -> str:
     """Return what shifted, with how far; the base's own domain, from which most data differ, is named apart."""
-    shifted = [one for one in comparisons if one.shifted and not one.of_domain]
-    parts = [f"{one.name}: shifted, AUC {one.auc.value:.2f}" for one in shifted if one.auc] or ["none beyond bounds"]
+    shifted = [one for one in comparisons if one.is_alarming]
+    parts = [f"{one.name}: {tell(one)}" for one in shifted] or ["none beyond bounds"]
     domain = next((one.auc for one in comparisons if one.of_domain and one.auc), None)
     return "; ".join([*parts, f"AUC {domain.value:.2f} to the base's domain"] if domain else parts)
 

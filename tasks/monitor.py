@@ -17,7 +17,7 @@ from graft.model.encoder import Progress, embed
 from graft.model.reference import load_reference, load_trained_on
 from graft.recipe import Recipe
 from graft.records import Inputs, MonitorRecord, ShiftComparison, digest_folder, sha256_file, write_json
-from graft.shift.compare import compare
+from graft.shift.compare import compare, tell
 from graft.shift.sample import Sample
 from graft.shift.signs import tell_apart
 from graft.validate import validate_rows
@@ -67,7 +67,7 @@ def monitor(workspace: Workspace, name: str, batch: Path, *, progress: Progress 
     comparisons: tuple[ShiftComparison, ...] = ()
     if valid:
         comparisons = (_compare(workspace, recipe, champion, folder, rows, progress=progress),)
-    shifted = any(comparison.shifted for comparison in comparisons)
+    shifted = any(comparison.is_alarming for comparison in comparisons)
     n_failed = sum(check.outcome == "failed" for check in checks)
     record = MonitorRecord(
         step="monitor",
@@ -138,7 +138,7 @@ def _compare(
         rng=np.random.default_rng(SEED),
     )
     known = _known(workspace, recipe, folder)
-    if not found.shifted or len(known) < N_KNOWN:
+    if not found.is_alarming or len(known) < N_KNOWN:
         return found
     profiles = [
         describe(part, recipe.data.modality, base_folder, max_rows=recipe.detect_shift.max_rows)
@@ -166,6 +166,6 @@ def _summary(n_failed: int, n_checks: int, comparisons: tuple[ShiftComparison, .
     if n_failed:
         return f"refused: {n_failed} of {n_checks} expectations broken"
     for one in comparisons:
-        if one.shifted and one.auc:
-            return f"shifted: AUC {one.auc.value:.2f}"
+        if one.is_alarming:
+            return tell(one)
     return "like the training rows" if all(c.shifted is not None for c in comparisons) else "cannot tell"

@@ -105,3 +105,13 @@ class ShiftComparison(Value):
     points: tuple[tuple[tuple[float, float], ...], tuple[tuple[float, float], ...]] = Field(
         default=((), ()), description="rows of reference and current: out-of-fold score across, first component up"
     )
+
+    @property
+    def found(self) -> tuple[ShiftName, ...]:
+        """The kinds of shift that were found."""
+        return tuple(kind.name for kind in self.kinds if kind.found)
+
+    @property
+    def is_alarming(self) -> bool:
+        """Whether the contents differ, or the mix of classes or the meaning of labels alone: each is a shift."""
+        return bool(self.shifted or self.found) and not self.of_domain

@@ -85,6 +85,14 @@ def compare(
     )
 
 
+def tell(comparison: ShiftComparison) -> str:
+    """Return in a few words how an alarming comparison shifted."""
+    names = {"covariate": "contents", "label": "classes", "concept": "meaning of labels"}
+    kinds = ", ".join(names[name] for name in comparison.found)
+    auc = f"AUC {comparison.auc.value:.2f}" if comparison.auc else ""
+    return f"shifted: {auc}{f', {kinds}' if kinds else ''}"
+
+
 def _unfit(reference: Sample, current: Sample) -> str:
     """Return why two samples cannot be compared; empty if they can."""
     fewest = min(len(reference), len(current))
