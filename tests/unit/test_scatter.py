@@ -16,7 +16,9 @@ def comparison(reference: list[tuple[float, float]], current: list[tuple[float, 
 
 def places(drawing: str, kind: str) -> list[float]:
     """Return how far right each row of a sample stands, without the key."""
-    return [float(x) for x in re.findall(rf'class="row {kind}" cx="([\d.]+)%"', drawing)]
+    group = re.search(rf'<g class="row {kind}">(.*?)</g>', drawing)
+    assert group
+    return [float(x) for x in re.findall(r'cx="([\d.]+)%"', group[1])]
 
 
 def test_current_rows_stand_where_their_scores_say() -> None:
