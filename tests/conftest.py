@@ -67,6 +67,13 @@ def digits() -> tuple[list[bytes], np.ndarray]:
     return files, bunch.target.astype(str)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file in one process, and those of all flows: they share a workspace that takes a minute to make."""
+    for item in items:
+        folder = item.path.parent.name
+        item.add_marker(pytest.mark.xdist_group("flows" if folder == "flows" else str(item.path)))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-goldens", action="store_true", help="write what is seen as what is expected")
 

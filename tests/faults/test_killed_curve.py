@@ -51,7 +51,8 @@ def run(workspace: Workspace, *, lines: int | None = None, delay: float = 0.0) -
     return process.exitcode
 
 
-@pytest.mark.parametrize("n_kills", [6, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("n_kills", [60])
 def test_a_curve_killed_again_and_again(tmp_path: Path, tiny_base: Path, n_kills: int) -> None:
     """Killed at random moments, a curve keeps every whole cell and ends with the record of an undisturbed one."""
     ready = make_ready(tmp_path, tiny_base)

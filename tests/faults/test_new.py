@@ -96,7 +96,8 @@ def killed_at(workspace: Workspace, point: int) -> bool:
         os._exit(0)
 
 
-@pytest.mark.parametrize("step", [pytest.param(8, id="some"), pytest.param(1, id="all", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [1])
 def test_killed_before_any_change_of_the_disk(workspace: Workspace, step: int) -> None:
     """Before each file that is opened, renamed or taken away, and before each command of DVC's or git's."""
     calm = copy(workspace, "calm")

@@ -80,11 +80,9 @@ def test_a_disk_that_may_only_be_read(
 
 @pytest.mark.parametrize(
     "lost",
-    [
-        "the whole workspace",
-        *(pytest.param(part, marks=pytest.mark.slow) for part in ("ledger", ".dvc/cache", "registry")),
-    ],
+    ["the whole workspace", "ledger", ".dvc/cache", "registry"],
 )
+@pytest.mark.slow
 def test_permissions_that_were_lost(promoted_once: Path, tmp_path_factory: pytest.TempPathFactory, lost: str) -> None:
     """Another user, to whom the workspace or a part of it does not belong: one sentence, exit 1, nothing changed."""
     folder = tmp_path_factory.mktemp("other")

@@ -137,6 +137,7 @@ def test_only_a_held_lock_is_worth_retrying() -> None:
     assert not worth_retrying(None, None, Ended(InputError("bad")))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_held_candidate_by_hand_then_back_then_never_again_by_itself(
     promoted: Workspace, prefect_server: None, edit_recipe: Callable[[Workspace, str, object], None]
 ) -> None:
@@ -172,6 +173,7 @@ def test_a_held_candidate_by_hand_then_back_then_never_again_by_itself(
     assert facts["champion"] == "0003"
 
 
+@pytest.mark.slow
 def test_a_second_clone_gets_the_same_champion_and_has_nothing_to_do(promoted: Workspace, tmp_path: Path) -> None:
     """Push here, clone and pull there: status, audit and run say the same, with the same digests."""
     remote, clone = tmp_path / "remote", tmp_path / "clone"

@@ -78,6 +78,7 @@ def test_growth(portions: list, more: list, kind: str) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(PORTIONS, PORTIONS, KINDS)
+@pytest.mark.slow
 def test_growth_with_unlabelled_rows(portions: list, more: list, kind: str) -> None:
     """No row that is learned from, labelled or not, is ever tested on or resembles one that is; each content is learned once."""
     if kind == "test":

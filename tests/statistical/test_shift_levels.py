@@ -112,6 +112,7 @@ def compared(
     return compare("now", sample(rng, n, d), sample(rng, n, d, delta), bounds, rng=rng)
 
 
+@pytest.mark.slow
 def test_verdict_level() -> None:
     """Where nothing shifted, the verdict over all three tests says so in .05 at most, the bound of size put out of action.
 

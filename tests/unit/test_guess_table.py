@@ -135,6 +135,7 @@ def test_a_wrong_guess_is_shown() -> None:
 
 
 @pytest.mark.realdata
+@pytest.mark.slow
 def test_guesses_of_public_data(shared_data: Path, request: pytest.FixtureRequest) -> None:
     """The form is right always, each role for nine datasets in ten; the page of right and wrong guesses is up to date."""
     page, right = page_of({name: guess_of(shared_data / name) for name in TABLE})

@@ -283,6 +283,7 @@ def test_altered_images_are_found() -> None:
 
 
 @pytest.mark.realdata
+@pytest.mark.slow
 def test_near_texts_of_a_real_dataset(shared_data: Path) -> None:
     """In 2,500 bank customers' questions every two of Jaccard 0.8 and more are joined by found pairs, and no others."""
     with (shared_data / "text/banking77/train.csv").open(newline="", encoding="utf-8") as file:
@@ -302,6 +303,7 @@ def test_near_texts_of_a_real_dataset(shared_data: Path) -> None:
 
 
 @pytest.mark.realdata
+@pytest.mark.slow
 def test_near_images_of_real_datasets(shared_data: Path) -> None:
     """At 0.99 PneumoniaMNIST's 26 repeated images are found and no others; of 10,000 MNIST digits under 10 pairs."""
     with np.load(shared_data / "image/pneumoniamnist/pneumoniamnist.npz", allow_pickle=False) as arrays:

@@ -193,6 +193,7 @@ def test_dialects(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_a_batch(tmp_path: Path) -> None:
     """A CSV of 20 MB is read in batches with a peak far below its size."""
     path = write(tmp_path, "a.csv", b"text,label\n" + b"a text of some thirty characters,label\n" * 500_000)
