@@ -72,8 +72,7 @@ def init(folder: Path) -> tuple[Workspace, list[str]]:
         added.append(".git")
     if not (folder / ".dvc").exists():
         dvc(folder, "init", "--quiet")
-        dvc(folder, "config", "core.analytics", "false")
-        dvc(folder, "config", "core.check_update", "false")
+        write_atomic(folder / ".dvc" / "config", b"[core]\n    analytics = false\n    check_update = false\n")
         added.append(".dvc")
     texts = {
         ".gitignore": GITIGNORE,

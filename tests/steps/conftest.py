@@ -14,6 +14,7 @@ from graft.records import Record
 from tasks.init import adopt, init
 from tasks.pin import pin
 from tasks.steps import STEPS, run_step
+from tasks.versions import commit
 from tasks.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -33,19 +34,36 @@ TINY = {
 }
 
 
+@pytest.fixture(scope="session")
+def ready(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> tuple[Workspace, Workspace]:
+    """Two workspaces that are copied and never changed: with the base alone, and with the recipe ``tiny`` too."""
+    folder = tmp_path_factory.mktemp("ready")
+    empty, _ = init(folder / "empty")
+    shutil.copytree(tiny_base, empty.root / "base")
+    whole = Workspace(Path(shutil.copytree(empty.root, folder / "whole", symlinks=True)))
+    table = pd.read_csv(ROOT / "data/datasets/support/messages.csv", dtype=str, keep_default_na=False)
+    small = table[table["intent"].isin(["cancel", "delivery", "fault", "refund"])].groupby("intent").head(40)
+    small.to_csv(folder / "rows.csv", index=False)
+    adopt(whole, "tiny", {"rows.csv": folder / "rows.csv"}, recipe_text("tiny", TINY))
+    return empty, whole
+
+
 @pytest.fixture
-def tiny_workspace(tmp_path: Path, tiny_base: Path) -> Callable[..., Workspace]:
+def tiny_workspace(tmp_path: Path, ready: tuple[Workspace, Workspace]) -> Callable[..., Workspace]:
     """Make a pinned workspace ``tiny`` on 4 classes of the bundled messages; keywords are recipe keys with ``__`` for the dot."""
 
     def make(rows: pd.DataFrame | None = None, **values: object) -> Workspace:
-        workspace, _ = init(tmp_path / "workspace")
-        table = pd.read_csv(ROOT / "data/datasets/support/messages.csv", dtype=str, keep_default_na=False)
-        small = table[table["intent"].isin(["cancel", "delivery", "fault", "refund"])].groupby("intent").head(40)
-        data = tmp_path / "rows.csv"
-        (small if rows is None else rows).to_csv(data, index=False)
-        shutil.copytree(tiny_base, workspace.root / "base")
+        empty, whole = ready
         keys = {key.replace("__", "."): value for key, value in values.items()}
-        adopt(workspace, "tiny", {"rows.csv": data}, recipe_text("tiny", {**TINY, **keys}))
+        text = recipe_text("tiny", {**TINY, **keys})
+        made = shutil.copytree((whole if rows is None else empty).root, tmp_path / "workspace", symlinks=True)
+        workspace = Workspace(Path(made))
+        if rows is None:
+            workspace.recipe_path("tiny").write_text(text)
+            commit(workspace.root, "other keys", ["recipes"])
+        else:
+            rows.to_csv(tmp_path / "rows.csv", index=False)
+            adopt(workspace, "tiny", {"rows.csv": tmp_path / "rows.csv"}, text)
         pin(workspace, "tiny")
         return workspace
 
