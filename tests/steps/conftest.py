@@ -35,7 +35,7 @@ TINY = {
 
 
 @pytest.fixture(scope="session")
-def ready(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> tuple[Workspace, Workspace]:
+def templates(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> tuple[Workspace, Workspace]:
     """Two workspaces that are copied and never changed: with the base alone, and with the recipe ``tiny`` too."""
     folder = tmp_path_factory.mktemp("ready")
     empty, _ = init(folder / "empty")
@@ -49,11 +49,11 @@ def ready(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> tuple[Wo
 
 
 @pytest.fixture
-def tiny_workspace(tmp_path: Path, ready: tuple[Workspace, Workspace]) -> Callable[..., Workspace]:
+def tiny_workspace(tmp_path: Path, templates: tuple[Workspace, Workspace]) -> Callable[..., Workspace]:
     """Make a pinned workspace ``tiny`` on 4 classes of the bundled messages; keywords are recipe keys with ``__`` for the dot."""
 
     def make(rows: pd.DataFrame | None = None, **values: object) -> Workspace:
-        empty, whole = ready
+        empty, whole = templates
         keys = {key.replace("__", "."): value for key, value in values.items()}
         text = recipe_text("tiny", {**TINY, **keys})
         made = shutil.copytree((whole if rows is None else empty).root, tmp_path / "workspace", symlinks=True)
