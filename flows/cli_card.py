@@ -24,17 +24,35 @@ def card(
     as_json: AsJson = False,
 ) -> None:
     """Write down what a base knows, as figures, so that each run says how far its data lies from that."""
-    from flows.card import show_card
+    from flows.terminal import Watcher, console, next_lines
 
-    made = show_card(
-        here(),
-        base,
-        file,
-        column=image or text,
-        modality="image" if image else "text",
-        source=name or file.name,
-        is_proxy=not own,
-        show=not as_json,
-    )
+    workspace, watcher = here(), Watcher()
+    if not as_json:
+        watcher.started("card")
+    from tasks.cards import make_card
+
+    try:
+        path, made = make_card(
+            workspace,
+            base,
+            file,
+            column=image or text,
+            modality="image" if image else "text",
+            source=name or file.name,
+            is_proxy=not own,
+            progress=lambda done, total, note: None if as_json else watcher.progress("card", done, total, note),
+        )
+    finally:
+        watcher.close()
+    relative = path.relative_to(workspace.root).as_posix()
     if as_json:
-        print_json(made)
+        print_json({**made.model_dump(mode="json", exclude={"profile"}), "path": relative})
+        return
+    out = console()
+    out.print(f"{base}  {made.n_rows:,} rows of {made.source}{', a proxy' if made.is_proxy else ''}\n", style="bold")
+    for title, one in made.profile.properties.items():
+        if not title.startswith("“"):
+            out.print(f"  {title:<34}{one.mean:>10.3f}")
+    out.print(f"\n  {relative}")
+    for line in next_lines(("graft run RECIPE", "says how far its data lies from this")):
+        out.print(line)

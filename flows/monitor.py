@@ -11,9 +11,8 @@ from flows.terminal import WIDTH, Watcher, console, headline_lines, next_lines, 
 from graft.errors import InputError
 from graft.records import MonitorRecord, ShiftComparison
 from graft.report.words import mean
+from graft.shift.words import KINDS, chance
 from tasks.workspace import Workspace
-
-KINDS = {"covariate": "contents", "label": "mix of classes", "concept": "meaning of labels"}
 
 
 def monitor_batch(
@@ -52,7 +51,7 @@ def _show(record: MonitorRecord, *, title: bool) -> None:
         out.print(row("", "failed", f"{check.name}: {said(check.observed)}"))
     for one in record.comparisons:
         word = "ALARM" if one.is_alarming else "passed" if one.shifted is False else "open"
-        p = "" if one.p_value is None else f", p {one.p_value:.3f}" if one.p_value >= 0.001 else ", p under 0.001"
+        p = "" if one.p_value is None else f", {chance(one.p_value)}"
         out.print(row("shift", word, f"AUC {said(one.auc)}{p}" if one.auc else one.because))
     out.print()
     for line in headline_lines(*_verdict(record)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +17,10 @@ from tasks import bases
 from tasks.add import scratch_folder
 from tasks.steps import report_progress
 from tasks.versions import commit
-from tasks.workspace import Workspace
+from tasks.workspace import Workspace, as_file_name
 
 SEED = 60_000
 MAX_TOKENS = 128
-_NAME = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 def make_card(
@@ -62,7 +60,7 @@ def make_card(
         n_rows=len(drawn),
         profile=profile,
     )
-    path = workspace.cards / f"{_NAME.sub('-', base).strip('-')}-{pinned.folder_sha256[:12]}{SUFFIX}"
+    path = workspace.cards / f"{as_file_name(base)}-{pinned.folder_sha256[:12]}{SUFFIX}"
     write_domain(path, card, features)
     commit(workspace.root, f"card of {base}: {card.title}", [str(path.relative_to(workspace.root))])
     return path, card

@@ -2,44 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from graft.data import TEST, TRAIN
+from graft.errors import TamperError
 from graft.model.reference import load_reference, load_trained_on
-from graft.records import Base, Check, Outcome, Policy, ShiftComparison, ShiftRecord
+from graft.records import Base, Champion, Check, Outcome, Policy, ShiftComparison, ShiftRecord, sha256_file
 from graft.records.shift import Profile
 from graft.shift.card import find_card, flag_language, read_card
-from graft.shift.compare import compare, tell
+from graft.shift.compare import compare
 from graft.shift.domain import load_domain
 from graft.shift.sample import Sample
 from graft.shift.signs import tell_apart
+from graft.shift.words import tell
 from tasks.bases import locate
 from tasks.profiles import describe
 from tasks.rows import embedded_with, read_features, read_rows
 from tasks.steps import Context
 
 SEED = 20_000
-TEST_NAME = "Test rows against training rows"
-DOMAIN = "Training rows against the base's own domain"
+Look = Callable[..., Profile]
+"""What describes rows from outside, for people: ``describe`` for this run's base."""
 
 
 def run(context: Context) -> ShiftRecord:
     """Compare test with train, train with what the champion was trained on, and with the base's own domain."""
-    rows = read_rows(context, TRAIN, TEST, content=True)
-    base = next(base for base in context.pinned.bases if base.id in embedded_with(context))
+    rows, embedded = read_rows(context, TRAIN, TEST, content=True), embedded_with(context)
+    base = next(base for base in context.pinned.bases if base.id in embedded)
     features = read_features(context, base.id, TRAIN, TEST)
     train, test = (_sample(rows, features, side) for side in (TRAIN, TEST))
-    context.progress(1, 4, "rows read")
-    steps = (_test, _champion, _domain)
-    comparisons = []
-    for k, step in enumerate(steps):
-        found = step(context, base, rows, train, test)
-        comparisons.extend([found] if found else [])
-        context.progress(k + 2, 4, "comparisons")
     bounds, policy = context.recipe.detect_shift, context.recipe.decide.shift
-    checks = tuple(_check(one, bounds.max_auc, policy) for one in comparisons if one.name == TEST_NAME and one.auc)
+    look = partial(
+        describe,
+        modality=context.recipe.data.modality,
+        base=locate(context.workspace, base),
+        max_rows=bounds.max_rows,
+    )
+    context.progress(1, 4, "rows read")
+    comparisons = [_test(context, look, rows, train, test)]
+    context.progress(2, 4, "comparisons")
+    if context.pinned.champion:
+        comparisons.append(_champion(context, context.pinned.champion, base, look, rows, train))
+    context.progress(3, 4, "comparisons")
+    comparisons.append(_domain(context, base, look, rows, train))
+    context.progress(4, 4, "comparisons")
+    checks = tuple(_check(one, bounds.max_auc, policy) for one in comparisons[:1] if one.auc)
     return ShiftRecord(
         step="detect_shift",
         recipe=context.recipe.name,
@@ -61,34 +73,19 @@ def _sample(rows: pd.DataFrame, features: npt.NDArray[np.float32], side: str) ->
     )
 
 
-def _domain(context: Context, base: Base, rows: pd.DataFrame, train: Sample, _test: Sample) -> ShiftComparison:
-    """Compare with the base's domain card, where there is one."""
-    path = find_card(base.folder_sha256, context.workspace.cards) if base.id in context.pinned.cards else None
-    if path is None:
-        because = f"{base.id} has no domain card; graft card {base.id} --from FILE makes one"
-        return _untold(DOMAIN, base.id, because, of_domain=True)
-    card = read_card(path)
-    reference = Sample(name=card.title, features=load_domain(path))
-    found = compare(DOMAIN, reference, train, context.recipe.detect_shift, rng=np.random.default_rng(SEED + 2))
-    profile = _profile(context, base, rows[rows["side"] == TRAIN], columns=False)
-    flag = flag_language(card, profile)
-    return found.model_copy(update={"of_domain": True, "signs": tell_apart(card.profile, profile), "advice": flag})
-
-
-def _test(context: Context, base: Base, rows: pd.DataFrame, train: Sample, test: Sample) -> ShiftComparison:
+def _test(context: Context, look: Look, rows: pd.DataFrame, train: Sample, test: Sample) -> ShiftComparison:
     """Compare the two sides: a test side unlike train measures something else."""
-    found = compare(TEST_NAME, train, test, context.recipe.detect_shift, rng=np.random.default_rng(SEED))
+    name = "Test rows against training rows"
+    found = compare(name, train, test, context.recipe.detect_shift, rng=np.random.default_rng(SEED))
     if not found.is_alarming:
         return found
-    profiles = [_profile(context, base, rows[rows["side"] == side]) for side in (TRAIN, TEST)]
-    return found.model_copy(update={"signs": tell_apart(*profiles)})
+    return found.model_copy(update={"signs": tell_apart(*(look(rows[rows["side"] == side]) for side in (TRAIN, TEST)))})
 
 
-def _champion(context: Context, base: Base, rows: pd.DataFrame, train: Sample, _test: Sample) -> ShiftComparison | None:
-    """Compare with what the champion was trained on, where there is a champion."""
-    champion = context.pinned.champion
-    if champion is None:
-        return None
+def _champion(
+    context: Context, champion: Champion, base: Base, look: Look, rows: pd.DataFrame, train: Sample
+) -> ShiftComparison:
+    """Compare with what the champion was trained on."""
     name, reference = "Training rows against the champion's", f"rows of champion {champion.number}"
     if champion.base_sha256 != base.sha256:
         return _untold(name, reference, "the champion grew from another base")
@@ -98,26 +95,45 @@ def _champion(context: Context, base: Base, rows: pd.DataFrame, train: Sample, _
     found = compare(name, before, train, context.recipe.detect_shift, rng=np.random.default_rng(SEED + 1))
     if not found.is_alarming:
         return found
-    known = rows[rows["key"].isin(load_trained_on(folder))]
-    profiles = [_profile(context, base, part) for part in (known, rows[rows["side"] == TRAIN])]
-    return found.model_copy(update={"signs": tell_apart(*profiles)})
+    known, now = rows[rows["key"].isin(load_trained_on(folder))], rows[rows["side"] == TRAIN]
+    return found.model_copy(update={"signs": tell_apart(look(known), look(now))})
 
 
-def _untold(name: str, reference: str, because: str, *, of_domain: bool = False) -> ShiftComparison:
-    return ShiftComparison(
-        name=name,
-        reference=reference,
-        current="train rows",
-        auc=None,
-        shifted=None,
-        of_domain=of_domain,
-        because=because,
+def _domain(context: Context, base: Base, look: Look, rows: pd.DataFrame, train: Sample) -> ShiftComparison:
+    """Compare with the base's domain card, where there is one.
+
+    Raises:
+        TamperError: the card is not the one that was pinned.
+    """
+    name, pinned = "Training rows against the base's own domain", context.pinned.cards.get(base.id)
+    if pinned is None:
+        because = f"{base.id} has no domain card; graft card {base.id} --from FILE makes one"
+        return _untold(name, base.id, because).model_copy(update={"of_domain": True})
+    path = find_card(base.folder_sha256, context.workspace.cards)
+    if path is None or sha256_file(path) != pinned:
+        raise TamperError(
+            f"The domain card of {base.id} is not the one that was pinned.",
+            where=str(path or context.workspace.cards),
+            do="restore it, or delete data/RECIPE/inputs.json to pin what there is now",
+        )
+    context.digests[f"card/{base.id}"] = pinned
+    card = read_card(path)
+    reference = Sample(name=card.title, features=load_domain(path))
+    found = compare(name, reference, train, context.recipe.detect_shift, rng=np.random.default_rng(SEED + 2))
+    profile = look(rows[rows["side"] == TRAIN], columns=False)
+    return found.model_copy(
+        update={
+            "of_domain": True,
+            "signs": tell_apart(card.profile, profile),
+            "advice": flag_language(card, profile),
+        }
     )
 
 
-def _profile(context: Context, base: Base, rows: pd.DataFrame, *, columns: bool = True) -> Profile:
-    folder, max_rows = locate(context.workspace, base), context.recipe.detect_shift.max_rows
-    return describe(rows, context.recipe.data.modality, folder, max_rows=max_rows, columns=columns)
+def _untold(name: str, reference: str, because: str) -> ShiftComparison:
+    return ShiftComparison(
+        name=name, reference=reference, current="train rows", auc=None, shifted=None, because=because
+    )
 
 
 def _summary(comparisons: list[ShiftComparison]) -> str:

@@ -68,8 +68,11 @@ def run(context: Context) -> EvaluationRecord:
     seen = features_of(candidate, test["content"].tolist(), progress=context.progress)
     scores = score(candidate, seen)
     said = np.array(candidate.labels)[scores.argmax(axis=1)]
-    features = read_features(context, choice.base, TRAIN, TEST)
-    probes = _probes(context, choice, y_train, on_train)
+    features = {one.base: read_features(context, one.base, TRAIN, TEST) for one in choice.scores}
+    probes = {
+        one.base: fit_probe(features[one.base][on_train], y_train, C=one.C).predict(features[one.base][~on_train])
+        for one in choice.scores
+    }
     without, tflops = arms.untaught(context, folder, model, train, test)
     predicted: dict[str, Strings] = {CANDIDATE: said, PROBE: probes[choice.base], **without}
     rng = np.random.default_rng(SEED)
@@ -97,7 +100,7 @@ def run(context: Context) -> EvaluationRecord:
     write_json(context.files / MISTAKES, _mistakes(test, candidate.labels, scores, modality))
 
     learned = read_rows(context, TRAIN, UNLABELLED)["key"]
-    kept = retention(context, base, folder, candidate, features[~on_train], seen, set(learned))
+    kept = retention(context, base, folder, candidate, features[base.id][~on_train], seen, set(learned))
     needed = open_comparisons(differences, hits, settings=settings)
     for arm, n in needed.items():
         notes[arm] += f"; {_how_many(n, differences[arm].n)}"
@@ -133,17 +136,6 @@ def run(context: Context) -> EvaluationRecord:
         forgotten=mean_of([one.own_head for one in kept if one.own_head]),
         base_regret=_regret(choice, probes, y_true, n_bootstrap=settings.n_bootstrap),
     )
-
-
-def _probes(
-    context: Context, choice: BaseChoiceRecord, y_train: Strings, on_train: npt.NDArray[np.bool_]
-) -> dict[str, Strings]:
-    """Return what the frozen probe of every base that could have been chosen says of the test rows."""
-    said = {}
-    for one in choice.scores:
-        features = read_features(context, one.base, TRAIN, TEST)
-        said[one.base] = fit_probe(features[on_train], y_train, C=one.C).predict(features[~on_train])
-    return said
 
 
 def _regret(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -17,21 +16,21 @@ from graft.model.encoder import Progress, embed
 from graft.model.reference import load_reference, load_trained_on
 from graft.recipe import Recipe
 from graft.records import Inputs, MonitorRecord, ShiftComparison, digest_folder, sha256_file, write_json
-from graft.shift.compare import compare, tell
+from graft.shift.compare import compare
 from graft.shift.sample import Sample
 from graft.shift.signs import tell_apart
+from graft.shift.words import tell
 from graft.validate import validate_rows
 from tasks import bases
 from tasks.add import scratch_folder
 from tasks.profiles import describe
 from tasks.steps import report_progress
 from tasks.versions import commit
-from tasks.workspace import Workspace
+from tasks.workspace import Workspace, as_file_name
 
 SEED = 50_000
 N_KNOWN = 10
 """Rows of the champion's that must still be here before words are compared."""
-_NAME = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 def monitor(workspace: Workspace, name: str, batch: Path, *, progress: Progress = report_progress) -> MonitorRecord:
@@ -83,7 +82,7 @@ def monitor(workspace: Workspace, name: str, batch: Path, *, progress: Progress 
         findings=findings,
         comparisons=comparisons,
     )
-    stem = _NAME.sub("-", batch.stem).strip("-") or "batch"
+    stem = as_file_name(batch.stem) or "batch"
     folder = workspace.monitor(name) / f"{stem}-{record.batch_sha256[:12]}"
     write_json(folder / "record.json", record)
     commit(workspace.root, f"{name}: batch, {record.summary}", [str(folder.relative_to(workspace.root))])
@@ -137,8 +136,8 @@ def _compare(
         recipe.detect_shift,
         rng=np.random.default_rng(SEED),
     )
-    known = _known(workspace, recipe, folder)
-    if not found.is_alarming or len(known) < N_KNOWN:
+    known = _known(workspace, recipe, folder) if found.is_alarming else None
+    if known is None or len(known) < N_KNOWN:
         return found
     profiles = [
         describe(part, recipe.data.modality, base_folder, max_rows=recipe.detect_shift.max_rows)
@@ -152,8 +151,7 @@ def _known(workspace: Workspace, recipe: Recipe, folder: Path) -> pd.DataFrame:
     path = workspace.rows(recipe.name)
     if not path.is_file():
         return pd.DataFrame()
-    rows = pd.read_parquet(path)
-    return rows[rows["key"].isin(load_trained_on(folder))]
+    return pd.read_parquet(path, filters=[("key", "in", load_trained_on(folder))])
 
 
 def _labels(rows: pd.DataFrame) -> npt.NDArray[np.str_]:

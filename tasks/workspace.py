@@ -13,8 +13,14 @@ from graft.recipe import Recipe, check_name, load_recipe
 from graft.records.plain import MAX_JSON, MAX_YAML, check_small, read_small, read_yaml
 
 _BUCKET = re.compile(r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.-]+)*/?$")
+_OTHER = re.compile(r"[^A-Za-z0-9_-]+")
 ROWS = "rows.parquet"
 _OWN = ("recipes", "data", "registry", "ledger", "keys", "pages", "cards", ".graft", "params.yaml", "dvc.yaml")
+
+
+def as_file_name(text: str) -> str:
+    """Return a text with letters, digits, ``-`` and ``_`` alone; empty where it has none."""
+    return _OTHER.sub("-", text).strip("-")
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,15 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def cifar(shared_data: Path) -> Path:
+    """The folder of published predictions on CIFAR-10.1; ``tests.cifar`` reads them."""
+    folder = shared_data / "predictions" / "cifar10_1"
+    if not folder.is_dir():
+        pytest.skip(f"shared data absent: {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def minilm() -> Path:
     """The folder of the pretrained base."""
     from graft.model.bases import locate_base

@@ -170,9 +170,9 @@ def _to_choose_by(labels: Labels, max_rows: int, draw: int) -> Rows:
     return np.asarray(rows[np.isin(labels[rows], classes[counts >= 2])])
 
 
-@functools.lru_cache(maxsize=10)
+@functools.lru_cache(maxsize=1)
 def _untaught(bench: Bench, seed: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Return the features that random weights make of all training and all test rows; those of ten seeds are kept.
+    """Return the features that random weights make of all training and all test rows; those of one seed are kept.
 
     Random features share a large mean. It is taken off, and every direction counts alike, with rows of norm one on average as the
     penalties that are tried assume: the placebo is the stronger for it, .66 against .61 with 26 rows a class of banking77.

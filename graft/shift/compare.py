@@ -12,6 +12,7 @@ from graft.sections import DetectShift
 from graft.shift.head import Head, fit_head
 from graft.shift.kinds import tell_kinds
 from graft.shift.sample import Sample
+from graft.shift.words import chance
 from graft.stats.mmd import mmd_test
 from graft.stats.twosample import TwoSample, two_sample_test
 from graft.stats.univariate import holm, ks_test
@@ -85,14 +86,6 @@ def compare(
     )
 
 
-def tell(comparison: ShiftComparison) -> str:
-    """Return in a few words how an alarming comparison shifted."""
-    names = {"covariate": "contents", "label": "classes", "concept": "meaning of labels"}
-    kinds = ", ".join(names[name] for name in comparison.found)
-    auc = f"AUC {comparison.auc.value:.2f}" if comparison.auc else ""
-    return f"shifted: {auc}{f', {kinds}' if kinds else ''}"
-
-
 def _unfit(reference: Sample, current: Sample) -> str:
     """Return why two samples cannot be compared; empty if they can."""
     fewest = min(len(reference), len(current))
@@ -143,10 +136,12 @@ def _differs(reference: Sample, *, current: Sample, bounds: DetectShift, rng: np
 
 def _reason(p_value: float, alpha: float, auc: float, max_auc: float) -> str:
     if p_value >= alpha:
-        return f"no difference found: p {p_value:.3f} is not below {alpha:g}"
+        return f"no difference found: {chance(p_value)} is not below {alpha:g}"
     if auc <= max_auc:
-        return f"a small difference: p {p_value:.3f} is below {alpha:g}, the AUC {auc:.3f} is not above {max_auc:g}"
-    return f"a difference, and a large one: p {p_value:.3f} is below {alpha:g}, the AUC {auc:.3f} is above {max_auc:g}"
+        return f"a small difference: {chance(p_value)} is below {alpha:g}, the AUC {auc:.3f} is not above {max_auc:g}"
+    return (
+        f"a difference, and a large one: {chance(p_value)} is below {alpha:g}, the AUC {auc:.3f} is above {max_auc:g}"
+    )
 
 
 def _advice(kinds: tuple[ShiftKind, ...]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -26,26 +27,31 @@ class Head:
     of_half: Matrix
     of_current: Matrix
 
-    @property
+    @cached_property
     def known(self) -> npt.NDArray[np.bool_]:
         """Whether the probe knows the class of each row of the half."""
         return np.isin(np.asarray(self.half.labels), self.classes)
 
-    @property
+    @cached_property
     def labels(self) -> npt.NDArray[np.int_]:
         """The class of each known row of the half, as an index."""
         return np.searchsorted(self.classes, np.asarray(self.half.labels)[self.known])
 
-    @property
+    @cached_property
     def prior(self) -> npt.NDArray[np.float64]:
         """The share of each class in the half, none of them 0."""
         counts = np.bincount(self.labels, minlength=len(self.classes)) + 0.5
         shares: npt.NDArray[np.float64] = counts / counts.sum()
         return shares
 
+    @cached_property
+    def calibration(self) -> tuple[float, npt.NDArray[np.float64]]:
+        """Temperature and biases that fit the probe's probabilities to the half."""
+        return calibrate(self.of_half[self.known], self.labels)
+
     def calibrated(self, probabilities: Matrix) -> Matrix:
         """Return probabilities of the probe, calibrated on the half."""
-        return calibrated(probabilities, *calibrate(self.of_half[self.known], self.labels))
+        return calibrated(probabilities, *self.calibration)
 
 
 def fit_head(reference: Sample, current: Sample, *, max_rows: int, rng: np.random.Generator) -> Head | None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from graft.records import ClassShare, Estimate, ShiftKind
 from graft.shift.head import Head
 from graft.shift.sample import Sample
+from graft.shift.words import chance
 from graft.stats.accuracy import proportion_difference
 from graft.stats.concept import concept_test
 from graft.stats.prior import estimate_prior, estimate_prior_by_confusion
@@ -114,10 +115,6 @@ def tell_kinds(
     )
 
 
-def _chance(p_value: float) -> str:
-    return f"p {p_value:.3f}" if p_value >= 0.001 else "p under 0.001"
-
-
 def _covariate(shifted: bool, differs: bool | None) -> ShiftKind:
     if not shifted:
         why = _ALIKE
@@ -139,7 +136,7 @@ def _label(shares: _Shares, alpha: float, *, shifted: bool, differs: bool | None
             if shares.unknown > 1e-9
             else ""
         )
-        return ShiftKind(name="label", found=found, because=f"{moved}, counted ({_chance(shares.p_value)}){new}")
+        return ShiftKind(name="label", found=found, because=f"{moved}, counted ({chance(shares.p_value)}){new}")
     if not shifted and shares.moved > MIN_MOVED:
         why = f"{moved}, estimated; the contents tell the samples apart too little to be sure, labels would"
         return ShiftKind(name="label", found=None, because=why)
@@ -223,9 +220,7 @@ def _concept(head: Head, current: Sample, ratio: Vector | None, alpha: float) ->
     p_value, away = concept_test(*sides)
     found = p_value < alpha and abs(away) > MIN_AWAY
     more = "more" if away > 0 else "less"
-    why = (
-        f"a probe is right {abs(away) * 100:.1f} points {more} often than its confidence promises ({_chance(p_value)})"
-    )
+    why = f"a probe is right {abs(away) * 100:.1f} points {more} often than its confidence promises ({chance(p_value)})"
     return ShiftKind(name="concept", found=found, because=why), change
 
 

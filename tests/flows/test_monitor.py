@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 
 import pytest
@@ -45,6 +46,9 @@ def test_the_shifted_batch_is_found_becomes_an_alarm_and_is_committed(promoted: 
     (comparison,) = record.comparisons
     assert comparison.shifted
     assert len(comparison.most_shifted) == 5
+    assert "product = home_alarm" in {sign.name for sign in comparison.signs}
+    assert {kind.name: kind.found for kind in comparison.kinds}["label"]
+    assert re.fullmatch(r"shifted: AUC 0\.\d\d, (contents, )?mix of classes", record.summary)
     assert len(status(promoted, "support").alarms) == 1
     assert git(promoted.root, "status", "--porcelain") == ""
 

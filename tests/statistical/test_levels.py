@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 
 from graft.bias import measure_slices
 from graft.stats import mcnemar, paired_difference, proportion, proportion_difference, two_sample_test
+from tests.cifar import cifar_predictions
 
 
 def test_two_sample_level() -> None:
@@ -98,19 +98,10 @@ def test_gap_false_alarms() -> None:
     assert alarms / 400 < 0.11 + 3 * np.sqrt(0.1 * 0.9 / 400)
 
 
-@pytest.fixture(scope="module")
-def cifar(shared_data: Path) -> Path:
-    folder = shared_data / "predictions" / "cifar10_1"
-    if not folder.is_dir():
-        pytest.skip(f"shared data absent: {folder}")
-    return folder
-
-
 def cifar_hits(folder: Path, version: str, model: str) -> np.ndarray:
     """Return whether a published model is right on each row of CIFAR-10.1."""
     labels = np.load(folder / f"cifar10.1_{version}_labels.npy")
-    predicted = json.loads((folder / f"{version}_predictions" / f"{model}_predictions.json").read_text())
-    return np.array(predicted).reshape(-1).astype(int) == labels
+    return cifar_predictions(folder, version, model) == labels
 
 
 @pytest.mark.realdata

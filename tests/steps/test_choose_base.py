@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from safetensors.numpy import load_file, save_file
 
@@ -14,6 +15,7 @@ from graft.model.classifier import fit_head
 from graft.model.encoder import embed, load_encoder
 from graft.model.folder import card_for, save_model
 from graft.records import Base, BaseChoiceRecord, EmbeddingRecord, EvaluationRecord, ShiftRecord, sha256_file
+from graft.stats import fit_probe
 from tasks.pin import pin
 from tasks.steps import run_step
 from tasks.workspace import Workspace
@@ -156,6 +158,12 @@ def test_what_the_choice_was_worth_is_measured(tiny_workspace: Make) -> None:
     assert worth.promised == next(score.accuracy for score in record.scores if score.base == record.base)
     assert set(worth.measured) == {"base", "other"}
     assert worth.measured[record.base] == evaluated.accuracy["frozen_probe"]
+    rows = pd.read_parquet(workspace.rows("tiny")).query("side in ('train', 'test')")
+    features, is_test = load_file(workspace.files("tiny", "embed") / "features.safetensors"), rows["side"] == "test"
+    for score in record.scores:
+        own, labels = features[score.base], rows["label"]
+        said = fit_probe(own[~is_test], labels[~is_test].to_numpy(dtype=str), C=score.C).predict(own[is_test])
+        assert worth.measured[score.base].value == pytest.approx((said == labels[is_test]).mean())
     lost = worth.measured[worth.best].value - worth.measured[worth.base].value
     assert (worth.regret.value if worth.regret else 0.0) == pytest.approx(lost)
     assert lost >= 0

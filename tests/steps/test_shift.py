@@ -12,14 +12,17 @@ from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
 from flows.cli import app
-from graft.errors import InputError
-from graft.records import ShiftRecord
+from graft.errors import InputError, TamperError
+from graft.records import ShiftRecord, sha256_file
 from graft.shift.card import read_card
 from graft.shift.domain import load_domain
+from graft.shift.words import tell
+from tasks.add import add
 from tasks.cards import make_card
 from tasks.pin import pin
 from tasks.steps import load_inputs, run_step
 from tasks.workspace import Workspace
+from tests.faults.chain import finish
 
 ROOT = Path(__file__).parents[2]
 Make = Callable[..., Workspace]
@@ -82,6 +85,26 @@ def test_a_card_is_pinned_and_compared(tiny_workspace: Make, domain: Path) -> No
     assert len(own.points[0]) == 60
     assert "base's domain" in record.summary
     assert [check.name for check in record.checks] == ["Test rows against training rows"]
+    assert record.inputs["card/base"] == sha256_file(path)
+
+
+def test_another_card_than_the_pinned_one_is_refused(tiny_workspace: Make, domain: Path) -> None:
+    """A card that was made anew, or taken away, between pin and step is no longer what the run was pinned to."""
+    workspace = tiny_workspace()
+
+    def make(source: str) -> Path:
+        return make_card(
+            workspace, "base", domain, column="text", modality="text", source=source, is_proxy=True,
+            progress=lambda *_: None,
+        )[0]  # fmt: skip
+
+    make("songs")
+    pin(workspace, "tiny")
+    path = make("other songs")
+    for _ in range(2):
+        with pytest.raises(TamperError, match="The domain card of base is not the one that was pinned"):
+            detect(workspace)
+        path.unlink(missing_ok=True)
 
 
 def test_a_shifted_test_side_is_shown_by_its_words(tiny_workspace: Make) -> None:
@@ -104,6 +127,27 @@ def test_a_shifted_test_side_is_shown_by_its_words(tiny_workspace: Make) -> None
     assert {"product = home_alarm", "“granite”"} <= {sign.name for sign in sides.signs}
     assert len(sides.most_shifted) == 5
     assert sides.advice
+
+
+def test_what_the_champion_learned_from_is_told_from_new_rows(tiny_workspace: Make) -> None:
+    """New rows about something else: the comparison with the champion names the words that its own rows lack."""
+    workspace = tiny_workspace(finetune__strategy="head", detect_shift__max_auc=0.55)
+    finish(workspace, "tiny", "the first")
+    later = workspace.root / "later.csv"
+    old = table()[lambda rows: rows["intent"].isin(["cancel", "delivery"])].groupby("intent").head(90)
+    words = np.random.default_rng(1).choice(
+        ["granite", "moon", "sings", "river", "zebra", "cloud", "lamp"], (len(old), 9)
+    )
+    old["text"] = [f"{' '.join(row)} {k}" for k, row in enumerate(words)]
+    old.assign(customer_id=[f"new {k}" for k in range(len(old))], message_id="").to_csv(later, index=False)
+    add(workspace, "tiny", later)
+    pin(workspace, "tiny")
+    _, champion, _ = detect(workspace).comparisons
+    assert champion.name == "Training rows against the champion's"
+    assert champion.is_alarming
+    new = {f"“{word}”" for word in ("granite", "moon", "sings", "river", "zebra", "cloud", "lamp")}
+    assert len(new & {sign.name for sign in champion.signs}) >= 3
+    assert tell(champion).startswith("shifted: AUC 0.")
 
 
 def test_what_is_no_card_is_refused(tiny_workspace: Make) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graft.records import ShiftComparison
+from graft.records import ShiftComparison, ShiftKind
 from graft.sections import DetectShift
 from graft.shift.compare import compare
 from graft.shift.sample import Sample
+from graft.shift.words import chance, tell
 
 
 def sample(seed: int, n: int, shift: float = 0.0) -> np.ndarray:
@@ -68,3 +69,15 @@ def test_max_rows_bounds_the_sample() -> None:
     found = compared(sample(1, 300), sample(2, 80), max_rows=60)
     assert found.auc is not None
     assert found.auc.n == 60
+
+
+def test_a_shift_is_told_in_a_line() -> None:
+    """How far, and in which ways; what was not found is left out."""
+    kinds = (
+        ShiftKind(name="covariate", found=False, because=""),
+        ShiftKind(name="label", found=True, because=""),
+        ShiftKind(name="concept", found=True, because=""),
+    )
+    one = compared(sample(1, 100), sample(2, 100, 1.0)).model_copy(update={"kinds": kinds})
+    assert tell(one) == f"shifted: AUC {one.auc.value if one.auc else 0:.2f}, mix of classes, meaning of labels"
+    assert (chance(0.0123), chance(0.001), chance(1e-300)) == ("p 0.012", "p 0.001", "p under 0.001")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 from scipy import special, stats
 
 from graft.stats.prior import calibrate, calibrated, estimate_prior, estimate_prior_by_confusion
+from tests.cifar import cifar_predictions
 
 
 def two_gaussians(rng: np.random.Generator, share: float, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -133,21 +133,6 @@ def test_bad_input() -> None:
     for labelled, current in ((none, some), (some, none)):
         with pytest.raises(ValueError, match="both sides"):
             estimate_prior_by_confusion(labelled, labelled, current, n_classes=2)
-
-
-@pytest.fixture(scope="module")
-def cifar(shared_data: Path) -> Path:
-    folder = shared_data / "predictions" / "cifar10_1"
-    if not folder.is_dir():
-        pytest.skip(f"shared data absent: {folder}")
-    return folder
-
-
-def cifar_predictions(folder: Path, version: str, model: str) -> np.ndarray:
-    """Return a published model's answers on CIFAR-10's test set ("original") or on a version of CIFAR-10.1."""
-    return np.array(
-        json.loads((folder / f"{version}_predictions" / f"{model}_predictions.json").read_text())
-    ).reshape(-1).astype(int)  # fmt: skip
 
 
 @pytest.mark.realdata
