@@ -1,11 +1,12 @@
 """What ``graft.shift.compare`` says where the shift is known: public data, frozen features, a recipe's default bounds.
 
-    python -m benchmarks.shift_trials {amazon,banking77,hate,cifar,halves,images} [--cache DIR] [--seeds N]
+    python -m benchmarks.shift_trials {amazon,banking77,hate,cifar,halves,images,domain} [--cache DIR] [--seeds N]
 
 ``amazon``: 12 directed pairs of domains, the size of the shift beside the accuracy that a probe of the first loses on the second.
 ``banking77``: disjoint random halves, one with classes removed or made rare. ``hate``: tweeteval's training and test sets.
 ``cifar``: what a test on predicted classes sees of CIFAR-10.1. ``halves``: false alarms between random halves of each set of
-texts. ``images``: MNIST and USPS. Embedding costs minutes the first time; see benchmarks/shift_sets.py.
+texts. ``images``: MNIST and USPS. ``domain``: each set of texts beside the card that comes with Graft. Embedding costs minutes
+the first time; see benchmarks/shift_sets.py.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from scipy import stats
 from benchmarks.shift_sets import DOMAINS, SETS, cifar_predictions, digits, sample
 from graft.records import ShiftComparison
 from graft.sections import DetectShift
+from graft.shift.card import SHIPPED
 from graft.shift.compare import compare
+from graft.shift.domain import load_domain
 from graft.shift.sample import Sample
 from graft.stats import choose_C, fit_probe, proportion, proportion_difference, two_sample_test
 from graft.stats.mmd import gaussian, mmd_test
@@ -235,6 +238,15 @@ def images(cache: Path, n_seeds: int) -> None:
         print(f"{name}: {told(compare(name, *pair, BOUNDS, rng=np.random.default_rng(0)))}", flush=True)
 
 
+def domain(cache: Path, n_seeds: int) -> None:
+    """How far each set lies from the shipped card of MiniLM's domain, and the card's halves from one another."""
+    card = Sample("card", load_domain(Path(str(SHIPPED / "minilm-wordnet.safetensors"))))
+    pairs = {name: (card, replace(sample(name, cache), labels=None)) for name in SETS}
+    for name, (reference, current) in {**pairs, "halves of the card": halves(card, 0)}.items():
+        found = compare(name, reference, current, BOUNDS, rng=np.random.default_rng(0))
+        print(f"{name}: {told(found)}")
+
+
 TRIALS = {
     "amazon": amazon,
     "banking77": banking77,
@@ -242,6 +254,7 @@ TRIALS = {
     "cifar": cifar,
     "halves": false_alarms,
     "images": images,
+    "domain": domain,
 }
 
 
