@@ -7,6 +7,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 import boto3
 import pytest
@@ -24,8 +26,17 @@ N_ROUNDS = 30
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     """An S3 server on the loopback with one bucket; the address of a ledger in it."""
+    from moto.s3.responses import S3Response
     from moto.server import ThreadedMotoServer
 
+    one_at_a_time, put = Lock(), S3Response.put_object
+
+    def put_object(response: S3Response) -> Any:
+        with one_at_a_time:
+            return put(response)
+
+    # moto looks whether an object is there and then puts it: two threads can both find nothing. S3 puts in one step.
+    monkeypatch.setattr(S3Response, "put_object", put_object)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
