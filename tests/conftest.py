@@ -76,6 +76,7 @@ def digits() -> tuple[list[bytes], np.ndarray]:
     return files, bunch.target.astype(str)
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of a file in one process, and those of all flows: they share a workspace that takes a minute to make."""
     for item in items:
