@@ -13,11 +13,11 @@ demo: $(READY)
 
 test: $(READY)
 	@echo "Running the tests; the slow ones are left out (make slow runs them)."
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --no-loadscope-reorder
 	@echo "All tests passed. make demo shows the whole cycle; README.md says what it does."
 
 slow: $(READY)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow -n 2 --dist loadgroup
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow -n 2 --no-loadscope-reorder
 
 long: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m long
