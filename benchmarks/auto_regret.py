@@ -105,7 +105,8 @@ def measure(
     chosen = next(trial.name for trial in choice.trials if trial.is_chosen)
     best = max(reached.values(), default=float("nan"))
     regret, plain = (best - reached.get(one, float("nan")) for one in (chosen, "full 0.0001"))
-    said = f"{len(rows):,} rows, chosen {chosen} in {spent:.0f} CPU-s, regret {100 * regret:.1f} points"
+    said = f"{len(rows):,} rows, chosen {chosen} in {spent:.0f} CPU-s"
+    said += "" if only_choice else f", regret {100 * regret:.1f} points"
     print(f"  {name}, draw {draw}: {said}", end="", flush=True)
     if with_trainer:
         theirs, accuracy = trainers(base, (texts, labels, others, truth), how.model_copy(update={"strategy": "full"}))
@@ -135,6 +136,8 @@ def main() -> None:
         for name in ([asked.only] if asked.only else list(TASKS)[:6])
         for draw in range(asked.draws)
     ]
+    if asked.only_choice:
+        return
     auto_, plain = np.mean(regrets, axis=0)
     print(f"mean regret {100 * auto_:.1f} points over {len(regrets)} draws; always full at 1e-4: {100 * plain:.1f}")
 
