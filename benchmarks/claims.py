@@ -40,7 +40,7 @@ SIZES = {
     "random_encoder": (64,),
     "shuffled_labels": (64,),
     "transfer": (16, 64, 256),
-    "scratch": (None,),
+    "scratch": (64, 128, 256, 512, None),
     "scratch_network": (None,),
 }
 """Rows of each class by arm; None: all."""
