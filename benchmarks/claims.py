@@ -39,7 +39,7 @@ SIZES = {
     "frozen_probe": (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, None),
     "random_encoder": (64,),
     "shuffled_labels": (64,),
-    "transfer": (16, 64, 256),
+    "transfer": (16, 64, 128, 256, 512),
     "scratch": (64, 128, 256, 512, None),
     "scratch_network": (None,),
 }
