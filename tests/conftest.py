@@ -79,7 +79,10 @@ def digits() -> tuple[list[bytes], np.ndarray]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Keep the tests of a file in one process, and those of all flows: they share a workspace that takes a minute to make."""
+    """Keep the tests of a file in one process, and those of all flows: they share a workspace that takes a minute to make.
+
+    pytest-xdist's own groups are written into a private attribute of a test, which pytest 9.2 does not read any more.
+    """
     from xdist.scheduler import LoadFileScheduling
 
     class Together(LoadFileScheduling):
