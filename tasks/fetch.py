@@ -119,7 +119,8 @@ def _datasets(workspace: Workspace, recipe: Recipe, lock: dict[str, Any]) -> lis
     """
     ledger, trained_on = workspace.ledger(), {recipe.data.dataset: recipe.name}
     for _, promotion in stands_on(ledger, recipe):
-        inputs = Inputs.model_validate_json(ledger.blob(ledger.run_of(promotion).predicate.inputs_sha256))
+        digest = ledger.run_of(promotion).predicate.inputs_sha256
+        inputs = ledger.value(digest, Inputs, "the inputs of a run")
         trained_on.setdefault(inputs.dataset.name, inputs.recipe)
     found = []
     for name, by in trained_on.items():

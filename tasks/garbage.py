@@ -14,13 +14,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from graft.errors import InputError, TamperError
 from graft.records import PART, sweep
 from tasks.lineage import stands_on
 from tasks.locks import hold
-from tasks.objects import Cache, Out, made, pointed, read_lock
+from tasks.objects import Cache, Out, made, parse_lock, pointed, read_lock
 from tasks.pin import finished_run
 from tasks.versions import dvc_held, git
 from tasks.workspace import Workspace
@@ -193,7 +191,7 @@ def _locks(workspace: Workspace) -> Iterator[dict[str, Any]]:
     tips = git(workspace.root, "for-each-ref", "--format=%(objectname)", "refs/heads", "refs/remotes").split()
     for tip in sorted(set(tips)):
         if git(workspace.root, "ls-tree", tip, "dvc.lock"):
-            yield yaml.safe_load(git(workspace.root, "cat-file", "-p", f"{tip}:dvc.lock")) or {}
+            yield parse_lock(git(workspace.root, "cat-file", "-p", f"{tip}:dvc.lock").encode(), f"{tip}:dvc.lock")
 
 
 def _halves(cache: Cache) -> list[Path]:

@@ -43,7 +43,7 @@ def pointed(content: bytes, pointer: str) -> list[Out]:
 def made(lock: dict[str, Any], stage: str) -> list[Out]:
     """Return the folders that a stage made last, as ``dvc.lock`` names them."""
     outs = ((lock.get("stages") or {}).get(stage) or {}).get("outs") or []
-    named = [Out(out["path"], out["md5"], stage) for out in outs if str(out.get("md5", "")).endswith(".dir")]
+    named = [Out(out["path"], str(out["md5"]), stage) for out in outs if str(out.get("md5", "")).endswith(".dir")]
     for out in named:
         _checked(out.md5, "dvc.lock")
     return named
@@ -52,7 +52,24 @@ def made(lock: dict[str, Any], stage: str) -> list[Out]:
 def read_lock(workspace: Workspace) -> dict[str, Any]:
     """Return ``dvc.lock``; empty where no stage has run."""
     path = workspace.root / "dvc.lock"
-    return (yaml.safe_load(path.read_bytes()) or {}) if path.is_file() else {}
+    return parse_lock(path.read_bytes(), str(path)) if path.is_file() else {}
+
+
+def parse_lock(content: bytes, where: str) -> dict[str, Any]:
+    """Return what a ``dvc.lock`` says; empty where it says nothing.
+
+    Raises:
+        TamperError: it does not name stages, or what they made.
+    """
+    try:
+        lock = yaml.load(content, Loader=yaml.CSafeLoader) or {}
+        for stage in (lock.get("stages") or {}).values():
+            for out in (*(stage.get("outs") or ()), *(stage.get("deps") or ())):
+                str(out["path"])
+    except (yaml.YAMLError, ValueError, RecursionError, AttributeError, KeyError, TypeError) as error:
+        do = "restore it with git, or graft run RECIPE"
+        raise TamperError("dvc.lock does not say what the steps made.", where=where, do=do) from error
+    return dict(lock)
 
 
 def _outs(content: bytes, where: str) -> list[dict[str, Any]]:
@@ -61,7 +78,7 @@ def _outs(content: bytes, where: str) -> list[dict[str, Any]]:
         for out in outs:
             _checked(str(out["md5"]), where)
             str(out["path"])
-    except (yaml.YAMLError, KeyError, TypeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError, KeyError, TypeError) as error:
         raise TamperError("This is no pointer of DVC's.", where=where, do="restore it with git") from error
     return list(outs)
 

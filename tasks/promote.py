@@ -7,7 +7,6 @@ What follows it (folder, pointer, commit) is made again from the ledger where it
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from graft.records import (
     load_record,
     sha256_file,
 )
+from graft.records.plain import load_object
 from tasks.pin import finished_run
 from tasks.pointer import check_pointer, dvc_md5
 from tasks.report import REPORT
@@ -161,7 +161,7 @@ def _append_run(workspace: Workspace, ledger: Ledger, signer: Signer, decision: 
             graft_version=__version__,
             finished_at=_not_before(newest[-1][0] if newest else ""),
             costs={
-                step: json.loads(path.read_bytes())
+                step: load_object(path, "what a step took", do=f"delete it, then graft run {name}")
                 for step in STEPS
                 if (path := workspace.step(name, step) / "cost.json").is_file()
             },

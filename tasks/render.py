@@ -9,6 +9,7 @@ import pandas as pd
 
 from graft.data import TEST, TRAIN
 from graft.records import write_atomic
+from graft.records.plain import load_json
 from graft.report.content import Audit, Mistakes, Report
 from graft.report.page import render_audit, render_report
 from tasks.claims import claims_of
@@ -22,7 +23,8 @@ PAGE, DRIFT, CHAIN = "report.html", "drift.html", "chain.html"
 
 def render_run(workspace: Workspace, name: str) -> Path:
     """Draw the report of the records that stand in the workspace, and Evidently's drift page beside it."""
-    report = Report.model_validate_json((workspace.step(name, "report") / REPORT).read_bytes())
+    again = f"delete it, then graft run {name}"
+    report = load_json(workspace.step(name, "report") / REPORT, Report, "a report", do=again)
     folder = workspace.pages(name)
     links = {}
     if _drift_page(workspace, name, report, folder / DRIFT):
@@ -30,7 +32,7 @@ def render_run(workspace: Workspace, name: str) -> Path:
     if (folder / CHAIN).is_file():
         links["chain"] = CHAIN
     page, shown = folder / PAGE, workspace.files(name, "evaluate") / MISTAKES
-    mistakes = Mistakes.model_validate_json(shown.read_bytes()) if shown.is_file() else None
+    mistakes = load_json(shown, Mistakes, "a list of mistakes", do="dvc checkout") if shown.is_file() else None
     html = render_report(
         report, costs=costs(workspace, name), links=links, mistakes=mistakes, claims=claims_of(workspace, name, report)
     )

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from graft.records import MonitorRecord
+from graft.records.plain import load_json
 from tasks.workspace import Workspace
 
 
@@ -35,7 +36,7 @@ def status(workspace: Workspace, name: str) -> RecipeStatus:
     last = ledger.run(name, heads.ended[-1][1]).predicate if heads.ended else None
     alarms = []
     for path in sorted(workspace.monitor(name).glob("*/record.json")):
-        record = MonitorRecord.model_validate_json(path.read_bytes())
+        record = load_json(path, MonitorRecord, "a record of monitor")
         if not record.passed and champion and record.champion == champion.predicate.number:
             alarms.append(f"{record.batch}: {record.summary}")
     return RecipeStatus(

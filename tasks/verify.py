@@ -115,10 +115,10 @@ def verify_records(ledger: Ledger, run: Run) -> Inputs:
     """Verify that all records of a run were made from the same records, the same files and the pinned raw data."""
     predicate = run.predicate
     ledger.blob(predicate.recipe_sha256)
-    inputs = Inputs.model_validate_json(ledger.blob(predicate.inputs_sha256))
+    inputs = ledger.value(predicate.inputs_sha256, Inputs, "the inputs of a run")
     named = {**predicate.records, **{f"dataset/{file.path}": file.sha256 for file in inputs.dataset.files}}
     for step, digest in predicate.records.items():
-        record: Record = Skip.model_validate_json(ledger.blob(digest))
+        record: Record = ledger.value(digest, Skip, f"a record of {step}")
         for what, sha256 in record.inputs.items():
             if named.setdefault(what, sha256) != sha256:
                 raise TamperError(f"The record of {step} was made from another {what}.", where=run.entry)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from graft.errors import BusyError, TamperError
 from graft.ledger.dsse import Keyring, Signer
@@ -16,6 +16,7 @@ from graft.ledger.entries import PromotionPredicate, RunPredicate, Statement, st
 from graft.ledger.object_store import ObjectStore
 from graft.ledger.objects import Folder, Objects
 from graft.records import canonical_json, sha256_bytes
+from graft.records.plain import parse_json
 
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 _NAME = re.compile(
@@ -25,6 +26,7 @@ _NAME = re.compile(
     re.VERBOSE,
 )
 P = TypeVar("P", RunPredicate, PromotionPredicate)
+V = TypeVar("V", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,15 @@ class Ledger:
         if sha256_bytes(content) != digest:
             raise TamperError("A record in the ledger is not what was signed.", where=where, do="restore it with git")
         return content
+
+    def value(self, digest: str, kind: type[V], what: str) -> V:
+        """Return the value of a type that the bytes of a sha256 hold.
+
+        Raises:
+            TamperError: absent, other bytes than that, or no such value: whoever signed it wrote something else.
+        """
+        where = self.objects.where(f"blobs/{digest}")
+        return parse_json(self.blob(digest), kind, what, where=where, do="graft audit RECIPE    says who signed it")
 
     # -- runs
 

@@ -6,14 +6,23 @@ keys, so that no later test uses one.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from graft.errors import TamperError
 from graft.records import write_atomic
+from graft.records.plain import load_json
+
+
+class _Labels(BaseModel):
+    """What is read of ``graft.json`` here."""
+
+    labels: tuple[str, ...]
 
 
 def save_reference(folder: Path, features: npt.NDArray[np.float32], labels: list[str], keys: list[str]) -> None:
@@ -26,9 +35,15 @@ def save_reference(folder: Path, features: npt.NDArray[np.float32], labels: list
 
 def load_reference(folder: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.str_]]:
     """Return the training rows' features, shape (n, d), and their classes, shape (n,)."""
-    tensors = load_file(folder / "reference.safetensors")
+    path = folder / "reference.safetensors"
+    try:
+        tensors = load_file(path)
+    except SafetensorError as error:
+        raise TamperError(f"{path.name} is not what Graft writes.", where=str(path), do="dvc checkout") from error
     features: npt.NDArray[np.float32] = tensors["features"].astype(np.float32)
-    classes = np.array(json.loads((folder / "graft.json").read_bytes())["labels"], dtype=str)
+    classes = np.array(
+        load_json(folder / "graft.json", _Labels, "what Graft writes into a model", do="dvc checkout").labels, dtype=str
+    )
     return features, classes[tensors["class"]]
 
 

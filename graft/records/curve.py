@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from graft.errors import TamperError
-from graft.records.plain import MAX_JSON, read_small
+from graft.records.plain import load_json
 from graft.records.steps import Record
 from graft.records.values import Estimate, Outcome, Sha256, Value
 
@@ -122,9 +121,4 @@ def load_curve(path: Path) -> CurveRecord:
         InputError: the file is too long to be one; it is not read.
         TamperError: the file is not such a record.
     """
-    try:
-        return CurveRecord.model_validate_json(read_small(path, MAX_JSON))
-    except ValidationError as error:
-        raise TamperError(
-            f"{path.name} is not a record of curve.", where=str(path), do="restore it with git, or measure again"
-        ) from error
+    return load_json(path, CurveRecord, "a record of curve", do="restore it with git, or measure again")

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from graft.errors import InputError
+from graft.errors import InputError, TamperError
 
 MAX_YAML = 256 * 1024
 """A longer text is no recipe."""
 MAX_JSON = 16 * 1024 * 1024
 """A longer file is no record: the longest name some thousand files or groups."""
 _MAX_DEPTH = 20
+RESTORE = "restore it with git"
+M = TypeVar("M", bound=BaseModel)
+_OBJECT = TypeAdapter(dict[str, Any])
 
 
 def check_small(path: Path, most: int) -> None:
@@ -30,6 +34,65 @@ def read_small(path: Path, most: int) -> bytes:
     """
     check_small(path, most)
     return path.read_bytes()
+
+
+def load_json(path: Path, kind: type[M], what: str, *, do: str = RESTORE) -> M:
+    """Return the value of a type that a JSON file holds. Every file of a workspace that Graft wrote is read this way.
+
+    Args:
+        what: what such a file is, as in "record.json is not ...".
+        do: what helps where it is damaged.
+
+    Raises:
+        InputError: the file is too long; it is not read.
+        TamperError: the file is absent, or is not that.
+    """
+    try:
+        content = read_small(path, MAX_JSON)
+    except FileNotFoundError as error:
+        raise TamperError(f"{path.name} is absent.", where=str(path), do=do) from error
+    return parse_json(content, kind, what, where=path, do=do)
+
+
+def parse_json(content: bytes, kind: type[M], what: str, *, where: Path | str, do: str = RESTORE) -> M:
+    """Return the value of a type that JSON bytes hold.
+
+    Raises:
+        TamperError: they hold something else; the sentence names the first key that is wrong.
+    """
+    try:
+        return kind.model_validate_json(content)
+    except ValidationError as error:
+        raise _not_that(error, what, where, do) from error
+
+
+def load_object(path: Path, what: str, *, do: str = RESTORE) -> dict[str, Any]:
+    """Return the keys of a JSON file of no fixed type.
+
+    Raises:
+        InputError: the file is too long; it is not read.
+        TamperError: the file holds no JSON object.
+    """
+    return parse_object(read_small(path, MAX_JSON), what, where=path, do=do)
+
+
+def parse_object(content: bytes, what: str, *, where: Path | str, do: str = RESTORE) -> dict[str, Any]:
+    """Return the keys of JSON bytes of no fixed type.
+
+    Raises:
+        TamperError: they hold no JSON object.
+    """
+    try:
+        return _OBJECT.validate_json(content)
+    except ValidationError as error:
+        raise _not_that(error, what, where, do) from error
+
+
+def _not_that(error: ValidationError, what: str, where: Path | str, do: str) -> TamperError:
+    first = error.errors()[0]
+    why = ": ".join(part for part in (".".join(map(str, first["loc"])), first["msg"]) if part)
+    name = where.name if isinstance(where, Path) else "This file"
+    return TamperError(f"{name} is not {what}: {why}.", where=str(where), do=do)
 
 
 def _too_long(path: Path, size: int, most: int) -> InputError:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
-from graft.errors import TamperError
 from graft.records.choice import BaseRegret, BaseScore
 from graft.records.evaluation import Calibration, Retention
-from graft.records.plain import MAX_JSON, read_small
+from graft.records.plain import MAX_JSON, parse_json, read_small
 from graft.records.shift import ShiftComparison
 from graft.records.values import Check, Estimate, FileDigest, Sha256, Value
 
@@ -234,19 +233,11 @@ def load_record(path: Path, step: str) -> Record:
         InputError: the file is too long to be one; it is not read.
         TamperError: the file is not such a record.
     """
-    content = read_small(path, MAX_JSON)
-    try:
-        plain = Skip.model_validate_json(content)
-        kind = Record if plain.status == "skipped" else RECORDS[step]
-        return kind.model_validate_json(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        why = ": ".join(part for part in (".".join(map(str, first["loc"])), first["msg"]) if part)
-        raise TamperError(
-            f"{path.name} is not a record of {step}: {why}.",
-            where=str(path),
-            do="restore it with git, or run the step again",
-        ) from error
+    content, what = read_small(path, MAX_JSON), f"a record of {step}"
+    do = "restore it with git, or run the step again"
+    plain = parse_json(content, Skip, what, where=path, do=do)
+    kind = Record if plain.status == "skipped" else RECORDS[step]
+    return parse_json(content, kind, what, where=path, do=do)
 
 
 class Skip(Record):

@@ -86,8 +86,13 @@ class Profile:
         return len(self.counts)
 
     @property
+    def values(self) -> list[str]:
+        """The distinct cells that hold a value: a word for a missing one, such as NaN, is none."""
+        return [value for value in self.counts if value.casefold() not in MISSING]
+
+    @property
     def is_unique(self) -> bool:
-        return self.n_empty == 0 and self.n_distinct == self.n_rows > 1
+        return self.n_empty == 0 and len(self.values) == self.n_rows > 1
 
 
 class Guess(NamedTuple):
@@ -201,7 +206,7 @@ def _id(one: Profile) -> Guess | None:
     if words & _ID or one.name.lower().endswith("id") or one.name.startswith("Unnamed"):
         return Guess("id", "named like an id, and no value comes twice", 0.95)
     if one.kind == "integer":
-        numbers = sorted(map(int, one.counts))
+        numbers = sorted(map(int, one.values))
         if numbers[-1] - numbers[0] == len(numbers) - 1:
             return Guess("id", "counts the rows", 0.8)
         return None
@@ -210,7 +215,7 @@ def _id(one: Profile) -> Guess | None:
 
 
 def _is_years(one: Profile) -> bool:
-    return one.kind == "integer" and all(1900 <= int(value) <= 2100 for value in one.counts)
+    return one.kind == "integer" and all(1900 <= int(value) <= 2100 for value in one.values)
 
 
 def _image(free: list[Profile]) -> tuple[str, Guess] | None:
