@@ -65,7 +65,7 @@ def parse_lock(content: bytes, where: str) -> dict[str, Any]:
         lock = yaml.load(content, Loader=yaml.CSafeLoader) or {}
         for stage in (lock.get("stages") or {}).values():
             for out in (*(stage.get("outs") or ()), *(stage.get("deps") or ())):
-                str(out["path"])
+                _path(out)
     except (yaml.YAMLError, ValueError, RecursionError, AttributeError, KeyError, TypeError) as error:
         do = "restore it with git, or graft run RECIPE"
         raise TamperError("dvc.lock does not say what the steps made.", where=where, do=do) from error
@@ -77,10 +77,17 @@ def _outs(content: bytes, where: str) -> list[dict[str, Any]]:
         outs = yaml.safe_load(content)["outs"]
         for out in outs:
             _checked(str(out["md5"]), where)
-            str(out["path"])
+            _path(out)
     except (yaml.YAMLError, ValueError, RecursionError, KeyError, TypeError) as error:
         raise TamperError("This is no pointer of DVC's.", where=where, do="restore it with git") from error
     return list(outs)
+
+
+def _path(out: dict[str, Any]) -> str:
+    """Return the path of an out; raises TypeError where it is no text."""
+    if not isinstance(out["path"], str):
+        raise TypeError(out["path"])
+    return out["path"]
 
 
 def _checked(md5: str, where: str) -> str:

@@ -125,16 +125,17 @@ def rounds(name: str, n: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", FORMS)
 def test_odd_cells_in_any_columns(name: str, tmp_path: Path) -> None:
     """Missing words, infinities, broken dates and mixed types end in rows or in a sentence, whatever column they stand in."""
-    rounds(name, 30, tmp_path)
+    rounds(name, 20, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FORMS)
 def test_odd_cells_at_length(name: str, tmp_path: Path) -> None:
-    """The same, twenty-five times as often."""
+    """The same, 75 times as often."""
     rounds(name, 1500, tmp_path)
 
 
+@pytest.mark.slow
 def test_each_odd_cell_in_each_column(tmp_path: Path) -> None:
     """Each odd cell alone, in each column, is looked at; it stands in one row after the other."""
     path = tmp_path / "rows.csv"

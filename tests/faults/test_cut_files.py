@@ -1,0 +1,180 @@
+"""Every JSON and YAML file of a workspace, cut short or filled with noise: each command says so in a sentence."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from graft.errors import GraftError
+from graft.model.folder import load_model
+from graft.model.reference import load_reference
+from graft.records import RECORDS, load_record
+from tasks.cost import costs, rates
+from tasks.monitor import monitor
+from tasks.objects import pointed, read_lock
+from tasks.render import render_run
+from tasks.status import status
+from tasks.steps import load_inputs
+from tasks.workspace import Workspace
+from tests.faults.desk import Desk, table
+
+COMMANDS = (
+    ("status",), ("status", "known"), ("audit", "known"), ("gc",), ("promote", "known", "--reason", "r"),
+    ("rollback", "known", "--reason", "r"), ("fetch", "known"), ("validate", "known"), ("run", "known"),
+    ("monitor", "known", "batch.csv"), ("add", "known", "batch.csv"),
+)  # fmt: skip
+QUICK = COMMANDS[:3]
+"""Those that only read, and draw pages: a copy of the workspace serves all of them."""
+LEFT_OUT = {".git", ".dvc", "cache", "locks", "base"}
+"""What git and DVC keep for themselves; and a base, whose files have tests of their own."""
+
+
+def files(root: Path) -> list[Path]:
+    """Return every JSON and YAML file of a workspace, pointers and lock files too."""
+    kinds = {".json", ".yaml", ".dvc", ".lock"}
+    found = [path for path in root.rglob("*") if path.is_file() and path.suffix in kinds]
+    return sorted(path for path in found if not LEFT_OUT & set(path.relative_to(root).parts))
+
+
+def cut(content: bytes, step: int) -> Iterator[bytes]:
+    """Yield a file cut at each ``step``-th length, and at those near both ends."""
+    n = len(content)
+    yield from (content[:k] for k in sorted({*range(min(n, 20)), *range(max(0, n - 20), n), *range(0, n, step)}))
+
+
+def noisy(content: bytes, rng: random.Random, n: int) -> Iterator[bytes]:
+    """Yield a file with a few bytes, a stretch or all of it replaced by noise, or by what JSON and YAML may hold elsewhere."""
+    others = [
+        b"null",
+        b"[]",
+        b"{}",
+        b"0",
+        b'"text"',
+        b"[" * 10_000,
+        b"\xff\xfe",
+        b"\x00" * 64,
+        b"*a",
+        b"- - -",
+        b"1e999",
+    ]
+    for k in range(n):
+        at = rng.randrange(len(content) + 1)
+        stretch = rng.choice([1, 2, 8, len(content)])
+        put = rng.choice(others) if k % 2 else rng.randbytes(min(stretch, 64))
+        yield content[:at] + put + content[at + stretch :]
+        if k % 5 == 0:
+            yield put
+
+
+def readers(workspace: Workspace) -> dict[Path, Callable[[], object]]:
+    """Return each kind of file with what reads it."""
+    step = partial(workspace.step, "known")
+    model = workspace.registry("known") / "0001"
+    pointer = workspace.registry("known") / "0001.dvc"
+    (batch,) = workspace.monitor("known").glob("*/record.json")
+    return {
+        **{
+            workspace.record("known", one): partial(load_record, workspace.record("known", one), one) for one in RECORDS
+        },
+        workspace.inputs("known"): lambda: load_inputs(workspace, "known"),
+        step("ingest") / "cost.json": lambda: costs(workspace, "known"),
+        step("report") / "report.json": lambda: render_run(workspace, "known"),
+        step("evaluate") / "files" / "mistakes.json": lambda: render_run(workspace, "known"),
+        batch: lambda: status(workspace, "known"),
+        workspace.root / "params.yaml": lambda: rates(workspace),
+        workspace.root / "dvc.lock": lambda: read_lock(workspace),
+        workspace.recipe_path("known"): lambda: workspace.recipe("known"),
+        pointer: lambda: pointed(pointer.read_bytes(), "registry/known/0001.dvc"),
+        model / "graft.json": lambda: (load_reference(model), load_model(model)),
+        model / "reference.safetensors": lambda: load_reference(model),
+        workspace.root / "ledger" / "promotions" / "known" / "0001.json": lambda: workspace.ledger().champion("known"),
+    }
+
+
+@pytest.fixture(scope="module")
+def used_once(promoted_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The promoted workspace, with a batch that was looked at."""
+    root = tmp_path_factory.mktemp("cut") / "workspace"
+    shutil.copytree(promoted_once, root, symlinks=True)
+    rows = [(f"b{k}", f"money card bill pay parcel late house {k}", "card" if k % 2 else "parcel") for k in range(40)]
+    (root / "batch.csv").write_bytes(table(rows))
+    monitor(Workspace(root), "known", root / "batch.csv", progress=lambda *_: None)
+    return root
+
+
+@pytest.fixture
+def used(used_once: Path, tmp_path: Path) -> Workspace:
+    return Workspace(Path(shutil.copytree(used_once, tmp_path / "workspace", symlinks=True)))
+
+
+def read_damaged(used: Workspace, step: int, n_noisy: int) -> tuple[int, int]:
+    """Give each reader its file damaged; return how many damaged files were refused, and how many there were."""
+    rng, n_refused, n_tried = random.Random(0), 0, 0  # noqa: S311 - damage, no secrets
+    for path, read in readers(used).items():
+        content = path.read_bytes()
+        read()
+        slow = path.name in ("report.json", "mistakes.json", "graft.json") or path.suffix == ".safetensors"
+        damaged = [*cut(content, step), *noisy(content, rng, n_noisy)]
+        for spoilt in damaged[:: 1 + len(damaged) // 20] if slow else damaged:
+            path.write_bytes(spoilt)
+            n_tried += 1
+            try:
+                read()
+            except GraftError as error:
+                n_refused += all(line.isprintable() for line in str(error).splitlines())
+        path.write_bytes(content)
+    return n_refused, n_tried
+
+
+def test_every_reader_on_damaged_files(used: Workspace) -> None:
+    """Each kind of file, cut short or with noise, is read, or refused by an error of Graft's own."""
+    n_refused, n_tried = read_damaged(used, 499, 20)
+    assert n_tried > 1_000
+    assert n_refused > 0.8 * n_tried
+
+
+@pytest.mark.slow
+def test_every_reader_at_every_length(used: Workspace) -> None:
+    """The same at every length, and with three hundred kinds of noise a file."""
+    n_refused, n_tried = read_damaged(used, 1, 300)
+    assert n_tried > 30_000
+    assert n_refused > 0.8 * n_tried
+
+
+def play(used_once: Path, tmp_path: Path, desk: Desk, commands: tuple[tuple[str, ...], ...], n: int, seed: int) -> int:
+    """Damage each file in some ways and give each command; return how many runs there were."""
+    rng, n_runs = random.Random(seed), 0  # noqa: S311
+    for relative in [path.relative_to(used_once) for path in files(used_once)]:
+        content = (used_once / relative).read_bytes()
+        ways = [content[: len(content) // 2], *noisy(content, rng, n)]
+        for spoilt in rng.sample(ways, min(n, len(ways))):
+            for command in commands:
+                root = tmp_path / "workspace"
+                if command not in QUICK or not root.exists():
+                    shutil.rmtree(root, ignore_errors=True)
+                    shutil.copytree(used_once, root, symlinks=True)
+                (root / relative).write_bytes(spoilt)
+                said = Desk(root, desk.capsys).run(*command)
+                assert said.exit_code in (0, 1, 2), (relative, command)
+                if said.exit_code and said.err:
+                    assert "Traceback" not in said.err, (relative, command, said.err)
+                    assert said.err.lstrip().startswith("error: "), (relative, command, said.err)
+                (root / relative).write_bytes(content)
+                n_runs += 1
+    return n_runs
+
+
+def test_commands_that_read_on_damaged_files(used_once: Path, tmp_path: Path, desk: Desk) -> None:
+    """Status and audit end in facts or in a sentence, whichever file is damaged."""
+    assert play(used_once, tmp_path, desk, QUICK[1:], 1, seed=1) > 50
+
+
+@pytest.mark.slow
+def test_every_command_on_damaged_files(used_once: Path, tmp_path: Path, desk: Desk) -> None:
+    """Every command does, one that changes the workspace too."""
+    assert play(used_once, tmp_path, desk, COMMANDS, 2, seed=2) > 500
