@@ -40,19 +40,27 @@ def pointed(content: bytes, pointer: str) -> list[Out]:
     return [Out((folder / out["path"]).as_posix(), out["md5"], pointer) for out in _outs(content, pointer)]
 
 
-def made(lock: dict[str, Any], stage: str) -> list[Out]:
-    """Return the folders that a stage made last, as ``dvc.lock`` names them."""
-    outs = ((lock.get("stages") or {}).get(stage) or {}).get("outs") or []
-    named = [Out(out["path"], out["md5"], stage) for out in outs if str(out.get("md5", "")).endswith(".dir")]
+def made(entry: dict[str, Any], target: str) -> list[Out]:
+    """Return the folders that a stage made last, as its entry in a ``dvc.lock`` names them."""
+    outs = entry.get("outs") or []
+    named = [Out(out["path"], out["md5"], target) for out in outs if str(out.get("md5", "")).endswith(".dir")]
     for out in named:
         _checked(out.md5, "dvc.lock")
     return named
 
 
-def read_lock(workspace: Workspace) -> dict[str, Any]:
-    """Return ``dvc.lock``; empty where no stage has run."""
-    path = workspace.root / "dvc.lock"
-    return (yaml.safe_load(path.read_bytes()) or {}) if path.is_file() else {}
+def last_made(workspace: Workspace, recipe: str) -> dict[str, dict[str, Any]]:
+    """Return what a recipe's ``dvc.lock`` says of each step that has run; before it has one, what that of all recipes says."""
+    own, common = workspace.stages(recipe).with_name("dvc.lock"), workspace.root / "dvc.lock"
+    if own.is_file():
+        return stages_in(own.read_bytes())
+    found = stages_in(common.read_bytes()) if common.is_file() else {}
+    return {stage.partition("@")[0]: entry for stage, entry in found.items() if stage.partition("@")[2] == recipe}
+
+
+def stages_in(content: bytes) -> dict[str, dict[str, Any]]:
+    """Return the entries of a lock file."""
+    return (yaml.safe_load(content) or {}).get("stages") or {}
 
 
 def _outs(content: bytes, where: str) -> list[dict[str, Any]]:
