@@ -147,8 +147,10 @@ def run(
 ) -> None:
     """Pin, validate, embed, fine-tune, compare, decide and promote, once."""
     from flows.run import run_recipe
+    from tasks.mortal import stopping_on_sigterm
 
-    facts = run_recipe(here(), recipe, show=not as_json, wait=wait)
+    with stopping_on_sigterm():
+        facts = run_recipe(here(), recipe, show=not as_json, wait=wait)
     if as_json:
         print_json(facts)
     if strict and facts["verdict"] != "promote":
@@ -231,12 +233,13 @@ def step(
     recipe: Name,
 ) -> None:
     """Run one step of a pinned run in this process: what the stages of dvc.yaml call."""
-    from tasks.mortal import STARTED_BY, end_with
+    from tasks.mortal import STARTED_BY, end_with, stopping_on_sigterm
     from tasks.steps import run_step
 
     end_with(int(os.environ.get(STARTED_BY, os.getppid())))
     try:
-        record = run_step(here(), step, recipe)
+        with stopping_on_sigterm():
+            record = run_step(here(), step, recipe)
     except GraftError as error:
         print(f"{error}\n  kind   {type(error).__name__}", file=sys.stderr)  # noqa: T201 - read by the flow
         raise typer.Exit(error.exit_code) from error

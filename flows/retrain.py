@@ -25,10 +25,12 @@ from tasks.heal import heal
 from tasks.locks import hold, is_mine
 from tasks.nothing import nothing_to_do
 from tasks.pin import pin
+from tasks.pipeline import bring_forward
 from tasks.promote import enact
 from tasks.render import render_chain, render_run
 from tasks.steps import STEPS
 from tasks.versions import STOPPING, reproduce
+from tasks.warm import warm
 from tasks.workspace import Workspace
 
 CHATTER = (
@@ -58,6 +60,8 @@ def retrain(recipe: str, workspace: str = ".") -> State[Any]:
         return go_through(here, recipe)
     with hold(lock, recipe, mends=True) as was_cut_off:
         heal(here, recipe)
+        for sentence in bring_forward(here, recipe):
+            get_run_logger().info("%s", sentence)
         pin(here, recipe)
         because = "" if was_cut_off else nothing_to_do(here, recipe)
         return Completed(message=because) if because else go_through(here, recipe)
@@ -66,11 +70,12 @@ def retrain(recipe: str, workspace: str = ".") -> State[Any]:
 def go_through(here: Workspace, recipe: str) -> State[Any]:
     """Pin, make each stage, enact, draw. Whatever was done before is not done again."""
     close_dead_runs()
-    pin_inputs(here, recipe)
-    records = {step: stage(step)(here, recipe) for step in STEPS}
-    decision = records["decide"]
-    promoted = promote(here, recipe)
-    draw_pages(here, recipe)
+    with warm():
+        pin_inputs(here, recipe)
+        records = {step: stage(step)(here, recipe) for step in STEPS}
+        decision = records["decide"]
+        promoted = promote(here, recipe)
+        draw_pages(here, recipe)
     publish_verdict(here, recipe, records, promoted)
     return Completed(message=f"{verdict_word(decision)}: {headline(decision)}")
 

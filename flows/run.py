@@ -16,6 +16,7 @@ from tasks.heal import heal
 from tasks.locks import hold
 from tasks.nothing import nothing_to_do
 from tasks.pin import pin
+from tasks.pipeline import bring_forward
 from tasks.workspace import Workspace
 
 
@@ -37,6 +38,8 @@ def run_recipe(
     held = hold(lock, name, wait=wait_for, do=f"graft run {name} --wait    waits for it", mends=True)
     with held as was_cut_off:
         heal(workspace, name)
+        for sentence in bring_forward(workspace, name):
+            print(sentence, file=sys.stderr)  # noqa: T201 - not among the facts
         inputs = pin(workspace, name)
         because = "" if was_cut_off else nothing_to_do(workspace, name)
         if show and title:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from typing import Any
 
@@ -13,6 +14,7 @@ from tasks.heal import heal
 from tasks.locks import hold
 from tasks.mend import Mended, mend
 from tasks.pin import pin
+from tasks.pipeline import bring_forward
 from tasks.versions import reproduce
 from tasks.workspace import Workspace
 
@@ -49,6 +51,8 @@ def _look(workspace: Workspace, name: str, *, show: bool) -> tuple[DatasetRecord
     found = []
     with hold(workspace.lock(name, "run"), name):
         heal(workspace, name)
+        for sentence in bring_forward(workspace, name):
+            print(sentence, file=sys.stderr)  # noqa: T201 - not among the facts
         pin(workspace, name)
         try:
             for step in STEPS:

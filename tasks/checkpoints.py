@@ -49,15 +49,17 @@ class Checkpoints:
 
 @contextmanager
 def hearing_ctrl_c() -> Iterator[Callable[[], bool]]:
-    """Give whether Ctrl-C was pressed while the block runs; a second one stops at once, as ever."""
+    """Give whether Ctrl-C was pressed, or SIGTERM came, while the block runs. A second Ctrl-C stops at once, as ever; SIGTERM
+    never does: who ends a whole group of processes sends it to each, and each passes it on."""
     heard = []
 
     def hear(number: int, _frame: FrameType | None) -> None:
         heard.append(number)
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_IGN)
 
-    before = signal.signal(signal.SIGINT, hear)
+    before = {number: signal.signal(number, hear) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield lambda: bool(heard)
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -8,22 +8,20 @@ from statistics import median
 from typing import Literal
 
 import numpy as np
-from pydantic import ValidationError
 
 from graft import curve as plan
 from graft.arms import SCRATCH_NETWORK
 from graft.curve import TRANSFER, Size
-from graft.records import CurveRecord, canonical_json, load_curve, sha256_bytes, sha256_file, write_json
+from graft.records import CurveRecord, canonical_json, sha256_bytes, write_json
 from graft.report.claims import CellCost, Claims, CurveCost, Spent
-from graft.report.content import Cost, Report, add_up
+from graft.report.content import Cost, add_up
 from graft.savings import Curves, area_gains, cost_saving, data_savings, points_of
 from tasks.cells import Cell
 from tasks.cost import COST
 from tasks.curve import Measured
+from tasks.render import CURVE
 from tasks.versions import commit
 from tasks.workspace import Workspace
-
-STEP = "curve"
 
 
 def conclude(workspace: Workspace, name: str, measured: Measured) -> Claims:
@@ -37,7 +35,7 @@ def conclude(workspace: Workspace, name: str, measured: Measured) -> Claims:
     n_rows = {arm: [plan.n_rows(labels, size) for size in of_arm] for arm, of_arm in sizes.items()}
     curves = Curves.of(hits, sizes, n_rows)
     record = _record(name, measured, curves)
-    folder = workspace.step(name, STEP)
+    folder = workspace.step(name, CURVE)
     digest = write_json(folder / "record.json", record)
     cost = _cost(measured, curves, by_arm, digest)
     write_json(folder / COST, cost)
@@ -46,29 +44,13 @@ def conclude(workspace: Workspace, name: str, measured: Measured) -> Claims:
     return Claims(record, cost, is_older=False)
 
 
-def claims_of(workspace: Workspace, name: str, report: Report) -> Claims | None:
-    """Return what was measured of the field's claims for a recipe, last and here, beside a run; None: nothing."""
-    path = workspace.step(name, STEP) / "record.json"
-    if not path.is_file():
-        return None
-    record, beside = load_curve(path), path.with_name(COST)
-    try:
-        cost = CurveCost.model_validate_json(beside.read_bytes())
-    except (FileNotFoundError, ValidationError):
-        cost = None
-    bases = {base.sha256 for base in report.inputs.bases if base.id == getattr(report.choose_base, "base", base.id)}
-    same_rows = (record.train_sha256, record.test_sha256) == (report.ingest.train_sha256, report.ingest.test_sha256)
-    is_of_it = cost is not None and cost.record_sha256 == sha256_file(path)
-    return Claims(record, cost if is_of_it else None, not same_rows or record.base_sha256 not in bases)
-
-
 def _record(name: str, measured: Measured, curves: Curves) -> CurveRecord:
     subject = measured.subject
     data = data_savings(curves)
     rate = next((cell.chosen["learning_rate"] for cell in measured.cells if cell.arm == SCRATCH_NETWORK), None)
     first = next((one for one in data if not one.is_fixed), None)
     return CurveRecord(
-        step=STEP,
+        step=CURVE,
         recipe=name,
         passed=True,
         summary=f"{first.arm} against {first.against}: {first.ratio.words} of the rows" if first else "measured",

@@ -20,10 +20,10 @@ from graft.recipe import Recipe
 from graft.records import Inputs, sha256_file
 from tasks.lineage import stands_on
 from tasks.locks import hold
-from tasks.objects import Cache, Out, made, pointed, read_lock
+from tasks.objects import Cache, Out, last_made, made, pointed
 from tasks.remote import bring, object_name, refused, remote_of
 from tasks.steps import WITH_FILES
-from tasks.versions import dvc
+from tasks.versions import dvc, stage
 from tasks.workspace import Workspace
 
 Progress = Callable[[int, int, str], None]
@@ -78,9 +78,13 @@ def fetch(
     recipe, _ = workspace.recipe(name)
     dataset = recipe.data.dataset
     with hold(workspace.lock(name, "run"), name), hold(workspace.lock(dataset, "dataset"), f"dataset {dataset}"):
-        lock = read_lock(workspace)
-        models, datasets = _models(workspace, recipe), _datasets(workspace, recipe, lock)
-        steps = [_Wanted(step, out) for step in WITH_FILES for out in made(lock, f"{step}@{name}")]
+        models, datasets = _models(workspace, recipe), _datasets(workspace, recipe)
+        last = last_made(workspace, name)
+        steps = [
+            _Wanted(step, out)
+            for step in WITH_FILES
+            for out in made(last.get(step) or {}, stage(workspace.root, name, step))
+        ]
         wanted = [*datasets, *models, *steps]
         cache = Cache.of(workspace)
         remote, n_brought = _complete(workspace, cache, wanted, patience, progress)
@@ -112,7 +116,7 @@ def _models(workspace: Workspace, recipe: Recipe) -> list[_Wanted]:
     return list(found.values())
 
 
-def _datasets(workspace: Workspace, recipe: Recipe, lock: dict[str, Any]) -> list[_Wanted]:
+def _datasets(workspace: Workspace, recipe: Recipe) -> list[_Wanted]:
     """Return the recipe's dataset and those that the models it stands on were trained on.
 
     Where ``ingest`` ran last on the version that a pointer names, its files have a pinned sha256.
@@ -125,7 +129,7 @@ def _datasets(workspace: Workspace, recipe: Recipe, lock: dict[str, Any]) -> lis
     found = []
     for name, by in trained_on.items():
         out, signed = _pointed(workspace, workspace.dataset(name)), None
-        ran = (lock.get("stages") or {}).get(f"ingest@{by}") or {}
+        ran = last_made(workspace, by).get("ingest") or {}
         if {"path": out.path, "md5": out.md5}.items() <= (ran.get("deps") or [{}])[0].items():
             pinned = ran["params"][f"data/{by}/inputs.json"]["dataset"]
             signed = {file["path"]: file["sha256"] for file in pinned["files"]}

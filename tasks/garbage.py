@@ -18,7 +18,7 @@ from graft.errors import InputError, TamperError
 from graft.records import PART, sweep
 from tasks.lineage import stands_on
 from tasks.locks import hold
-from tasks.objects import Cache, Out, made, parse_lock, pointed, read_lock
+from tasks.objects import Cache, Out, made, pointed, stages_in
 from tasks.pin import finished_run
 from tasks.versions import dvc_held, git
 from tasks.workspace import Workspace
@@ -155,11 +155,11 @@ def _needed(workspace: Workspace) -> Iterator[tuple[str, str, Out]]:
                 yield roles.get(name, "earlier models"), name, out
             else:
                 yield "datasets" if middle == ["datasets"] else "other data", name, out
-    for lock in _locks(workspace):
-        for stage in lock.get("stages") or {}:
+    for path, stages in _locks(workspace):
+        for stage, entry in stages.items():
             step, _, recipe = stage.partition("@")
-            for out in made(lock, stage):
-                yield ("candidates" if step == "finetune" else "steps"), recipe or stage, out
+            for out in made(entry, stage):
+                yield ("candidates" if step == "finetune" else "steps"), recipe or Path(path).parent.name or stage, out
 
 
 def _roles(workspace: Workspace) -> dict[str, str]:
@@ -185,13 +185,17 @@ def _pointers(workspace: Workspace) -> Iterator[tuple[str, bytes, bool]]:
             yield path, git(root, "cat-file", "-p", blob).encode(), False
 
 
-def _locks(workspace: Workspace) -> Iterator[dict[str, Any]]:
-    """Yield what the steps made last: here, and on each branch."""
-    yield read_lock(workspace)
-    tips = git(workspace.root, "for-each-ref", "--format=%(objectname)", "refs/heads", "refs/remotes").split()
+def _locks(workspace: Workspace) -> Iterator[tuple[str, dict[str, dict[str, Any]]]]:
+    """Yield what the stages made last: by lock file, here and on each branch."""
+    root = workspace.root
+    for path in [root / "dvc.lock", *(root / "data").glob("*/dvc.lock")]:
+        if path.is_file():
+            yield path.relative_to(root).as_posix(), stages_in(path.read_bytes(), str(path))
+    tips = git(root, "for-each-ref", "--format=%(objectname)", "refs/heads", "refs/remotes").split()
     for tip in sorted(set(tips)):
-        if git(workspace.root, "ls-tree", tip, "dvc.lock"):
-            yield parse_lock(git(workspace.root, "cat-file", "-p", f"{tip}:dvc.lock").encode(), f"{tip}:dvc.lock")
+        for path in git(root, "ls-tree", "-r", "--name-only", tip, "dvc.lock", "data/").splitlines():
+            if Path(path).name == "dvc.lock":
+                yield path, stages_in(git(root, "cat-file", "-p", f"{tip}:{path}").encode(), f"{tip}:{path}")
 
 
 def _halves(cache: Cache) -> list[Path]:

@@ -16,7 +16,7 @@ from graft.errors import StepError
 from graft.records import sweep, write_atomic
 from tasks.locks import hold, silently
 from tasks.steps import STEPS
-from tasks.versions import LOCKFILE_COPY, dvc_held, git
+from tasks.versions import dvc_held, git, lockfile
 from tasks.workspace import Workspace
 
 _OF_A_FILE = {"path", "md5", "size"}
@@ -39,7 +39,7 @@ def heal(workspace: Workspace, name: str) -> None:
         sweep(folder)
     with dvc_held(root):
         _mend_dvc(root)
-        _mend_lockfile(workspace)
+        _mend_lockfile(root, name)
         for pointer in workspace.registry(name).glob("*.dvc"):
             _mend_pointer(root, pointer)
 
@@ -90,22 +90,29 @@ def _is_dvc(pid: int) -> bool:
         return False
 
 
-def _mend_lockfile(workspace: Workspace) -> None:
-    """Put back the stages that are lost or cut short in ``dvc.lock``, from the last copy, else from the last commit."""
-    root = workspace.root
-    path, copy = root / "dvc.lock", root / LOCKFILE_COPY
-    recipes = workspace.params().get("recipes") or {}
-    found = _read(path.read_bytes()) if path.is_file() else {}
-    stages = found.get("stages") or {}
-    kept = _read(committed(root, "dvc.lock")).get("stages") or {}
+def _mend_lockfile(root: Path, name: str) -> None:
+    """Put back the stages that are lost or cut short in a recipe's ``dvc.lock``."""
+    path, copy = lockfile(root, name)
+    found = path.read_bytes() if path.is_file() else b""
+    if found and copy.is_file() and found == copy.read_bytes():
+        return
+    whole = whole_stages(root, path.relative_to(root).as_posix(), copy)
+    if whole != _read(found).get("stages"):
+        write_atomic(path, lock_text(whole)) if whole else path.unlink(missing_ok=True)
+
+
+def whole_stages(root: Path, path: str, copy: Path) -> dict[str, Any]:
+    """Return what a lock file says of stages; of those lost or cut short, what the last copy says, else the last commit."""
+    stages = _read((root / path).read_bytes() if (root / path).is_file() else b"").get("stages") or {}
+    kept = _read(committed(root, path)).get("stages") or {}
     kept |= (_read(copy.read_bytes()).get("stages") or {}) if copy.is_file() else {}
     whole = {stage: entry for stage, entry in stages.items() if _is_whole(stage, entry)}
-    lost = {stage: kept[stage] for stage in kept if stage not in whole and stage.partition("@")[2] in recipes}
-    if whole | lost != stages:
-        content = yaml.safe_dump(found | {"schema": "2.0", "stages": whole | lost}, sort_keys=False)
-        write_atomic(path, content.encode())
-    elif not found:
-        path.unlink(missing_ok=True)
+    return whole | {stage: kept[stage] for stage in kept if stage not in whole}
+
+
+def lock_text(stages: dict[str, Any]) -> bytes:
+    """Return a lock file with these stages."""
+    return yaml.safe_dump({"schema": "2.0", "stages": stages}, sort_keys=False).encode()
 
 
 def _read(content: bytes) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from tasks import bases
 from tasks.add import scratch_folder
 from tasks.heal import committed, heal_dvc
 from tasks.locks import hold, silently
+from tasks.pipeline import TOPMOST
 from tasks.versions import commit, dvc, git
 from tasks.workspace import Workspace
 
@@ -43,7 +44,7 @@ GITIGNORE = """# What DVC keeps is not for git; records are.
 DVCIGNORE = "__pycache__\n.venv\n.graft\npages\n"
 IMAGE = "image"
 """The column that brought images lie in."""
-_CARRIED = {"support": "data/datasets/support", "support.yaml": "recipes/support.yaml", "dvc.yaml": "dvc.yaml"}
+_CARRIED = {"support": "data/datasets/support", "support.yaml": "recipes/support.yaml"}
 
 
 def carried(name: str) -> Path:
@@ -77,7 +78,7 @@ def init(folder: Path) -> tuple[Workspace, list[str]]:
     texts = {
         ".gitignore": GITIGNORE,
         ".dvcignore": DVCIGNORE,
-        "dvc.yaml": carried("dvc.yaml").read_text(encoding="utf-8"),
+        "dvc.yaml": TOPMOST,
         "params.yaml": _params({"recipes": {}}),
         "recipes/.gitkeep": "",
     }
@@ -284,5 +285,5 @@ def _enter(workspace: Workspace, name: str, entry: dict[str, str] | None) -> Non
 
 
 def _params(values: dict[str, Any]) -> str:
-    head = "# Every recipe that dvc.yaml makes stages for, with the folder of its dataset.\n"
+    head = "# Every recipe, with the folder of its dataset.\n"
     return head + yaml.safe_dump(values, sort_keys=True)

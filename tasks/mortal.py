@@ -14,10 +14,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 STARTED_BY = "GRAFT_STARTED_BY"
 """The process that a step is to end with: the DVC that runs it, whatever shell stands between."""
+SERVED = {"dvc": "dvc.cli", "tasks.drift": "tasks.drift"}
+"""Modules that a warm process may run instead, and where their ``main`` is."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -50,10 +54,35 @@ def _watch(pid: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@contextmanager
+def stopping_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM do what Ctrl-C does while the block runs: raise KeyboardInterrupt, once."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop), signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in zip((signal.SIGTERM, signal.SIGINT), before, strict=True):
+            signal.signal(number, handler)
+
+
 def main(arguments: Sequence[str]) -> None:
-    """Run a module as ``python -m`` would, and end with the process named first."""
+    """Run a module as ``python -m`` would, here or in a child of the warm process, and end with the process named first.
+
+    SIGTERM is for the step alone: DVC, which stands around it, ends when it has ended.
+    """
     pid, module, *rest = arguments
     end_with(int(pid))
+    if module in SERVED:
+        from tasks.warm import ask
+
+        ask(SERVED[module], [module, *rest])
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # what a script starts with & ignores it
     os.environ[STARTED_BY] = str(os.getpid())
     sys.argv = [module, *rest]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -8,7 +8,6 @@ from graft.errors import TamperError
 from tasks.pin import finished_run
 from tasks.pointer import check_pointer
 from tasks.promote import own_paths
-from tasks.steps import STEPS
 from tasks.versions import dvc, git
 from tasks.workspace import Workspace
 
@@ -17,7 +16,7 @@ def nothing_to_do(workspace: Workspace, name: str) -> str:
     """Return why there is nothing to do, or an empty string if there is.
 
     Nothing is to be done when the pinned run is in the ledger, its promotion (if it was decided so) is too, and every stage's
-    files are those of ``dvc.lock``, and all of it is committed. Call ``pin`` first: it notices a changed world.
+    files are those of its ``dvc.lock``, and all of it is committed. Call ``pin`` first: it notices a changed world.
     """
     run = finished_run(workspace, name)
     if run is None:
@@ -36,7 +35,7 @@ def nothing_to_do(workspace: Workspace, name: str) -> str:
             return ""  # the run was killed while it kept the model
     if git(workspace.root, "status", "--porcelain", "--", *own_paths(workspace, name)):
         return ""
-    if json.loads(dvc(workspace.root, "status", "--json", *(f"{step}@{name}" for step in STEPS)) or "{}"):
+    if json.loads(dvc(workspace.root, "status", "--json", f"data/{name}/dvc.yaml") or "{}"):
         return ""
     led = f"champion {promotion.predicate.number}" if promotion else predicate.verdict
     return f"The same recipe, data and base were run on {predicate.finished_at[:16].replace('T', ' ')} UTC and led to {led}."

@@ -40,36 +40,40 @@ def pointed(content: bytes, pointer: str) -> list[Out]:
     return [Out((folder / out["path"]).as_posix(), out["md5"], pointer) for out in _outs(content, pointer)]
 
 
-def made(lock: dict[str, Any], stage: str) -> list[Out]:
-    """Return the folders that a stage made last, as ``dvc.lock`` names them."""
-    outs = ((lock.get("stages") or {}).get(stage) or {}).get("outs") or []
-    named = [Out(out["path"], str(out["md5"]), stage) for out in outs if str(out.get("md5", "")).endswith(".dir")]
+def made(entry: dict[str, Any], target: str) -> list[Out]:
+    """Return the folders that a stage made last, as its entry in a ``dvc.lock`` names them."""
+    outs = entry.get("outs") or []
+    named = [Out(out["path"], str(out["md5"]), target) for out in outs if str(out.get("md5", "")).endswith(".dir")]
     for out in named:
         _checked(out.md5, "dvc.lock")
     return named
 
 
-def read_lock(workspace: Workspace) -> dict[str, Any]:
-    """Return ``dvc.lock``; empty where no stage has run."""
-    path = workspace.root / "dvc.lock"
-    return parse_lock(path.read_bytes(), str(path)) if path.is_file() else {}
+def last_made(workspace: Workspace, recipe: str) -> dict[str, dict[str, Any]]:
+    """Return what a recipe's ``dvc.lock`` says of each step that has run; before it has one, what that of all recipes says."""
+    own, common = workspace.stages(recipe).with_name("dvc.lock"), workspace.root / "dvc.lock"
+    if own.is_file():
+        return stages_in(own.read_bytes(), str(own))
+    found = stages_in(common.read_bytes(), str(common)) if common.is_file() else {}
+    return {stage.partition("@")[0]: entry for stage, entry in found.items() if stage.partition("@")[2] == recipe}
 
 
-def parse_lock(content: bytes, where: str) -> dict[str, Any]:
-    """Return what a ``dvc.lock`` says; empty where it says nothing.
+def stages_in(content: bytes, where: str) -> dict[str, dict[str, Any]]:
+    """Return the entries of a lock file.
 
     Raises:
         TamperError: it does not name stages, or what they made.
     """
     try:
         lock = yaml.load(content, Loader=yaml.CSafeLoader) or {}
-        for stage in (lock.get("stages") or {}).values():
+        stages: dict[str, dict[str, Any]] = lock.get("stages") or {}
+        for stage in stages.values():
             for out in (*(stage.get("outs") or ()), *(stage.get("deps") or ())):
                 _path(out)
     except (yaml.YAMLError, ValueError, RecursionError, AttributeError, KeyError, TypeError) as error:
         do = "restore it with git, or graft run RECIPE"
         raise TamperError("dvc.lock does not say what the steps made.", where=where, do=do) from error
-    return dict(lock)
+    return stages
 
 
 def _outs(content: bytes, where: str) -> list[dict[str, Any]]:

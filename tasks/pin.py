@@ -8,7 +8,7 @@ from itertools import pairwise
 from graft.errors import InputError
 from graft.ledger import Ledger, Promotion, PromotionPredicate, Run
 from graft.model.bases import WEIGHTS
-from graft.recipe import Recipe
+from graft.recipe import Recipe, check_name
 from graft.records import (
     Ancestor,
     Base,
@@ -68,12 +68,12 @@ def pin(workspace: Workspace, name: str) -> Inputs:
 
 
 def _check_params(workspace: Workspace, name: str, dataset: str) -> None:
-    """Check that dvc.yaml, which reads ``params.yaml``, makes this recipe's stages for the dataset that the recipe names."""
+    """Check that ``params.yaml`` knows this recipe with the dataset that it names: it is what other recipes are looked up in."""
     entry = (workspace.params().get("recipes") or {}).get(name)
     found = entry.get("dataset") if isinstance(entry, dict) else None
     if found != dataset:
         raise InputError(
-            f"params.yaml does not make stages for {name} on dataset {dataset}.",
+            f"params.yaml does not know {name} with dataset {dataset}.",
             where=f"{workspace.root / 'params.yaml'}: recipes.{name}.dataset is {found}",
             do=f"write there: recipes.{name}.dataset: {dataset}",
         )
@@ -142,10 +142,10 @@ def _ancestor(workspace: Workspace, promotion: PromotionPredicate) -> Ancestor:
 def _looks(workspace: Workspace, ledger: Ledger, dataset: str) -> dict[str, str]:
     """Return what each model that finished runs evaluated on a dataset, of any recipe, has seen of its test rows."""
     looks = {}
-    for name in workspace.recipes():
-        if workspace.recipe(name)[0].data.dataset != dataset:
+    for name, entry in (workspace.params().get("recipes") or {}).items():  # each recipe that ever ran stands there
+        if not isinstance(entry, dict) or entry.get("dataset") != dataset:
             continue
-        for run in ledger.runs(name):
+        for run in ledger.runs(check_name(name, "recipe")):
             if run.predicate.model_id is not None:
                 record = json.loads(ledger.blob(run.predicate.records["evaluate"]))
                 looks[run.predicate.model_id] = record.get("looked_at", "")

@@ -254,7 +254,7 @@ def publish(workspace: Workspace, name: str, message: str) -> None:
 
 def own_paths(workspace: Workspace, name: str) -> list[str]:
     """Return what a run of a recipe writes, and what it was made from, as git knows it."""
-    paths = ["dvc.lock", "keys", f"recipes/{name}.yaml", f"data/{name}", f"registry/{name}"]
+    paths = ["keys", f"recipes/{name}.yaml", f"data/{name}", f"registry/{name}"]
     ledger = workspace.ledger_place()
     if isinstance(ledger, Path) and ledger.is_relative_to(workspace.root):
         paths.append(ledger.relative_to(workspace.root).as_posix())

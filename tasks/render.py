@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import pandas as pd
+from pydantic import ValidationError
 
-from graft.data import TEST, TRAIN
-from graft.records import write_atomic
+from graft.records import load_curve, sha256_file, write_atomic
 from graft.records.plain import load_json
+from graft.report.claims import Claims, CurveCost
 from graft.report.content import Audit, Mistakes, Report
 from graft.report.page import render_audit, render_report
-from tasks.claims import claims_of
-from tasks.cost import costs
+from tasks.cost import COST, costs
 from tasks.report import REPORT
-from tasks.rows import COLUMN, MISTAKES
-from tasks.workspace import Workspace
+from tasks.versions import run_module
+from tasks.workspace import MISTAKES, Workspace
 
 PAGE, DRIFT, CHAIN = "report.html", "drift.html", "chain.html"
+CURVE = "curve"
+"""The folder of what ``graft curve`` measured, beside those of the steps."""
 
 
 def render_run(workspace: Workspace, name: str) -> Path:
@@ -27,7 +28,7 @@ def render_run(workspace: Workspace, name: str) -> Path:
     report = load_json(workspace.step(name, "report") / REPORT, Report, "a report", do=again)
     folder = workspace.pages(name)
     links = {}
-    if _drift_page(workspace, name, report, folder / DRIFT):
+    if _drift_page(workspace, name, folder / DRIFT):
         links["drift"] = DRIFT
     if (folder / CHAIN).is_file():
         links["chain"] = CHAIN
@@ -47,20 +48,31 @@ def render_chain(workspace: Workspace, audit: Audit) -> Path:
     return page
 
 
-def _drift_page(workspace: Workspace, name: str, report: Report, page: Path) -> bool:
-    """Write Evidently's page of test against train if the rows are here and newer than the page; False without rows."""
+def claims_of(workspace: Workspace, name: str, report: Report) -> Claims | None:
+    """Return what was measured of the field's claims for a recipe, last and here, beside a run; None: nothing."""
+    path = workspace.step(name, CURVE) / "record.json"
+    if not path.is_file():
+        return None
+    record, beside = load_curve(path), path.with_name(COST)
+    try:
+        cost = CurveCost.model_validate_json(beside.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        cost = None
+    bases = {base.sha256 for base in report.inputs.bases if base.id == getattr(report.choose_base, "base", base.id)}
+    same_rows = (record.train_sha256, record.test_sha256) == (report.ingest.train_sha256, report.ingest.test_sha256)
+    is_of_it = cost is not None and cost.record_sha256 == sha256_file(path)
+    return Claims(record, cost if is_of_it else None, not same_rows or record.base_sha256 not in bases)
+
+
+def _drift_page(workspace: Workspace, name: str, page: Path) -> bool:
+    """Write Evidently's page of test against train if the rows are here and newer than the page; False without rows.
+
+    In a process of its own: Evidently and what it imports take 7 s and half a gigabyte.
+    """
     path = workspace.rows(name)
     if not path.is_file():
         return page.is_file()
     if page.is_file() and os.stat(page).st_mtime_ns >= os.stat(path).st_mtime_ns:
         return True
-    from graft.shift.drift_page import write_drift_page
-
-    data = workspace.recipe(name)[0].data
-    columns = [COLUMN + column for column in data.sensitive]
-    sides = [
-        pd.read_parquet(path, columns=["content", "label", *columns], filters=[("side", "==", side)])
-        for side in (TRAIN, TEST)
-    ]
-    write_drift_page(sides[0], sides[1], page, columns=columns, modality=data.modality)
+    run_module(workspace.root, "tasks.drift", name, str(page))
     return True

@@ -53,10 +53,13 @@ def train(context: Context, *, n_threads: int) -> None:
 
     def stop(number: int, _frame: FrameType | None) -> None:
         first = next((int(line.split("\t")[1]) for line in said if line.startswith("first\t")), process.pid)
-        os.kill(first if not stops else process.pid, signal.SIGINT)
+        if not stops:
+            os.kill(first, signal.SIGINT)
+        elif number == signal.SIGINT and signal.SIGINT in stops:
+            os.kill(process.pid, signal.SIGINT)
         stops.append(number)
 
-    before = signal.signal(signal.SIGINT, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         assert process.stderr is not None  # noqa: S101 - it was asked for
         for line in process.stderr:
@@ -67,7 +70,8 @@ def train(context: Context, *, n_threads: int) -> None:
                 said.append(line)
         process.wait()
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         process.kill()
     if stops:
         raise KeyboardInterrupt

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 from graft.errors import BusyError, GraftError, InputError, StepError, TamperError
@@ -30,7 +30,6 @@ QUIET = {
 _NOT_COPIED, _NO_ROOM = "failed to transfer", "[Errno 28]"
 _LOCKED = "Unable to acquire lock", "is busy, it is being blocked by"
 _EXITED = re.compile(r"exited with (-?\d+)$")
-LOCKFILE_COPY = ".graft/dvc.lock"
 STOPPING = "stopping"
 """What is said of a step, instead of a line of its own, that a person has stopped and that has not ended yet."""
 _PATIENCE_S = 5.0
@@ -62,6 +61,18 @@ def dvc(root: Path, *arguments: str) -> str:
     return done.stdout
 
 
+def run_module(root: Path, module: str, *arguments: str) -> None:
+    """Run a module of ours in a process of its own, in a workspace's folder.
+
+    Raises:
+        StepError: it failed; the last line that it printed says why.
+    """
+    command = mortal(module, *arguments)
+    done = subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise _killed(module, done.returncode) or _failed(module, done.stderr)
+
+
 def dvc_held(root: Path) -> AbstractContextManager[bool]:
     """Hold the lock that every DVC command takes while it reads and writes; steps run outside it."""
     return hold(root / ".dvc" / "tmp" / "lock", "the workspace's DVC", wait=silently)
@@ -70,31 +81,35 @@ def dvc_held(root: Path) -> AbstractContextManager[bool]:
 def reproduce(root: Path, step: str, recipe: str, line: Callable[[str], None]) -> None:
     """Reproduce one stage, calling ``line`` with each line that the step writes while it runs.
 
-    A step that has finished waits for any DVC command that runs then: DVC would else throw away what was made. Ctrl-C reaches
-    the step too: it is waited for, since it may have to write where it stands. A second Ctrl-C waits for nothing.
+    A step that has finished waits for any DVC command that runs then: DVC would else throw away what was made. What stops this
+    process, Ctrl-C or a signal to it alone, is passed on to the step, once: it is waited for, since it may have to write where it
+    stands. A second Ctrl-C waits for nothing: the step is killed.
 
     Raises:
         InputError, StepError: as the step itself said; its own words are kept. Or it was killed.
         BusyError: another DVC command works on the same files.
         KeyboardInterrupt: a person stopped it; ``line`` was called with ``STOPPING``.
     """
-    command = mortal("dvc", "--wait-for-lock", "repro", "--single-item", f"{step}@{recipe}")
+    command = mortal("dvc", "--wait-for-lock", "repro", "--single-item", stage(root, recipe, step))
     said = []
     with subprocess.Popen(
-        command, cwd=root, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
+        command, cwd=root, env=environment(), process_group=0,  # Ctrl-C of a terminal goes to this process alone
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
         assert process.stdout is not None  # noqa: S101 - it was asked for
         try:
             for text in process.stdout:
                 said.append(text.rstrip("\n"))
                 line(said[-1])
-        except KeyboardInterrupt:
+        except BaseException:  # KeyboardInterrupt, or what Prefect raises when a worker cancels
+            with suppress(ProcessLookupError):  # it has just ended
+                os.killpg(process.pid, signal.SIGINT)
             line(STOPPING)
             process.communicate()
             raise
     if process.returncode or any(_NOT_COPIED in text for text in said):
         raise _step_error(step, said, process.returncode)
-    keep_lockfile(root)
+    keep_lockfile(root, recipe)
 
 
 def _step_error(step: str, said: list[str], returncode: int) -> GraftError:
@@ -121,25 +136,39 @@ def _killed(what: str, returncode: int) -> StepError | None:
 
 def dvc_error(arguments: Sequence[str], output: str, returncode: int = 1) -> GraftError:
     """Return what a failed DVC command means."""
-    lines = [text for text in output.strip().splitlines() if text.strip()]
     if killed := _killed(f"dvc {' '.join(arguments)}", returncode):
         return killed
     if any(said in output for said in _LOCKED):
         return BusyError("Another DVC command holds the workspace.", do="wait until it has ended")
+    return _failed(f"dvc {' '.join(arguments)}", output)
+
+
+def _failed(command: str, output: str) -> StepError:
+    """Return what the last lines of a command say."""
+    lines = [text for text in output.strip().splitlines() if text.strip()]
     if _NO_ROOM in output:
-        return StepError(
-            "The disk is full.", where=f"dvc {' '.join(arguments)}", do="make room, then the same command again"
-        )
+        return StepError("The disk is full.", where=command, do="make room, then the same command again")
     last = next(
         (text for text in reversed(lines) if text.startswith("ERROR")), lines[-1] if lines else "it said nothing"
     )
-    return StepError(f"dvc {' '.join(arguments)} failed.", where=last.removeprefix("ERROR: "))
+    return StepError(f"{command} failed.", where=last.removeprefix("ERROR: "))
 
 
-def keep_lockfile(root: Path) -> None:
-    """Keep a copy of ``dvc.lock`` as it is between two DVC commands: DVC writes it in place, and may be killed there."""
+def stage(root: Path, recipe: str, step: str) -> str:
+    """Return how DVC is asked for a recipe's stage; before the recipe has a file of its own, for that in the file of all."""
+    return f"data/{recipe}/dvc.yaml:{step}" if (root / "data" / recipe / "dvc.yaml").is_file() else f"{step}@{recipe}"
+
+
+def lockfile(root: Path, recipe: str) -> tuple[Path, Path]:
+    """Return a recipe's ``dvc.lock``, and the copy that is made of it between two DVC commands."""
+    return root / "data" / recipe / "dvc.lock", root / ".graft" / "dvc" / f"{recipe}.lock"
+
+
+def keep_lockfile(root: Path, recipe: str) -> None:
+    """Keep a copy of a ``dvc.lock`` as it is between two DVC commands: DVC writes it in place, and may be killed there."""
+    path, copy = lockfile(root, recipe)
     with dvc_held(root):
-        write_atomic(root / LOCKFILE_COPY, (root / "dvc.lock").read_bytes())
+        write_atomic(copy, path.read_bytes())
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -169,7 +198,7 @@ def commit(root: Path, message: str, paths: Sequence[str]) -> None:
     """
     with (
         hold(root / ".graft" / "locks" / "git", "the workspace's git", wait=silently, mends=True) as was_cut_off,
-        dvc_held(root) if "dvc.lock" in paths else nullcontext(),
+        dvc_held(root) if any((root / path / "dvc.lock").is_file() for path in paths) else nullcontext(),
     ):
         refused = _commit(root, message, paths, ours=was_cut_off)
     if refused:  # raised here: who was refused was not cut off, and left no lock

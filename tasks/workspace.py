@@ -14,7 +14,7 @@ from graft.records.plain import MAX_JSON, MAX_YAML, check_small, read_small, rea
 
 _BUCKET = re.compile(r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.-]+)*/?$")
 _OTHER = re.compile(r"[^A-Za-z0-9_-]+")
-ROWS = "rows.parquet"
+ROWS, MISTAKES = "rows.parquet", "mistakes.json"
 _OWN = ("recipes", "data", "registry", "ledger", "keys", "pages", "cards", ".graft", "params.yaml", "dvc.yaml")
 
 
@@ -83,6 +83,10 @@ class Workspace:
         path = self._own("data", check_name(recipe, "recipe"), "inputs.json")
         check_small(path, MAX_JSON)
         return path
+
+    def stages(self, recipe: str) -> Path:
+        """Return the file with a recipe's stages, as DVC reads them; its ``dvc.lock`` lies beside it."""
+        return self._own("data", check_name(recipe, "recipe"), "dvc.yaml")
 
     def pages(self, recipe: str) -> Path:
         return self._own("pages", check_name(recipe, "recipe"))

@@ -13,9 +13,10 @@ from graft.records import Record
 from tasks.add import add
 from tasks.init import adopt, init
 from tasks.pin import pin
+from tasks.pipeline import bring_forward
 from tasks.promote import enact, promote_by_hand, roll_back
 from tasks.steps import STEPS, run_step
-from tasks.versions import commit, dvc, git
+from tasks.versions import commit, dvc, git, stage
 from tasks.workspace import Workspace
 from tests.faults.desk import table
 
@@ -44,9 +45,10 @@ def rows(n: int, seed: int) -> bytes:
 
 def train(workspace: Workspace, name: str) -> Record:
     """Run every step here and let DVC keep what they made; return the decision. What is promoted is left to the caller."""
+    bring_forward(workspace, name)
     pin(workspace, name)
     records = {step: run_step(workspace, step, name) for step in STEPS}
-    dvc(workspace.root, "commit", "--force", *(f"{step}@{name}" for step in STEPS))
+    dvc(workspace.root, "commit", "--force", *(stage(workspace.root, name, step) for step in STEPS))
     enact(workspace, name)
     return records["decide"]
 

@@ -53,7 +53,7 @@ SPOILT: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "a tab": ("  n_epochs: 3 ", "\tn_epochs: 3 ", ("known.yaml is not plain YAML.", "line")),
     "a file elsewhere": ("  train: rows.csv", "  train: ../../rows.csv", ('wrong value at "data.train"',)),
     "a dataset elsewhere": ("  dataset: known", "  dataset: ../known", ('wrong value at "data.dataset"',)),
-    "another dataset": ("  dataset: known", "  dataset: unknown", ("params.yaml does not make stages", "write there")),
+    "another dataset": ("  dataset: known", "  dataset: unknown", ("params.yaml does not know known", "write there")),
     "text and label the same": ("  label: label", "  label: text", ('wrong value at "data"', "one column, 'text'")),
 }
 

@@ -17,10 +17,11 @@ from tasks.heal import heal
 from tasks.init import init
 from tasks.mend import mend
 from tasks.pin import pin
+from tasks.pipeline import bring_forward
 from tasks.promote import enact, promote_by_hand
 from tasks.render import render_run
 from tasks.steps import STEPS, run_step
-from tasks.versions import dvc
+from tasks.versions import dvc, lockfile, stage
 from tasks.workspace import Workspace
 from tests.faults.desk import Desk, table, unchanged
 from tests.faults.disks import FULL, Ballast, Disk, said
@@ -40,11 +41,12 @@ def untrained(folder: Path, base: Path, seed: int = 0) -> Workspace:
 def go(workspace: Workspace, *, pages: bool = False) -> None:
     """Do what a run does, stage by stage, and promote."""
     heal(workspace, "known")
+    bring_forward(workspace, "known")
     pin(workspace, "known")
     for step in STEPS:
         if not workspace.record("known", step).is_file() or not _is_kept(workspace, step):
             run_step(workspace, step, "known")
-            dvc(workspace.root, "commit", "--force", f"{step}@known")
+            dvc(workspace.root, "commit", "--force", stage(workspace.root, "known", step))
     enact(workspace, "known")
     if workspace.ledger().champion("known") is None:
         promote_by_hand(workspace, "known", "it will do")
@@ -53,8 +55,8 @@ def go(workspace: Workspace, *, pages: bool = False) -> None:
 
 
 def _is_kept(workspace: Workspace, step: str) -> bool:
-    lock = workspace.root / "dvc.lock"
-    return lock.is_file() and f"  {step}@known:" in lock.read_text()
+    lock, _ = lockfile(workspace.root, "known")
+    return lock.is_file() and f"  {step}:" in lock.read_text()
 
 
 def digests(workspace: Workspace) -> dict[str, str]:

@@ -155,7 +155,7 @@ def test_a_pointer_to_other_bytes_is_found(clone: Workspace, pointer: str) -> No
     text = path.read_text()
     path.write_text(text.replace(mine.md5, its.md5))
     if "datasets" in pointer:  # the lock file would have to be forged too, for the pin to be asked
-        lock = clone.root / "dvc.lock"
+        lock = clone.root / "data" / "known" / "dvc.lock"
         lock.write_text(lock.read_text().replace(mine.md5, its.md5))
     with (
         unchanged(clone.root),

@@ -1,0 +1,20 @@
+"""Where ``graft`` begins. A stage's ``graft step`` is done by the run's warm process where there is one."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> None:
+    """Run a command."""
+    if sys.argv[1:2] == ["step"]:
+        from tasks.mortal import STARTED_BY, end_with
+        from tasks.warm import ADDRESS, ask
+
+        if ADDRESS in os.environ:
+            end_with(int(os.environ.get(STARTED_BY, os.getppid())))
+            ask("flows.cli", sys.argv)
+    from flows.cli import main as run
+
+    run()
