@@ -9,10 +9,13 @@ import pandas as pd
 
 from graft.data import TEST, TRAIN
 from graft.records import write_atomic
-from graft.report.content import Audit, Mistakes, Report
+from graft.report.content import Audit, Mistakes, Report, Standing
 from graft.report.page import render_audit, render_report
+from tasks.audit import audit
 from tasks.claims import claims_of
 from tasks.cost import costs
+from tasks.lineage import forced
+from tasks.pin import finished_run
 from tasks.report import REPORT
 from tasks.rows import COLUMN, MISTAKES
 from tasks.workspace import Workspace
@@ -32,16 +35,44 @@ def render_run(workspace: Workspace, name: str) -> Path:
     page, shown = folder / PAGE, workspace.files(name, "evaluate") / MISTAKES
     mistakes = Mistakes.model_validate_json(shown.read_bytes()) if shown.is_file() else None
     html = render_report(
-        report, costs=costs(workspace, name), links=links, mistakes=mistakes, claims=claims_of(workspace, name, report)
+        report,
+        costs=costs(workspace, name),
+        links=links,
+        mistakes=mistakes,
+        claims=claims_of(workspace, name, report),
+        standing=_standing(workspace, name),
     )
     write_atomic(page, html.encode())
     return page
 
 
-def render_chain(workspace: Workspace, audit: Audit) -> Path:
+def redraw(workspace: Workspace, name: str) -> Path:
+    """Draw both pages anew after a change of champion; return that of the chain."""
+    page = render_chain(workspace, audit(workspace, name))
+    if (workspace.step(name, "report") / REPORT).is_file():
+        render_run(workspace, name)
+    return page
+
+
+def _standing(workspace: Workspace, name: str) -> Standing:
+    """Return what became of the model of the run whose records stand here, and who is champion now."""
+    run, promotions = finished_run(workspace, name), workspace.ledger().promotions(name)
+    if not promotions:
+        return Standing()
+    last = promotions[-1].predicate
+    own = [one for one in promotions if run and one.predicate.run == run.entry and one.predicate.action == "promote"]
+    return Standing(
+        champion=last.number,
+        number=own[0].predicate.number if own else "",
+        is_live=bool(run) and last.run == (run.entry if run else ""),
+        forced=forced(promotions, own[0], run.predicate.verdict) if own and run else "",
+    )
+
+
+def render_chain(workspace: Workspace, found: Audit) -> Path:
     """Draw an audited chain."""
-    page = workspace.pages(audit.recipe) / CHAIN
-    write_atomic(page, render_audit(audit).encode())
+    page = workspace.pages(found.recipe) / CHAIN
+    write_atomic(page, render_audit(found).encode())
     return page
 
 
