@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 import time
 
 from rich.text import Text
@@ -17,14 +18,24 @@ _TIME = re.compile(r"^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?Z)?$")
 
 
 def audit_chain(
-    workspace: Workspace, name: str, *, at: str | None = None, show: bool = True, title: bool = True
+    workspace: Workspace,
+    name: str,
+    *,
+    at: str | None = None,
+    show: bool = True,
+    title: bool = True,
+    began: float | None = None,
 ) -> Audit:
-    """Verify a chain, draw its page, show what came out."""
+    """Verify a chain, draw its page, show what came out.
+
+    Args:
+        began: when the command began by ``time.monotonic``; without it, now.
+    """
+    began = time.monotonic() if began is None else began
     from tasks.audit import audit
     from tasks.render import render_chain
 
     workspace.recipe(name)
-    began = time.monotonic()
     result = audit(workspace, name, at=_utc(at))
     page = render_chain(workspace, result)
     if show:
@@ -48,6 +59,10 @@ def _show(result: Audit, *, seconds: float, page: str, title: bool) -> None:
     if title:
         since = f"  live since {result.live_since[:16].replace('T', ' ')} UTC" if result.live_since else ""
         out.print(f"{result.recipe} {result.number}{since}\n", style="bold")
+    for line in headline_lines("FORCED", f"Promoted {result.forced}") if result.forced else ():
+        out.print(line)
+    if result.forced:
+        out.print()
     for depth, hop in enumerate(result.hops):
         mark = "X " if hop.integrity == "broken" else "? " if hop.integrity == "unproven" else "/ "
         name = f"{'  ' * depth}{mark if depth or hop.integrity != 'intact' else ''}{hop.name}"
@@ -59,7 +74,10 @@ def _show(result: Audit, *, seconds: float, page: str, title: bool) -> None:
     out.print()
     for item in result.lines:
         line = Text(f"  {item.name:<13}").append(f"{item.integrity:<10}", style=STYLES.get(item.integrity, ""))
-        out.print(line.append(f"  {shorten(item.finding, 54)}"))
+        first, *more = textwrap.wrap(shorten(item.finding, 1000), 53) or [""]
+        out.print(line.append(f"  {first}"))
+        for text in more:  # files are named here: none may be cut off
+            out.print(f"{'':<27}{text}")
     out.print()
     for line in headline_lines(result.verdict.upper(), result.headline):
         out.print(line)

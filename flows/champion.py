@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from flows.terminal import console, headline_lines, next_lines
 from graft.ledger import Promotion
+from tasks.workspace import Workspace
 
 
-def show_change(promotion: Promotion, *, as_json: bool) -> None:
+def change(workspace: Workspace, name: str, act: Callable[[], Promotion], *, as_json: bool) -> None:
+    """Change the champion, draw its pages anew, and show what is in force now."""
+    before = workspace.ledger().champion(name)
+    promotion = act()
+    from tasks.render import redraw
+
+    page = redraw(workspace, name).relative_to(workspace.root)
+    if as_json:
+        facts = {**promotion.predicate.model_dump(mode="json"), "entry": promotion.entry}
+        print(json.dumps(facts, indent=2, sort_keys=True))  # noqa: T201
+    else:
+        _show(promotion, page=str(page), is_new=before is None or before.entry != promotion.entry)
+
+
+def _show(promotion: Promotion, *, page: str, is_new: bool) -> None:
     """Print what is in force now, and who signed it."""
     predicate = promotion.predicate
     out = console()
-    if as_json:
-        print(json.dumps({**predicate.model_dump(mode="json"), "entry": promotion.entry}, indent=2, sort_keys=True))  # noqa: T201
-        return
     what = "rolled back to" if predicate.action == "rollback" else "is now"
     sentence = f"{predicate.recipe} {what} model {predicate.model_number}, as champion {predicate.number}."
-    for line in headline_lines("CHAMPION", sentence):
+    again = "" if is_new else " That was done before, for this reason: nothing was added. Another step needs its own."
+    for line in headline_lines("CHAMPION", sentence + again):
         out.print(line)
+    if predicate.overrides:
+        out.print("\n  This is against the verdict of its run; status, report and chain say so.")
     out.print(f"\n  reason   {predicate.reason}\n  by       {predicate.by}, key {promotion.keyid[:16]}")
-    out.print(f"  entry    ledger/promotions/{predicate.recipe}/{predicate.number}.json")
+    out.print(f"  entry    ledger/promotions/{predicate.recipe}/{predicate.number}.json\n  page     {page}")
     for line in next_lines((f"graft audit {predicate.recipe}", "check its chain, offline")):
         out.print(line)

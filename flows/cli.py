@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from flows import cli_card, cli_curve, cli_data, cli_keep
+from flows import BEGAN, cli_card, cli_curve, cli_data, cli_keep
 from flows.cli_data import AsJson, Name, here, print_json
 from graft import __version__
 from graft.errors import GraftError, InputError, StepError
@@ -201,7 +201,7 @@ def audit(
     """Verify every digest and signature from the champion to its base and raw data. Exit 1 if the chain is broken."""
     from flows.audit import audit_chain
 
-    result = audit_chain(here(), recipe, at=at, show=not as_json)
+    result = audit_chain(here(), recipe, at=at, show=not as_json, began=BEGAN)
     if as_json:
         print_json(result.model_dump(mode="json"))
     if result.verdict == "broken":
@@ -211,20 +211,29 @@ def audit(
 @app.command()
 def promote(recipe: Name, reason: Reason, as_json: AsJson = False) -> None:
     """Make the last run's model champion, against its verdict if need be; signed by you."""
-    from flows.champion import show_change
+    from flows.champion import change
     from tasks.promote import promote_by_hand
 
     workspace = here()
-    show_change(promote_by_hand(workspace, recipe, _said(reason)), as_json=as_json)
+    change(workspace, recipe, lambda: promote_by_hand(workspace, recipe, _said(reason)), as_json=as_json)
 
 
 @app.command()
-def rollback(recipe: Name, reason: Reason, as_json: AsJson = False) -> None:
-    """Make the champion before this one champion again."""
-    from flows.champion import show_change
+def rollback(
+    recipe: Name,
+    reason: Reason,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="NUMBER", help="the champion to go back to; without: the last that still counts"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an earlier model champion again, past every one that was rolled back itself."""
+    from flows.champion import change
     from tasks.promote import roll_back
 
-    show_change(roll_back(here(), recipe, _said(reason)), as_json=as_json)
+    workspace = here()
+    change(workspace, recipe, lambda: roll_back(workspace, recipe, _said(reason), to=to), as_json=as_json)
 
 
 @app.command(hidden=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from datetime import UTC, datetime
 
 from rich.text import Text
@@ -32,6 +33,14 @@ def show_status(workspace: Workspace, found: list[RecipeStatus], *, detailed: bo
             f"{', ' + one.last_run[:10] if one.last_run else '':<{21 - len(verdict)}}{one.n_runs:>4}{len(one.alarms):>8}"
         )
         out.print(line)
+    for one in found:
+        if one.forced:
+            lines = textwrap.wrap(shorten(f"{one.recipe} {one.champion} was promoted {one.forced}", 400), 70)
+            out.print(
+                Text("\n  FORCED  ", style=STYLES["FORCED"]).append(
+                    "\n          ".join(lines), style="not bold default"
+                )
+            )
     alarms = [(one.recipe, alarm) for one in found for alarm in one.alarms]
     if alarms:
         out.print(f"\n{len(alarms)} alarm{'s' if len(alarms) != 1 else ''}")

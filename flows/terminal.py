@@ -31,6 +31,7 @@ STYLES = {
     "REFUSED": "bold red",
     "REJECT": "bold red",
     "HOLD": "bold yellow",
+    "FORCED": "bold yellow",
     "open": "yellow",
     "skipped": "dim",
     "not run": "dim",

@@ -13,7 +13,6 @@ import yaml
 
 from graft.data import bring, check_kinds, columns_of, read_batches
 from graft.errors import GraftError, InputError
-from graft.ledger import make_key
 from graft.pictures import open_picture
 from graft.recipe import Data, parse_recipe
 from graft.recipe_text import DEFAULTS, recipe_text
@@ -21,6 +20,7 @@ from graft.records import copy_files, sha256_file, sweep, write_atomic
 from tasks import bases
 from tasks.add import scratch_folder
 from tasks.heal import committed, heal_dvc
+from tasks.keys import own_key
 from tasks.locks import hold, silently
 from tasks.pipeline import TOPMOST
 from tasks.versions import commit, dvc, git
@@ -86,11 +86,11 @@ def init(folder: Path) -> tuple[Workspace, list[str]]:
         if not (folder / name).exists() or (name == ".dvcignore" and ".dvc" in added):
             write_atomic(folder / name, text.encode())
             added.append(name)
-    if not workspace.private_key.is_file():
-        keyid = make_key(workspace.private_key, workspace.trusted_keys)
-        added.append(f"keys/{keyid[:16]}.pem")
+    key, is_new = own_key(workspace)
+    if is_new:
+        added.append(key)
     commit(
-        workspace.root, "graft init", [".gitignore", ".dvc", ".dvcignore", "dvc.yaml", "params.yaml", "recipes", "keys"]
+        workspace.root, "graft init", [".gitignore", ".dvc", ".dvcignore", "dvc.yaml", "params.yaml", "recipes", key]
     )
     return workspace, added
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
 
 from graft.errors import InputError
 from graft.ledger import Ledger, Promotion, PromotionPredicate, Run
@@ -23,7 +22,7 @@ from graft.records import (
 )
 from graft.shift.card import find_card
 from tasks import bases
-from tasks.lineage import grown_from, promotion_of
+from tasks.lineage import grown_from, promotion_of, rolled_back
 from tasks.steps import VERSIONS, load_inputs
 from tasks.workspace import Workspace
 
@@ -53,7 +52,7 @@ def pin(workspace: Workspace, name: str) -> Inputs:
         bases=pinned_bases,
         cards=_cards(workspace, pinned_bases),
         champion=_champion(workspace, ledger, promotions),
-        rolled_back=_rolled_back(promotions),
+        rolled_back=rolled_back(promotions),
         ancestors=_ancestors(workspace, ledger, recipe),
         looks=_looks(workspace, ledger, recipe.data.dataset),
         steps=VERSIONS,
@@ -150,16 +149,6 @@ def _looks(workspace: Workspace, ledger: Ledger, dataset: str) -> dict[str, str]
                 record = json.loads(ledger.blob(run.predicate.records["evaluate"]))
                 looks[run.predicate.model_id] = record.get("looked_at", "")
     return dict(sorted(looks.items()))
-
-
-def _rolled_back(promotions: list[Promotion]) -> tuple[str, ...]:
-    """Return the models that somebody rolled back and nobody has promoted since."""
-    out: set[str] = set()
-    for before, after in pairwise(promotions):
-        if after.predicate.action == "rollback":
-            out.add(before.predicate.model_id)
-        out.discard(after.predicate.model_id)
-    return tuple(sorted(out))
 
 
 def finished_run(workspace: Workspace, name: str) -> Run | None:

@@ -25,9 +25,11 @@ from graft.records import (
     sha256_file,
 )
 from graft.records.plain import load_object
+from tasks.keys import signer_of
 from tasks.pin import finished_run
 from tasks.pointer import check_pointer, dvc_md5
 from tasks.report import REPORT
+from tasks.rollback import find_target
 from tasks.steps import STEPS, load_inputs
 from tasks.versions import commit, dvc, git, whoami
 from tasks.workspace import Workspace
@@ -49,7 +51,8 @@ def enact(workspace: Workspace, name: str) -> Enacted:
         BusyError: somebody else promoted meanwhile.
     """
     decision, inputs = _decision(workspace, name), load_inputs(workspace, name)
-    ledger, signer = workspace.ledger(), Signer(workspace.private_key)
+    ledger = workspace.ledger()
+    signer = signer_of(workspace, ledger)
     run = finished_run(workspace, name) or _append_run(workspace, ledger, signer, decision, inputs)
     promotion = None
     if decision.verdict == "promote":
@@ -63,10 +66,11 @@ def enact(workspace: Workspace, name: str) -> Enacted:
 def promote_by_hand(workspace: Workspace, name: str, reason: str) -> Promotion:
     """Make the last finished run's model champion against its verdict; who and why is signed into the ledger.
 
-    What a full disk or a crash cut off behind the entry is finished by the same command.
+    Said again for the same reason it finishes what a full disk or a crash cut off behind the entry, and makes no second one.
 
     Raises:
-        InputError: there is no finished run with a model, or it is champion already.
+        InputError: there is no finished run with a model, or it is champion already for another reason.
+        TamperError: the candidate's folder is not what was trained; no entry is made.
     """
     ledger = workspace.ledger()
     run = finished_run(workspace, name)
@@ -75,45 +79,45 @@ def promote_by_hand(workspace: Workspace, name: str, reason: str) -> Promotion:
     champion = ledger.champion(name)
     promotion = champion if champion and champion.predicate.model_id == run.predicate.model_id else None
     if promotion is None:
-        signer, overrides = Signer(workspace.private_key), run.predicate.verdict != "promote"
+        signer, overrides = signer_of(workspace, ledger), run.predicate.verdict != "promote"
         promotion = _promote(workspace, ledger, signer, run, reason=reason, overrides=overrides)
-    elif _is_published(workspace, promotion):
+    elif promotion.predicate.reason != reason and _is_published(workspace, promotion):
         raise InputError(f"This model is champion {promotion.predicate.number} already.", do=f"graft status {name}")
     keep_model(workspace, run, promotion)
     publish(workspace, name, f"{name}: promoted by hand, {reason}")
     return promotion
 
 
-def roll_back(workspace: Workspace, name: str, reason: str) -> Promotion:
-    """Make the model before the champion champion again; the ledger keeps both.
+def roll_back(workspace: Workspace, name: str, reason: str, *, to: str | None = None) -> Promotion:
+    """Make an earlier model champion again; the ledger keeps both.
 
-    A rollback that was cut off behind its entry is finished by the same command, and no second one follows it.
+    Said again for the same reason, and to the same model if one is named, it finishes what was cut off and goes no further:
+    a second rollback has a reason of its own.
+
+    Args:
+        to: number of the promotion whose model it shall be; without one it is found by ``lineage.goes_back_to``.
 
     Raises:
-        InputError: there is no earlier model.
+        InputError: there is no earlier model, no such number, or that model is champion already.
+        TamperError: the model's folder is absent or is not what was promoted; no entry is made.
     """
     ledger = workspace.ledger()
     promotions = ledger.promotions(name)
-    if promotions and promotions[-1].predicate.action == "rollback" and not _is_published(workspace, promotions[-1]):
-        publish(workspace, name, f"{name}: rolled back to {promotions[-1].predicate.model_number}, {reason}")
-        return promotions[-1]
-    earlier = [p for p in promotions if promotions and p.predicate.model_id != promotions[-1].predicate.model_id]
-    if not earlier:
-        raise InputError(f"{name} has no earlier champion to go back to.", do=f"graft status {name}")
-    target, last = earlier[-1].predicate, promotions[-1]
-    predicate = target.model_copy(
-        update={
-            "number": f"{len(promotions) + 1:04d}",
-            "action": "rollback",
-            "parent": last.entry,
-            "reason": reason,
-            "by": whoami(workspace.root),
-            "at": _not_before(last.predicate.at),
-            "overrides": False,
-        }
-    )
-    promotion = ledger.add_promotion(predicate, Signer(workspace.private_key))
-    publish(workspace, name, f"{name}: rolled back to {target.model_number}, {reason}")
+    promotion, is_done = find_target(workspace, ledger, name, promotions, reason, to)
+    if not is_done:
+        predicate = promotion.predicate.model_copy(
+            update={
+                "number": f"{len(promotions) + 1:04d}",
+                "action": "rollback",
+                "parent": promotions[-1].entry,
+                "reason": reason,
+                "by": whoami(workspace.root),
+                "at": _not_before(promotions[-1].predicate.at),
+                "overrides": False,
+            }
+        )
+        promotion = ledger.add_promotion(predicate, signer_of(workspace, ledger))
+    publish(workspace, name, f"{name}: rolled back to {promotion.predicate.model_number}, {reason}")
     return promotion
 
 
@@ -138,11 +142,11 @@ def _append_run(workspace: Workspace, ledger: Ledger, signer: Signer, decision: 
     ledger.add_blob((workspace.step(name, "report") / REPORT).read_bytes())
     model = load_record(workspace.record(name, "finetune"), "finetune")
     trained = model if isinstance(model, ModelRecord) else None
-    parents = [inputs.champion.entry] if inputs.champion else []
-    newest = ledger.heads(name).ended
+    newest, base_entry = ledger.heads(name).ended, None
     if trained and trained.base.startswith("graft:"):
         base = next(base for base in inputs.bases if base.id == trained.base)
-        parents.append(ledger.promotions(trained.base[6:].split("@")[0])[int(base.revision) - 1].entry)
+        base_entry = ledger.promotions(trained.base[6:].split("@")[0])[int(base.revision) - 1].entry
+    parents = [inputs.champion.entry] if inputs.champion else []
     return ledger.add_run(
         RunPredicate(
             recipe=name,
@@ -156,7 +160,8 @@ def _append_run(workspace: Workspace, ledger: Ledger, signer: Signer, decision: 
             headline=decision.headline,
             model_id=trained.model_id if trained else None,
             model_files=trained.files if trained else (),
-            parents=tuple(parents),
+            parents=tuple(dict.fromkeys([*parents, *([base_entry] if base_entry else [])])),
+            base_entry=base_entry,
             previous=tuple(sorted(entry for _, entry in newest)),
             graft_version=__version__,
             finished_at=_not_before(newest[-1][0] if newest else ""),
@@ -219,7 +224,7 @@ def keep_model(workspace: Workspace, run: Run, promotion: Promotion) -> None:
     """
     named = promotion.predicate
     target = workspace.registry(named.recipe) / named.model_number
-    pointer = target.with_name(f"{named.model_number}.dvc")
+    pointer = workspace.pointer(named.recipe, named.model_number)
     if target.is_dir() and digest_folder(target)[1] != named.model_id:
         shutil.rmtree(target)
     if not target.is_dir():
@@ -240,7 +245,7 @@ def keep_model(workspace: Workspace, run: Run, promotion: Promotion) -> None:
 def _is_published(workspace: Workspace, promotion: Promotion) -> bool:
     """Return whether a promotion came to its end: its model has a pointer and, where git keeps the ledger, it is committed."""
     named, ledger = promotion.predicate, workspace.ledger_place()
-    pointer = workspace.registry(named.recipe) / f"{named.model_number}.dvc"
+    pointer = workspace.pointer(named.recipe, named.model_number)
     if isinstance(ledger, Path) and ledger.is_relative_to(workspace.root):
         entry = ledger / "promotions" / named.recipe / f"{named.number}.json"
         return pointer.is_file() and not git(workspace.root, "status", "--porcelain", "--", str(entry))
@@ -253,8 +258,11 @@ def publish(workspace: Workspace, name: str, message: str) -> None:
 
 
 def own_paths(workspace: Workspace, name: str) -> list[str]:
-    """Return what a run of a recipe writes, and what it was made from, as git knows it."""
-    paths = ["keys", f"recipes/{name}.yaml", f"data/{name}", f"registry/{name}"]
+    """Return what a run of a recipe writes, and what it was made from, as git knows it.
+
+    No key is among them: whose signatures count is decided by commits of people, and by ``graft init`` for its own key alone.
+    """
+    paths = [f"recipes/{name}.yaml", f"data/{name}", f"registry/{name}"]
     ledger = workspace.ledger_place()
     if isinstance(ledger, Path) and ledger.is_relative_to(workspace.root):
         paths.append(ledger.relative_to(workspace.root).as_posix())

@@ -10,9 +10,12 @@ from pydantic import ValidationError
 from graft.records import load_curve, sha256_file, write_atomic
 from graft.records.plain import load_json
 from graft.report.claims import Claims, CurveCost
-from graft.report.content import Audit, Mistakes, Report
+from graft.report.content import Audit, Mistakes, Report, Standing
 from graft.report.page import render_audit, render_report
+from tasks.audit import audit
 from tasks.cost import COST, costs
+from tasks.lineage import forced
+from tasks.pin import finished_run
 from tasks.report import REPORT
 from tasks.versions import run_module
 from tasks.workspace import MISTAKES, Workspace
@@ -35,16 +38,44 @@ def render_run(workspace: Workspace, name: str) -> Path:
     page, shown = folder / PAGE, workspace.files(name, "evaluate") / MISTAKES
     mistakes = load_json(shown, Mistakes, "a list of mistakes", do="dvc checkout") if shown.is_file() else None
     html = render_report(
-        report, costs=costs(workspace, name), links=links, mistakes=mistakes, claims=claims_of(workspace, name, report)
+        report,
+        costs=costs(workspace, name),
+        links=links,
+        mistakes=mistakes,
+        claims=claims_of(workspace, name, report),
+        standing=_standing(workspace, name),
     )
     write_atomic(page, html.encode())
     return page
 
 
-def render_chain(workspace: Workspace, audit: Audit) -> Path:
+def redraw(workspace: Workspace, name: str) -> Path:
+    """Draw both pages anew after a change of champion; return that of the chain."""
+    page = render_chain(workspace, audit(workspace, name))
+    if (workspace.step(name, "report") / REPORT).is_file():
+        render_run(workspace, name)
+    return page
+
+
+def _standing(workspace: Workspace, name: str) -> Standing:
+    """Return what became of the model of the run whose records stand here, and who is champion now."""
+    run, promotions = finished_run(workspace, name), workspace.ledger().promotions(name)
+    if not promotions:
+        return Standing()
+    last = promotions[-1].predicate
+    own = [one for one in promotions if run and one.predicate.run == run.entry and one.predicate.action == "promote"]
+    return Standing(
+        champion=last.number,
+        number=own[0].predicate.number if own else "",
+        is_live=bool(run) and last.run == (run.entry if run else ""),
+        forced=forced(promotions, own[0], run.predicate.verdict) if own and run else "",
+    )
+
+
+def render_chain(workspace: Workspace, found: Audit) -> Path:
     """Draw an audited chain."""
-    page = workspace.pages(audit.recipe) / CHAIN
-    write_atomic(page, render_audit(audit).encode())
+    page = workspace.pages(found.recipe) / CHAIN
+    write_atomic(page, render_audit(found).encode())
     return page
 
 

@@ -11,7 +11,7 @@ from safetensors import safe_open
 from graft.data import COLUMN, TEST, TRAIN, UNLABELLED
 from graft.errors import StepError
 from tasks.steps import Context
-from tasks.workspace import MISTAKES, ROWS
+from tasks.workspace import MISTAKES, PREDICTIONS, ROWS
 
 __all__ = [
     "COLUMN",
@@ -26,7 +26,6 @@ __all__ = [
 ]
 
 FEATURES = "features.safetensors"
-PREDICTIONS = "predictions.parquet"
 EMBEDDED = (TRAIN, TEST, UNLABELLED)
 
 

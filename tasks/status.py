@@ -7,17 +7,19 @@ from typing import Any
 
 from graft.records import MonitorRecord
 from graft.records.plain import load_json
+from tasks.lineage import forced
 from tasks.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class RecipeStatus:
-    """What a recipe's line says."""
+    """What a recipe's line says. ``forced``: who promoted the champion against its run's verdict, and why; empty: nobody did."""
 
     recipe: str
     champion: str | None
     model_id: str | None
     since: str | None
+    forced: str
     last_verdict: str | None
     last_headline: str | None
     last_run: str | None
@@ -31,7 +33,8 @@ class RecipeStatus:
 def status(workspace: Workspace, name: str) -> RecipeStatus:
     """Return a recipe's status."""
     ledger = workspace.ledger()
-    champion = ledger.champion(name)
+    promotions = ledger.promotions(name)
+    champion = promotions[-1] if promotions else None
     heads = ledger.heads(name)
     last = ledger.run(name, heads.ended[-1][1]).predicate if heads.ended else None
     alarms = []
@@ -44,6 +47,7 @@ def status(workspace: Workspace, name: str) -> RecipeStatus:
         champion=champion.predicate.number if champion else None,
         model_id=champion.predicate.model_id if champion else None,
         since=champion.predicate.at if champion else None,
+        forced=forced(promotions, champion, ledger.run_of(champion).predicate.verdict) if champion else "",
         last_verdict=last.verdict if last else None,
         last_headline=last.headline if last else None,
         last_run=last.finished_at if last else None,

@@ -1,17 +1,18 @@
-"""Verifies what a chain rests on: the whole ledger, promoted folders and their pointers, raw data, the records here."""
+"""Verifies what a chain rests on: the whole ledger, promoted folders and their pointers, raw data."""
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from graft.errors import TamperError
 from graft.ledger import Ledger, Promotion, Run, verify_model
-from graft.records import Inputs, Record, digest_folder, sha256_file
+from graft.records import PART, FileDigest, Inputs, Record, digest_folder, sha256_file
 from graft.records.steps import Skip
 from tasks.pointer import check_pointer
-from tasks.steps import STEPS, load_inputs
 from tasks.versions import git
 from tasks.workspace import Workspace
 
@@ -30,13 +31,19 @@ class Tally:
     n_promotions: int = 0
     n_datasets: int = 0
     n_older_datasets: int = 0
-    keyids: set[str] = field(default_factory=set)
+    n_models: int = 0
+    signed: Counter[str] = field(default_factory=Counter)
+    """Entries by the keyid of the key that signed them."""
+    absent: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
+    unnamed: list[str] = field(default_factory=list)
 
 
 def verify_ledger(ledger: Ledger, tally: Tally) -> None:
     """Verify every file of a ledger: digests, signatures, numbers, and that whatever an entry names is there.
 
-    What cannot be seen from the ledger alone is that its newest entries are gone: ``verify_history`` sees it.
+    A record that no entry names is left by a command that was cut off, or was put there: it is named in ``tally.unnamed``. What
+    cannot be seen from the ledger alone is that its newest entries are gone: ``verify_history`` sees it.
 
     Raises:
         TamperError: the first thing that is not so.
@@ -53,39 +60,53 @@ def verify_ledger(ledger: Ledger, tally: Tally) -> None:
             recipes.add(rest.split("/")[0])
     promotions = {recipe: ledger.promotions(recipe) for recipe in sorted(recipes)}
     parents = {promotion.entry for some in promotions.values() for promotion in some}
+    named: set[str] = set()
     for recipe, some in promotions.items():
-        _verify_runs(ledger, recipe, blobs, parents, tally)
+        named |= _verify_runs(ledger, recipe, blobs, parents, tally)
         for promotion in some:
             files = ledger.run_of(promotion).predicate.model_files
             where = f"{recipe} {promotion.predicate.number}"
             signature = ledger.blob(promotion.predicate.signature_sha256)
-            tally.keyids |= {promotion.keyid, verify_model(files, signature, ledger.keyring, where)}
+            tally.signed.setdefault(verify_model(files, signature, ledger.keyring, where), 0)
+            named.add(promotion.predicate.signature_sha256)
+            tally.signed[promotion.keyid] += 1
             tally.n_signatures += 2
         tally.n_promotions += len(some)
     tally.n_records += len(blobs)
+    tally.unnamed = sorted(blobs - named)
 
 
-def _verify_runs(ledger: Ledger, recipe: str, blobs: set[str], parents: set[str], tally: Tally) -> None:
-    """Verify a recipe's runs one by one, and that the runs, promotions and records that they name are there."""
+def _verify_runs(ledger: Ledger, recipe: str, blobs: set[str], parents: set[str], tally: Tally) -> set[str]:
+    """Verify a recipe's runs one by one, and that what they name is there: runs, promotions and records. Return the records."""
     entries: set[str] = set()
     named: set[str] = set()
+    records: set[str] = set()
     for run in ledger.runs(recipe):
         said = run.predicate
-        for step, digest in {**said.records, "recipe": said.recipe_sha256, "inputs": said.inputs_sha256}.items():
+        beside = {"recipe": said.recipe_sha256, "inputs": said.inputs_sha256, **_reported(ledger, said.records)}
+        for step, digest in {**said.records, **beside}.items():
             if digest not in blobs:
                 where = f"run {run.entry[:12]} of {recipe}, {step}: {digest}"
                 raise TamperError("A record is missing from the ledger.", where=where, do="restore it with git")
-        if gone := set(said.parents) - parents:
+            records.add(digest)
+        if gone := {*said.parents, *filter(None, [said.base_entry])} - parents:
             where = f"run {run.entry[:12]} of {recipe}: {min(gone)}"
             raise TamperError("A promotion that a run grew from is missing.", where=where, do="restore it with git")
         entries.add(run.entry)
         named |= set(said.previous)
-        tally.keyids.add(run.keyid)
+        tally.signed[run.keyid] += 1
         tally.n_runs += 1
         tally.n_signatures += 1
     if gone := named - entries:
         where = ledger.objects.where(f"runs/{recipe}/{min(gone)}.json")
         raise TamperError("A run is missing from the ledger.", where=where, do="restore it with git")
+    return records
+
+
+def _reported(ledger: Ledger, records: dict[str, str]) -> dict[str, str]:
+    """Return the digest of the report that a run's records name, if they do."""
+    record = json.loads(ledger.blob(records["report"])) if "report" in records else {}
+    return {"report.json": record["report_sha256"]} if "report_sha256" in record else {}
 
 
 def verify_history(workspace: Workspace) -> None:
@@ -127,20 +148,6 @@ def verify_records(ledger: Ledger, run: Run) -> Inputs:
     return inputs
 
 
-def verify_here(workspace: Workspace, ledger: Ledger, name: str) -> None:
-    """Verify the records that lie in the workspace, if a run from the inputs that are pinned here has been finished."""
-    if not workspace.inputs(name).is_file():
-        return
-    pinned = sha256_file(workspace.inputs(name))
-    paths = {step: workspace.record(name, step) for step in STEPS}
-    here = {step: sha256_file(path) if path.is_file() else "" for step, path in paths.items()}
-    same = [run.predicate.records for run in ledger.runs(name) if run.predicate.inputs_sha256 == pinned]
-    if same and here not in same:
-        step = min((step for step in STEPS if here[step] != same[-1][step]), key=STEPS.index)
-        what = f"The record of {step} that lies here is not the one of its run."
-        raise TamperError(what, where=str(paths[step]), do="restore it with git")
-
-
 def verify_pointers(workspace: Workspace, ledger: Ledger, promotions: list[Promotion]) -> None:
     """Verify that each promoted model's pointer says what was signed: it is what DVC fetches, and keeps, by."""
     for promotion in promotions:
@@ -175,27 +182,60 @@ def verify_folder(workspace: Workspace, ledger: Ledger, promotion: Promotion, ru
     tally.n_bytes += sum(file.size for file in files)
 
 
-def verify_dataset(workspace: Workspace, inputs: Inputs, tally: Tally) -> None:
+def verify_models(
+    workspace: Workspace, ledger: Ledger, promotions: list[Promotion], read: set[str], tally: Tally
+) -> None:
+    """Verify every model that a rollback may take and that is here; those that are not are named in ``tally.absent``.
+
+    Args:
+        read: numbers of the models whose folders were verified before.
+    """
+    for promotion in promotions:
+        number = promotion.predicate.model_number
+        if number in read:
+            continue
+        read.add(number)
+        if (workspace.registry(promotion.predicate.recipe) / number).is_dir():
+            verify_folder(workspace, ledger, promotion, ledger.run_of(promotion), tally)
+            tally.n_models += 1
+        else:
+            tally.absent.append(number)
+
+
+def verify_dataset(workspace: Workspace, ledger: Ledger, inputs: Inputs, tally: Tally) -> None:
     """Verify the raw data that a run read. Files are only ever added, so a newer version holds those of an older one.
 
-    Where the workspace's dataset was replaced as a whole since, the older one cannot be read here: it is counted as such.
+    Where a later run was signed on other files in their place, the older ones cannot be read here: they are counted as such.
+    What the pin in the workspace says is no excuse: nobody signed it. Files that came since are named in ``tally.added``.
     """
-    folder, do = workspace.dataset(inputs.dataset.name), f"data/datasets/{inputs.dataset.name}.dvc"
-    now = load_inputs(workspace, inputs.recipe).dataset.files if workspace.inputs(inputs.recipe).is_file() else ()
+    folder, do = workspace.dataset(inputs.dataset.name), f"dvc checkout data/datasets/{inputs.dataset.name}.dvc"
     for file in inputs.dataset.files:
         path = folder / file.path
         found = sha256_file(path) if path.is_file() else ""
-        if found != file.sha256 and now and file not in now:
+        if found == file.sha256:
+            continue
+        if _is_replaced(ledger, inputs, file, found):
             tally.n_older_datasets += 1
             return
         if not found:
-            raise TamperError("A raw file is absent.", where=str(path), do=f"dvc pull {do}")
-        if found != file.sha256:
-            raise TamperError(
-                "A raw file is not the one that was trained on.",
-                where=f"{path}: found {found[:12]}, recorded {file.sha256[:12]}",
-                do=f"dvc checkout {do}",
-            )
+            raise TamperError("A raw file is absent.", where=str(path), do=do.replace("checkout", "pull"))
+        raise TamperError(
+            "A raw file is not the one that was trained on.",
+            where=f"{path}: found {found[:12]}, recorded {file.sha256[:12]}",
+            do=f"{do}; or, if it was replaced on purpose, graft run {inputs.recipe} signs the new one",
+        )
     tally.n_files += len(inputs.dataset.files)
     tally.n_bytes += sum(file.size for file in inputs.dataset.files)
     tally.n_datasets += 1
+    read = {file.path for file in inputs.dataset.files}
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    tally.added += [f"{folder.name}/{path}" for path in sorted(there - read) if not path.endswith(PART)]
+
+
+def _is_replaced(ledger: Ledger, inputs: Inputs, file: FileDigest, found: str) -> bool:
+    """Return whether the last finished run read, in place of a file, just what lies there now; ``found`` is "" for nothing."""
+    ended = ledger.heads(inputs.recipe).ended
+    last = ledger.run(inputs.recipe, ended[-1][1]).predicate
+    dataset = Inputs.model_validate_json(ledger.blob(last.inputs_sha256)).dataset
+    now = {one.path: one.sha256 for one in dataset.files}
+    return dataset.name == inputs.dataset.name and file not in dataset.files and now.get(file.path, "") == found

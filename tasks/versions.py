@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from ast import literal_eval
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
@@ -185,6 +187,29 @@ def git(root: Path, *arguments: str) -> str:
         lines = (done.stderr or done.stdout).strip().splitlines()
         raise StepError(f"git {arguments[0]} failed.", where=lines[-1] if lines else "")
     return done.stdout
+
+
+def in_head(root: Path, *paths: str) -> dict[str, str]:
+    """Return what the last commit holds below some paths: the object id of each file by its path in the workspace.
+
+    Raises:
+        StepError: there is no commit, or git refuses.
+    """
+    listed = git(root, "-c", "core.quotePath=true", "ls-tree", "-r", "HEAD", "--", *paths)
+    return {_unquoted(name): kind.split()[2] for kind, name in (line.split("\t", 1) for line in listed.splitlines())}
+
+
+def _unquoted(name: str) -> str:
+    """Return a file's name as git writes it where it has characters beyond ASCII, or such as ``"``."""
+    return os.fsdecode(literal_eval(f"b{name}")) if name.startswith('"') else name
+
+
+def is_blob(content: bytes, object_id: str) -> bool:
+    """Return whether git gives a file of these bytes that object id. It serves as a witness, beside signatures over sha256."""
+    kind = hashlib.sha256 if len(object_id) == 64 else hashlib.sha1
+    found = kind(b"blob %d\0" % len(content), usedforsecurity=False)
+    found.update(content)
+    return found.hexdigest() == object_id
 
 
 def commit(root: Path, message: str, paths: Sequence[str]) -> None:

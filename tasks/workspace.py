@@ -11,10 +11,11 @@ from graft.errors import InputError
 from graft.ledger import Keyring, Ledger
 from graft.recipe import Recipe, check_name, load_recipe
 from graft.records.plain import MAX_JSON, MAX_YAML, check_small, read_small, read_yaml
+from tasks.versions import in_head, is_blob
 
 _BUCKET = re.compile(r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.-]+)*/?$")
 _OTHER = re.compile(r"[^A-Za-z0-9_-]+")
-ROWS, MISTAKES = "rows.parquet", "mistakes.json"
+ROWS, PREDICTIONS, MISTAKES = "rows.parquet", "predictions.parquet", "mistakes.json"
 _OWN = ("recipes", "data", "registry", "ledger", "keys", "pages", "cards", ".graft", "params.yaml", "dvc.yaml")
 
 
@@ -107,6 +108,10 @@ class Workspace:
         """Return the folder of a recipe's promoted models, by number."""
         return self._with_inside(self._own("registry", check_name(recipe, "recipe")))
 
+    def pointer(self, recipe: str, number: str) -> Path:
+        """Return the file by which DVC finds a promoted model."""
+        return self.registry(recipe) / f"{number}.dvc"
+
     @property
     def private_key(self) -> Path:
         """The signing key: inside ``.graft``, which git ignores."""
@@ -134,8 +139,13 @@ class Workspace:
         return plain
 
     def ledger(self) -> Ledger:
-        """Return the ledger, with the keys that are trusted here."""
-        return Ledger(self.ledger_place(), Keyring(self.trusted_keys))
+        """Return the ledger. Trusted are the keys in ``keys`` that the last commit has, byte for byte as they lie there."""
+        keys = self.trusted_keys
+        head = in_head(self.root, keys.name) if any(keys.glob("*.pem")) else {}
+        return Ledger(
+            self.ledger_place(),
+            Keyring(keys, lambda name, content: is_blob(content, head.get(f"{keys.name}/{name}", ""))),
+        )
 
     def ledger_place(self) -> Path | str:
         """Return where the ledger lies: ``ledger/``, or what ``params.yaml`` says: ``s3://BUCKET/PREFIX`` or another folder.

@@ -8,7 +8,7 @@ They lie in a folder or in an object store that can put conditionally.
 An entry is an in-toto Statement v1 in a DSSE envelope; it names its parents by the sha256 of their files.
 """
 
-from graft.ledger.dsse import Keyring, Signer, keyid_of, make_key
+from graft.ledger.dsse import Keyring, Signer, key_file, keyid_of, make_key
 from graft.ledger.entries import PromotionPredicate, RunPredicate, Statement
 from graft.ledger.model_signature import sign_model, verify_model
 from graft.ledger.store import Ledger, Promotion, Run
@@ -22,6 +22,7 @@ __all__ = [
     "RunPredicate",
     "Signer",
     "Statement",
+    "key_file",
     "keyid_of",
     "make_key",
     "sign_model",

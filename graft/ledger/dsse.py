@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,15 @@ def keyid_of(key: ec.EllipticCurvePublicKey) -> str:
     return sha256_bytes(key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo))
 
 
+def key_file(keyid: str) -> str:
+    """Return the name under which a public key lies in the folder of the trusted ones."""
+    return f"{keyid[:16]}.pem"
+
+
+def _public_pem(key: ec.EllipticCurvePublicKey) -> bytes:
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
 def make_key(private: Path, public_folder: Path) -> str:
     """Make a P-256 key pair: the private half readable by its owner only, the public half named by its keyid.
 
@@ -43,9 +53,8 @@ def make_key(private: Path, public_folder: Path) -> str:
         raise FileExistsError(private)
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     keyid = keyid_of(key.public_key())
-    write_atomic(public_folder / f"{keyid[:16]}.pem", public)
+    write_atomic(public_folder / key_file(keyid), _public_pem(key.public_key()))
     private.parent.mkdir(parents=True, exist_ok=True)
     temporary = private.with_name(f".{private.name}.{keyid[:16]}.part")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -90,6 +99,7 @@ class Signer:
         self.path = private
         self._key = key
         self.keyid = keyid_of(key.public_key())
+        self.public = _public_pem(key.public_key())
 
     def envelope(self, payload: bytes) -> bytes:
         """Return the payload in a signed envelope, as the bytes of a file."""
@@ -98,18 +108,32 @@ class Signer:
 
 
 class Keyring:
-    """The public keys that are trusted: the ``*.pem`` files of a folder that lies outside the ledger."""
+    """The public keys that are trusted: the ``*.pem`` files of a folder that lies outside the ledger.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        counts: whether a file of that name and content may be trusted. Keys that may not be are in ``uncounted``, name of the
+            file by keyid, so that an error can name them.
+    """
+
+    def __init__(self, folder: Path, counts: Callable[[str, bytes], bool] = lambda _name, _content: True) -> None:
         self._keys: dict[str, ec.EllipticCurvePublicKey] = {}
+        self.uncounted: dict[str, str] = {}
         for path in sorted(folder.glob("*.pem")):
+            content = path.read_bytes()
             try:
-                key = serialization.load_pem_public_key(path.read_bytes())
+                key = serialization.load_pem_public_key(content)
             except ValueError as error:
                 raise TamperError(f"{path.name} is not a public key.", where=str(path)) from error
             if not (isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)):
                 raise TamperError(f"{path.name} is not a P-256 public key.", where=str(path))
-            self._keys[keyid_of(key)] = key
+            if counts(path.name, content):
+                self._keys[keyid_of(key)] = key
+            else:
+                self.uncounted[keyid_of(key)] = path.name
+
+    def trusts(self, keyid: str) -> bool:
+        """Return whether what this key signs counts."""
+        return keyid in self._keys
 
     def signer_of(self, payload: bytes, signature: bytes, *, keyid: str = "") -> str | None:
         """Return the keyid of the trusted key that signed a payload, None if none did; ``keyid`` names the one to ask."""
@@ -146,6 +170,12 @@ class Keyring:
             ) from error
         if kind != PAYLOAD_TYPE:
             raise TamperError("A ledger entry is of an unknown type.", where=where)
+        if keyid not in self._keys and keyid in self.uncounted:
+            raise TamperError(
+                "A ledger entry is signed by a key that lies in keys/ but is not committed.",
+                where=f"{where}, by keys/{self.uncounted[keyid]}",
+                do="commit that key if it is a colleague's; else take it and the entry away",
+            )
         if keyid not in self._keys:
             raise TamperError("A ledger entry is signed by no trusted key.", where=f"{where}, by {keyid[:16]!r}")
         if not (one_form and low and self.signer_of(payload, signature, keyid=keyid)):

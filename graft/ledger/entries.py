@@ -31,6 +31,9 @@ class RunPredicate(Value):
     model_id: Sha256 | None
     model_files: tuple[FileDigest, ...]
     parents: tuple[Sha256, ...] = Field(description="promotions this run started from: the champion, a graft: base")
+    base_entry: Sha256 | None = Field(
+        default=None, description="which of the parents a graft: base is; absent from entries of 0.1.0"
+    )
     previous: tuple[Sha256, ...] = Field(
         description="runs of the recipe that no run named yet; most often the one before"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +13,8 @@ from graft.records import write_atomic, written_beside
 
 MAX_BYTES = 64 * 1024 * 1024
 """No file of a ledger is larger; a larger one is refused before it is read."""
+_WRITTEN = re.compile(r"\.[0-9a-f]{4,64}(\.json)?\.\w{8}\.part")
+"""The name of a ledger's file while it is being written; what a dead writer left under it, ``graft gc`` takes away."""
 
 
 class Objects(Protocol):
@@ -31,7 +34,7 @@ class Objects(Protocol):
         """Write a name whether or not it exists; readers see the old bytes or the new ones."""
 
     def names(self, prefix: str) -> Iterator[str]:
-        """Yield the names that start with a prefix ending in ``/``, sorted, and what else lies there."""
+        """Yield the names that start with a prefix ending in ``/``, sorted, and what else lies there, hidden or not."""
 
     def where(self, name: str) -> str:
         """Return what to call a name in a message."""
@@ -69,11 +72,11 @@ class Folder:
         write_atomic(self._path(name), content)
 
     def names(self, prefix: str) -> Iterator[str]:
-        """Yield names in the folder of a prefix; files that are being written (``.…part``) are not there yet."""
-        folder = self._path(prefix)
+        """Yield names in the folder of a prefix, of all for ""; files that are being written are not there yet."""
+        folder = self._path(prefix) if prefix else self.folder
         if folder.is_dir():
             for path in sorted(folder.rglob("*")):
-                if not (path.name.startswith(".") or (path.is_dir() and not path.is_symlink())):
+                if not (_WRITTEN.fullmatch(path.name) or (path.is_dir() and not path.is_symlink())):
                     yield path.relative_to(self.folder).as_posix()
 
     def where(self, name: str) -> str:

@@ -196,14 +196,21 @@ class Ledger:
         Raises:
             TamperError: something lies there that no ledger writes.
         """
-        for kind in ("blobs/", "runs/", "promotions/"):
-            yield from self._names(kind)
+        # A bucket may be shared with others who keep things beside the three.
+        for prefix in ("",) if isinstance(self.objects, Folder) else ("blobs/", "runs/", "promotions/"):
+            yield from map(self._known, self.objects.names(prefix))
 
     def _names(self, prefix: str) -> Iterator[str]:
+        """Yield the names of entries. A hidden file is none; only an audit is disturbed by it, and no command stopped."""
         for name in self.objects.names(prefix):
-            if not _NAME.fullmatch(name):
-                raise TamperError("Something lies in the ledger that is no file of it.", where=self.objects.where(name))
-            yield name
+            if not name.rsplit("/", 1)[1].startswith("."):
+                yield self._known(name)
+
+    def _known(self, name: str) -> str:
+        if not _NAME.fullmatch(name):
+            where, do = self.objects.where(name), "take it away"
+            raise TamperError("Something lies in the ledger that is no file of it.", where=where, do=do)
+        return name
 
     def _open(self, name: str, kind: type[P]) -> tuple[str, str, P]:
         content, where = self.objects.read(name), self.objects.where(name)

@@ -41,6 +41,15 @@ class Report(Value):
     decide: DecisionRecord
 
 
+class Standing(Value):
+    """What became of a run's model, and who is champion now: read from the ledger when a page is drawn, and in no digest."""
+
+    champion: str = Field(default="", description="number of the promotion in force; empty: there is none")
+    number: str = Field(default="", description="number under which this run's model was promoted; empty: it was not")
+    is_live: bool = Field(default=False, description="the model in force is this run's")
+    forced: str = Field(default="", description="who promoted this run's model against its verdict, and why")
+
+
 class Mistake(Value):
     """A test row that the candidate got wrong. ``picture`` is a small PNG in base64, ``text`` the row's text; one is empty."""
 
@@ -132,6 +141,7 @@ class Hop(Value):
 class Audit(Value):
     """The chain of the model that was champion at one time, as verified from the ledger.
 
+    ``forced`` says who promoted that model against its run's verdict, and why; empty: nobody did.
     ``broken_at`` holds file, found and signed digest of the first broken thing, as label and text.
     """
 
@@ -142,5 +152,6 @@ class Audit(Value):
     lines: tuple[AuditLine, ...]
     verdict: Literal["intact", "broken"]
     headline: str
+    forced: str = ""
     broken_at: tuple[tuple[str, str], ...] = ()
     history: tuple[tuple[str, str, str], ...] = Field(default=(), description="number, time, what happened")

@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from graft.records import Check, Estimate, Finding, ModelRecord, Record
 from graft.report import svg, words
 from graft.report.claims import Claims
-from graft.report.content import Audit, Cost, Mistakes, Report, add_up
+from graft.report.content import Audit, Cost, Mistakes, Report, Standing, add_up
 from graft.report.curve_svg import draw_curves
 from graft.report.reliability import draw_reliability
 from graft.report.scatter import draw_samples
@@ -49,6 +49,7 @@ def render_report(
     links: dict[str, str],
     mistakes: Mistakes | None = None,
     claims: Claims | None = None,
+    standing: Standing | None = None,
 ) -> str:
     """Return the page of one run.
 
@@ -57,6 +58,7 @@ def render_report(
         costs: cost by step; a step without one says nothing of its cost.
         mistakes: rows to show; None: they are not at hand.
         claims: what a curve says of the field's claims; None: none was measured.
+        standing: what became of the run's model; None: it is not known.
         links: relative addresses of the ``drift`` and the ``chain`` page; any other kind of address makes no link.
     """
     steps = _steps(report, costs)
@@ -76,6 +78,7 @@ def render_report(
         "state_of": functools.partial(_state_of, checks),
         "mistakes": mistakes,
         "claims": claims,
+        "standing": standing or Standing(),
         "odd": _findings(report),
         "arms": _arms(report),
         "chain": _chain(report),

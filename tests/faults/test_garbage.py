@@ -94,8 +94,8 @@ def test_who_needs_what_is_said(much: Workspace) -> None:
     """Champions, the model that a rollback goes to, what a chain grew from, older models, data and candidates by name."""
     needs = {need.kind: need.names for need in look_for(much).needs}
     assert sorted(needs["champions"]) == ["grown 0001", "known 0002"]
-    assert needs["rollbacks"] == ["known 0003"]
-    assert needs["earlier models"] == ["known 0001"]
+    assert needs["rollbacks"] == ["known 0001"]
+    assert needs["earlier models"] == ["known 0003"]
     assert sorted(needs["datasets"]) == ["grown", "known"]
     assert sorted(needs["candidates"]) == ["grown", "known"]
 

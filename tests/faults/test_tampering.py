@@ -15,8 +15,9 @@ from graft.ledger import Keyring, Ledger, Signer, make_key
 from graft.records import sha256_bytes
 from graft.report.content import Audit
 from tasks.audit import audit
+from tasks.beside import verify_here
 from tasks.promote import publish
-from tasks.verify import Tally, verify_here, verify_ledger
+from tasks.verify import Tally, verify_ledger
 from tasks.versions import git
 from tasks.workspace import Workspace
 from tests.faults.chain import make_chain

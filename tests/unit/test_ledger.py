@@ -349,7 +349,7 @@ def test_damaged_model_signature(world: World) -> None:
 def test_what_no_ledger_writes(world: World) -> None:
     """A file, folder or link in the ledger that is no entry and no blob is refused; a file being written is not there yet."""
     world.promote(1)
-    (world.root / "promotions" / "mail" / ".0002.json.x.part").write_bytes(b"half")
+    (world.root / "promotions" / "mail" / ".0002.json.abcdefg_.part").write_bytes(b"half")
     assert len(list(world.ledger.names())) == 1
     for name in (
         "promotions/mail/0002.txt",
