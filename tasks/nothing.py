@@ -9,6 +9,7 @@ from tasks.pin import finished_run
 from tasks.pointer import check_pointer
 from tasks.promote import own_paths
 from tasks.steps import STEPS
+from tasks.upstream import n_unpushed
 from tasks.versions import dvc, git
 from tasks.workspace import Workspace
 
@@ -36,6 +37,8 @@ def nothing_to_do(workspace: Workspace, name: str) -> str:
             return ""  # the run was killed while it kept the model
     if git(workspace.root, "status", "--porcelain", "--", *own_paths(workspace, name)):
         return ""
+    if n_unpushed(workspace.root, *own_paths(workspace, name)):
+        return ""  # a push that failed is made up for
     if json.loads(dvc(workspace.root, "status", "--json", *(f"{step}@{name}" for step in STEPS)) or "{}"):
         return ""
     led = f"champion {promotion.predicate.number}" if promotion else predicate.verdict

@@ -27,6 +27,7 @@ from graft.records import (
 )
 from tasks.pin import finished_run
 from tasks.pointer import check_pointer, dvc_md5
+from tasks.publish import send_before, share
 from tasks.report import REPORT
 from tasks.steps import STEPS, load_inputs
 from tasks.versions import commit, dvc, git, whoami
@@ -112,6 +113,7 @@ def roll_back(workspace: Workspace, name: str, reason: str) -> Promotion:
             "overrides": False,
         }
     )
+    send_before(workspace, predicate)
     promotion = ledger.add_promotion(predicate, Signer(workspace.private_key))
     publish(workspace, name, f"{name}: rolled back to {target.model_number}, {reason}")
     return promotion
@@ -208,6 +210,7 @@ def _promote(
         at=_not_before(promotions[-1].predicate.at if promotions else ""),
         overrides=overrides,
     )
+    send_before(workspace, predicate)
     return ledger.add_promotion(predicate, signer)
 
 
@@ -248,8 +251,12 @@ def _is_published(workspace: Workspace, promotion: Promotion) -> bool:
 
 
 def publish(workspace: Workspace, name: str, message: str) -> None:
-    """Commit what a run or a change of champion wrote and what it was made from: records, lock file, pointers, ledger, recipe."""
+    """Commit what a run or a change of champion wrote and what it was made from, and bring it to the remotes that are set.
+
+    That is records, lock file, pointers, ledger and recipe.
+    """
     commit(workspace.root, message, own_paths(workspace, name))
+    share(workspace, name)
 
 
 def own_paths(workspace: Workspace, name: str) -> list[str]:
