@@ -22,6 +22,7 @@ from flows.words import outcome
 from graft.errors import BusyError
 from graft.records import DecisionRecord, Record, load_record
 from tasks.audit import audit
+from tasks.forward import bring_forward
 from tasks.heal import heal
 from tasks.locks import hold, is_mine
 from tasks.nothing import nothing_to_do
@@ -62,6 +63,7 @@ def retrain(recipe: str, workspace: str = "") -> State[Any]:
     lock = here.lock(recipe, "run")
     if is_mine(lock):  # ``graft run`` holds it, has healed, and knows that there is something to do
         return go_through(here, recipe)
+    bring_forward(here, recipe)
     with hold(lock, recipe, mends=True) as was_cut_off:
         heal(here, recipe)
         pin(here, recipe)

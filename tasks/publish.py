@@ -13,6 +13,7 @@ from pathlib import Path
 from graft.errors import InputError, StepError
 from graft.ledger import PromotionPredicate
 from graft.records import copy_folder
+from tasks.lineage import stands_on
 from tasks.objects import Cache, Out, made, pointed, read_lock
 from tasks.remote import check_there, default_remote, push
 from tasks.steps import WITH_FILES
@@ -115,7 +116,7 @@ def share(workspace: Workspace, name: str) -> None:
     Raises:
         StepError: a remote does not take it. Nothing is lost: it is committed here, and the same command goes on.
     """
-    promotions = workspace.ledger().promotions(name)
-    pointers = {f"registry/{name}/{one.predicate.model_number}.dvc" for one in promotions[-1:]}
-    send(workspace, name, *pointers)
+    if default_remote(workspace)[1]:
+        models = (one.predicate for _, one in stands_on(workspace.ledger(), workspace.recipe(name)[0]))
+        send(workspace, name, *sorted({f"registry/{one.recipe}/{one.model_number}.dvc" for one in models}))
     push_commits(workspace.root)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -41,29 +42,49 @@ def push_commits(root: Path) -> None:
         StepError: the remote does not take it, or has changed the same lines. All is committed here.
         BusyError: others are faster again and again, or a file that came from there is being changed here.
     """
-    if not n_unpushed(root):
-        return
+    if n_unpushed(root):
+        _held(root, _push_or_replay)
+
+
+def pull_commits(root: Path) -> None:
+    """Put the commits of the branch that is checked out on top of those that came upstream, if it has an upstream.
+
+    Raises:
+        StepError: the remote does not answer, or has changed the same lines.
+        BusyError: a file that came from there is being changed here.
+    """
+    if _upstream(root)[0]:
+        _held(root, _fetch_and_replay)
+
+
+def _held(root: Path, act: Callable[[Path], None]) -> None:
+    refused = None
     with hold(root / ".graft" / "locks" / "git", "the workspace's git", wait=silently), dvc_held(root):
-        refused = _push_or_replay(root)
+        try:
+            act(root)
+        except GraftError as error:
+            refused = error
     if refused:  # raised here: who was refused was not cut off
         raise refused
     if (root / _LOCK).is_file():
         keep_lockfile(root)
 
 
-def _push_or_replay(root: Path) -> GraftError | None:
+def _push_or_replay(root: Path) -> None:
     remote, branch, _ = _upstream(root)
-    try:
-        for _ in range(_TRIES):
-            if _push(root, remote, branch):
-                return None
-            _remotely(root, "fetch", "--quiet", remote, branch)
-            _replay(root, git(root, "rev-parse", "FETCH_HEAD").strip(), f"{remote}/{branch}")
-    except GraftError as error:
-        return error
-    return BusyError(
-        "Others push to this branch all the time.", where=f"{remote}/{branch}", do="the same command again"
-    )
+    for _ in range(_TRIES):
+        if _push(root, remote, branch):
+            return
+        _fetch_and_replay(root)
+    raise BusyError("Others push to this branch all the time.", where=f"{remote}/{branch}", do="the same command again")
+
+
+def _fetch_and_replay(root: Path) -> None:
+    remote, branch, _ = _upstream(root)
+    _remotely(root, "fetch", "--quiet", remote, branch)
+    theirs = git(root, "rev-parse", "FETCH_HEAD").strip()
+    if git(root, "rev-list", "--count", f"HEAD..{theirs}").strip() != "0":
+        _replay(root, theirs, f"{remote}/{branch}")
 
 
 def _upstream(root: Path) -> tuple[str, str, str]:
