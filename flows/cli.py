@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from flows import BEGAN, cli_card, cli_curve, cli_data, cli_keep
+from flows import BEGAN, cli_card, cli_curve, cli_data, cli_keep, cli_service
 from flows.cli_data import AsJson, Name, here, print_json
 from graft import __version__
 from graft.errors import GraftError, InputError, StepError
@@ -134,6 +134,8 @@ for command in (
     cli_keep.gc,
     cli_card.card,
     cli_curve.curve,
+    cli_service.deploy,
+    cli_service.move_ledger,
 ):
     app.command()(command)
 

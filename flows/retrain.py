@@ -7,6 +7,7 @@ retrying, and that a decision is enacted once.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,12 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.states import Completed, State
 
 from flows.events import listeners
-from flows.server import close_dead_runs
+from flows.server import close_dead_runs, mark_run
 from flows.words import outcome
 from graft.errors import BusyError
 from graft.records import DecisionRecord, Record, load_record
 from tasks.audit import audit
+from tasks.forward import catch_up
 from tasks.heal import heal
 from tasks.locks import hold, is_mine
 from tasks.nothing import nothing_to_do
@@ -52,24 +54,33 @@ def worth_retrying(_task: Any, _run: Any, state: State[Any]) -> bool:
 
 
 @flow(name="retrain", flow_run_name="{recipe}", retries=0, persist_result=False, validate_parameters=True)
-def retrain(recipe: str, workspace: str = ".") -> State[Any]:
-    """Run a recipe once. Completed whatever the verdict is; failed only where a step could not finish."""
-    here = Workspace.find(Path(workspace))
+def retrain(recipe: str, workspace: str = "") -> State[Any]:
+    """Run a recipe once. Completed whatever the verdict is; failed only where a step could not finish.
+
+    Args:
+        workspace: a folder in it; without it the one that GRAFT_WORKSPACE names, else the one that this process stands in.
+    """
+    here = Workspace.find(Path(workspace or os.environ.get("GRAFT_WORKSPACE") or "."))
+    mark_run(here.root)
     lock = here.lock(recipe, "run")
     if is_mine(lock):  # ``graft run`` holds it, has healed, and knows that there is something to do
         return go_through(here, recipe)
+    catch_up(here, recipe)
     with hold(lock, recipe, mends=True) as was_cut_off:
         heal(here, recipe)
         for sentence in bring_forward(here, recipe):
             get_run_logger().info("%s", sentence)
         pin(here, recipe)
         because = "" if was_cut_off else nothing_to_do(here, recipe)
-        return Completed(message=because) if because else go_through(here, recipe)
+        if because:
+            close_dead_runs(here.root)
+            return Completed(message=because)
+        return go_through(here, recipe)
 
 
 def go_through(here: Workspace, recipe: str) -> State[Any]:
     """Pin, make each stage, enact, draw. Whatever was done before is not done again."""
-    close_dead_runs()
+    close_dead_runs(here.root)
     with warm():
         pin_inputs(here, recipe)
         records = {step: stage(step)(here, recipe) for step in STEPS}

@@ -81,13 +81,16 @@ def _run_flow(workspace: Workspace, name: str, *, watched: bool) -> None:
     """Run the flow in this process, against the server that Prefect is set to, or one for this run."""
     if watched and console().is_terminal:
         console().print("  starting Prefect ...", style="dim", end="\r")
+    from prefect import tags
+
     from flows.events import listening
     from flows.retrain import retrain
-    from flows.server import prefect_server
+    from flows.server import prefect_server, tag_of
 
     watcher = Watcher(rates(workspace))
     try:
-        with prefect_server(), listening(watcher) if watched else nullcontext():
+        where = tags(tag_of(workspace.root))
+        with prefect_server(workspace.prefect_home), where, listening(watcher) if watched else nullcontext():
             state = retrain(recipe=name, workspace=str(workspace.root), return_state=True)
     finally:
         watcher.close()

@@ -1,69 +1,110 @@
-"""The Prefect server of a run, where none is set: on loopback, for this process alone, and gone when this process is."""
+"""The Prefect server of a run, where none is set: on loopback, for this process alone, and gone when this process is.
+
+Other users of the machine reach loopback too. So the server asks for a string that is drawn for this run and passed in the
+environment alone, and its database lies in the workspace: it holds no block and no run of another project.
+"""
 
 from __future__ import annotations
 
+import os
+import secrets
 import socket
+import sqlite3
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import IO
+from contextlib import closing, contextmanager, suppress
+from http import HTTPStatus
+from pathlib import Path
+from typing import IO, Any
+from uuid import UUID
 
 import httpx
+import prefect
 from prefect import get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterState,
     FlowRunFilterStateType,
+    FlowRunFilterTags,
     TaskRunFilter,
     TaskRunFilterState,
     TaskRunFilterStateType,
 )
 from prefect.client.schemas.objects import TERMINAL_STATES, StateType
 from prefect.events.worker import EventsWorker
+from prefect.exceptions import ObjectNotFound
 from prefect.logging.handlers import APILogWorker
 from prefect.runtime import flow_run
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, get_current_settings, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, PREFECT_HOME, temporary_settings
 from prefect.states import Completed, Crashed
 
 from graft.errors import StepError
+from graft.records import sweep, write_atomic
 from tasks.locks import hold, silently
 from tasks.mortal import mortal
-from tasks.versions import environment
+from tasks.versions import QUIET, environment
 
 _STARTS_WITHIN_S = 120
 _OURS = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
 _APP = "prefect.server.api.server:create_app"
-_LOG = "graft-server.log"
+_LOG, _DATABASE = "graft-server.log", "prefect.db"
 _OPEN = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
+_NOT_LET_IN = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _LIVES = 3
 """How often a server is started that always ends."""
 
 
 @contextmanager
-def prefect_server() -> Iterator[None]:
+def prefect_server(home: Path) -> Iterator[None]:
     """Give Prefect a server while the block runs: the one that is set, if it answers, else one of our own.
 
+    Args:
+        home: the folder of our own server's database.
+
     Raises:
-        StepError: it does not answer, did not start, or went away during the block.
+        StepError: it does not answer, lets nobody in, did not start, or went away during the block; or the run was deleted.
     """
-    try:
-        if url := PREFECT_API_URL.value():
-            with get_client(sync_client=True) as client:
-                if client.api_healthcheck():
-                    do = "prefect server start, or unset PREFECT_API_URL"
-                    raise StepError("The Prefect server does not answer.", where=url, do=do)
+    if url := PREFECT_API_URL.value():
+        with answering(url):
             yield
-        else:
-            with _own_server() as url, temporary_settings({PREFECT_API_URL: url}):
-                try:
-                    yield
-                except KeyboardInterrupt:
-                    _tell_the_rest()  # once the server is gone, each would be tried for half a minute
-                    raise
-                _tell_the_rest()
-                close_lost_tasks()
+        return
+    with _own_server(home) as settings, temporary_settings(settings), _in_sentences(str(settings[PREFECT_API_URL])):
+        try:
+            yield
+        except KeyboardInterrupt:
+            _tell_the_rest()  # once the server is gone, each would be tried for half a minute
+            raise
+        _tell_the_rest()
+        close_lost_tasks()
+
+
+@contextmanager
+def answering(url: str) -> Iterator[None]:
+    """Do with the server that is set what the block does, once it answers; say in a sentence what goes wrong with it.
+
+    Raises:
+        StepError: it does not answer, lets nobody in, or went away during the block; or the run was deleted.
+    """
+    with _in_sentences(url):
+        with get_client(sync_client=True) as client:
+            if client.api_healthcheck():
+                do = "prefect server start, or unset PREFECT_API_URL"
+                raise StepError("The Prefect server does not answer.", where=url, do=do)
+        yield
+
+
+@contextmanager
+def _in_sentences(url: str) -> Iterator[None]:
+    try:
+        yield
+    except ObjectNotFound as error:
+        what = "The Prefect server does not know this run any more: somebody has deleted it."
+        raise StepError(what, where=url, do="the same command goes on from here") from error
     except httpx.HTTPError as error:
+        if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in _NOT_LET_IN:
+            do = "set PREFECT_API_AUTH_STRING, or PREFECT_API_KEY, to what the server asks for"
+            raise StepError("The Prefect server refuses this run.", where=url, do=do) from error
         where = f"{url}: {error or type(error).__name__}"
         do = "the same command goes on from here"
         raise StepError("The Prefect server went away.", where=where, do=do) from error
@@ -76,44 +117,74 @@ def _tell_the_rest() -> None:
 
 
 @contextmanager
-def _own_server() -> Iterator[str]:
-    """Keep a server on a free port of loopback while the block runs. Servers share a database: one starts after the other."""
-    home, stopped = PREFECT_HOME.value(), threading.Event()
-    home.mkdir(parents=True, exist_ok=True)
+def _own_server(home: Path) -> Iterator[dict[Any, Any]]:
+    """Keep a server on a free port of loopback while the block runs, and give the settings that reach it.
+
+    Servers of a workspace share a database: one starts after the other. Nothing that is set for another server holds for it.
+    """
+    stopped, string = threading.Event(), f"graft:{secrets.token_urlsafe(32)}"
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    home.chmod(0o700)
     with socket.socket() as listener, (home / _LOG).open("wb") as log:
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
-        variables = environment() | get_current_settings().to_environment_variables(exclude_unset=True) | _OURS
-        keeper = threading.Thread(target=_keep, args=(listener, variables, log, stopped), daemon=True)
+        plain = {key: value for key, value in environment().items() if not key.startswith("PREFECT_")}
+        own = {"PREFECT_HOME": str(home), "PREFECT_SERVER_API_AUTH_STRING": string}
+        keeper = threading.Thread(
+            target=_keep, args=(listener, plain | QUIET | _OURS | own, home, log, stopped), daemon=True
+        )
         try:
-            with hold(home / "graft-start.lock", "Prefect's database", wait=silently):
+            with hold(home / "graft-start.lock", "Prefect's database", wait=silently), _begun_quickly(home / _DATABASE):
                 keeper.start()
-                _wait_until_up(url)
-            yield url
+                _wait_until_up(url, home)
+            yield {PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: string, PREFECT_HOME: home}
         finally:
             stopped.set()
             if keeper.is_alive():
                 keeper.join()
 
 
-def _wait_until_up(url: str) -> None:
+@contextmanager
+def _begun_quickly(database: Path) -> Iterator[None]:
+    """Begin a workspace's database as a copy of an empty one: to make one takes ten seconds of CPU time, so it is kept."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    empty, is_new = cache / "graft" / f"prefect-{prefect.__version__}.db", not database.exists()
+    sweep(database.parent, deep=False)
+    if is_new and empty.is_file() and empty.stat().st_uid == os.getuid():
+        write_atomic(database, empty.read_bytes())
+    yield
+    if is_new and not empty.is_file():
+        with suppress(OSError), closing(sqlite3.connect(database)) as made:  # where nothing can be kept, nothing is
+            write_atomic(empty, made.serialize())
+
+
+def _wait_until_up(url: str, home: Path) -> None:
     """Ask once: the socket listens before the server does, so the answer comes as soon as there is one."""
     try:
         httpx.get(f"{url}/health", timeout=_STARTS_WITHIN_S).raise_for_status()
     except httpx.HTTPError as error:
-        what, log = "The Prefect server of this run did not start.", PREFECT_HOME.value() / _LOG
-        raise StepError(what, where=str(log), do="look there, or set PREFECT_API_URL to a server") from error
+        what = "The Prefect server of this run did not start."
+        raise StepError(what, where=str(home / _LOG), do="look there, or set PREFECT_API_URL to a server") from error
 
 
-def _keep(listener: socket.socket, variables: dict[str, str], log: IO[bytes], stopped: threading.Event) -> None:
+def _keep(
+    listener: socket.socket, variables: dict[str, str], home: Path, log: IO[bytes], stopped: threading.Event
+) -> None:
     """Run a server until told to stop, and another where it is killed: the socket is ours, so who asks meanwhile waits."""
     fd = listener.fileno()
     command = mortal("uvicorn", "--factory", _APP, "--fd", str(fd), "--log-level", "error", "--lifespan", "on")
     for _ in range(_LIVES):
         # in a group of its own: Ctrl-C is for the run, which has still to tell the server how it ended
         with subprocess.Popen(
-            command, env=variables, pass_fds=[fd], stdout=log, stderr=log, process_group=0
+            # in its home: a prefect.toml or .env of the folder that a person stands in is not for it
+            command,
+            cwd=home,
+            env=variables,
+            pass_fds=[fd],
+            stdout=log,
+            stderr=log,
+            process_group=0,
         ) as process:
             while process.poll() is None and not stopped.wait(0.1):
                 pass
@@ -126,16 +197,33 @@ def _keep(listener: socket.socket, variables: dict[str, str], log: IO[bytes], st
     listener.close()
 
 
-def close_dead_runs() -> None:
-    """Say of earlier flow runs of this recipe that they crashed, where they never could, and close tasks that were lost.
+def tag_of(root: Path) -> str:
+    """Return the tag of the runs that work in a workspace: clones may share a server, and have the same path elsewhere."""
+    return f"{socket.gethostname()}:{root}"
 
-    Assumes: this flow run's process holds the recipe, so no other run of it is alive.
+
+def mark_run(root: Path) -> None:
+    """Tag this flow run with the workspace that it works in, which a deployment does not name."""
+    tags = set(flow_run.tags)
+    if tag_of(root) not in tags:
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(UUID(flow_run.id), tags=sorted({*tags, tag_of(root)}))
+
+
+def close_dead_runs(root: Path) -> None:
+    """Say of earlier flow runs of this recipe here that they crashed, where they never could, and close tasks that were lost.
+
+    Assumes: this flow run's process holds the recipe, so no other run of it is alive in this workspace.
     """
+    recipe = flow_run.parameters["recipe"]
     with get_client(sync_client=True) as client:
-        is_open = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_OPEN)))
+        is_open = FlowRunFilter(
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_OPEN)),
+            tags=FlowRunFilterTags(all_=[tag_of(root)]),
+        )
         for run in client.read_flow_runs(flow_run_filter=is_open):
             waits = run.deployment_id is not None and run.state_type != StateType.RUNNING
-            if str(run.id) != flow_run.id and run.parameters == flow_run.parameters and not waits:
+            if str(run.id) != flow_run.id and run.parameters.get("recipe") == recipe and not waits:
                 client.set_flow_run_state(run.id, Crashed(message="Its process died."), force=True)
     close_lost_tasks()
 

@@ -8,6 +8,7 @@ from graft.errors import TamperError
 from tasks.pin import finished_run
 from tasks.pointer import check_pointer
 from tasks.promote import own_paths
+from tasks.upstream import n_unpushed
 from tasks.versions import dvc, git
 from tasks.workspace import Workspace
 
@@ -35,6 +36,8 @@ def nothing_to_do(workspace: Workspace, name: str) -> str:
             return ""  # the run was killed while it kept the model
     if git(workspace.root, "status", "--porcelain", "--", *own_paths(workspace, name)):
         return ""
+    if n_unpushed(workspace.root, *own_paths(workspace, name)):
+        return ""  # a push that failed is made up for
     if json.loads(dvc(workspace.root, "status", "--json", f"data/{name}/dvc.yaml") or "{}"):
         return ""
     led = f"champion {promotion.predicate.number}" if promotion else predicate.verdict

@@ -23,6 +23,7 @@ from graft.records import (
 from graft.shift.card import find_card
 from tasks import bases
 from tasks.lineage import grown_from, promotion_of, rolled_back
+from tasks.publish import check_can_share
 from tasks.steps import VERSIONS, load_inputs
 from tasks.workspace import Workspace
 
@@ -34,9 +35,10 @@ def pin(workspace: Workspace, name: str) -> Inputs:
     champion is the one it was compared with, or the one that it made: its own result is no change of the world.
 
     Raises:
-        InputError: dataset or base are absent.
+        InputError: dataset or base are absent, or the ledger is shared and nothing else is.
     """
     ledger = workspace.ledger()
+    check_can_share(workspace)  # said before hours of training, not after
     recipe, recipe_sha256 = workspace.recipe(name)
     _check_params(workspace, name, recipe.data.dataset)
     folder = workspace.dataset(recipe.data.dataset)
@@ -106,7 +108,7 @@ def _champion(workspace: Workspace, ledger: Ledger, promotions: list[Promotion])
         raise InputError(
             f"Champion {last.predicate.number} is not on this machine.",
             where=str(folder),
-            do=f"dvc pull registry/{last.predicate.recipe}/{last.predicate.model_number}.dvc",
+            do=f"git pull, then graft fetch {last.predicate.recipe}",
         )
     return Champion(
         number=last.predicate.number,

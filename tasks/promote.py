@@ -28,6 +28,7 @@ from graft.records.plain import load_object
 from tasks.keys import signer_of
 from tasks.pin import finished_run
 from tasks.pointer import check_pointer, dvc_md5
+from tasks.publish import send_before, share
 from tasks.report import REPORT
 from tasks.rollback import find_target
 from tasks.steps import STEPS, load_inputs
@@ -116,6 +117,7 @@ def roll_back(workspace: Workspace, name: str, reason: str, *, to: str | None = 
                 "overrides": False,
             }
         )
+        send_before(workspace, predicate)
         promotion = ledger.add_promotion(predicate, signer_of(workspace, ledger))
     publish(workspace, name, f"{name}: rolled back to {promotion.predicate.model_number}, {reason}")
     return promotion
@@ -213,6 +215,7 @@ def _promote(
         at=_not_before(promotions[-1].predicate.at if promotions else ""),
         overrides=overrides,
     )
+    send_before(workspace, predicate)
     return ledger.add_promotion(predicate, signer)
 
 
@@ -253,8 +256,12 @@ def _is_published(workspace: Workspace, promotion: Promotion) -> bool:
 
 
 def publish(workspace: Workspace, name: str, message: str) -> None:
-    """Commit what a run or a change of champion wrote and what it was made from: records, lock file, pointers, ledger, recipe."""
+    """Commit what a run or a change of champion wrote and what it was made from, and bring it to the remotes that are set.
+
+    That is records, lock file, pointers, ledger and recipe.
+    """
     commit(workspace.root, message, own_paths(workspace, name))
+    share(workspace, name)
 
 
 def own_paths(workspace: Workspace, name: str) -> list[str]:

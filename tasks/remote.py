@@ -1,7 +1,8 @@
-"""Asks DVC for what a remote keeps, and gives up where nothing comes."""
+"""Asks DVC for what a remote keeps, and gives up where nothing comes; sends it what others need, and looks whether it came."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -31,7 +32,7 @@ _SAID = (
             "SignatureDoesNotMatch",
             "Permission denied",
         ),
-        "The remote does not let these credentials read.",
+        "The remote does not let these credentials in.",
         "look at the credentials and at what they may do",
     ),
     (
@@ -51,16 +52,21 @@ _SAID = (
 """What a remote's library says, and what that means."""
 
 
+def default_remote(workspace: Workspace) -> tuple[str, str]:
+    """Return name and address of the remote that DVC takes where none is named; empty where there is none."""
+    lines = dvc(workspace.root, "config", "--list").splitlines()
+    config = dict(line.partition("=")[::2] for line in lines if "=" in line)
+    name = config.get("core.remote", "")
+    return name, config.get(f"remote.{name}.url", "")
+
+
 def remote_of(workspace: Workspace, n_lacking: int) -> str:
     """Return the remote that is asked: name and address.
 
     Raises:
         StepError: none is set, or it is a folder that is not there: DVC would call that up to date.
     """
-    lines = dvc(workspace.root, "config", "--list").splitlines()
-    config = dict(line.partition("=")[::2] for line in lines if "=" in line)
-    name = config.get("core.remote", "")
-    address = config.get(f"remote.{name}.url", "")
+    name, address = default_remote(workspace)
     if not address:
         raise StepError(
             f"{n_lacking:,} file{'s are' if n_lacking != 1 else ' is'} not on this machine, and no default remote is set.",
@@ -124,6 +130,46 @@ def bring(
         said.seek(0)
         output = said.read()
     return output if process.returncode else ""
+
+
+def push(root: Path, targets: Sequence[str], remote: str) -> None:
+    """Let DVC send targets from its cache, then look whether the remote has every object of them.
+
+    DVC remembers what it saw there once. Here it is made to ask: its memory of remotes lies in a folder that is empty.
+
+    Raises:
+        StepError: the remote does not take them, or lacks one afterwards.
+    """
+    if not targets:
+        return
+    _sent(root, remote, "push", *targets)
+    check_there(root, targets, remote)
+
+
+def check_there(root: Path, targets: Sequence[str], remote: str) -> None:
+    """Ask the remote for every object of what DVC is told by these names.
+
+    Raises:
+        StepError: it lacks one, or does not answer.
+    """
+    found = json.loads(_sent(root, remote, "status", "--cloud", "--json", *targets) or "{}") if targets else {}
+    lacking = sorted(path for path, state in found.items() if state != "deleted")  # "deleted": there, and not here
+    if lacking:
+        what = f"The remote lacks {len(lacking):,} of the files that others need."
+        raise StepError(what, where=f"{remote}: {lacking[0]}", do="dvc push on a machine that has them")
+
+
+def _sent(root: Path, remote: str, *arguments: str) -> str:
+    command = mortal("dvc", "--wait-for-lock", *arguments)
+    with tempfile.TemporaryDirectory() as memory:
+        variables = environment() | {"DVC_SITE_CACHE_DIR": memory}
+        done = subprocess.run(command, cwd=root, env=variables, capture_output=True, text=True, check=False)
+    output = done.stdout + done.stderr
+    if done.returncode:
+        do = "look at the remote (dvc remote list), then the same command again"
+        last = (output.strip().splitlines() or ["it said nothing"])[-1].removeprefix("ERROR: ")
+        raise refused(output, remote) or StepError("The remote does not take it.", where=f"{remote}: {last}", do=do)
+    return done.stdout
 
 
 def refused(output: str, remote: str) -> GraftError | None:

@@ -16,6 +16,8 @@ from tasks.versions import in_head, is_blob
 _BUCKET = re.compile(r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.-]+)*/?$")
 _OTHER = re.compile(r"[^A-Za-z0-9_-]+")
 ROWS, PREDICTIONS, MISTAKES = "rows.parquet", "predictions.parquet", "mistakes.json"
+_whole: set[tuple[Path, Path | str]] = set()
+"""Ledgers that lie elsewhere now, and were seen to hold all that lay in the workspace before."""
 _OWN = ("recipes", "data", "registry", "ledger", "keys", "pages", "cards", ".graft", "params.yaml", "dvc.yaml")
 
 
@@ -118,6 +120,11 @@ class Workspace:
         return self._own(".graft", "signing-key.pem")
 
     @property
+    def prefect_home(self) -> Path:
+        """The folder with the database of a run's own Prefect server: its owner's alone, and in no other project's reach."""
+        return self._own(".graft", "prefect")
+
+    @property
     def trusted_keys(self) -> Path:
         """Public keys that entries may be signed by: in git, where a change of them can be reviewed."""
         return self._with_inside(self._own("keys"))
@@ -139,13 +146,26 @@ class Workspace:
         return plain
 
     def ledger(self) -> Ledger:
-        """Return the ledger. Trusted are the keys in ``keys`` that the last commit has, byte for byte as they lie there."""
+        """Return the ledger. Trusted are the keys in ``keys`` that the last commit has, byte for byte as they lie there.
+
+        Raises:
+            InputError: it lies elsewhere, and lacks an entry of the one that lay in the workspace: who is champion is not known.
+        """
         keys = self.trusted_keys
         head = in_head(self.root, keys.name) if any(keys.glob("*.pem")) else {}
-        return Ledger(
-            self.ledger_place(),
-            Keyring(keys, lambda name, content: is_blob(content, head.get(f"{keys.name}/{name}", ""))),
-        )
+        keyring = Keyring(keys, lambda name, content: is_blob(content, head.get(f"{keys.name}/{name}", "")))
+        place, before = self.ledger_place(), self._own("ledger")
+        ledger = Ledger(place, keyring)
+        if place != before and (before, place) not in _whole and before.is_dir():
+            if lacking := _left_behind(before, ledger):
+                more = f" and {len(lacking) - 1:,} more" if len(lacking) > 1 else ""
+                raise InputError(
+                    f"The ledger at {place} lacks {lacking[0]}{more}, which lies in this workspace: it was not moved whole.",
+                    where=str(self.root / "params.yaml"),
+                    do=f"graft move-ledger {place}    or take the line ledger out of params.yaml",
+                )
+            _whole.add((before, place))
+        return ledger
 
     def ledger_place(self) -> Path | str:
         """Return where the ledger lies: ``ledger/``, or what ``params.yaml`` says: ``s3://BUCKET/PREFIX`` or another folder.
@@ -154,8 +174,14 @@ class Workspace:
             InputError: params.yaml names what is neither.
         """
         named = self.params().get("ledger")
-        if named is None:
-            return self._own("ledger")
+        return self._own("ledger") if named is None else self.place_of(named)
+
+    def place_of(self, named: Any) -> Path | str:
+        """Return the place that a text names: a bucket's address as it stands, or a folder.
+
+        Raises:
+            InputError: it names neither.
+        """
         if not isinstance(named, str) or not named.isprintable() or (":" in named and not _BUCKET.match(named)):
             raise InputError(
                 f"params.yaml names no place for a ledger: {named!r}.",
@@ -163,6 +189,10 @@ class Workspace:
                 do="give s3://BUCKET/PREFIX or a folder",
             )
         return named if _BUCKET.match(named) else (self.root / named).resolve()
+
+    def is_shared(self, place: Path | str) -> bool:
+        """Return whether a ledger's place lies outside the workspace, where an entry is in force for others at once."""
+        return isinstance(place, str) or not place.is_relative_to(self.root)
 
     def features(self, recipe: str) -> Path:
         """Return the folder with the features that a recipe's last embedding made: a cache, which git ignores."""
@@ -200,3 +230,12 @@ class Workspace:
             if path.suffix == ".json":
                 check_small(path, MAX_JSON)
         return folder
+
+
+def _left_behind(before: Path, ledger: Ledger) -> list[str]:
+    """Return the entries in a folder that a ledger at another place lacks."""
+    lacking = []
+    for kind in ("promotions", "runs"):
+        entries = {path.relative_to(before).as_posix() for path in (before / kind).glob("*/*.json")}
+        lacking += sorted(entries - set(ledger.objects.names(f"{kind}/"))) if entries else []
+    return lacking

@@ -12,6 +12,7 @@ from tasks.init import adopt, init
 from tasks.pin import pin
 from tasks.promote import enact, promote_by_hand, roll_back
 from tasks.steps import STEPS, run_step
+from tasks.versions import dvc
 from tasks.workspace import Workspace
 from tests.steps.conftest import ROOT, TINY
 
@@ -21,6 +22,9 @@ def make_chain(folder: Path, base: Path, *, ledger: str = "ledger") -> Workspace
     workspace, _ = init(folder / "workspace")
     with (workspace.root / "params.yaml").open("a") as params:
         params.write(f"ledger: {ledger}\n")
+    if ledger != "ledger":  # shared: then models are sent to where others reach them
+        (folder / "remote").mkdir()
+        dvc(workspace.root, "remote", "add", "--default", "store", str(folder / "remote"))
     table = pd.read_csv(ROOT / "data/datasets/support/messages.csv", dtype=str, keep_default_na=False)
     rows = folder / "rows.csv"
     table[table["intent"].isin(["cancel", "delivery"])].groupby("intent").head(40).to_csv(rows, index=False)

@@ -74,7 +74,7 @@ def make_workspace(folder: Path, *names: str) -> Workspace:
 
 
 def variables(home: Path) -> dict[str, str]:
-    """Return an environment with no Prefect but one whose database lies in ``home``."""
+    """Return an environment without any setting of Prefect, and a home for it that nothing is kept in."""
     plain = {key: value for key, value in environment().items() if not key.startswith(("PREFECT_", "DVC_"))}
     return plain | {"PREFECT_HOME": str(home), "OMP_NUM_THREADS": "1"}
 
@@ -132,7 +132,7 @@ def processes(workspace: Workspace, *words: str) -> list[int]:
     return found
 
 
-def check_whole(workspace: Workspace, home: Path, *names: str) -> None:
+def check_whole(workspace: Workspace, *names: str) -> None:
     """Check that nothing half-written, locked, running or open is left, and that git and, for these recipes, DVC are content."""
     root = workspace.root
     assert sweep(root) == [], "a temporary file was left"
@@ -150,7 +150,7 @@ def check_whole(workspace: Workspace, home: Path, *names: str) -> None:
         assert lock.read_bytes() == its_copy.read_bytes()
     assert git(root, "status", "--porcelain") == "", "something is not committed"
     assert processes(workspace) == [], "a process is left"
-    with sqlite3.connect(home / "prefect.db") as database:
+    with sqlite3.connect(workspace.prefect_home / "prefect.db") as database:
         for table in ("flow_run", "task_run"):
             found = database.execute(f"select distinct state_type from {table}").fetchall()  # noqa: S608 - two constants
             assert {state for (state,) in found} <= {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}, table

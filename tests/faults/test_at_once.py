@@ -64,7 +64,7 @@ def test_recipes_run_at_once_and_are_pushed_meanwhile(
             assert run.returncode == 0, said
             assert "as before" not in said, "a step was made twice"
             assert facts(workspace, name) == expected[name]
-        check_whole(workspace, tmp_path / "prefect", *names)
+        check_whole(workspace, *names)
 
 
 def test_the_same_recipe_twice_leaves_or_waits(once: Workspace, tmp_path: Path) -> None:

@@ -91,4 +91,4 @@ def test_a_run_stopped_at_the_keyboard_goes_on(tmp_path: Path) -> None:
     assert f"goes on after step {n_done:,}" in said
     assert re.search(r"steps +\d+s, .* Wh, (estimated|measured), \d+\.\d\d EUR", said), said
     assert sha256_file(workspace.record("tiny", "finetune")) == expected
-    check_whole(workspace, home, "tiny")
+    check_whole(workspace, "tiny")

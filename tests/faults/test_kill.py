@@ -110,5 +110,5 @@ def test_whatever_is_killed_the_rerun_leads_to_the_same(
         said, _ = last.communicate(timeout=300)
         assert last.returncode == 0, said
         assert facts(workspace, "tiny") == expected
-        check_whole(workspace, home, "tiny")
+        check_whole(workspace, "tiny")
         shutil.rmtree(workspace.root)

@@ -1,0 +1,176 @@
+"""Publishing: what others are to use is where they reach it, and before it is in force where the ledger is shared."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from graft.errors import InputError, StepError
+from graft.ledger import Ledger
+from graft.ledger.objects import Folder
+from tasks.audit import audit
+from tasks.fetch import fetch
+from tasks.ledgers import move_ledger
+from tasks.nothing import nothing_to_do
+from tasks.pin import pin
+from tasks.promote import enact, own_paths, promote_by_hand, roll_back
+from tasks.upstream import n_unpushed
+from tasks.versions import commit, dvc, git
+from tasks.workspace import Workspace
+from tests.faults.desk import Desk
+
+
+def set_remote(workspace: Workspace) -> Path:
+    """Give DVC a folder as its remote."""
+    remote = workspace.root.parent / "remote"
+    remote.mkdir(exist_ok=True)
+    dvc(workspace.root, "remote", "add", "--force", "--default", "store", str(remote))
+    commit(workspace.root, "a remote", [".dvc/config"])
+    return remote
+
+
+def set_ledger(workspace: Workspace, place: str) -> None:
+    """Write a place for the ledger into params.yaml, as a person would."""
+    with (workspace.root / "params.yaml").open("a") as params:
+        params.write(f"ledger: {place}\n")
+
+
+def stored(remote: Path) -> int:
+    return sum(path.is_file() for path in remote.rglob("*"))
+
+
+def test_a_shared_ledger_without_a_remote_is_refused_before_the_training(
+    promoted: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its champions' bytes would be on one machine: said when a run begins, and by whatever changes the champion."""
+    shutil.move(promoted.root / "ledger", tmp_path / "shared")
+    set_ledger(promoted, "../shared")
+    with pytest.raises(InputError, match="DVC has no default remote"):
+        pin(promoted, "known")
+    words = ("The ledger is shared", "dvc remote add --default")
+    Desk(promoted.root, capsys).refuses("run", "known", words=words)
+
+
+def test_a_champion_of_a_shared_ledger_has_its_bytes_on_the_remote_before_its_entry(
+    much: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A remote that takes nothing: no promotion, no trace of the candidate; then all of the model is there first."""
+    shutil.move(much.root / "ledger", tmp_path / "shared")
+    set_ledger(much, "../shared")
+    git(much.root, "commit", "--quiet", "--all", "--message", "shared")
+    remote = set_remote(much)
+    remote.rmdir()
+    remote.write_bytes(b"a file where the folder was")
+    with pytest.raises(StepError):
+        promote_by_hand(much, "grown", "more rows")
+    with pytest.raises(StepError):
+        roll_back(much, "known", "back again")
+    assert [len(much.ledger().promotions(name)) for name in ("grown", "known")] == [1, 4]
+    assert [path.name for path in much.registry("grown").glob("0000*")] == []
+    remote.unlink()
+    remote.mkdir()
+
+    seen: list[int] = []
+    append = Ledger.add_promotion
+    monkeypatch.setattr(Ledger, "add_promotion", lambda *args: (seen.append(stored(remote)), append(*args))[1])
+    made = promote_by_hand(much, "grown", "more rows").predicate
+    md5 = made.folder_md5
+    assert seen[0] > len(much.ledger().run("grown", made.run).predicate.model_files)
+    assert (remote / "files" / "md5" / md5[:2] / md5[2:]).is_file()
+    assert (much.registry("grown") / "0002.dvc").is_file()
+    assert git(much.root, "status", "--porcelain") == ""
+    git(tmp_path, "clone", "--quiet", str(much.root), "second")
+    clone = Workspace(tmp_path / "second")
+    (clone.root / ".graft").mkdir()
+    fetch(clone, "grown")
+    assert audit(clone, "grown").verdict == "intact"
+
+
+def test_a_memory_of_what_a_remote_had_is_not_believed(promoted: Workspace) -> None:
+    """DVC remembers that it sent a folder, and would not look for a file that somebody took away: it is sent again."""
+    from tasks.publish import send_models
+
+    remote = set_remote(promoted)
+    pointer = "registry/known/0001.dvc"
+    send_models(promoted, [pointer], [])
+    lost = max((path for path in remote.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    lost.unlink()
+    assert "Everything is up to date" in dvc(promoted.root, "push", pointer)
+    assert not lost.exists()
+    send_models(promoted, [pointer], [])
+    assert lost.is_file()
+
+
+def test_a_push_that_failed_is_made_up_for(much: Workspace, tmp_path: Path) -> None:
+    """The change is committed and in force here; the error says so, and the next run has something to do: it pushes."""
+    git(tmp_path, "clone", "--quiet", "--bare", str(much.root), "origin")
+    git(much.root, "remote", "add", "origin", str(tmp_path / "origin"))
+    git(much.root, "push", "--quiet", "--set-upstream", "origin", "main")
+    pin(much, "grown")
+    (tmp_path / "origin").rename(tmp_path / "away")
+    with pytest.raises(StepError, match="git push failed; all is committed here"):
+        promote_by_hand(much, "grown", "more rows")
+    assert git(much.root, "status", "--porcelain") == ""
+    assert len(much.ledger().promotions("grown")) == 2
+    assert n_unpushed(much.root, *own_paths(much, "grown")) == 1
+    assert not nothing_to_do(much, "grown")
+    (tmp_path / "away").rename(tmp_path / "origin")
+    enact(much, "grown")
+    assert nothing_to_do(much, "grown")
+    tips = {git(root, "rev-parse", "main") for root in (much.root, tmp_path / "origin")}
+    assert len(tips) == 1
+
+
+def test_a_ledger_moves_whole_or_not_at_all(
+    much: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Cut off anywhere params.yaml names the old place; half a ledger is refused, and the same command goes on."""
+    remote = set_remote(much)
+    champion = much.ledger().champion("known")
+    names = list(much.ledger().names())
+    create, calls = Folder.create, 0
+
+    def dies(self: Folder, name: str, content: bytes) -> bool:
+        nonlocal calls
+        calls += 1
+        if calls > len(names) - 2:
+            raise KeyboardInterrupt
+        return create(self, name, content)
+
+    with monkeypatch.context() as cut:
+        cut.setattr(Folder, "create", dies)
+        with pytest.raises(KeyboardInterrupt):
+            move_ledger(much, "../shared")
+    assert much.ledger().champion("known") == champion
+    assert "ledger" not in much.params()
+
+    desk, before = Desk(much.root, capsys), (much.root / "params.yaml").read_text()
+    set_ledger(much, "../shared")
+    for command in (("status",), ("run", "known"), ("audit", "known"), ("rollback", "known", "--reason", "bad")):
+        words = ("lacks promotions/known/0004.json", "it was not moved whole", "graft move-ledger")
+        desk.refuses(*command, words=words)
+    (much.root / "params.yaml").write_text(before)
+
+    said = desk.must("move-ledger", "../shared")
+    assert f"{len(names):,} files, 2 of them copied now" in said
+    assert yaml.safe_load((much.root / "params.yaml").read_text())["ledger"] == "../shared"
+    assert git(much.root, "status", "--porcelain") == ""
+    assert much.ledger().champion("known") == champion
+    assert list(much.ledger().names()) == names
+    assert audit(much, "grown").verdict == "intact"
+    assert stored(remote) > 0
+    desk.refuses("move-ledger", "nowhere:else", words=("names no place for a ledger",))
+
+
+def test_another_ledger_is_not_written_over(much: Workspace, promoted_once: Path, tmp_path: Path) -> None:
+    """A place that holds other promotions under the same numbers is refused, and params.yaml is as it was."""
+    set_remote(much)
+    shutil.copytree(promoted_once / "ledger", tmp_path / "shared")
+    other = tmp_path / "shared" / "promotions" / "known" / "0001.json"
+    other.write_bytes(other.read_bytes().replace(b"payload", b"Payload", 1))
+    with pytest.raises(InputError, match="Another ledger lies there"):
+        move_ledger(much, str(tmp_path / "shared"))
+    assert "ledger" not in much.params()

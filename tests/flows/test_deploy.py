@@ -1,0 +1,102 @@
+"""What ``graft deploy`` leaves on a server: said twice it is the same, and what it cannot do is a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from prefect import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Running
+
+from flows.deploy import POOL, RULE, deploy
+from flows.retrain import retrain
+from flows.server import tag_of
+from graft.errors import GraftError, InputError
+from graft.recipe_text import recipe_text
+from tasks.init import init
+from tasks.workspace import Workspace
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Workspace:
+    """A workspace with two recipes that nobody has run."""
+    workspace, _ = init(tmp_path / "workspace")
+    for name in ("one", "two"):
+        values = {"data.dataset": name, "data.train": "r.csv", "data.text": "text", "data.label": "label"}
+        workspace.recipe_path(name).write_text(recipe_text(name, values))
+    return workspace
+
+
+def test_a_deployment_names_no_folder_and_keeps_its_schedule(two: Workspace, prefect_server: None) -> None:
+    """A worker's own folder is the workspace; without --cron nothing changes; a pool of another type is refused."""
+    first = deploy(two, ["one", "two"], cron="0 5 * * 1", timezone="Europe/Berlin")
+    assert [one["is_new"] for one in first["deployments"]] == [True, True]
+    again = deploy(two, ["one", "two"], cron=None, timezone=None)
+    assert again["deployments"] == [{**one, "is_new": False} for one in first["deployments"]]
+    assert (again["pool"]["is_new"], again["crash_rule"]["is_new"]) == (False, False)
+    changed = deploy(two, ["two"], cron="0 6 * * *", timezone=None)["deployments"]
+    assert changed == [{"name": "retrain/two", "is_new": False, "schedules": ("0 6 * * * UTC",)}]
+    with get_client(sync_client=True) as client:
+        made = client.read_deployment_by_name("retrain/one")
+        assert (made.path, made.pull_steps, made.parameters) == (None, [], {"recipe": "one"})
+        assert made.job_variables["working_dir"] == "."
+        assert str(two.root) not in made.model_dump_json()
+        assert made.entrypoint == "flows.retrain.retrain"
+        assert len(client.read_automations_by_name(RULE)) == 1
+        client.delete_work_pool(POOL)
+        client.create_work_pool(WorkPoolCreate(name=POOL, type="docker"))
+        with pytest.raises(InputError, match="of the type docker"):
+            deploy(two, ["one"], cron=None, timezone=None)
+        client.delete_work_pool(POOL)
+
+
+@pytest.mark.parametrize(
+    ("cron", "timezone", "names", "what"),
+    [
+        ("every monday", None, ["one"], "'every monday' is no cron expression"),
+        ("R 5 * * *", None, ["one"], "is no cron expression"),
+        ("0 5 * * 1", "Mars/Olympus", ["one"], "There is no time zone 'Mars/Olympus'"),
+        (None, "Europe/Berlin", ["one"], "A time zone is given, and no schedule"),
+        (None, None, ["three"], "There is no recipe three"),
+    ],
+)
+def test_what_cannot_be_deployed_is_a_sentence(
+    two: Workspace, cron: str | None, timezone: str | None, names: list[str], what: str
+) -> None:
+    """Nothing is asked of the server before all is right: there is none at that address."""
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        with pytest.raises(InputError, match=what):
+            deploy(two, names, cron=cron, timezone=timezone)
+        with pytest.raises(GraftError, match="does not answer"):
+            deploy(two, ["one"], cron=None, timezone=None)
+    with temporary_settings({PREFECT_API_URL: None}), pytest.raises(InputError, match="No Prefect server is set"):
+        deploy(two, ["one"], cron=None, timezone=None)
+
+
+def test_a_run_closes_dead_runs_of_its_own_clone_alone(
+    two: Workspace, prefect_server: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where there is nothing to do; a living run of the same recipe in another clone goes on."""
+    import flows.retrain as module
+
+    for name in ("heal", "pin", "catch_up", "bring_forward"):
+        monkeypatch.setattr(module, name, lambda *_: None)
+    monkeypatch.setattr(module, "nothing_to_do", lambda *_: "The same.")
+    monkeypatch.setenv("GRAFT_WORKSPACE", str(two.root))
+    with get_client(sync_client=True) as client:
+        parameters = {"recipe": "one"}
+        dead, elsewhere, other = (
+            client.create_flow_run(retrain, parameters=given, tags=[tag], state=Running())
+            for given, tag in (
+                (parameters, tag_of(two.root)),
+                (parameters, f"elsewhere:{two.root}"),
+                ({"recipe": "two"}, tag_of(two.root)),
+            )
+        )
+        assert retrain(recipe="one", return_state=True).message == "The same."
+        states = [str(client.read_flow_run(run.id).state_type.value) for run in (dead, elsewhere, other)]
+        assert states == ["CRASHED", "RUNNING", "RUNNING"]
+        for run in (elsewhere, other):
+            client.delete_flow_run(run.id)
