@@ -193,9 +193,9 @@ def _locks(workspace: Workspace) -> Iterator[tuple[str, dict[str, dict[str, Any]
             yield path.relative_to(root).as_posix(), stages_in(path.read_bytes(), str(path))
     tips = git(root, "for-each-ref", "--format=%(objectname)", "refs/heads", "refs/remotes").split()
     for tip in sorted(set(tips)):
-        for path in git(root, "ls-tree", "-r", "--name-only", tip, "dvc.lock", "data/").splitlines():
-            if Path(path).name == "dvc.lock":
-                yield path, stages_in(git(root, "cat-file", "-p", f"{tip}:{path}").encode(), f"{tip}:{path}")
+        for name in git(root, "ls-tree", "-r", "--name-only", tip, "dvc.lock", "data/").splitlines():
+            if Path(name).name == "dvc.lock":
+                yield name, stages_in(git(root, "cat-file", "-p", f"{tip}:{name}").encode(), f"{tip}:{name}")
 
 
 def _halves(cache: Cache) -> list[Path]:
