@@ -109,7 +109,7 @@ def run_step(workspace: Workspace, step: str, name: str) -> Record:
     if step not in STEPS:
         raise InputError(f"There is no step {step}.", do=f"steps: {', '.join(STEPS)}")
     recipe, _ = workspace.recipe(name)
-    with hold(workspace.lock(name, step), f"{step} of {name}"):
+    with hold(workspace.lock(name, step), f"{step} of {name}", mends=True):
         context = Context(workspace, recipe, load_inputs(workspace, name), step, report_progress)
         meter = Meter(rates(workspace))
         if step in WITH_FILES:
