@@ -14,7 +14,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
 from flows.words import outcome
-from graft.records import Check, DecisionRecord, Estimate, Record
+from graft.records import Check, DecisionRecord, Record
+from graft.wording import bound, said
 from tasks.cost import Rates
 
 STYLES = {
@@ -110,36 +111,6 @@ def outlook(pace: float, n_left: int, spent: float, rates: Rates) -> str:
     so_far, in_all = rates.price(spent), rates.price(spent + left)
     money = "" if so_far is None or in_all is None else f", {so_far:,.2f} of {in_all:,.2f} {rates.currency}"
     return f"{human(left)} left{money}"
-
-
-def said(estimate: Estimate) -> str:
-    """Return an estimate with interval and n, in its unit."""
-    value, low, high = estimate.value, estimate.ci_low, estimate.ci_high
-    if estimate.unit == "points":
-        return f"{_points(value)} points [{_points(low)}, {_points(high)}], n {estimate.n:,}"
-    if estimate.method == "counted":
-        return f"{value:.1%} of {estimate.n:,}" if estimate.unit == "fraction" else f"{value:,.0f} of {estimate.n:,}"
-    if estimate.unit == "fraction":
-        return f"{value:.1%} [{low:.1%}, {high:.1%}], n {estimate.n:,}"
-    return f"{value:.3f} [{low:.3f}, {high:.3f}], n {estimate.n:,}"
-
-
-def _points(value: float) -> str:
-    """Return a difference in points, with its sign; what rounds to nothing is +0.0."""
-    return f"{round(value * 100, 1) + 0.0:+.1f}"
-
-
-def bound(check: Check) -> str:
-    """Return a check's bound in words."""
-    word = "at least" if check.relation == "at_least" else "at most"
-    unit = check.observed.unit
-    number = {
-        "points": f"{_points(check.bound)} points",
-        "fraction": f"{check.bound:.1%}",
-        "rows": f"{check.bound:,.0f}",
-        "auc": f"{check.bound:.3f}",
-    }[unit]
-    return f"{word} {number}"
 
 
 def check_lines(check: Check) -> list[Text]:
