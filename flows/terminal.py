@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
 from flows.words import outcome
-from graft.records import Check, DecisionRecord, Record
+from graft.records import Check, DecisionRecord, EvaluationRecord, Record
 from graft.wording import bound, said
 from tasks.cost import Rates
 
@@ -195,10 +195,13 @@ class Watcher:
         self.out.print(Text(f"{now} {word:<13} {outcome_:<9} {shorten(detail, 400)}".rstrip()))
 
 
-def verdict_lines(decision: DecisionRecord) -> list[Text]:
-    """Return the verdict, its reason, and every check that did not pass."""
-    word = decision.verdict.upper()
-    lines = [Text(""), *headline_lines(word, decision.headline)]
+def verdict_lines(decision: DecisionRecord, results: list[Text] | None = None) -> list[Text]:
+    """Return the verdict with the fact that decided, results if there are any, what to do, and every check that did not pass."""
+    lines = [Text(""), *headline_lines(decision.verdict.upper(), decision.headline)]
+    if results or decision.do:
+        lines += [Text(""), *(results or [])]
+    if decision.do:
+        lines += _named("do", textwrap.wrap(shorten(decision.do, 400), WIDTH - 15))
     odd = [c for c in decision.checks if c.outcome == "failed"] + [
         c for c in decision.checks if c.outcome == "cannot_tell"
     ]
@@ -209,6 +212,25 @@ def verdict_lines(decision: DecisionRecord) -> list[Text]:
     if len(odd) > 6:
         lines.append(Text(f"  and {len(odd) - 6} more, in the report"))
     return lines
+
+
+def result_lines(evaluation: EvaluationRecord, strategy: str) -> list[Text]:
+    """Return the candidate's accuracy beside that of the best model that costs next to nothing, and their difference."""
+    right, rival = evaluation.accuracy.get("candidate"), evaluation.rival(strategy)
+    if right is None:
+        return []
+    f1 = evaluation.macro_f1.get("candidate")
+    lines = _named("accuracy", [said(right) + (f"; macro F1 {f1.value:.3f}" if f1 else "")])
+    if rival:
+        name = (evaluation.cheap_model or "training from scratch") if rival == "scratch" else "the base without tuning"
+        lines += _named("best rival", textwrap.wrap(f"{said(evaluation.accuracy[rival])}; {name}", WIDTH - 15))
+        lines += _named("difference", [said(evaluation.differences[rival])])
+    return lines
+
+
+def _named(name: str, wrapped: list[str]) -> list[Text]:
+    """Return a fact under its name, wrapped."""
+    return [Text(f"  {name if k == 0 else '':<13}{line}") for k, line in enumerate(wrapped)]
 
 
 def headline_lines(word: str, sentence: str) -> list[Text]:

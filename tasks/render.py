@@ -9,10 +9,11 @@ import pandas as pd
 
 from graft.data import TEST, TRAIN
 from graft.records import write_atomic
-from graft.report.content import Audit, Mistakes, Report
+from graft.report.content import Audit, Forced, Mistakes, Report
 from graft.report.page import render_audit, render_report
 from tasks.claims import claims_of
 from tasks.cost import costs
+from tasks.pin import finished_run
 from tasks.report import REPORT
 from tasks.rows import COLUMN, MISTAKES
 from tasks.workspace import Workspace
@@ -32,10 +33,24 @@ def render_run(workspace: Workspace, name: str) -> Path:
     page, shown = folder / PAGE, workspace.files(name, "evaluate") / MISTAKES
     mistakes = Mistakes.model_validate_json(shown.read_bytes()) if shown.is_file() else None
     html = render_report(
-        report, costs=costs(workspace, name), links=links, mistakes=mistakes, claims=claims_of(workspace, name, report)
+        report,
+        costs=costs(workspace, name),
+        links=links,
+        mistakes=mistakes,
+        claims=claims_of(workspace, name, report),
+        forced=_forced(workspace, name),
     )
     write_atomic(page, html.encode())
     return page
+
+
+def _forced(workspace: Workspace, name: str) -> Forced | None:
+    """Return how a person made this run's model champion against its verdict, if somebody did."""
+    run = finished_run(workspace, name)
+    for one in (each.predicate for each in workspace.ledger().promotions(name)):
+        if run and one.run == run.entry and one.overrides and one.action == "promote":
+            return Forced(number=one.number, by=one.by, at=one.at, reason=one.reason)
+    return None
 
 
 def render_chain(workspace: Workspace, audit: Audit) -> Path:

@@ -59,6 +59,15 @@ class Mistakes(Value):
     shown: tuple[Mistake, ...]
 
 
+class Forced(Value):
+    """A promotion that a person made against the verdict of this run."""
+
+    number: str
+    by: str
+    at: str
+    reason: str
+
+
 class Cost(Value):
     """What a step took on the machine where it ran. Never in a record, never in a digest."""
 
