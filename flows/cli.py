@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def _refuse(error: GraftError) -> int:
-    """Say what went wrong, to a person or, where JSON was asked for, as the one object on standard output; return the exit code."""
+    """Say what went wrong, in JSON on standard output where that was asked for, else to a person; return the exit code."""
     if "--json" in sys.argv[1:]:
         print_json({"error": {"what": error.what, "where": error.where, "do": error.do}})
     else:

@@ -174,4 +174,6 @@ def confusion(y_true: Strings, y_pred: Strings) -> Confusion | None:
     if len(labels) > MOST_LABELS:
         return None
     counts = Counter(zip(y_true.tolist(), y_pred.tolist(), strict=True))
-    return Confusion(labels=tuple(labels), rows=tuple(tuple(counts[row, column] for column in labels) for row in labels))
+    return Confusion(
+        labels=tuple(labels), rows=tuple(tuple(counts[row, column] for column in labels) for row in labels)
+    )

@@ -165,7 +165,9 @@ class EvaluationRecord(Record):
     forgotten: Estimate | None = Field(default=None, description="mean of the ancestors' own_head differences")
     base_regret: BaseRegret | None = Field(default=None, description="null: one candidate, so there was no choice")
     macro_f1: dict[str, Estimate] = Field(default_factory=dict, description="by arm; not of the champion")
-    confusion: Confusion | None = Field(default=None, description="null: over 20 labels, or written before there was one")
+    confusion: Confusion | None = Field(
+        default=None, description="null: over 20 labels, or written before there was one"
+    )
     cheap_model: str = Field(default="", description="what the arm scratch is")
 
     def rival(self, strategy: str) -> str:

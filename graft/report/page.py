@@ -33,7 +33,7 @@ _VISIBLE = str.maketrans(
     | {0x7F: 0x2421}
     | dict.fromkeys([*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xFFFD)
 )
-"""Characters that a terminal obeys, or that turn the order of a text around: shown as signs, since a page may be printed there."""
+"""Characters that a terminal obeys, or that turn the order of a text around: shown as signs."""
 RELATIVE = re.compile(r"(?!//)[\w./%-]+(#[\w-]*)?", re.ASCII)
 
 

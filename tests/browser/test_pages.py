@@ -84,7 +84,9 @@ def look(text: str, folder: Path, *, dark: bool, width: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("width", [1280, 500])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["promoted", "held", "rejected", "gate_closed", "cheap_is_as_good", "intact", "broken", "hostile"])
+@pytest.mark.parametrize(
+    "name", ["promoted", "held", "rejected", "gate_closed", "cheap_is_as_good", "intact", "broken", "hostile"]
+)
 def test_accessible_and_inside_the_window(name: str, theme: str, width: int, tmp_path: Path) -> None:
     """axe-core finds nothing to object to, and nothing is wider than the window, in either theme, at either width."""
     seen = look(page(name), tmp_path, dark=theme == "dark", width=width)

@@ -109,7 +109,12 @@ def test_a_look_at_many_odd_columns(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_an_error_is_json_where_json_was_asked_for(own: Desk, tmp_path: Path) -> None:
     """With ``--json`` standard output holds one object whatever comes out, and the exit code says the same as without."""
-    for command in (("look", f"{EVIL}.csv"), ("status", EVIL), ("monitor", "known", tmp_path / "gone.csv"), ("audit", "nobody")):
+    for command in (
+        ("look", f"{EVIL}.csv"),
+        ("status", EVIL),
+        ("monitor", "known", tmp_path / "gone.csv"),
+        ("audit", "nobody"),
+    ):
         plain, said = own.run(*command), own.run(*command, "--json")
         assert (said.exit_code, said.err) == (plain.exit_code, "")
         (name, error), *more = json.loads(said.out).items()

@@ -134,7 +134,7 @@ def gain(low: float, high: float, over: str, policy: Any = "hold") -> Check:
 def test_the_fact_that_decides_is_the_headline_and_says_what_helps(
     checks: tuple[Check, ...], champion: str | None, says: str, do: str
 ) -> None:
-    """Of what keeps a candidate back the first check is told with its numbers, the network from scratch only where it is alone."""
+    """The first check that keeps a candidate back stands with its numbers; the network from scratch only where it is alone."""
     given = records(checks=checks, champion="superior" if champion else "first")
     changed = {"cheap_model": "TF-IDF", "confusions": (("a", "b", 7),)}
     found = decide({**given, "evaluate": given["evaluate"].model_copy(update=changed)}, inputs(champion))
@@ -144,9 +144,14 @@ def test_the_fact_that_decides_is_the_headline_and_says_what_helps(
 
 def test_a_gain_that_nobody_needs_names_the_cheap_model_and_asks_for_no_more_rows() -> None:
     """Where the cheap model does as well within what makes a difference, more rows would not change that."""
-    given = records(checks=(gain(0.001, 0.009, CHEAP), gain(0.1, 0.2, "the frozen probe")), champion="first", transfer="none")
+    given = records(
+        checks=(gain(0.001, 0.009, CHEAP), gain(0.1, 0.2, "the frozen probe")), champion="first", transfer="none"
+    )
     found = decide(given, inputs(None))
-    assert found.headline == "Hardly better than training from scratch: +0.5 points [+0.1, +0.9], n 100. There is no champion yet."
+    assert (
+        found.headline
+        == "Hardly better than training from scratch: +0.5 points [+0.1, +0.9], n 100. There is no champion yet."
+    )
     assert (found.deciding, "test rows" in found.do, "Take training" in found.do) == (f"Gain over {CHEAP}", False, True)
 
 

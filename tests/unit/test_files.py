@@ -94,7 +94,7 @@ def test_copied_folder_is_whole_or_absent(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
 def test_the_umask_alone_says_who_may_read_what_is_written(umask: int, tmp_path: Path) -> None:
-    """A file or folder of Graft has the mode of a plain new one, however it is written: a record, a folder, a page, brought rows."""
+    """A record, a folder, a page and brought rows have the mode of a plain new file or folder, however they are written."""
     (tmp_path / "rows.csv").write_text("text,label\none,a\ntwo,b\n")
     before = os.umask(umask)
     try:

@@ -474,7 +474,9 @@ def test_what_decides_is_headline_first_chart_and_first_numbers() -> None:
     """A run held for a cheap model leads with it: accuracy and macro F1 of both, their difference, and what to do."""
     page = Page(html := draw(samples.cheap_is_as_good()))
     text = " ".join(page.text.split())
-    assert page.said("h1")[0].startswith("TF-IDF and logistic regression does as well: -0.9 points [-3.5, +1.7], n 343.")
+    assert page.said("h1")[0].startswith(
+        "TF-IDF and logistic regression does as well: -0.9 points [-3.5, +1.7], n 343."
+    )
     first = html[html.index("<figcaption>") :]
     assert first.startswith('<figcaption><b class="big">Gain over training from scratch</b>')
     top = text[: text.index("Ways forward")] if "Ways forward" in text else text[: text.index("See what is live")]
@@ -518,7 +520,9 @@ def test_the_network_from_scratch_never_leads() -> None:
         "accuracy": {**report.evaluate.accuracy, "scratch_network": samples.fraction(0.067, 0.02, 343)},
     }  # fmt: skip
     decided = report.decide.model_copy(update={"checks": (one, *report.decide.checks)})
-    with_network = draw(report.model_copy(update={"evaluate": report.evaluate.model_copy(update=more), "decide": decided}))
+    with_network = draw(
+        report.model_copy(update={"evaluate": report.evaluate.model_copy(update=more), "decide": decided})
+    )
     assert "The same network from scratch" in with_network
     assert "80.5" not in with_network[: with_network.index('class="stem"')]
     for make in (samples.promoted, samples.rejected):
