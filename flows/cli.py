@@ -49,15 +49,22 @@ def main() -> None:
     try:
         app()
     except GraftError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the error is the output
-        sys.exit(error.exit_code)
+        sys.exit(_refuse(error))
     except OSError as error:
-        print(_from_disk(error), file=sys.stderr)  # noqa: T201 - the error is the output
-        sys.exit(StepError.exit_code)
+        sys.exit(_refuse(_from_disk(error)))
     except SystemExit as ended:
         if ended.code == _STOPPED:  # what typer makes of Ctrl-C
             print("\nstopped; the same command goes on from here", file=sys.stderr)  # noqa: T201
         raise
+
+
+def _refuse(error: GraftError) -> int:
+    """Say what went wrong, in JSON on standard output where that was asked for, else to a person; return the exit code."""
+    if "--json" in sys.argv[1:]:
+        print_json({"error": {"what": error.what, "where": error.where, "do": error.do}})
+    else:
+        print(error, file=sys.stderr)  # noqa: T201 - the error is the output
+    return error.exit_code
 
 
 def _from_disk(error: OSError) -> StepError:

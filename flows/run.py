@@ -7,9 +7,11 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
-from flows.terminal import Watcher, console, headline_lines, human, next_lines, verdict_lines
+from rich.text import Text
+
+from flows.terminal import Watcher, console, headline_lines, human, next_lines, result_lines, verdict_lines
 from graft.errors import GraftError, StepError
-from graft.records import DecisionRecord, Inputs, load_record
+from graft.records import DecisionRecord, EvaluationRecord, Inputs, ModelRecord, load_record
 from graft.report.content import add_up
 from tasks.cost import costs, rates, utc_now
 from tasks.heal import heal
@@ -118,11 +120,21 @@ def _facts(workspace: Workspace, name: str, *, did: bool, because: str) -> dict[
         "because": because,
         "verdict": decision.verdict,
         "headline": decision.headline,
+        "deciding": decision.deciding,
+        "do": decision.do,
         "model_id": decision.model_id,
         "champion": champion.predicate.number if champion else None,
         "checks": [check.model_dump(mode="json") for check in decision.checks],
         "report": str(workspace.pages(name) / "report.html"),
     }
+
+
+def _results(workspace: Workspace, name: str) -> list[Text]:
+    """Return the lines of what the candidate reached, none where nothing was trained."""
+    model, evaluation = (load_record(workspace.record(name, step), step) for step in ("finetune", "evaluate"))
+    if isinstance(model, ModelRecord) and isinstance(evaluation, EvaluationRecord):
+        return result_lines(evaluation, model.strategy)
+    return []
 
 
 def _is_champion(workspace: Workspace, decision: DecisionRecord) -> bool:
@@ -143,7 +155,7 @@ def _show_end(workspace: Workspace, name: str, began: str, *, guide: bool) -> No
     """Show the verdict, what stood in its way, the page, what it took and, to guide a person on, what comes next."""
     out = console()
     decision = _decision(workspace, name)
-    for line in verdict_lines(decision):
+    for line in verdict_lines(decision, _results(workspace, name)):
         out.print(line)
     page = (workspace.pages(name) / "report.html").relative_to(workspace.root)
     out.print(f"\n  report   {page}")

@@ -14,7 +14,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
 from flows.words import outcome
-from graft.records import Check, DecisionRecord, Estimate, Record
+from graft.records import Check, DecisionRecord, EvaluationRecord, Record
+from graft.wording import bound, said
 from tasks.cost import Rates
 
 STYLES = {
@@ -113,36 +114,6 @@ def outlook(pace: float, n_left: int, spent: float, rates: Rates) -> str:
     return f"{human(left)} left{money}"
 
 
-def said(estimate: Estimate) -> str:
-    """Return an estimate with interval and n, in its unit."""
-    value, low, high = estimate.value, estimate.ci_low, estimate.ci_high
-    if estimate.unit == "points":
-        return f"{_points(value)} points [{_points(low)}, {_points(high)}], n {estimate.n:,}"
-    if estimate.method == "counted":
-        return f"{value:.1%} of {estimate.n:,}" if estimate.unit == "fraction" else f"{value:,.0f} of {estimate.n:,}"
-    if estimate.unit == "fraction":
-        return f"{value:.1%} [{low:.1%}, {high:.1%}], n {estimate.n:,}"
-    return f"{value:.3f} [{low:.3f}, {high:.3f}], n {estimate.n:,}"
-
-
-def _points(value: float) -> str:
-    """Return a difference in points, with its sign; what rounds to nothing is +0.0."""
-    return f"{round(value * 100, 1) + 0.0:+.1f}"
-
-
-def bound(check: Check) -> str:
-    """Return a check's bound in words."""
-    word = "at least" if check.relation == "at_least" else "at most"
-    unit = check.observed.unit
-    number = {
-        "points": f"{_points(check.bound)} points",
-        "fraction": f"{check.bound:.1%}",
-        "rows": f"{check.bound:,.0f}",
-        "auc": f"{check.bound:.3f}",
-    }[unit]
-    return f"{word} {number}"
-
-
 def check_lines(check: Check) -> list[Text]:
     """Return a check that did not pass: outcome, what was seen, the bound, and why."""
     word = "failed" if check.outcome == "failed" else "cannot tell"
@@ -225,10 +196,13 @@ class Watcher:
         self.out.print(Text(f"{now} {word:<13} {outcome_:<9} {shorten(detail, 400)}".rstrip()))
 
 
-def verdict_lines(decision: DecisionRecord) -> list[Text]:
-    """Return the verdict, its reason, and every check that did not pass."""
-    word = decision.verdict.upper()
-    lines = [Text(""), *headline_lines(word, decision.headline)]
+def verdict_lines(decision: DecisionRecord, results: list[Text] | None = None) -> list[Text]:
+    """Return the verdict with the fact that decided, results if there are any, what to do, and every check that did not pass."""
+    lines = [Text(""), *headline_lines(decision.verdict.upper(), decision.headline)]
+    if results or decision.do:
+        lines += [Text(""), *(results or [])]
+    if decision.do:
+        lines += _named("do", textwrap.wrap(shorten(decision.do, 400), WIDTH - 15))
     odd = [c for c in decision.checks if c.outcome == "failed"] + [
         c for c in decision.checks if c.outcome == "cannot_tell"
     ]
@@ -239,6 +213,25 @@ def verdict_lines(decision: DecisionRecord) -> list[Text]:
     if len(odd) > 6:
         lines.append(Text(f"  and {len(odd) - 6} more, in the report"))
     return lines
+
+
+def result_lines(evaluation: EvaluationRecord, strategy: str) -> list[Text]:
+    """Return the candidate's accuracy beside that of the best model that costs next to nothing, and their difference."""
+    right, rival = evaluation.accuracy.get("candidate"), evaluation.rival(strategy)
+    if right is None:
+        return []
+    f1 = evaluation.macro_f1.get("candidate")
+    lines = _named("accuracy", [said(right) + (f"; macro F1 {f1.value:.3f}" if f1 else "")])
+    if rival:
+        name = (evaluation.cheap_model or "training from scratch") if rival == "scratch" else "the base without tuning"
+        lines += _named("best rival", textwrap.wrap(f"{said(evaluation.accuracy[rival])}; {name}", WIDTH - 15))
+        lines += _named("difference", [said(evaluation.differences[rival])])
+    return lines
+
+
+def _named(name: str, wrapped: list[str]) -> list[Text]:
+    """Return a fact under its name, wrapped."""
+    return [Text(f"  {name if k == 0 else '':<13}{line}") for k, line in enumerate(wrapped)]
 
 
 def headline_lines(word: str, sentence: str) -> list[Text]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from graft.arms import NAMES
+from graft.advice import arm_names, finding, gain_over, heaviest, next_step, without_gain
+from graft.arms import CHAMPION
 from graft.records import (
     Check,
     DecisionRecord,
@@ -14,13 +16,24 @@ from graft.records import (
     Record,
     Verdict,
 )
+from graft.wording import said
 
 BY_WEIGHT = ("evaluate", "measure_bias", "detect_shift", "choose_base", "validate")
 """Steps in the order in which people want to read their checks."""
 
 
-def decide(records: Mapping[str, Record], inputs: Inputs) -> tuple[Verdict, str, tuple[Check, ...]]:
-    """Return the verdict, the one sentence that says it, and every check that led to it.
+class Decision(NamedTuple):
+    """The verdict, the sentence that says it, every check, the one that decided if one did, and what would help."""
+
+    verdict: Verdict
+    headline: str
+    checks: tuple[Check, ...]
+    deciding: str = ""
+    do: str = ""
+
+
+def decide(records: Mapping[str, Record], inputs: Inputs) -> Decision:
+    """Return the verdict and what led to it.
 
     *Reject*: a check failed that no further data will mend (the candidate is worse than the champion, or the transfer hurt).
     *Hold*: a gate was closed, any other check failed, a check that policy holds on cannot tell, nobody can tell whether the
@@ -34,43 +47,71 @@ def decide(records: Mapping[str, Record], inputs: Inputs) -> tuple[Verdict, str,
     checks = tuple(c for step in order for c in records[step].checks)
     model, evaluation = records["finetune"], records["evaluate"]
     if not isinstance(model, ModelRecord) or not isinstance(evaluation, EvaluationRecord):
-        return "hold", f"Nothing was trained: {model.because}.", checks
+        return _untrained(model, checks)
     champion = inputs.champion
     if champion and model.model_id == champion.model_id:
-        return "hold", f"The candidate is champion {champion.number} already, byte for byte.", checks
+        return Decision("hold", f"The candidate is champion {champion.number} already, byte for byte.", checks)
     if model.model_id in inputs.rolled_back:
-        return "hold", "This very model was rolled back before.", checks
-    stays = f" Champion {champion.number} stays." if champion else " There is no champion yet."
-    if evaluation.transfer == "negative":
-        return "reject", f"The transfer hurt: {_worst(evaluation)}.{stays}", checks
-    if evaluation.champion == "inferior":
-        return "reject", f"Worse than the champion: {_worst(evaluation)}.{stays}", checks
-    failed = [c for c in checks if c.outcome == "failed"]
-    if failed:
-        return "hold", f"{_count(failed, 'check')} failed: {_names(failed)}.{stays}", checks
-    open_ = [c for c in checks if c.outcome == "cannot_tell" and c.policy == "hold"]
-    if open_:
-        return "hold", f"Too few rows to tell: {_names(open_)}.{_wanted(evaluation)}{stays}", checks
-    if champion is None:
-        if evaluation.transfer != "positive":
-            what = f"The transfer brought no clear gain ({evaluation.transfer})."
-            return "hold", f"{what}{_wanted(evaluation)}{stays}", checks
-        return "promote", "Every check that decides passed. This recipe has its first champion.", checks
-    if evaluation.champion == "undecided":
-        what = f"Cannot tell whether it is as good as champion {champion.number}, which stays."
-        return "hold", f"{what}{_wanted(evaluation)}", checks
-    return (
-        "promote",
-        f"{evaluation.champion.replace('_', '-').capitalize()} to champion {champion.number}, which it replaces.",
-        checks,
+        do = "Change the data or the recipe: the same rows and settings give the same model."
+        return Decision("hold", "This very model was rolled back before.", checks, do=do)
+    verdict, what, check = _weigh(evaluation, model, checks, is_first=champion is None)
+    stays = f"Champion {champion.number} stays." if champion else "There is no champion yet."
+    headline = f"{what} {stays}"
+    if verdict == "promote":
+        standing = evaluation.champion.replace("_", "-").capitalize()
+        headline = (
+            f"{standing} to champion {champion.number}, which it replaces."
+            if champion
+            else "Every check that decides passed. This recipe has its first champion."
+        )
+    return Decision(
+        verdict, headline, checks, check.name if check else "", next_step(verdict, check, model, evaluation)
     )
+
+
+def _untrained(model: Record, checks: Sequence[Check]) -> Decision:
+    """Return the decision of a run in which a gate was closed: the first check of that gate that failed decided."""
+    failed = next((c for c in checks if c.outcome == "failed" and model.because.startswith(c.step)), None)
+    do = f"Correct the rows that it names, then run again: graft validate {model.recipe} shows them."
+    return Decision(
+        "hold",
+        f"Nothing was trained: {model.because}.",
+        tuple(checks),
+        failed.name if failed else "",
+        do if failed and failed.step == "validate" else "",
+    )
+
+
+def _weigh(
+    evaluation: EvaluationRecord, model: ModelRecord, checks: Sequence[Check], *, is_first: bool
+) -> tuple[Verdict, str, Check | None]:
+    """Return the verdict on a candidate, what was found, and the check that found it."""
+    if evaluation.transfer == "negative" or evaluation.champion == "inferior":
+        hurt = "The transfer hurt" if evaluation.transfer == "negative" else "Worse than the champion"
+        worst = min(evaluation.differences, key=lambda arm: evaluation.differences[arm].value)
+        what = f"{hurt}: {said(evaluation.differences[worst])}, against {arm_names(evaluation)[worst]}."
+        return "reject", what, gain_over(checks, worst)
+    against = [c for c in checks if c.outcome == "failed"] or [
+        c for c in checks if c.outcome == "cannot_tell" and c.policy == "hold"
+    ]
+    if first := heaviest(against):
+        return "hold", f"{finding(first, evaluation)}.", first
+    if is_first and evaluation.transfer != "positive":
+        check = without_gain(checks)
+        what = finding(check, evaluation) if check else f"The transfer brought no clear gain ({evaluation.transfer})"
+        return "hold", f"{what}.", check
+    if evaluation.champion == "undecided":
+        check = gain_over(checks, CHAMPION)
+        what = finding(check, evaluation) if check else "Cannot tell whether it is as good as the champion"
+        return "hold", f"{what}.", check
+    return "promote", "", gain_over(checks, evaluation.rival(model.strategy) if is_first else CHAMPION)
 
 
 def decision_record(
     recipe: str, records: Mapping[str, Record], inputs: Inputs, digests: dict[str, str]
 ) -> DecisionRecord:
     """Return the decision as a record."""
-    verdict, headline, checks = decide(records, inputs)
+    verdict, headline, checks, deciding, do = decide(records, inputs)
     outcomes = [c.outcome for c in checks]
     model = records["finetune"]
     n_passed, n_failed, n_open = (outcomes.count(o) for o in ("passed", "failed", "cannot_tell"))
@@ -87,24 +128,6 @@ def decision_record(
         n_passed=n_passed,
         n_failed=n_failed,
         n_cannot_tell=n_open,
+        deciding=deciding,
+        do=do,
     )
-
-
-def _names(checks: Sequence[Check]) -> str:
-    names = [c.name[0].lower() + c.name[1:] for c in checks[:2]]
-    return "; ".join(names) + (f" and {len(checks) - 2} more" if len(checks) > 2 else "")
-
-
-def _count(checks: Sequence[Check], noun: str) -> str:
-    return f"{len(checks)} {noun}{'' if len(checks) == 1 else 's'}"
-
-
-def _worst(evaluation: EvaluationRecord) -> str:
-    arm, difference = min(evaluation.differences.items(), key=lambda item: item[1].value)
-    return f"{difference.value * 100:+.1f} points against {NAMES[arm]}"
-
-
-def _wanted(evaluation: EvaluationRecord) -> str:
-    """Return how many test rows would tell, where that is known; more than the most wanted comparison needs help nobody."""
-    needed = [n for n in evaluation.rows_to_tell.values() if n is not None]
-    return f" Some {max(needed):,} test rows would tell, of {evaluation.n_test:,} now." if needed else ""

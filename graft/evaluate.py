@@ -9,7 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from graft.arms import CANDIDATE, CHAMPION, NAMES, PROBE, UNTAUGHT
-from graft.records import ChampionVerdict, Check, Estimate, Policy, Retention, TransferVerdict, check, exact
+from graft.records import (
+    ChampionVerdict,
+    Check,
+    Confusion,
+    Estimate,
+    Policy,
+    Retention,
+    TransferVerdict,
+    check,
+    exact,
+)
 from graft.sections import Decide, Evaluate
 from graft.stats import mcnemar, paired_difference, proportion
 from graft.stats.accuracy import rows_to_tell
@@ -17,6 +27,8 @@ from graft.stats.accuracy import rows_to_tell
 Strings = npt.NDArray[np.str_]
 Hits = npt.NDArray[np.bool_]
 N_CONFUSIONS = 12
+MOST_LABELS = 20
+"""So many labels at most make a confusion matrix that a person can read."""
 
 
 def compare_arms(
@@ -106,13 +118,13 @@ def evaluation_checks(
         for arm in NAMES
         if arm in differences
     ]
-    looks = exact(n_looks + 1, n_looks + 1)
+    looks = exact(n_looks + 1, n_looks + 1, unit="uses")
     return (
         check("Accuracy", "evaluate", accuracy[CANDIDATE], settings.min_accuracy, "at_least", policy=policy.transfer),
         *compared,
         *(_kept(one, settings.max_forgotten, policy.forgetting) for one in kept if one.is_promoted),
         check(
-            "Looks at the test rows",
+            "Uses of the test set",
             "evaluate",
             looks,
             settings.max_looks,
@@ -154,3 +166,14 @@ def confusions(y_true: Strings, y_pred: Strings) -> tuple[tuple[str, str, int], 
     )
     ranked = sorted(wrong.items(), key=lambda item: (-item[1], item[0]))
     return tuple((true, predicted, n) for (true, predicted), n in ranked[:N_CONFUSIONS])
+
+
+def confusion(y_true: Strings, y_pred: Strings) -> Confusion | None:
+    """Return how often each label was taken for each, or None where there are too many labels for a person to read that."""
+    labels = sorted({*y_true.tolist(), *y_pred.tolist()})
+    if len(labels) > MOST_LABELS:
+        return None
+    counts = Counter(zip(y_true.tolist(), y_pred.tolist(), strict=True))
+    return Confusion(
+        labels=tuple(labels), rows=tuple(tuple(counts[row, column] for column in labels) for row in labels)
+    )

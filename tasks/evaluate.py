@@ -15,6 +15,7 @@ from graft.data import TEST, TRAIN, UNLABELLED
 from graft.evaluate import (
     champion_verdict,
     compare_arms,
+    confusion,
     confusions,
     evaluation_checks,
     open_comparisons,
@@ -39,6 +40,7 @@ from graft.records import (
 from graft.report.content import Mistake, Mistakes
 from graft.stats import fit_probe, mcnemar, paired_difference, proportion
 from graft.stats.calibration import calibration_error, error_by_chance, reliability
+from graft.stats.f1 import macro_f1
 from tasks import arms
 from tasks.bases import locate
 from tasks.retention import retention
@@ -135,6 +137,9 @@ def run(context: Context) -> EvaluationRecord:
         retention=kept,
         forgotten=mean_of([one.own_head for one in kept if one.own_head]),
         base_regret=_regret(choice, probes, y_true, n_bootstrap=settings.n_bootstrap),
+        macro_f1={arm: macro_f1(y_true, found, rng=np.random.default_rng(SEED)) for arm, found in predicted.items()},
+        confusion=confusion(y_true, said),
+        cheap_model=SCRATCH_NAMES[modality],
     )
 
 

@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 from graft.errors import BusyError
 
 _mine: set[Path] = set()
+_CUT_OFF = "nobody; the last holder was cut off"
+"""What a lock says that nobody holds, while there is still something to put right."""
 
 
 @contextmanager
@@ -25,6 +28,7 @@ def hold(
 ) -> Iterator[bool]:
     """Hold a lock while the block runs; the kernel lets go of it when the process ends, however it ends.
 
+    The file names its holder, to be believed only while the lock is held: of a process that was killed the name stays there.
     Gives whether the holder before did not come to the end of its block: it was killed, or met an error.
 
     Args:
@@ -37,28 +41,35 @@ def hold(
         BusyError: another process holds it and ``wait`` is not given; says which, and since when.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.seek(0)
-            holder = file.read().strip() or "unknown"
+            holder = file.read().replace(_CUT_OFF, "").strip() or "unknown"
             if wait is None:
                 raise BusyError(f"Another process holds {what}.", where=holder, do=do) from error
             wait(holder)
             fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
         was_cut_off = bool(file.read())
-        file.truncate(0)
-        file.write(f"process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
-        file.flush()
+        _say(file, f"process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
         _mine.add(path)
+        left = _CUT_OFF
         try:
             yield was_cut_off
+            left = _CUT_OFF if was_cut_off and not mends else ""
         finally:
             _mine.discard(path)
-        if mends or not was_cut_off:
-            file.truncate(0)
+            _say(file, left)
+
+
+def _say(file: IO[str], text: str) -> None:
+    """Write what a lock says over what it said: at no moment is it empty, which a killed process would leave behind as done."""
+    file.seek(0)
+    file.write(text)
+    file.flush()
+    file.truncate()
 
 
 def silently(_holder: str) -> None:

@@ -28,9 +28,9 @@ VERSIONS = {
     "detect_shift": 2,
     "choose_base": 3,
     "finetune": 6,
-    "evaluate": 4,
-    "decide": 2,
-    "report": 3,
+    "evaluate": 5,
+    "decide": 3,
+    "report": 4,
 }
 """Version of each step's code: raise it when the step's bytes change, and the step is run again where it has run before."""
 GATES = ("validate", "choose_base")
@@ -109,7 +109,7 @@ def run_step(workspace: Workspace, step: str, name: str) -> Record:
     if step not in STEPS:
         raise InputError(f"There is no step {step}.", do=f"steps: {', '.join(STEPS)}")
     recipe, _ = workspace.recipe(name)
-    with hold(workspace.lock(name, step), f"{step} of {name}"):
+    with hold(workspace.lock(name, step), f"{step} of {name}", mends=True):
         context = Context(workspace, recipe, load_inputs(workspace, name), step, report_progress)
         meter = Meter(rates(workspace))
         if step in WITH_FILES:

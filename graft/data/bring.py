@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -112,9 +112,9 @@ def _as_it_stands(found: Source, split: str) -> str | None:
 
 
 def _temporary(target: Path) -> Path:
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
-    return Path(name)
+    path = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    path.touch(exist_ok=False)
+    return path
 
 
 def _put(written: list[tuple[Path, Path]]) -> None:
@@ -247,4 +247,3 @@ def _inside(root: Path, cell: str) -> Path:
 def _sync(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
-    path.chmod(0o644)

@@ -2,7 +2,7 @@
 
 from graft.records.choice import BaseRegret, BaseScore
 from graft.records.curve import CLAIMED, CurveRecord, Point, Ratio, Saving, load_curve
-from graft.records.evaluation import Bin, Calibration, Retention
+from graft.records.evaluation import Bin, Calibration, Confusion, Retention
 from graft.records.files import (
     PART,
     canonical_json,
@@ -63,6 +63,7 @@ __all__ = [
     "ChampionVerdict",
     "Check",
     "ClassShare",
+    "Confusion",
     "CurveRecord",
     "Dataset",
     "DatasetRecord",

@@ -31,6 +31,13 @@ class Bin(Value):
     accuracy: Estimate
 
 
+class Confusion(Value):
+    """How often each label was taken for each: ``rows[i][j]`` test rows of ``labels[i]`` were called ``labels[j]``."""
+
+    labels: tuple[str, ...]
+    rows: tuple[tuple[int, ...], ...]
+
+
 class Calibration(Value):
     """Is the candidate as often right as it says?"""
 

@@ -6,8 +6,8 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,7 +75,6 @@ def written_beside(path: Path, content: bytes) -> Iterator[Path]:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
         yield temporary
     sync_folder(path.parent)
 
@@ -101,17 +100,22 @@ def copy_files(files: dict[str, Path], target: Path) -> None:
             copy = temporary / relative
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
-        temporary.chmod(0o755)
         temporary.rename(target)
     sync_folder(target.parent)
 
 
 @contextmanager
 def part(parent: Path, name: str, *, folder: bool = False) -> Iterator[Path]:
-    """Give an empty file or folder ``.NAME.RANDOM.part``, locked while the block runs, so that ``sweep`` leaves it alone."""
+    """Give an empty file or folder ``.NAME.RANDOM.part``, locked while the block runs, so that ``sweep`` leaves it alone.
+
+    Its mode is what the umask says, as that of every file that a library writes for Graft: it keeps it under its final name.
+    """
     while True:
-        made = tempfile.mkdtemp if folder else _make_file
-        path = Path(made(dir=parent, prefix=f".{name}.", suffix=PART))
+        path = parent / f".{name}.{secrets.token_hex(4)}{PART}"
+        try:
+            path.mkdir() if folder else path.touch(exist_ok=False)
+        except FileExistsError:
+            continue
         held = _lock(path)
         if held is not None:
             break
@@ -132,12 +136,6 @@ def sweep(folder: Path, *, deep: bool = True) -> list[Path]:
             os.close(held)
             found.append(path)
     return found
-
-
-def _make_file(**where: Any) -> Any:
-    handle, path = tempfile.mkstemp(**where)
-    os.close(handle)
-    return path
 
 
 def _lock(path: Path) -> int | None:

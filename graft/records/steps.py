@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from graft.records.choice import BaseRegret, BaseScore
-from graft.records.evaluation import Calibration, Retention
+from graft.records.evaluation import Calibration, Confusion, Retention
 from graft.records.plain import MAX_JSON, parse_json, read_small
 from graft.records.shift import ShiftComparison
 from graft.records.values import Check, Estimate, FileDigest, Sha256, Value
@@ -163,6 +163,17 @@ class EvaluationRecord(Record):
     )
     forgotten: Estimate | None = Field(default=None, description="mean of the ancestors' own_head differences")
     base_regret: BaseRegret | None = Field(default=None, description="null: one candidate, so there was no choice")
+    macro_f1: dict[str, Estimate] = Field(default_factory=dict, description="by arm; not of the champion")
+    confusion: Confusion | None = Field(
+        default=None, description="null: over 20 labels, or written before there was one"
+    )
+    cheap_model: str = Field(default="", description="what the arm scratch is")
+
+    def rival(self, strategy: str) -> str:
+        """Return the most accurate arm of those that cost next to nothing; with the strategy head, the probe is the candidate."""
+        known = [arm for arm in ("scratch", "frozen_probe") if arm in self.differences and arm in self.accuracy]
+        cheap = [arm for arm in known if (arm, strategy) != ("frozen_probe", "head")]
+        return max(cheap, key=lambda arm: self.accuracy[arm].value, default="")
 
 
 class Slice(Value):
@@ -190,7 +201,7 @@ class ReportRecord(Record):
 
 
 class DecisionRecord(Record):
-    """Promote, hold or reject, with the checks that say so."""
+    """Promote, hold or reject, with the checks that say so; ``deciding`` names the one that did, ``do`` says what would help."""
 
     verdict: Verdict
     headline: str
@@ -198,6 +209,8 @@ class DecisionRecord(Record):
     n_passed: int
     n_failed: int
     n_cannot_tell: int
+    deciding: str = Field(default="", description="name of a check; empty: none decided alone")
+    do: str = ""
 
 
 class MonitorRecord(Record):

@@ -10,7 +10,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Outcome = Literal["passed", "failed", "cannot_tell"]
 Relation = Literal["at_least", "at_most"]
 Policy = Literal["hold", "note"]
-Unit = Literal["points", "fraction", "rows", "auc"]
+Unit = Literal["points", "fraction", "rows", "auc", "uses"]
 
 
 class Value(BaseModel):
@@ -39,7 +39,7 @@ class Estimate(Value):
     """An estimate, never shown without its interval and n.
 
     ``unit`` says how to print it: ``points`` are differences of fractions (0.01 is one point), ``fraction`` lies in [0, 1],
-    ``rows`` are counts, ``auc`` lies in [0, 1] with 0.5 for chance.
+    ``rows`` and ``uses`` are counts, ``auc`` lies in [0, 1] with 0.5 for chance.
     """
 
     value: float

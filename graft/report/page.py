@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from graft.records import Check, Estimate, Finding, ModelRecord, Record
+from graft.records import Check, Estimate, EvaluationRecord, Finding, ModelRecord, Record
 from graft.report import svg, words
 from graft.report.claims import Claims
 from graft.report.content import Audit, Cost, Mistakes, Report, Standing, add_up
@@ -24,10 +24,16 @@ from graft.report.reliability import draw_reliability
 from graft.report.scatter import draw_samples
 
 STEPS = ("ingest", "validate", "embed", "detect_shift", "choose_base", "finetune", "evaluate", "measure_bias", "decide")
-ARMS = ("candidate", "champion", "frozen_probe", "scratch_network", "scratch")
+ARMS = ("candidate", "champion", "frozen_probe", "scratch", "scratch_network")
 SEVERITIES = ("error", "warning", "note")
 OUTCOMES = ("failed", "cannot_tell", "passed")
 # Relative addresses only: a colon before the first slash would be a scheme, two slashes another host.
+_VISIBLE = str.maketrans(
+    {code: 0x2400 + code for code in range(0x20) if code not in (0x09, 0x0A)}
+    | {0x7F: 0x2421}
+    | dict.fromkeys([*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xFFFD)
+)
+"""Characters that a terminal obeys, or that turn the order of a text around: shown as signs."""
 RELATIVE = re.compile(r"(?!//)[\w./%-]+(#[\w-]*)?", re.ASCII)
 
 
@@ -74,7 +80,9 @@ def render_report(
         "checks": checks,
         "groups": {outcome: [check for check in checks if check.outcome == outcome] for outcome in OUTCOMES},
         "bias_checks": [check for check in checks if check.step == "measure_bias"],
-        "deciding": _deciding(checks),
+        "deciding": _deciding(report, checks),
+        "is_head": _is_head(report),
+        "rival": _rival(report),
         "state_of": functools.partial(_state_of, checks),
         "mistakes": mistakes,
         "claims": claims,
@@ -86,7 +94,7 @@ def render_report(
         "command": shlex.quote(report.recipe),
         "is_champion": report.inputs.champion is not None and report.decide.model_id == report.inputs.champion.model_id,
     }
-    return _environment().get_template("report.html.j2").render(values)
+    return _environment().get_template("report.html.j2").render(values).translate(_VISIBLE)
 
 
 def render_audit(audit: Audit) -> str:
@@ -98,7 +106,7 @@ def render_audit(audit: Audit) -> str:
         "open_lines": [line for line in audit.lines if line.integrity == "open"],
         "command": shlex.quote(audit.recipe),
     }
-    return _environment().get_template("audit.html.j2").render(values)
+    return _environment().get_template("audit.html.j2").render(values).translate(_VISIBLE)
 
 
 @functools.cache
@@ -156,27 +164,48 @@ def _state_of(checks: Iterable[Check], seen: Estimate) -> str:
     return next((check.outcome for check in checks if check.observed == seen), "plain")
 
 
-def _deciding(checks: Sequence[Check]) -> list[Check]:
-    """Return the two checks to show first: what keeps the candidate back, then what was won over champion or probe."""
-    failed = [check for check in checks if check.outcome == "failed"]
-    against = failed + [check for check in checks if check.outcome == "cannot_tell" and check.policy == "hold"]
-    won = [check for check in checks if check.step == "evaluate" and check.observed.unit == "points"]
-    others = [check for check in won if check not in against]
-    return [*against[: 1 if others else 2], *others][:2]
+def _deciding(report: Report, checks: Sequence[Check]) -> list[Check]:
+    """Return the two checks to show first: the one that decided, then what was won over champion or cheap rival.
+
+    The network from scratch is shown only where it decided. Of a decision that names no check, what keeps it back comes first.
+    """
+    open_ = [c for c in checks if c.outcome == "failed"] + [
+        c for c in checks if c.outcome == "cannot_tell" and c.policy == "hold"
+    ]
+    first = [c for c in checks if c.name == report.decide.deciding] or open_
+    number = {seen: arm for arm, seen in _differences(report).items()}
+    won = [c for arm in ("champion", _rival(report)) for c in checks if number.get(c.observed) == arm]
+    return list(dict.fromkeys([*first[:1], *won, *first[1:2]]))[:2]
 
 
-def _arms(report: Report) -> list[tuple[str, str]]:
-    """Return key and name of each arm that was evaluated, the candidate first and the known ones in one order."""
+def _differences(report: Report) -> dict[str, Estimate]:
+    return report.evaluate.differences if isinstance(report.evaluate, EvaluationRecord) else {}
+
+
+def _is_head(report: Report) -> bool:
+    """Return whether nothing was tuned: the candidate is the frozen base under a linear classifier."""
+    return getattr(report.finetune, "strategy", "") == "head"
+
+
+def _rival(report: Report) -> str:
+    """Return the arm to put beside the candidate, or an empty string."""
+    strategy = getattr(report.finetune, "strategy", "")
+    return report.evaluate.rival(strategy) if isinstance(report.evaluate, EvaluationRecord) else ""
+
+
+def _arms(report: Report) -> dict[str, str]:
+    """Return the name of each arm that was evaluated, the candidate first and the known ones in one order."""
     number = f" {report.inputs.champion.number}" if report.inputs.champion else ""
     names = {
         "champion": f"champion{number}",
         "frozen_probe": "the base without tuning",
-        "scratch": "training from scratch",
+        "scratch": getattr(report.evaluate, "cheap_model", "") or "training from scratch",
         "scratch_network": "the same network from scratch",
     }
     found = getattr(report.evaluate, "accuracy", {})
+    left_out = {"frozen_probe"} if _is_head(report) else set()
     keys = [*(arm for arm in ARMS if arm in found), *sorted(set(found) - set(ARMS))]
-    return [(key, names.get(key, key.replace("_", " "))) for key in keys]
+    return {key: names.get(key, key.replace("_", " ")) for key in keys if key not in left_out}
 
 
 def _chain(report: Report) -> list[tuple[str, str, svg.Join]]:

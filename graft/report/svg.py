@@ -21,7 +21,7 @@ Join = Literal["joined", "held", "rejected", "absent", "broken", "unproven"]
 
 # Half the width of a check's row, in the check's unit. Only what does not fit gets a scale of its own,
 # so that most rows of one unit can be compared by eye.
-WINDOW = {"points": 0.06, "fraction": 0.05, "auc": 0.15, "rows": 10.0}
+WINDOW = {"points": 0.06, "fraction": 0.05, "auc": 0.15, "rows": 10.0, "uses": 10.0}
 DOTS = 20
 INTEGRITY = {"intact": "passed", "broken": "failed", "open": "cannot_tell", "unproven": "skipped"}
 VERDICT = {"promote": "passed", "reject": "failed"}
@@ -64,7 +64,7 @@ def _anchor(x: float, edge: float, end: float) -> str:
 
 def number(value: float, unit: str, decimals: int | None = None) -> str:
     """Return a value as it is read: points and fractions times 100, points with their sign, with a true minus."""
-    places = {"points": 1, "fraction": 1, "auc": 3, "rows": 0}[unit] if decimals is None else decimals
+    places = {"points": 1, "fraction": 1, "auc": 3, "rows": 0, "uses": 0}[unit] if decimals is None else decimals
     shown = round(value * 100 if unit in ("points", "fraction") else value, places)
     text = f"{abs(shown):,.{places}f}"
     sign = "−" if shown < 0 else "+" if shown > 0 and unit == "points" else ""  # noqa: RUF001 a true minus

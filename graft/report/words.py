@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from graft.records import Check, Estimate, Sign
 from graft.report import svg
@@ -46,8 +46,8 @@ def clip(text: str, length: int = 80) -> str:
 
 
 def with_unit(text: str, value: float, unit: str) -> str:
-    nouns = {"points": "point" if abs(value) == 0.01 else "points", "rows": "row" if value == 1 else "rows"}
-    return f"{text} {nouns[unit]}" if unit in nouns else text
+    one = {"points": abs(value) == 0.01, "rows": value == 1, "uses": value == 1}
+    return f"{text} {unit.removesuffix('s') if one[unit] else unit}" if unit in one else text
 
 
 def observed(seen: Estimate) -> str:
@@ -58,7 +58,7 @@ def observed(seen: Estimate) -> str:
 def interval(seen: Estimate) -> str:
     """Return interval and n, in brackets or below the estimate; a count has no interval and says so."""
     if seen.method == "counted":
-        return f"counted, n {seen.n:,}"
+        return "counted" if seen.unit == "uses" else f"counted, n {seen.n:,}"
     low, high = svg.number(seen.ci_low, seen.unit), svg.number(seen.ci_high, seen.unit)
     return f"{seen.level * 100:.3g}% interval {low} to {high}, n {seen.n:,}"
 
@@ -79,12 +79,31 @@ def value(seen: Estimate) -> str:
 def bound(check: Check) -> str:
     """Return the bound with all the decimals it was set with: it is exact, and not to be rounded onto an estimate."""
     factor = 100 if check.observed.unit in ("points", "fraction") else 1
-    fewest = {"points": 1, "fraction": 1, "auc": 2, "rows": 0}[check.observed.unit]
+    fewest = {"points": 1, "fraction": 1, "auc": 2, "rows": 0, "uses": 0}[check.observed.unit]
     enough = (
         places for places in range(fewest, 5) if abs(round(check.bound * factor, places) - check.bound * factor) < 1e-9
     )
     text = svg.number(check.bound, check.observed.unit, next(enough, 5))
     return f"{check.relation.replace('_', ' ')} {with_unit(text, check.bound, check.observed.unit)}"
+
+
+def f1(seen: Estimate) -> str:
+    """Return an F1 as it is written, without a per cent sign."""
+    return f"{seen.value:.3f}"
+
+
+def f1_span(seen: Estimate) -> str:
+    return f"{seen.ci_low:.3f} to {seen.ci_high:.3f}"
+
+
+def span(seen: Estimate) -> str:
+    """Return the interval alone, where n stands beside it already."""
+    return brief(seen).partition(", n ")[0]
+
+
+def share(row: Sequence[int], k: int) -> str:
+    """Return the share of a row of the confusion matrix that lies in one of its cells, from 0 to 1."""
+    return f"{row[k] / max(1, sum(row)):.2f}".rstrip("0").rstrip(".")
 
 
 def mean(sign: Sign, value: float) -> str:
@@ -124,6 +143,10 @@ FILTERS = (
     chance,
     value,
     bound,
+    f1,
+    f1_span,
+    span,
+    share,
     mean,
     signed,
     duration,

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from graft.report.content import Standing
 from graft.report.page import render_audit, render_report
 from tests import report_samples as samples
 
@@ -28,7 +29,7 @@ LOOK = """
 axe.run(document, {resultTypes: ["violations"]}).then(found => {
   const page = document.documentElement, seen = document.createElement("pre");
   const wide = [...document.querySelectorAll("main *, header *, footer *")].filter(
-    one => one.getBoundingClientRect().right > page.clientWidth + 1 && !one.closest(".sr, thead"));
+    one => one.getBoundingClientRect().right > page.clientWidth + 1 && !one.closest(".sr, thead, .scroll > *"));
   seen.id = "seen";
   seen.textContent = JSON.stringify({
     width: page.clientWidth, overflow: page.scrollWidth - page.clientWidth,
@@ -52,8 +53,14 @@ def page(name: str) -> str:
     if name == "hostile":
         return render_report(samples.hostile(samples.held(), '"><script>'), costs=samples.costs(), links=LINKS)
     make = {"promoted": samples.promoted, "held": samples.held, "rejected": samples.rejected,
-            "gate_closed": samples.gate_closed}[name]  # fmt: skip
-    return render_report(make(), costs=samples.costs() if name == "held" else {}, links=LINKS)
+            "gate_closed": samples.gate_closed, "cheap_is_as_good": samples.cheap_is_as_good}[name]  # fmt: skip
+    standing = Standing(champion="0003", number="0003", is_live=True, forced="against the verdict hold, by Jon Berg: sales need it by Monday")
+    return render_report(
+        make(),
+        costs=samples.costs() if name == "held" else {},
+        links=LINKS,
+        standing=standing if name == "held" else None,
+    )
 
 
 def look(text: str, folder: Path, *, dark: bool, width: int) -> dict[str, Any]:
@@ -80,7 +87,9 @@ def look(text: str, folder: Path, *, dark: bool, width: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("width", [1280, 500])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["promoted", "held", "rejected", "gate_closed", "intact", "broken", "hostile"])
+@pytest.mark.parametrize(
+    "name", ["promoted", "held", "rejected", "gate_closed", "cheap_is_as_good", "intact", "broken", "hostile"]
+)
 def test_accessible_and_inside_the_window(name: str, theme: str, width: int, tmp_path: Path) -> None:
     """axe-core finds nothing to object to, and nothing is wider than the window, in either theme, at either width."""
     seen = look(page(name), tmp_path, dark=theme == "dark", width=width)

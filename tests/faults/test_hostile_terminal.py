@@ -105,3 +105,18 @@ def test_a_look_at_many_odd_columns(tmp_path: Path, capsys: pytest.CaptureFixtur
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     show_look(look(tmp_path / "rows.jsonl"), path=tmp_path / "rows.jsonl")
     assert is_plain(capsys.readouterr().out)
+
+
+def test_an_error_is_json_where_json_was_asked_for(own: Desk, tmp_path: Path) -> None:
+    """With ``--json`` standard output holds one object whatever comes out, and the exit code says the same as without."""
+    for command in (
+        ("look", f"{EVIL}.csv"),
+        ("status", EVIL),
+        ("monitor", "known", tmp_path / "gone.csv"),
+        ("audit", "nobody"),
+    ):
+        plain, said = own.run(*command), own.run(*command, "--json")
+        assert (said.exit_code, said.err) == (plain.exit_code, "")
+        (name, error), *more = json.loads(said.out).items()
+        assert (name, more, set(error)) == ("error", [], {"what", "where", "do"})
+        assert f"error: {error['what'][:20].split(EVIL[0])[0]}" in plain.err

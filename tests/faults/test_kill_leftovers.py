@@ -131,15 +131,14 @@ def test_a_sweep_between_making_and_locking_costs_the_writer_nothing(
     """A temporary file that is swept before its writer holds it is made again."""
     from graft.records import files
 
-    made = files._make_file
+    lock = files._lock
 
-    def swept(**where: object) -> str:
-        path = made(**where)
+    def swept(path: Path) -> int | None:
         monkeypatch.undo()
-        assert sweep(tmp_path) == [Path(path)]
-        return str(path)
+        assert sweep(tmp_path) == [path]
+        return lock(path)
 
-    monkeypatch.setattr(files, "_make_file", swept)
+    monkeypatch.setattr(files, "_lock", swept)
     write_atomic(tmp_path / "a", b"whole")
     assert (tmp_path / "a").read_bytes() == b"whole"
     with part(tmp_path, "b", folder=True):
@@ -206,6 +205,19 @@ def test_a_holder_that_was_cut_off_is_told_of_until_somebody_mends_it(tmp_path: 
         with hold(lock, "it", mends=mends) as was_cut_off:
             told.append(was_cut_off)
     assert told == [True, True, False]
+
+
+def test_a_lock_names_its_holder_and_nobody_who_is_gone(tmp_path: Path) -> None:
+    """Whoever is refused reads who holds it now; after an error the file says that work is left, after the end it is empty."""
+    lock = tmp_path / "lock"
+    lock.write_text("process 4711, since 2026-01-01 00:00 UTC")  # as a killed process leaves it
+    with pytest.raises(BusyError) as refused, hold(lock, "it"), hold(lock, "it"):
+        pass
+    assert refused.value.where.startswith(f"process {os.getpid()}, since ")
+    for mends, left in ((False, "nobody; the last holder was cut off"), (True, "")):
+        with hold(lock, "it", mends=mends) as was_cut_off:
+            assert was_cut_off
+        assert lock.read_text() == left
 
 
 def test_a_commit_of_paths_that_are_not_there_commits_nothing(workspace: Workspace) -> None:

@@ -127,6 +127,16 @@ def test_a_step_that_another_process_runs_is_busy(tiny_workspace: Make) -> None:
     assert "process" in held.value.where
 
 
+def test_a_killed_step_is_named_in_its_lock_until_the_step_has_run_again(tiny_workspace: Make) -> None:
+    """The next run of the step does its work anew, and nothing is left to be told of."""
+    workspace = tiny_workspace()
+    lock = workspace.lock("tiny", "ingest")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.write_text("process 4711, since 2026-01-01 00:00 UTC")
+    run_step(workspace, "ingest", "tiny")
+    assert lock.read_text() == ""
+
+
 def test_one_class_is_a_users_error(tiny_workspace: Make) -> None:
     """A classifier needs two classes, and the sentence names the column."""
     rows = pd.DataFrame(

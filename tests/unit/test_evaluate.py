@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, confusion_matrix
 
 from graft.evaluate import (
     champion_verdict,
     compare_arms,
+    confusion,
     confusions,
     evaluation_checks,
     open_comparisons,
@@ -133,8 +134,8 @@ def test_a_test_set_is_worn_after_so_many_looks() -> None:
         found = evaluation_checks(
             {"candidate": gain(0.6, 0.7)}, arms, settings=SETTINGS, policy=POLICY, notes={}, n_looks=n_before
         )
-        (looks,) = (c for c in found if c.name == "Looks at the test rows")
-        assert (looks.observed.value, looks.outcome) == (n_before + 1, outcome)
+        (looks,) = (c for c in found if c.name == "Uses of the test set")
+        assert (looks.observed.value, looks.observed.unit, looks.outcome) == (n_before + 1, "uses", outcome)
 
 
 def test_what_is_kept_of_ancestors_is_checked_and_what_is_gone_is_never_called_kept() -> None:
@@ -179,3 +180,15 @@ def test_confusions_are_ranked() -> None:
     assert confusions(y_true, y_pred) == (("a", "b", 2), ("b", "a", 1), ("c", "a", 1))
     many = np.array([f"l{k:02}" for k in range(30)])
     assert len(confusions(many, np.roll(many, 1))) == 12
+
+
+def test_a_confusion_matrix_is_sklearns_and_ends_where_nobody_could_read_it() -> None:
+    """Rows are labels, columns what they were taken for, over all that occur; with over 20 labels there is none."""
+    y_true, y_pred = np.array(list("aabbbc")), np.array(list("abbbdc"))
+    found = confusion(y_true, y_pred)
+    assert found is not None
+    assert found.labels == ("a", "b", "c", "d")
+    assert np.array_equal(np.array(found.rows), confusion_matrix(y_true, y_pred, labels=list(found.labels)))
+    for n_labels in (20, 21):
+        labels = np.array([f"label {k}" for k in range(n_labels)])
+        assert (confusion(labels, labels) is None) == (n_labels == 21)

