@@ -533,11 +533,14 @@ def test_the_network_from_scratch_never_leads() -> None:
 def test_a_promotion_against_the_verdict_is_seen_at_the_top() -> None:
     """Who and why stand over the numbers, escaped; the page no longer offers to promote."""
     standing = Standing(
-        champion="0003", number="0003", is_live=True, forced="against the verdict hold, by Jon <b>: sales <script>alert(1)</script>"
+        champion="0003",
+        number="0003",
+        is_live=True,
+        forced="against the verdict hold, by Jon <b>: s <script>alert(1)</script>",
     )
     html = render_report(samples.held(), costs={}, links={}, standing=standing)
     page = Page(html)
-    said = "Champion 0003 was promoted against the verdict hold, by Jon <b>: sales <script>alert(1)</script>."
+    said = "Champion 0003 was promoted against the verdict hold, by Jon <b>: s <script>alert(1)</script>."
     assert said in " ".join(page.text.split())
     assert "script" not in {tag for tag, _ in page.tags}
     assert ("graft promote" in html, html.index('class="forced"') < html.index('class="plain score"')) == (False, True)
