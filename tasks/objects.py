@@ -65,7 +65,7 @@ def stages_in(content: bytes, where: str) -> dict[str, dict[str, Any]]:
         TamperError: it does not name stages, or what they made.
     """
     try:
-        lock = yaml.load(content, Loader=yaml.CSafeLoader) or {}
+        lock = yaml.CSafeLoader(content).get_single_data() or {}
         stages: dict[str, dict[str, Any]] = lock.get("stages") or {}
         for stage in stages.values():
             for out in (*(stage.get("outs") or ()), *(stage.get("deps") or ())):
