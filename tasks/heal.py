@@ -85,7 +85,7 @@ def _is_dvc(pid: int) -> bool:
     if not Path("/proc/self").exists():
         return True
     try:
-        return b"dvc" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return any(b"dvc" in Path(f"/proc/{pid}/{file}").read_bytes() for file in ("cmdline", "comm"))
     except (FileNotFoundError, ProcessLookupError):
         return False
 

@@ -24,6 +24,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 from tasks.mortal import STARTED_BY, end_with, mortal
@@ -217,6 +218,7 @@ class Server:
             for stream, number in zip(command.streams, (1, 2), strict=True):
                 os.dup2(stream, number)
                 os.close(stream)
+            Path("/proc/self/comm").write_text(command.step or "dvc")  # what ps shows, and ``heal`` asks for
             os.chdir(command.folder)
             os.environ.clear()
             os.environ.update(command.environment | {STARTED_BY: str(self.pid if command.step else os.getpid())})

@@ -96,6 +96,17 @@ def gone(pid: int) -> bool:
     return True
 
 
+def test_a_child_of_dvcs_is_known_as_one(served: None) -> None:
+    """By its name, as its command line is the warm process's: so what it works on is not taken for a dead process's."""
+    from tasks.heal import _is_dvc
+
+    process, server, child = waiting()
+    assert _is_dvc(child)
+    assert not _is_dvc(server)
+    process.kill()
+    process.communicate()
+
+
 def test_a_command_passes_its_signals_on(served: None) -> None:
     """SIGTERM to the command alone reaches the child, which ends as it wants to."""
     process, _, _ = waiting()
