@@ -68,9 +68,9 @@ def retrain(recipe: str, workspace: str = "") -> State[Any]:
     catch_up(here, recipe)
     with hold(lock, recipe, mends=True) as was_cut_off:
         heal(here, recipe)
+        pin(here, recipe)
         for sentence in bring_forward(here, recipe):
             get_run_logger().info("%s", sentence)
-        pin(here, recipe)
         because = "" if was_cut_off else nothing_to_do(here, recipe)
         if because:
             close_dead_runs(here.root)

@@ -40,9 +40,9 @@ def run_recipe(
     held = hold(lock, name, wait=wait_for, do=f"graft run {name} --wait    waits for it", mends=True)
     with held as was_cut_off:
         heal(workspace, name)
+        inputs = pin(workspace, name)
         for sentence in bring_forward(workspace, name):
             print(sentence, file=sys.stderr)  # noqa: T201 - not among the facts
-        inputs = pin(workspace, name)
         because = "" if was_cut_off else nothing_to_do(workspace, name)
         if show and title:
             _show_begin(workspace, inputs)

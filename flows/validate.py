@@ -51,9 +51,9 @@ def _look(workspace: Workspace, name: str, *, show: bool) -> tuple[DatasetRecord
     found = []
     with hold(workspace.lock(name, "run"), name):
         heal(workspace, name)
+        pin(workspace, name)
         for sentence in bring_forward(workspace, name):
             print(sentence, file=sys.stderr)  # noqa: T201 - not among the facts
-        pin(workspace, name)
         try:
             for step in STEPS:
                 if show:

@@ -14,7 +14,7 @@ from graft.recipe import Data
 from graft.records import digest_folder, part, sha256_file, write_atomic
 from tasks.heal import heal_dvc
 from tasks.locks import hold
-from tasks.versions import commit, dvc
+from tasks.versions import commit, keep
 from tasks.workspace import Workspace
 
 
@@ -79,7 +79,7 @@ def keep_version(workspace: Workspace, dataset: str, message: str, *, new: Path 
     pointer = workspace.dataset(dataset).with_name(f"{dataset}.dvc")
     before = pointer.read_bytes()
     try:
-        dvc(workspace.root, "add", f"data/datasets/{dataset}")
+        keep(workspace.root, f"data/datasets/{dataset}")
         commit(workspace.root, message, [f"data/datasets/{dataset}.dvc"])
     except (GraftError, OSError):
         if new is not None:

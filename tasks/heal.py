@@ -85,7 +85,7 @@ def _is_dvc(pid: int) -> bool:
     if not Path("/proc/self").exists():
         return True
     try:
-        return b"dvc" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return any(b"dvc" in Path(f"/proc/{pid}/{file}").read_bytes() for file in ("cmdline", "comm"))
     except (FileNotFoundError, ProcessLookupError):
         return False
 
@@ -138,7 +138,10 @@ def _is_whole(stage: str, entry: Any) -> bool:
 def _mend_pointer(root: Path, pointer: Path) -> None:
     """Put back a pointer file that was cut short as it was committed; without a commit it is taken away, and made again."""
     try:
-        (out,) = yaml.safe_load(pointer.read_bytes())["outs"]
+        content = pointer.read_bytes()
+        if content.endswith(f"\n  path: {pointer.stem}\n".encode()):  # the last line that DVC writes; there may be many
+            return
+        (out,) = yaml.safe_load(content)["outs"]
         whole = out["path"] == pointer.stem
     except FileNotFoundError:
         return

@@ -23,7 +23,7 @@ from tasks.heal import committed, heal_dvc
 from tasks.keys import own_key
 from tasks.locks import hold, silently
 from tasks.pipeline import TOPMOST
-from tasks.versions import commit, dvc, git
+from tasks.versions import commit, dvc, git, keep
 from tasks.workspace import Workspace
 
 GITIGNORE = """# What DVC keeps is not for git; records are.
@@ -240,7 +240,7 @@ def _is_finished(workspace: Workspace, name: str, files: dict[str, Path], text: 
 
 def _make(workspace: Workspace, name: str, files: dict[str, Path], text: str) -> None:
     copy_files(files, workspace.dataset(name))
-    dvc(workspace.root, "add", f"data/datasets/{name}")
+    keep(workspace.root, f"data/datasets/{name}")
     write_atomic(workspace.recipe_path(name), text.encode())
     _keep(workspace, name)
 

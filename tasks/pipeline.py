@@ -67,12 +67,10 @@ def _divide(workspace: Workspace) -> list[str]:
     That file is written last: whatever kills this, the next run does it again, and it ends the same.
     """
     root, path = workspace.root, workspace.root / "dvc.yaml"
-    if path.read_bytes() == TOPMOST.encode():
-        return []
     with hold(
         root / ".graft" / "locks" / "pipeline", "the workspace's stages", wait=silently, mends=True
     ) as was_cut_off:
-        stages = _read(path).get("stages") or {}
+        stages = {} if path.read_bytes() == TOPMOST.encode() else _read(path).get("stages") or {}
         ours = {name: stage for name, stage in stages.items() if name in STEPS and _is_ours(name, stage)}
         if not ours and not was_cut_off:
             return []

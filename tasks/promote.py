@@ -32,7 +32,7 @@ from tasks.publish import send_before, share
 from tasks.report import REPORT
 from tasks.rollback import find_target
 from tasks.steps import STEPS, load_inputs
-from tasks.versions import commit, dvc, git, whoami
+from tasks.versions import commit, git, keep, whoami
 from tasks.workspace import Workspace
 
 
@@ -238,7 +238,7 @@ def keep_model(workspace: Workspace, run: Run, promotion: Promotion) -> None:
     except TamperError:
         pointer.unlink(missing_ok=True)  # absent, or half-written by what was killed
     try:
-        dvc(workspace.root, "add", str(target.relative_to(workspace.root)))
+        keep(workspace.root, str(target.relative_to(workspace.root)))
         check_pointer(pointer, named.folder_md5, run.predicate.model_files)
     except GraftError:
         pointer.unlink(missing_ok=True)  # it may name what DVC could not copy

@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
+import yaml
+
 from graft.errors import BusyError, GraftError, InputError, StepError, TamperError
 from graft.records import write_atomic
 from tasks.locks import hold, silently
@@ -73,6 +75,21 @@ def run_module(root: Path, module: str, *arguments: str) -> None:
     done = subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, check=False)
     if done.returncode:
         raise _killed(module, done.returncode) or _failed(module, done.stderr)
+
+
+def keep(root: Path, path: str) -> None:
+    """Have DVC keep a folder as it lies there, with a pointer beside it.
+
+    As ``dvc add`` does, which reads every stage and pointer of the workspace to see that no other makes this folder.
+
+    Raises:
+        BusyError, StepError: as ``dvc`` does.
+    """
+    pointer = root / f"{path}.dvc"
+    if not pointer.exists():
+        out = {"md5": f"{0:032x}.dir", "size": 0, "nfiles": 0, "hash": "md5", "path": Path(path).name}
+        write_atomic(pointer, yaml.safe_dump({"outs": [out]}, sort_keys=False).encode())
+    dvc(root, "commit", "--force", f"{path}.dvc")
 
 
 def dvc_held(root: Path) -> AbstractContextManager[bool]:

@@ -24,16 +24,18 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 from tasks.mortal import STARTED_BY, end_with, mortal
 
 ADDRESS = "GRAFT_WARM"
 """Names the socket of the warm process: an abstract one, which is gone with it and has no file."""
-FIRST = ("dvc.cli", "dvc.commands.repro", "dvc.repo.reproduce", "dvc.stage.cache", "dvc.data_cloud")
-"""Imported at the start: what every stage needs."""
-WITH: dict[str, tuple[str, ...]] = {}
-"""What a step's module imports only where it needs it, and most runs do."""
+FIRST = (
+    "dvc.cli.parser", "dvc.repo.reproduce", "dvc.repo.stage", "dvc.repo.datasets", "dvc.repo.metrics", "dvc.repo.plots",
+    "dvc.cachemgr", "dvc.data_cloud", "dvc.lock", "dvc.rwlock", "dvc.scm", "dulwich.ignore", "ruamel.yaml",
+)  # fmt: skip
+"""Imported at the start: what DVC imports for a stage."""
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM)
 _PATIENCE_S = 30.0
 _STATUS = struct.Struct("!i")
@@ -163,8 +165,8 @@ class Server:
             connection.close()
             return
         importlib.import_module(command.module)
-        if command.step:
-            load(command.step)
+        if command.step and importlib.util.find_spec(f"tasks.{command.step}"):
+            importlib.import_module(f"tasks.{command.step}")
         gc.freeze()  # what is here by now is shared with every child: nothing of it is looked through again, nor copied
         signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
         pid = os.fork()
@@ -216,6 +218,7 @@ class Server:
             for stream, number in zip(command.streams, (1, 2), strict=True):
                 os.dup2(stream, number)
                 os.close(stream)
+            Path("/proc/self/comm").write_text(command.step or "dvc")  # what ps shows, and ``heal`` asks for
             os.chdir(command.folder)
             os.environ.clear()
             os.environ.update(command.environment | {STARTED_BY: str(self.pid if command.step else os.getpid())})
@@ -231,13 +234,6 @@ class Server:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(status)  # without taking apart what the warm process has loaded
-
-
-def load(step: str) -> None:
-    """Import what a step computes with; whatever is not imported here its child imports."""
-    for module in (f"tasks.{step}", *WITH.get(step, ())):
-        if importlib.util.find_spec(module):
-            importlib.import_module(module)
 
 
 def main(listener: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,12 @@ ROWS, PREDICTIONS, MISTAKES = "rows.parquet", "predictions.parquet", "mistakes.j
 _whole: set[tuple[Path, Path | str]] = set()
 """Ledgers that lie elsewhere now, and were seen to hold all that lay in the workspace before."""
 _OWN = ("recipes", "data", "registry", "ledger", "keys", "pages", "cards", ".graft", "params.yaml", "dvc.yaml")
+
+
+@lru_cache(maxsize=4)
+def _read_params(content: bytes, path: Path) -> Any:
+    """Read the same bytes once: every command asks some ten times, and the file grows with the recipes."""
+    return read_yaml(content, path)
 
 
 def as_file_name(text: str) -> str:
@@ -138,7 +146,7 @@ class Workspace:
         path = self._own("params.yaml")
         if not path.is_file():
             return {}
-        plain = read_yaml(read_small(path, MAX_YAML), path) or {}
+        plain = deepcopy(_read_params(read_small(path, MAX_YAML), path)) or {}
         if not isinstance(plain, dict) or not isinstance(plain.get("recipes") or {}, dict):
             raise InputError(
                 "params.yaml does not say what recipes there are.", where=str(path), do="restore it with git"

@@ -135,6 +135,12 @@ class Keyring:
         """Return whether what this key signs counts."""
         return keyid in self._keys
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Keyring) and self._keys.keys() == other._keys.keys()
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._keys))
+
     def signer_of(self, payload: bytes, signature: bytes, *, keyid: str = "") -> str | None:
         """Return the keyid of the trusted key that signed a payload, None if none did; ``keyid`` names the one to ask."""
         for name, key in self._keys.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -216,14 +217,20 @@ class Ledger:
         content, where = self.objects.read(name), self.objects.where(name)
         if content is None:
             raise TamperError("An entry is missing from the ledger.", where=where, do="restore it with git")
-        payload, keyid = self.keyring.open(content, where)
-        try:
-            predicate = Statement.model_validate_json(payload).predicate
-        except ValidationError as error:
-            raise TamperError("A ledger entry does not say what an entry says.", where=where) from error
+        keyid, predicate = _verified(content, self.keyring, where)
         if not isinstance(predicate, kind):
             raise TamperError("A ledger entry stands where another kind belongs.", where=where)
         return sha256_bytes(content), keyid, predicate
+
+
+@lru_cache(maxsize=1024)
+def _verified(content: bytes, keyring: Keyring, where: str) -> tuple[str, RunPredicate | PromotionPredicate]:
+    """Return who signed an entry and what it says. The same bytes are verified once by each set of keys, however often read."""
+    payload, keyid = keyring.open(content, where)
+    try:
+        return keyid, Statement.model_validate_json(payload).predicate
+    except ValidationError as error:
+        raise TamperError("A ledger entry does not say what an entry says.", where=where) from error
 
 
 def _payload(predicate: RunPredicate | PromotionPredicate) -> bytes:

@@ -95,6 +95,14 @@ def test_who_only_words_and_files_things_is_quick(module: str) -> None:
     assert done.stdout == "[]\n"
 
 
+def test_the_flow_computes_nothing() -> None:
+    """The process of a run, up to its last page, imports nothing that computes: its stages and the drift page are others."""
+    heavy = ("torch", "transformers", "scipy", "sklearn", "pandas", "great_expectations", "evidently")
+    code = f"import sys, flows.run, flows.retrain; print([one for one in {heavy} if one in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_images_are_decoded_in_one_place() -> None:
     """Only graft/pictures.py imports Pillow: what is refused and how an image becomes RGB is decided once."""
     assert importers("PIL") == {"graft/pictures.py"}

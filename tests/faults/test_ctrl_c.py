@@ -1,4 +1,4 @@
-"""Ctrl-C on a real terminal while ``graft run`` trains: it stops, keeps where it stood, and the same command goes on."""
+"""``graft run`` stopped as it trains, at a terminal or by a signal: it keeps where it stood, and the same command goes on."""
 
 from __future__ import annotations
 
@@ -41,19 +41,27 @@ def make_priced(folder: Path) -> Workspace:
     return workspace
 
 
-def run_and_stop(workspace: Workspace, home: Path) -> tuple[int, str]:
-    """Run on a terminal, press Ctrl-C as soon as a loss with what remains is shown; return exit code and what was shown."""
+def run_and_stop(workspace: Workspace, home: Path, how: str) -> tuple[int, str]:
+    """Run on a terminal and stop as soon as a loss with what remains is shown; return exit code and what was shown.
+
+    Args:
+        how: ``keyboard``, which reaches every process in front, or the signal that the command alone is sent.
+    """
     pid, terminal = pty.fork()
     if pid == 0:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's; what is started in the background ignores Ctrl-C
         os.chdir(workspace.root)
         os.execvpe("graft", ["graft", "run", "tiny"], {**variables(home), "TERM": "xterm", "COLUMNS": "80"})  # noqa: S606
-    said, is_pressed = b"", False
+    said, is_stopped = b"", False
     try:
         while more := os.read(terminal, 65536):
             said += more
-            if not is_pressed and re.search(rb"loss [^\r\n]* left", said):
-                is_pressed = os.write(terminal, b"\x03") == 1
+            if not is_stopped and re.search(rb"loss [^\r\n]* left", said):
+                is_stopped = True
+                if how == "keyboard":
+                    os.write(terminal, b"\x03")
+                else:
+                    os.kill(pid, signal.Signals[how])
     except OSError:  # how Linux says that nobody holds the other side any more
         pass
     os.close(terminal)
@@ -69,26 +77,34 @@ def undisturbed(workspace: Workspace, home: Path) -> str:
     return sha256_file(workspace.record("tiny", "finetune"))
 
 
-@pytest.mark.slow
-def test_a_run_stopped_at_the_keyboard_goes_on(tmp_path: Path) -> None:
-    """Exit code 130 and a sentence; the step of the training that it was in is kept, and the model has the same bits."""
-    workspace, home = make_priced(tmp_path), tmp_path / "prefect"
-    code, shown = run_and_stop(workspace, home)
-    assert code == 130, shown
-    assert "Traceback" not in shown, shown
-    assert shown.rstrip().endswith("stopped; the same command goes on from here")
-    assert "finetune      stopping  at the end of what it does" in shown
-    assert re.search(r"epoch \d+ of 60, loss \d\.\d+ +\d+s left, \d+\.\d\d of \d+\.\d\d EUR", shown), shown
-    assert processes(workspace) == [], "a process is left"
-    assert not workspace.files("tiny", "finetune").exists()
+def n_done(workspace: Workspace) -> int:
+    """Return after which step of the training its checkpoint was written."""
     (checkpoint,) = (workspace.root / ".graft" / "checkpoints" / "tiny").iterdir()
     with safe_open(checkpoint, framework="pt") as file:
-        n_done = Stand.model_validate_json(file.metadata()["stand"]).n_done
-    assert n_done > 0
+        return Stand.model_validate_json(file.metadata()["stand"]).n_done
+
+
+@pytest.mark.slow
+def test_a_run_that_is_stopped_goes_on(tmp_path: Path) -> None:
+    """By Ctrl-C, or by SIGINT or SIGTERM to the command alone: exit code 130 and a sentence, and no process is left; the step of
+    the training that it was in is kept each time, and the model has the same bits."""
+    workspace, home = make_priced(tmp_path), tmp_path / "prefect"
+    stands = [0]
+    for how in ("keyboard", "SIGINT", "SIGTERM"):
+        code, shown = run_and_stop(workspace, home, how)
+        assert code == 130, shown
+        assert "Traceback" not in shown, shown
+        assert shown.rstrip().endswith("stopped; the same command goes on from here")
+        assert "finetune      stopping  at the end of what it does" in shown
+        assert re.search(r"epoch \d+ of 60, loss \d\.\d+ +\d+s left, \d+\.\d\d of \d+\.\d\d EUR", shown), shown
+        assert processes(workspace) == [], "a process is left"
+        assert not workspace.files("tiny", "finetune").exists()
+        stands.append(n_done(workspace))
+        assert stands[-1] > stands[-2]
     expected = undisturbed(copy(workspace, tmp_path / "undisturbed"), home)
 
     said, _ = start(workspace, home, "run", "tiny").communicate(timeout=300)
-    assert f"goes on after step {n_done:,}" in said
+    assert f"goes on after step {stands[-1]:,}" in said
     assert re.search(r"steps +\d+s, .* Wh, (estimated|measured), \d+\.\d\d EUR", said), said
     assert sha256_file(workspace.record("tiny", "finetune")) == expected
     check_whole(workspace, "tiny")

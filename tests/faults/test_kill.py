@@ -1,4 +1,4 @@
-"""``kill -9`` at random moments, of the flow, DVC, the step and the Prefect server: the same command goes on to the same end.
+"""``kill -9`` at random moments, of every process of a run: the same command goes on to the same end.
 
 A round is one kill. The rerun of a round is what the next round kills, up to ten times; then one run goes to its end and all is
 compared, so that a round costs seconds. Waiting for a random moment is the point here; nothing else waits for a time.
@@ -22,7 +22,14 @@ from tasks.workspace import Workspace
 from tests.faults.lives import check_whole, copy, facts, make_workspace, processes, start, undisturbed
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="finds its victims in /proc")
-VICTIMS = {"flow": ("graft run",), "dvc": ("tasks.mortal", " dvc "), "step": ("graft step",), "server": ("uvicorn",)}
+VICTIMS = {
+    "flow": ("graft run",),
+    "dvc": ("tasks.mortal", " dvc "),
+    "step": ("graft step",),
+    "server": ("uvicorn",),
+    "warm": ("tasks.warm",),
+    "child": ("tasks.warm",),  # DVC or a step
+}
 WINDOW_S = 14.0
 """A kill comes at any moment up to here. A run that has nothing left to make takes about as long, so every part of one is hit."""
 KILLS = 10
@@ -44,7 +51,7 @@ def find(workspace: Workspace, victim: str, run: subprocess.Popen[str]) -> int |
     """Wait until the victim lives, and return its number; None if the run ended before."""
     while run.poll() is None:
         if found := processes(workspace, *VICTIMS[victim]):
-            return found[0]
+            return max(found) if victim == "child" else min(found)
         time.sleep(0.005)
     return None
 

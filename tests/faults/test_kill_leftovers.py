@@ -16,7 +16,7 @@ from graft.records import copy_folder, part, sweep, write_atomic
 from tasks.heal import heal
 from tasks.locks import hold
 from tasks.steps import STEPS
-from tasks.versions import LOCKFILE_COPY, commit, dvc_error, git
+from tasks.versions import commit, dvc_error, git, lockfile
 from tasks.workspace import Workspace
 from tests.faults.lives import copy, make_workspace
 
@@ -29,7 +29,7 @@ def entry(step: str) -> dict[str, object]:
     return {"cmd": f"graft step {step} tiny", "deps": files, "params": {"recipes/tiny.yaml": {"a": 1}}, "outs": files}
 
 
-STAGES = {f"{step}@tiny": entry(step) for step in STEPS[:3]} | {"mine": {"cmd": "true"}}
+STAGES = {step: entry(step) for step in STEPS[:3]} | {"mine": {"cmd": "true"}}
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +45,12 @@ def workspace(once: Workspace, tmp_path: Path) -> Workspace:
 @pytest.mark.parametrize("kept_in", ["copy", "commit"])
 def test_a_lock_file_cut_anywhere_is_put_back(workspace: Workspace, kept_in: str) -> None:
     """DVC writes dvc.lock in place; wherever the write was cut, no stage of a recipe is lost that the last copy or commit had."""
-    path, whole = workspace.root / "dvc.lock", yaml.safe_dump({"schema": "2.0", "stages": STAGES}, sort_keys=False)
+    (path, its_copy), whole = lockfile(workspace.root, "tiny"), yaml.safe_dump({"stages": STAGES}, sort_keys=False)
+    write_atomic(path, whole.encode())
     if kept_in == "copy":
-        write_atomic(workspace.root / LOCKFILE_COPY, whole.encode())
+        write_atomic(its_copy, whole.encode())
     else:
-        path.write_text(whole)
-        commit(workspace.root, "all", ["dvc.lock"])
+        commit(workspace.root, "all", ["data/tiny"])
     recipes = {name: stage for name, stage in STAGES.items() if name != "mine"}
     for end in range(0, len(whole) + 1, 13):
         path.write_text(whole[:end])
@@ -62,12 +62,12 @@ def test_a_lock_file_cut_anywhere_is_put_back(workspace: Workspace, kept_in: str
 
 def test_a_lock_file_that_is_whole_is_left_alone(workspace: Workspace) -> None:
     """The bytes of a whole dvc.lock stay, whatever an older copy says; without any, none is made."""
-    path = workspace.root / "dvc.lock"
+    path, its_copy = lockfile(workspace.root, "tiny")
     heal(workspace, "tiny")
     assert not path.exists()
-    older = {**STAGES, "ingest@tiny": entry("other")}
-    write_atomic(workspace.root / LOCKFILE_COPY, yaml.safe_dump({"stages": older}).encode())
-    path.write_text(whole := yaml.safe_dump({"schema": "2.0", "stages": STAGES}))
+    older = {**STAGES, "ingest": entry("other")}
+    write_atomic(its_copy, yaml.safe_dump({"stages": older}).encode())
+    write_atomic(path, (whole := yaml.safe_dump({"schema": "2.0", "stages": STAGES})).encode())
     heal(workspace, "tiny")
     assert path.read_text() == whole
 

@@ -185,14 +185,12 @@ def test_one_that_fails_takes_away_its_own_and_no_more(workspace: Workspace, mon
     other, before = workspace.root.parent / "other.csv", set(workspace.params()["recipes"])
     shutil.copyfile(workspace.root.parent / "rows.csv", other)
 
-    def refused(root: Path, *arguments: str) -> str:
-        if "add" in arguments:
-            monkeypatch.undo()
-            adopt(workspace, "other", {"rows.csv": other}, "# another\n")
-            raise InputError("DVC refuses.")
-        return dvc(root, *arguments)
+    def refused(_root: Path, _path: str) -> None:
+        monkeypatch.undo()
+        adopt(workspace, "other", {"rows.csv": other}, "# another\n")
+        raise InputError("DVC refuses.")
 
-    monkeypatch.setattr("tasks.init.dvc", refused)
+    monkeypatch.setattr("tasks.init.keep", refused)
     with pytest.raises(InputError, match="DVC refuses"):
         make(workspace)
     assert set(workspace.params()["recipes"]) == before | {"other"}

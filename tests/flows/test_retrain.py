@@ -61,8 +61,8 @@ def test_one_changed_parameter_reruns_only_what_depends_on_it(
 ) -> None:
     """A wider bias bound reruns measure_bias, decide and report, and nothing that costs money."""
     edit_recipe(promoted, "measure_bias.max_gap", 0.9)
-    said = dvc(promoted.root, "repro", "report@support")
-    ran = set(re.findall(r"Running stage '(\w+)@support'", said))
+    said = dvc(promoted.root, "repro", "data/support/dvc.yaml:report")
+    ran = set(re.findall(r"Running stage 'data/support/dvc.yaml:(\w+)'", said))
     assert ran == {"measure_bias", "decide", "report"}
 
 

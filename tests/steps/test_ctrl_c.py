@@ -17,14 +17,14 @@ from tests.training import N_STEPS, checkpoints, make_ready, written
 class Keyboard:
     """What a person sees, who presses Ctrl-C where these steps of the training are shown."""
 
-    def __init__(self, *at: int) -> None:
-        self.at, self.lines = at, list[tuple[int, str]]()
+    def __init__(self, *at: int, sends: signal.Signals = signal.SIGINT) -> None:
+        self.at, self.sends, self.lines = at, sends, list[tuple[int, str]]()
 
     def __call__(self, done: int, total: int, note: str) -> None:
         self.lines.append((done, note))
         if done in self.at and note.startswith("epoch"):
             for _ in range(self.at.count(done)):
-                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), self.sends)
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +64,24 @@ def test_the_step_ends_and_the_next_run_goes_on_after_it(
     run_step(workspace, "finetune", "tiny")
     assert last.lines[0] == (21, "goes on after step 21")
     assert last.lines[-1][0] == N_STEPS
+    assert written(workspace) == undisturbed
+
+
+def test_sigterm_stops_as_ctrl_c_does_however_often_it_is_sent(
+    workspace: Workspace, undisturbed: tuple[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service manager may send it to each process of a run, and each passes it on: the checkpoint is written all the same."""
+    (checkpoints(workspace) / "finetune.safetensors").unlink(missing_ok=True)
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(tasks.steps, "report_progress", Keyboard(7, 7, sends=signal.SIGTERM))
+    with pytest.raises(KeyboardInterrupt):
+        run_step(workspace, "finetune", "tiny")
+    assert [path.name for path in checkpoints(workspace).iterdir()] == ["finetune.safetensors"]
+    assert signal.getsignal(signal.SIGTERM) is before
+    last = Keyboard()
+    monkeypatch.setattr(tasks.steps, "report_progress", last)
+    run_step(workspace, "finetune", "tiny")
+    assert last.lines[0] == (8, "goes on after step 8")
     assert written(workspace) == undisturbed
 
 
