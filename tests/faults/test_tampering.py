@@ -15,8 +15,8 @@ from graft.ledger import Keyring, Ledger, Signer, make_key
 from graft.records import sha256_bytes
 from graft.report.content import Audit
 from tasks.audit import audit
-from tasks.promote import publish
 from tasks.beside import verify_here
+from tasks.promote import publish
 from tasks.verify import Tally, verify_ledger
 from tasks.versions import git
 from tasks.workspace import Workspace
