@@ -16,13 +16,16 @@ from graft.records import sha256_file
 from tasks.cost import COST
 from tasks.report import REPORT
 from tasks.steps import STEPS, WITH_FILES
-from tasks.verify import Tally
-from tasks.versions import git, in_head, is_blob
+from tasks.verify import Tally, is_written
+from tasks.versions import git, in_head, is_blob, unquoted
 from tasks.workspace import MISTAKES, PREDICTIONS, Workspace
 
 UNSIGNED = ("pages/", ".graft/", "DVC's cache", COST, MISTAKES)
 """What no audit looks at: it is drawn or measured anew, checked when it is fetched, or private to this machine."""
-_COMMITTED = (".dvc/config", ".dvcignore", ".gitignore", "cards", "dvc.lock", "dvc.yaml", "keys", "params.yaml")
+_COMMITTED = (
+    *(".dvc", ".dvcignore", ".gitignore", "cards", "data/datasets/.gitignore", "dvc.lock", "dvc.yaml", "keys"),
+    *("params.yaml", "recipes/.gitkeep"),
+)
 
 
 @dataclass
@@ -140,7 +143,7 @@ def _verify_batches(workspace: Workspace, name: str, found: Beside) -> None:
     for line in git(workspace.root, "-c", "core.quotePath=true", *log).splitlines():
         if line.startswith("\0"):
             commit = line[1:]
-        elif line.startswith(":") and (relative := line.split("\t")[1]) not in seen:
+        elif line.startswith(":") and (relative := unquoted(line.split("\t")[1])) not in seen:
             seen.add(relative)
             how = "written again" if relative in head else "taken out"
             found.batches.append(f"{relative.removeprefix(f'{inside}/')} was {how} by commit {commit}")
@@ -180,4 +183,4 @@ def _unknown(workspace: Workspace, name: str, vouched: dict[str, str], *, has_ru
     numbers = {one.predicate.model_number for one in workspace.ledger().promotions(name)}
     promoted = {*numbers, *(f"{number}.dvc" for number in numbers), ".gitignore"}
     found += [path for path in sorted(registry.glob("*")) if path.name not in promoted]
-    return [path.relative_to(workspace.root).as_posix() for path in found if not path.name.endswith(".part")]
+    return [path.relative_to(workspace.root).as_posix() for path in found if not is_written(path)]

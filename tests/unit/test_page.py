@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from graft.records import Check, ShiftKind, check, exact
 from graft.report import svg
-from graft.report.content import Audit, Mistake, Report
+from graft.report.content import Audit, Mistake, Report, Standing
 from graft.report.page import render_audit, render_report
 from tests import report_samples as samples
 
@@ -466,3 +466,18 @@ def test_checks_stand_in_the_order_in_which_they_weigh() -> None:
     places = [table.index(f">{name}") for name in names[:5]]
     assert len(names) > 1
     assert places == sorted(places)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_forced_promotion_is_seen(text: str) -> None:
+    """Report and chain say who promoted the model against its verdict and why, as text; other pages say nothing of it."""
+    said = f"against the verdict hold, by Ada: it will do {text}"
+    standing = Standing(champion="0012", number="0011", is_live=False, forced=said)
+    report = render_report(samples.held(), costs={}, links={}, standing=standing)
+    chain = render_audit(samples.audit().model_copy(update={"forced": said}))
+    for html in (report, chain):
+        assert said in " ".join(Page(html).text.split())
+        assert text not in html or not text.startswith(("<", '"'))
+    assert "Promoted as champion 0011" in Page(report).text
+    assert "Champion is 0012 now." in Page(report).text
+    assert "against the verdict" not in draw(samples.held()) + render_audit(samples.audit())
