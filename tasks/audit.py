@@ -234,7 +234,7 @@ def _lines_beside(walk: Walk) -> list[AuditLine]:
             "intact",
             f"records and {_n(beside.n_files, 'file')} of the steps as they were made",
             {
-                "of no finished run": beside.unmatched,
+                "not of the last finished run": beside.unmatched,
                 "not here": beside.absent,
                 "changed since the last commit": beside.changed,
             },
@@ -261,12 +261,12 @@ def _some(files: list[str]) -> str:
 
 def _keys(workspace: Workspace, tally: Tally) -> list[AuditLine]:
     """Return who signed what, key by key, and the keys that lie in the workspace and count for nothing."""
-    whose = committed_by(workspace)
+    whose, names = committed_by(workspace), workspace.ledger().keyring.names
     lines = [
         AuditLine(
             name="key",
             integrity="intact",
-            finding=f"{keyid[:16]}, committed by {whose.get(keyid[:16], 'nobody known')}: {_n(n, 'entry', 'entries')}",
+            finding=f"{keyid[:16]}, committed by {whose.get(names[keyid], 'nobody known')}: {_n(n, 'entry', 'entries')}",
         )
         for keyid, n in sorted(tally.signed.items())
     ]
