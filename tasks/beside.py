@@ -33,6 +33,7 @@ _COMMITTED = (
 class Beside:
     """What was found beside the ledger. Each list names what is open."""
 
+    is_of_a_run: bool = False
     n_files: int = 0
     n_batches: int = 0
     unmatched: list[str] = field(default_factory=list)
@@ -51,7 +52,7 @@ def verify_beside(workspace: Workspace, ledger: Ledger, name: str, recipes: set[
     """
     found = Beside()
     run, found.unmatched = verify_here(workspace, ledger, name)
-    vouched = _vouched(ledger, run) if run else {}
+    found.is_of_a_run, vouched = run is not None, _vouched(ledger, run) if run else {}
     _verify_step_files(workspace, ledger, name, vouched, found, tally)
     if run and sha256_file(workspace.recipe_path(name)) != run.predicate.recipe_sha256:
         found.unmatched.append(f"recipes/{name}.yaml")
@@ -144,11 +145,11 @@ def _verify_batches(workspace: Workspace, name: str, found: Beside) -> None:
     for path in sorted(folder.glob("*/*")):
         if path.relative_to(workspace.root).as_posix() not in head:
             found.batches.append(f"{path.relative_to(folder).as_posix()} is not committed")
-    log = ("log", "--format=%x00%h of %an", "--raw", "--no-abbrev", "--no-renames", "--diff-filter=DM", "--", inside)
+    log = ("log", "--format=%x00%H of %an", "--raw", "--no-abbrev", "--no-renames", "--diff-filter=DM", "--", inside)
     commit, seen = "", set()
     for line in git(workspace.root, "-c", "core.quotePath=true", *log).splitlines():
         if line.startswith("\0"):
-            commit = line[1:]
+            commit = line[1:10] + line[line.index(" ") :]
         elif line.startswith(":") and (relative := unquoted(line.split("\t")[1])) not in seen:
             seen.add(relative)
             how = "written again" if relative in head else "taken out"
