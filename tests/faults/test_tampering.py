@@ -19,6 +19,7 @@ from tasks.beside import verify_here
 from tasks.monitor import monitor
 from tasks.promote import publish
 from tasks.render import redraw
+from tasks.status import status
 from tasks.verify import Tally, verify_ledger
 from tasks.versions import commit, git
 from tasks.workspace import Workspace
@@ -37,6 +38,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Workspac
     pages = workspace.pages("grown")
     pages.mkdir(parents=True)
     (pages / "drift.html").write_text("Evidently's page takes long to draw")
+    (pages / "report.html").write_text("as drawn before the promotion")
     redraw(workspace, "grown")
     return workspace
 
@@ -73,6 +75,18 @@ def test_an_untouched_chain_is_intact(chain: Workspace) -> None:
     for name, n_hops in (("tiny", 2), ("grown", 3)):
         result = audit(chain, name)
         assert (result.verdict, len(result.hops)) == ("intact", n_hops)
+
+
+def test_a_forced_promotion_is_on_both_pages(chain: Workspace) -> None:
+    """``grown`` was promoted against its verdict: the pages that are drawn anew after a change of champion say so, and by whom."""
+    (promotion,) = chain.ledger().promotions("grown")
+    assert promotion.predicate.overrides
+    for name in ("report.html", "chain.html"):
+        said = " ".join((chain.pages("grown") / name).read_text().split())
+        assert "against the verdict" in said, name
+        assert "a hop" in said, name
+    assert "a hop" in status(chain, "grown").forced
+    assert audit(chain, "grown").forced == status(chain, "grown").forced
 
 
 def test_flipped_bytes(chain: Workspace) -> None:
