@@ -78,7 +78,7 @@ def test_an_untouched_chain_is_intact(chain: Workspace) -> None:
 
 
 def test_a_forced_promotion_is_on_both_pages(chain: Workspace) -> None:
-    """``grown`` was promoted against its verdict: the pages that are drawn anew after a change of champion say so, and by whom."""
+    """``grown`` was promoted against its verdict: both pages, drawn anew after it, say so and by whom; so do status and audit."""
     (promotion,) = chain.ledger().promotions("grown")
     assert promotion.predicate.overrides
     for name in ("report.html", "chain.html"):
