@@ -160,7 +160,11 @@ def _result(name: str, promotion: Promotion | None, walk: Walk, promotions: list
     else:
         known = [line.integrity for line in _lines(walk) if line.name not in OUTSIDE]
         whole = {"intact"}.issuperset([*known, *(hop.integrity for hop in walk.hops)])
-        said = "every digest and signature checked" if whole else "what is here was checked, not all of it is here"
+        said = (
+            "every digest and signature checked"
+            if whole
+            else "what is signed and here was checked, open lines name the rest"
+        )
         headline = f"{_n(n_hops, 'hop')} from {walk.hops[-1].name}, {said}."
     broken_at: tuple[tuple[str, str], ...] = ()
     if walk.broken:
@@ -232,9 +236,11 @@ def _lines_beside(walk: Walk) -> list[AuditLine]:
         _line(
             "workspace",
             "intact",
-            f"records and {_n(beside.n_files, 'file')} of the steps as they were made",
+            f"records and {_n(beside.n_files, 'file')} of the steps as they were made"
+            if beside.is_of_a_run
+            else "no run to compare",
             {
-                "of no finished run": beside.unmatched,
+                "not of the last finished run": beside.unmatched,
                 "not here": beside.absent,
                 "changed since the last commit": beside.changed,
             },
@@ -250,7 +256,9 @@ def _line(name: str, good: Integrity, finding: str, odd: dict[str, list[str]]) -
     """Return a line that is open and names what is odd, if anything is."""
     named = [f"{what}: {_some(files)}" for what, files in odd.items() if files]
     return AuditLine(
-        name=name, integrity="open" if named and good == "intact" else good, finding="; ".join([finding, *named])
+        name=name,
+        integrity="open" if named and good == "intact" else good,
+        finding="; ".join(filter(None, [finding, *named])),
     )
 
 
@@ -261,12 +269,12 @@ def _some(files: list[str]) -> str:
 
 def _keys(workspace: Workspace, tally: Tally) -> list[AuditLine]:
     """Return who signed what, key by key, and the keys that lie in the workspace and count for nothing."""
-    whose = committed_by(workspace)
+    whose, names = committed_by(workspace), workspace.ledger().keyring.names
     lines = [
         AuditLine(
             name="key",
             integrity="intact",
-            finding=f"{keyid[:16]}, committed by {whose.get(keyid[:16], 'nobody known')}: {_n(n, 'entry', 'entries')}",
+            finding=f"{keyid[:16]}, committed by {whose.get(names[keyid], 'nobody known')}: {_n(n, 'entry', 'entries')}",
         )
         for keyid, n in sorted(tally.signed.items())
     ]

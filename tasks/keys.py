@@ -5,7 +5,7 @@ from __future__ import annotations
 from graft.errors import InputError
 from graft.ledger import Ledger, Signer, key_file, make_key
 from graft.records import write_atomic
-from tasks.versions import git, in_head
+from tasks.versions import git, in_head, is_blob
 from tasks.workspace import Workspace
 
 
@@ -43,19 +43,18 @@ def signer_of(workspace: Workspace, ledger: Ledger) -> Signer:
 
 def uncommitted_keys(workspace: Workspace) -> list[str]:
     """Return the files of the folder of keys that the last commit does not have as they are: what they sign counts nowhere."""
-    uncounted = set(workspace.ledger().keyring.uncounted.values())
-    known = in_head(workspace.root, "keys")
-    there = {path.name for path in workspace.trusted_keys.glob("*") if f"keys/{path.name}" not in known}
-    return sorted(f"keys/{name}" for name in uncounted | there)
+    head = in_head(workspace.root, "keys")
+    there = {f"keys/{path.name}": path for path in workspace.trusted_keys.glob("*") if path.is_file()}
+    return sorted(name for name, path in there.items() if not is_blob(path.read_bytes(), head.get(name, "")))
 
 
 def committed_by(workspace: Workspace) -> dict[str, str]:
-    """Return who committed each public key last, as git knows them, by the first 16 digits of its keyid."""
+    """Return who committed each file of the folder of keys last, as git knows them, by its name."""
     found: dict[str, str] = {}
     author = ""
     for line in git(workspace.root, "log", "--reverse", "--format=%x00%an", "--name-only", "--", "keys").splitlines():
         if line.startswith("\0"):
             author = line[1:]
         elif line.endswith(".pem"):
-            found[line.rsplit("/", 1)[-1].removesuffix(".pem")] = author
+            found[line.rsplit("/", 1)[-1]] = author
     return found

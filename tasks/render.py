@@ -50,9 +50,9 @@ def render_run(workspace: Workspace, name: str) -> Path:
 
 
 def redraw(workspace: Workspace, name: str) -> Path:
-    """Draw both pages anew after a change of champion; return that of the chain."""
+    """Draw the chain after a change of champion, and the report anew if it was drawn here; return the page of the chain."""
     page = render_chain(workspace, audit(workspace, name))
-    if (workspace.step(name, "report") / REPORT).is_file():
+    if (workspace.pages(name) / PAGE).is_file() and (workspace.step(name, "report") / REPORT).is_file():
         render_run(workspace, name)
     return page
 

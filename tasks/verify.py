@@ -228,8 +228,14 @@ def verify_dataset(workspace: Workspace, ledger: Ledger, inputs: Inputs, tally: 
     tally.n_bytes += sum(file.size for file in inputs.dataset.files)
     tally.n_datasets += 1
     read = {file.path for file in inputs.dataset.files}
-    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
-    tally.added += [f"{folder.name}/{path}" for path in sorted(there - read) if not path.endswith(PART)]
+    there = (path for path in sorted(folder.rglob("*")) if not path.is_dir() and not is_written(path))
+    names = (path.relative_to(folder).as_posix() for path in there)
+    tally.added += [f"{folder.name}/{name}" for name in names if name not in read]
+
+
+def is_written(path: Path) -> bool:
+    """Return whether a file is one that is being written, or lies in a folder that is: it is not there yet."""
+    return any(part.startswith(".") and part.endswith(PART) for part in path.parts)
 
 
 def _is_replaced(ledger: Ledger, inputs: Inputs, file: FileDigest, found: str) -> bool:

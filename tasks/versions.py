@@ -213,10 +213,10 @@ def in_head(root: Path, *paths: str) -> dict[str, str]:
         StepError: there is no commit, or git refuses.
     """
     listed = git(root, "-c", "core.quotePath=true", "ls-tree", "-r", "HEAD", "--", *paths)
-    return {_unquoted(name): kind.split()[2] for kind, name in (line.split("\t", 1) for line in listed.splitlines())}
+    return {unquoted(name): kind.split()[2] for kind, name in (line.split("\t", 1) for line in listed.splitlines())}
 
 
-def _unquoted(name: str) -> str:
+def unquoted(name: str) -> str:
     """Return a file's name as git writes it where it has characters beyond ASCII, or such as ``"``."""
     return os.fsdecode(literal_eval(f"b{name}")) if name.startswith('"') else name
 

@@ -111,13 +111,13 @@ class Keyring:
     """The public keys that are trusted: the ``*.pem`` files of a folder that lies outside the ledger.
 
     Args:
-        counts: whether a file of that name and content may be trusted. Keys that may not be are in ``uncounted``, name of the
-            file by keyid, so that an error can name them.
+        counts: whether a file of that name and content may be trusted.
     """
 
     def __init__(self, folder: Path, counts: Callable[[str, bytes], bool] = lambda _name, _content: True) -> None:
         self._keys: dict[str, ec.EllipticCurvePublicKey] = {}
-        self.uncounted: dict[str, str] = {}
+        self.names: dict[str, str] = {}
+        """Name of the file by keyid, of keys that are not trusted too."""
         for path in sorted(folder.glob("*.pem")):
             content = path.read_bytes()
             try:
@@ -126,10 +126,11 @@ class Keyring:
                 raise TamperError(f"{path.name} is not a public key.", where=str(path)) from error
             if not (isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)):
                 raise TamperError(f"{path.name} is not a P-256 public key.", where=str(path))
+            keyid = keyid_of(key)
             if counts(path.name, content):
-                self._keys[keyid_of(key)] = key
-            else:
-                self.uncounted[keyid_of(key)] = path.name
+                self._keys[keyid] = key
+                self.names[keyid] = path.name
+            self.names.setdefault(keyid, path.name)
 
     def trusts(self, keyid: str) -> bool:
         """Return whether what this key signs counts."""
@@ -176,10 +177,10 @@ class Keyring:
             ) from error
         if kind != PAYLOAD_TYPE:
             raise TamperError("A ledger entry is of an unknown type.", where=where)
-        if keyid not in self._keys and keyid in self.uncounted:
+        if keyid not in self._keys and keyid in self.names:
             raise TamperError(
                 "A ledger entry is signed by a key that lies in keys/ but is not committed.",
-                where=f"{where}, by keys/{self.uncounted[keyid]}",
+                where=f"{where}, by keys/{self.names[keyid]}",
                 do="commit that key if it is a colleague's; else take it and the entry away",
             )
         if keyid not in self._keys:

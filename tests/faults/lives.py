@@ -7,10 +7,13 @@ import json
 import os
 import random
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +42,10 @@ RECIPE = {
     "evaluate.margin_probe": 0.2,
     "embed.max_tokens": 48,
 }
+
+
+CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod", "os.truncate", "os.link", "subprocess.Popen"}
+"""What Python tells of before it does it; so it does of a file that it opens for writing."""
 
 
 def draw_rows(n: int, seed: int) -> tuple[list[str], list[str]]:
@@ -89,6 +96,28 @@ def start(workspace: Workspace, home: Path, *arguments: str) -> subprocess.Popen
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+def killed_at(work: Callable[[], None], point: int) -> bool:
+    """Do some work in a process that is killed before its so-many-th change of the disk; return whether it was."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    n_left = point
+
+    def count(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal n_left
+        writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+        if writes or event in CHANGES:
+            n_left -= 1
+            if n_left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    try:
+        sys.addaudithook(count)
+        work()
+    finally:
+        os._exit(0)
 
 
 def facts(workspace: Workspace, name: str) -> dict[str, object]:

@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,10 +20,8 @@ from tasks.init import adopt
 from tasks.versions import commit, dvc, git
 from tasks.workspace import Workspace
 from tests.faults.desk import MESSAGES, Desk, Tree, table, tree, unchanged
-from tests.faults.lives import variables
+from tests.faults.lives import killed_at, variables
 
-CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod", "os.truncate", "subprocess.Popen"}
-"""What Python tells of before it does it; so it does of a file that it opens for writing."""
 WINDOW_S = 9.0
 """A kill comes at any moment up to here, by when the command has come to its end, or nearly."""
 
@@ -74,28 +72,6 @@ def make(workspace: Workspace) -> None:
     adopt(workspace, "fresh", {"rows.csv": workspace.root.parent / "rows.csv"}, "# a recipe\n")
 
 
-def killed_at(workspace: Workspace, point: int) -> bool:
-    """Make the recipe in a process that is killed before its so-many-th change of the disk; return whether it was."""
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-    n_left = point
-
-    def count(event: str, arguments: tuple[Any, ...]) -> None:
-        nonlocal n_left
-        writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
-        if writes or event in CHANGES:
-            n_left -= 1
-            if n_left < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    try:
-        sys.addaudithook(count)
-        make(workspace)
-    finally:
-        os._exit(0)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("step", [1])
 def test_killed_before_any_change_of_the_disk(workspace: Workspace, step: int) -> None:
@@ -103,7 +79,7 @@ def test_killed_before_any_change_of_the_disk(workspace: Workspace, step: int) -
     calm = copy(workspace, "calm")
     make(calm)
     undisturbed, point = made(calm), 0
-    while killed_at(again := copy(workspace, point), point):
+    while killed_at(partial(make, again := copy(workspace, point)), point):
         make(again)
         assert same(made(again), undisturbed), point
         shutil.rmtree(again.root.parent)

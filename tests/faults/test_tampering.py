@@ -6,19 +6,22 @@ import json
 import random
 import shutil
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 
 from graft.errors import InputError, TamperError
 from graft.ledger import Keyring, Ledger, Signer, make_key
-from graft.records import sha256_bytes
+from graft.records import Inputs, digest_folder, sha256_bytes, write_json
 from graft.report.content import Audit
 from tasks.audit import audit
 from tasks.beside import verify_here
+from tasks.monitor import monitor
 from tasks.promote import publish
+from tasks.render import redraw
+from tasks.status import status
 from tasks.verify import Tally, verify_ledger
-from tasks.versions import git
+from tasks.versions import commit, git
 from tasks.workspace import Workspace
 from tests.faults.chain import make_chain
 from tests.memory import memory_ledger, read_ledger
@@ -28,8 +31,16 @@ N_FLIPS = 250
 
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Workspace:
-    """The workspace of ``make_chain``; a test that changes it puts it back."""
-    return make_chain(tmp_path_factory.mktemp("chain"), tiny_base)
+    """The workspace of ``make_chain``, with a batch and pages; a test that changes it puts it back."""
+    workspace = make_chain(tmp_path_factory.mktemp("chain"), tiny_base)
+    commit(workspace.root, "the base, and where the ledger is", ["base", "params.yaml"])
+    monitor(workspace, "grown", workspace.dataset("grown") / "rows.csv", progress=lambda *_: None)
+    pages = workspace.pages("grown")
+    pages.mkdir(parents=True)
+    (pages / "drift.html").write_text("Evidently's page takes long to draw")
+    (pages / "report.html").write_text("as drawn before the promotion")
+    redraw(workspace, "grown")
+    return workspace
 
 
 @pytest.fixture
@@ -64,6 +75,18 @@ def test_an_untouched_chain_is_intact(chain: Workspace) -> None:
     for name, n_hops in (("tiny", 2), ("grown", 3)):
         result = audit(chain, name)
         assert (result.verdict, len(result.hops)) == ("intact", n_hops)
+
+
+def test_a_forced_promotion_is_on_both_pages(chain: Workspace) -> None:
+    """``grown`` was promoted against its verdict: both pages, drawn anew after it, say so and by whom; so do status and audit."""
+    (promotion,) = chain.ledger().promotions("grown")
+    assert promotion.predicate.overrides
+    for name in ("report.html", "chain.html"):
+        said = " ".join((chain.pages("grown") / name).read_text().split())
+        assert "against the verdict" in said, name
+        assert "a hop" in said, name
+    assert "a hop" in status(chain, "grown").forced
+    assert audit(chain, "grown").forced == status(chain, "grown").forced
 
 
 def test_flipped_bytes(chain: Workspace) -> None:
@@ -231,6 +254,194 @@ def test_tricks(copied: Workspace, trick: str) -> None:
         assert result.verdict == "broken"
         said = f"{result.headline} {result.broken_at}"
     assert says in said
+
+
+BROKEN, OPEN, UNSIGNED_KIND, ELSEWHERE = "broken", "open", "outside", "elsewhere"
+KINDS: dict[str, str] = {
+    "ledger/blobs/*": BROKEN,
+    "ledger/runs/*/*.json": BROKEN,
+    "ledger/promotions/*/*.json": BROKEN,
+    "keys/*.pem": BROKEN,
+    "base/*": BROKEN,
+    "registry/*/*.dvc": BROKEN,
+    "registry/grown/0001/*": BROKEN,
+    "registry/tiny/0001/*": BROKEN,
+    "registry/tiny/0002/*": ELSEWHERE,
+    "data/datasets/*/rows.csv": BROKEN,
+    "data/datasets/*.dvc": OPEN,
+    "data/grown/monitor/*/record.json": BROKEN,
+    "data/grown/inputs.json": OPEN,
+    "data/grown/*/record.json": BROKEN,
+    "data/grown/report/report.json": BROKEN,
+    "data/grown/*/cost.json": UNSIGNED_KIND,
+    "data/grown/evaluate/files/mistakes.json": UNSIGNED_KIND,
+    "data/grown/ingest/files/*": BROKEN,
+    "data/grown/embed/files/*": BROKEN,
+    "data/grown/evaluate/files/predictions.parquet": BROKEN,
+    "data/grown/finetune/files/model/*": BROKEN,
+    "data/tiny/inputs.json": OPEN,
+    "data/tiny/*/record.json": OPEN,
+    "data/tiny/report/report.json": OPEN,
+    "data/tiny/*/cost.json": ELSEWHERE,
+    "data/tiny/*/files/*": ELSEWHERE,
+    "data/tiny/finetune/files/model/*": ELSEWHERE,
+    "recipes/*": OPEN,
+    ".dvc/*": OPEN,
+    "*.yaml": OPEN,
+    ".dvcignore": OPEN,
+    "**/.gitignore": OPEN,
+    "pages/*/*": UNSIGNED_KIND,
+}
+"""What an audit of ``grown`` says of a changed file of each kind: the chain is broken there; the file is named as open; files of
+its kind are not looked at; or the audit of ``tiny``, which it names, says so."""
+
+
+def kind_of(path: PurePath) -> str:
+    return next(
+        (kind for kind in KINDS if path.match(kind) and len(path.parts) == len(PurePath(kind).parts)), ""
+    ) or next((kind for kind in KINDS if kind.startswith("**/") and path.match(kind[3:])), "")
+
+
+def test_every_kind_of_file(chain: Workspace) -> None:
+    """A byte changed in, or the loss of, a file of each kind that lies in a workspace is named, or its kind is."""
+    private = (".git/", ".graft/", ".dvc/cache/", ".dvc/tmp/")
+    files = [path.relative_to(chain.root) for path in sorted(chain.root.rglob("*")) if path.is_file()]
+    by_kind: dict[str, Path] = {}
+    for path in files:
+        if not path.as_posix().startswith(private):
+            assert kind_of(path), f"{path}: say what an audit makes of it"
+            by_kind.setdefault(kind_of(path), path)
+    assert set(by_kind) == set(KINDS)
+    for kind, path in by_kind.items():
+        content = (chain.root / path).read_bytes()
+        for changed in (content[:-1] + bytes([content[-1] ^ 1]) if content else b"x", None):
+            (chain.root / path).unlink()
+            if changed is not None:
+                (chain.root / path).write_bytes(changed)
+            try:
+                says(chain, path, KINDS[kind], lost=changed is None)
+            finally:
+                (chain.root / path).write_bytes(content)
+    assert audit(chain, "grown").verdict == "intact"
+
+
+def says(chain: Workspace, path: Path, outcome: str, *, lost: bool) -> None:
+    """Check what the audit says of a file."""
+    if lost and path.name in {
+        "dvc.yaml",
+        "grown.yaml",
+    }:  # what every command needs is refused before anything is audited
+        return
+    result = audit(chain, "grown")
+    lines = {line.name: line for line in result.lines}
+    if outcome == BROKEN:
+        if lost and path.match("data/grown/*/files/**"):  # DVC brings it back
+            assert path.name in lines["workspace"].finding, path
+            assert lines["workspace"].integrity == "open"
+            return
+        found(chain, None if path.match("base/*") else path)
+        return
+    assert result.verdict == "intact", (path, result.broken_at)
+    if outcome == OPEN:
+        assert path.as_posix() in lines["workspace"].finding, (path, lines["workspace"])
+        assert "every digest" not in result.headline
+    elif outcome == UNSIGNED_KIND:
+        kind = "pages/" if path.parts[0] == "pages" else path.name
+        assert kind in lines["outside"].finding
+    else:
+        assert "graft audit tiny" in lines["outside"].finding
+        if path.parts[0] == "registry":
+            its = audit(chain, "tiny")
+            named = " ".join([its.headline, *(text for _, text in its.broken_at), *(one.finding for one in its.lines)])
+            assert path.name in named, path
+
+
+def test_what_no_run_made_is_named(copied: Workspace) -> None:
+    """A file put among those of the steps, among the models, the raw data or the batches, or into the ledger, is named."""
+    fresh = {
+        "data/grown/evaluate/files/findings.jsonl": "outside",
+        "data/grown/evaluate/more.json": "outside",
+        "data/grown/notes.txt": "outside",
+        "registry/grown/0007": "outside",
+        "data/datasets/grown/added-0001.csv": "datasets",
+        "data/grown/monitor/made-up/record.json": "batches",
+        "keys/extra.txt": "key",
+        f"ledger/blobs/{sha256_bytes(b'mine')}": "ledger",
+    }
+    for name in fresh:
+        (copied.root / name).parent.mkdir(exist_ok=True)
+        (copied.root / name).write_bytes(b"mine")
+    result = audit(copied, "grown")
+    assert result.verdict == "intact"
+    for name, line in fresh.items():
+        said = " ".join(one.finding for one in result.lines if one.name == line)
+        assert Path(name).name[:12] in said, name
+    assert "every digest" not in result.headline
+    for hidden in (".hidden", "blobs/.hidden", "promotions/grown/.0002.json.swp", "extra/file"):
+        path = copied.root / "ledger" / hidden
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"mine")
+        found(copied, path)
+        assert copied.ledger().champion("grown"), "no command is stopped by a file that is no entry"
+        path.unlink()
+
+
+def test_the_pin_is_no_switch(copied: Workspace) -> None:
+    """A space at its end, or its loss, is named with the records that it would have let through; no headline claims them."""
+    pin, record = copied.inputs("grown"), copied.record("grown", "evaluate")
+    content = pin.read_bytes()
+    record.write_bytes(record.read_bytes().replace(b"passed", b"parsed"))
+    assert audit(copied, "grown").verdict == "broken"
+    for changed in (content + b" ", None):
+        pin.unlink()
+        if changed is not None:
+            pin.write_bytes(changed)
+        result = audit(copied, "grown")
+        (line,) = (line for line in result.lines if line.name == "workspace")
+        assert line.integrity == "open"
+        assert "data/grown/inputs.json, data/grown/evaluate/record.json" in line.finding
+        assert "every digest" not in result.headline
+        pin.write_bytes(content)
+
+
+def test_a_changed_training_file_stays_broken(copied: Workspace) -> None:
+    """A pin that was edited along with the raw file is no excuse; a finished run that read the new file is."""
+    rows = copied.dataset("grown") / "rows.csv"
+    rows.write_bytes(rows.read_bytes().replace(b"order", b"Order", 1))
+    pinned = Inputs.model_validate_json(copied.inputs("grown").read_bytes())
+    files, digest = digest_folder(copied.dataset("grown"))
+    newer = pinned.model_copy(update={"dataset": pinned.dataset.model_copy(update={"sha256": digest, "files": files})})
+    write_json(copied.inputs("grown"), newer)
+    found(copied, rows)
+    ledger, signer = copied.ledger(), Signer(copied.private_key)
+    said = next(ledger.runs("grown"))
+    update = {"inputs_sha256": ledger.add_blob(copied.inputs("grown").read_bytes()), "dataset_sha256": digest,
+              "previous": (said.entry,), "verdict": "hold"}  # fmt: skip
+    ledger.add_run(said.predicate.model_copy(update=update), signer)
+    result = audit(copied, "grown")
+    assert result.verdict == "intact"
+    assert "datasets" in {line.name for line in result.lines if line.integrity == "open"}
+    assert "every digest" not in result.headline
+    shutil.rmtree(copied.dataset("grown"))
+    assert audit(copied, "grown").verdict == "broken", "an absent file is none that a later run read"
+
+
+def test_an_alarm_that_is_erased_is_named(copied: Workspace) -> None:
+    """Taken away or altered: broken. Taken out by a commit: named with it and its author, which anybody can look up."""
+    (record,) = copied.monitor("grown").glob("*/record.json")
+    content = record.read_bytes()
+    record.write_bytes(content.replace(b"true", b"True"))
+    found(copied, record)
+    shutil.rmtree(record.parent)
+    found(copied, record)
+    git(copied.root, "add", "--all", "data")
+    git(copied.root, "-c", "user.name=Eve", "-c", "user.email=e@example.org", "commit", "--quiet", "-m", "tidy")
+    result = audit(copied, "grown")
+    (line,) = (line for line in result.lines if line.name == "batches")
+    assert line.integrity == "open"
+    assert f"{record.parent.name}/record.json was taken out by commit" in line.finding
+    assert "of Eve" in line.finding
+    assert "every digest" not in result.headline
 
 
 def test_an_added_file_is_no_alarm(copied: Workspace) -> None:

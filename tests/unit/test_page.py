@@ -577,3 +577,18 @@ def test_the_confusion_matrix_counts_every_pair() -> None:
     assert table.count('class="hit"') == len(rows)
     many = draw(samples.promoted(n_labels=21))
     assert ('class="matrix"' in many, "Most frequent mistakes" in many) == (False, True)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_forced_promotion_is_seen(text: str) -> None:
+    """Report and chain say who promoted the model against its verdict and why, as text; other pages say nothing of it."""
+    said = f"against the verdict hold, by Ada: it will do {text}"
+    standing = Standing(champion="0012", number="0011", is_live=False, forced=said)
+    report = render_report(samples.held(), costs={}, links={}, standing=standing)
+    chain = render_audit(samples.audit().model_copy(update={"forced": said}))
+    for html in (report, chain):
+        assert said in " ".join(Page(html).text.split())
+        assert text not in html or not text.startswith(("<", '"'))
+    assert "Champion 0011 was promoted against" in Page(report).text
+    assert "Champion is 0012 now." in Page(report).text
+    assert "against the verdict" not in draw(samples.held()) + render_audit(samples.audit())

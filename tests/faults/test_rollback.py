@@ -1,0 +1,205 @@
+"""A rollback goes back to a model that still counts and lies here whole; killed anywhere and said again, it goes no further."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from graft.errors import InputError, TamperError
+from graft.ledger import Ledger
+from tasks.audit import audit
+from tasks.lineage import rolled_back
+from tasks.pin import pin
+from tasks.promote import promote_by_hand, roll_back
+from tasks.versions import git
+from tasks.workspace import Workspace
+from tests.faults.desk import Desk, unchanged
+from tests.faults.invented import NAME, finish, invent
+from tests.faults.lives import copy, killed_at
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Workspace:
+    """A workspace with three champions, the second against its verdict; copied, never changed."""
+    return invent(tmp_path_factory.mktemp("three"), tiny_base, forced=(2,))
+
+
+@pytest.fixture
+def workspace(three: Workspace, tmp_path: Path) -> Iterator[Workspace]:
+    yield copy(three, tmp_path)
+    shutil.rmtree(tmp_path / "workspace")
+
+
+def told(workspace: Workspace) -> list[tuple[str, str, str]]:
+    """Return every change of champion: its number, what it was and which model came in."""
+    said = [one.predicate for one in workspace.ledger().promotions(NAME)]
+    return [(one.number, one.action, one.model_number) for one in said]
+
+
+THREE = [("0001", "promote", "0001"), ("0002", "promote", "0002"), ("0003", "promote", "0003")]
+TWO_BACK = [*THREE, ("0004", "rollback", "0002"), ("0005", "rollback", "0001")]
+
+
+def test_one_model_further_back_each_time(workspace: Workspace) -> None:
+    """Of three models a first rollback leads to the second, another to the first, and a third finds none; none comes back."""
+    models = [one.predicate.model_id for one in workspace.ledger().promotions(NAME)]
+    roll_back(workspace, NAME, "worse on Mondays")
+    assert pin(workspace, NAME).rolled_back == (models[2],)
+    roll_back(workspace, NAME, "so is this one")
+    assert told(workspace) == TWO_BACK
+    assert pin(workspace, NAME).rolled_back == tuple(sorted(models[1:]))
+    with unchanged(workspace.root), pytest.raises(InputError, match="no earlier champion to go back to"):
+        roll_back(workspace, NAME, "and this")
+    assert audit(workspace, NAME).verdict == "intact"
+
+
+def test_the_same_words_go_no_further(workspace: Workspace) -> None:
+    """For the same reason, and to the same model if one is named, nothing is added; another model or reason is another step."""
+    first = roll_back(workspace, NAME, "worse")
+    for to in (None, "2", "0002", "0004"):
+        assert roll_back(workspace, NAME, "worse", to=to).entry == first.entry
+    assert roll_back(workspace, NAME, "worse", to="1").predicate.model_number == "0001"
+    assert told(workspace) == TWO_BACK
+
+
+def test_to_a_number(workspace: Workspace) -> None:
+    """Any champion may be named, a rolled-back one too; from there the next rollback goes to earlier ones only."""
+    models = [one.predicate.model_id for one in workspace.ledger().promotions(NAME)]
+    assert roll_back(workspace, NAME, "the first was best", to="1").predicate.model_number == "0001"
+    assert rolled_back(workspace.ledger().promotions(NAME)) == (models[2],)
+    with pytest.raises(InputError, match="no earlier champion"):  # not forward to model 0002, which nobody rolled back
+        roll_back(workspace, NAME, "no")
+    assert roll_back(workspace, NAME, "the third after all", to="3").predicate.model_number == "0003"
+    assert rolled_back(workspace.ledger().promotions(NAME)) == (models[0],)
+    assert roll_back(workspace, NAME, "no").predicate.model_number == "0002"
+    for to, words in (("2", "champion already"), ("9", "has no champion 9"), ("two", "has no champion two")):
+        with unchanged(workspace.root), pytest.raises(InputError, match=words):
+            roll_back(workspace, NAME, "again", to=to)
+
+
+@pytest.mark.parametrize("how", ["altered", "absent", "pointer", "another"])
+def test_what_is_not_as_it_was_promoted_is_not_brought_back(workspace: Workspace, how: str) -> None:
+    """One bit of the target, its folder, its pointer, or another model in its place: refused before the entry, with a way out."""
+    folder = workspace.registry(NAME) / "0002"
+    if how == "altered":
+        weights = folder / "model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    elif how == "pointer":
+        folder.with_name("0002.dvc").unlink()
+    else:
+        shutil.rmtree(folder)
+        if how == "another":
+            shutil.copytree(folder.with_name("0001"), folder)
+    with unchanged(workspace.root), pytest.raises(TamperError) as refused:
+        roll_back(workspace, NAME, "worse")
+    assert f"graft fetch {NAME}" in refused.value.do
+    assert f"graft rollback {NAME} --to NUMBER" in refused.value.do
+    assert roll_back(workspace, NAME, "worse", to="1").predicate.model_number == "0001"
+
+
+def test_an_altered_candidate_is_not_promoted_by_hand(workspace: Workspace) -> None:
+    """One bit of the candidate's folder: refused, and no entry is made."""
+    finish(workspace, 4, verdict="hold")
+    (workspace.model(NAME) / "model.safetensors").write_bytes(b"others")
+    with pytest.raises(TamperError, match="not what was trained"):
+        promote_by_hand(workspace, NAME, "it will do")
+    assert told(workspace) == THREE
+
+
+@pytest.mark.parametrize("number", ["0001", "0002"])
+def test_the_audit_reads_every_model_that_a_rollback_may_take(workspace: Workspace, number: str) -> None:
+    """An older champion with a changed bit is broken, and named; one that is not here is named, and not called checked."""
+    assert "every digest and signature" in audit(workspace, NAME).headline
+    folder = workspace.registry(NAME) / number
+    weights = folder / "model.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1] + b"!")
+    found = audit(workspace, NAME)
+    assert found.verdict == "broken"
+    assert f"{number}/model.safetensors" in str(found.broken_at)
+    shutil.rmtree(folder)
+    found = audit(workspace, NAME)
+    (line,) = (line for line in found.lines if line.name == "models")
+    assert (found.verdict, line.integrity) == ("intact", "open")
+    assert number in line.finding
+    assert "every digest" not in found.headline
+
+
+def _killed(three: Workspace, folder: Path, before: str | None, reason: str, step: int) -> int:
+    """Kill a rollback before every change of the disk, say it again, and compare with one that nobody killed."""
+    calm = copy(three, folder / "calm")
+    if before:
+        roll_back(calm, NAME, before)
+    start = copy(calm, folder / "start")
+    roll_back(calm, NAME, reason)
+    undisturbed, point = told(calm), 0
+    while killed_at(act := partial(roll_back, again := copy(start, folder / f"{point}"), NAME, reason), point):
+        killed_at(act, point // 2)  # and once more, on what that one left
+        roll_back(again, NAME, reason)
+        assert told(again) == undisturbed, point
+        assert git(again.root, "status", "--porcelain") == "", point
+        assert pin(again, NAME).rolled_back == pin(calm, NAME).rolled_back
+        shutil.rmtree(again.root.parent)
+        point += step
+    return point
+
+
+def test_killed_around_its_entry(three: Workspace, tmp_path: Path) -> None:
+    """A second rollback over three models, killed before every fifth change of the disk: it ends at the first model."""
+    assert _killed(three, tmp_path, "worse on Mondays", "so is this one", 5) > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("before", [None, "worse on Mondays"])
+def test_killed_before_every_change_of_the_disk(three: Workspace, tmp_path: Path, before: str | None) -> None:
+    """A first and a second rollback, killed twice anywhere: said again, each ends where it should and goes no step further."""
+    assert _killed(three, tmp_path, before, "worse", 1) > 10
+
+
+def test_what_the_command_says(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change of champion draws the chain's page; a forced champion is seen on it, in status and audit, while it is live."""
+    desk = Desk(workspace.root, capsys)
+    page = workspace.pages(NAME) / "chain.html"
+    assert "model 0002, as champion 0004" in desk.must("rollback", NAME, "--reason", "worse")
+    drawn = page.read_text()
+    assert "0004" in drawn
+    assert "against the verdict hold, by Ada: model 2" in drawn
+    assert "nothing was added" in desk.must("rollback", NAME, "--reason", "worse")
+    assert page.read_text() == drawn
+    status = " ".join(desk.must("status").split())
+    assert "FORCED known 0004 was promoted against the verdict hold, by Ada: model 2" in status
+    (facts,) = json.loads(desk.must("status", "--json"))["recipes"]
+    assert facts["forced"] == "against the verdict hold, by Ada: model 2"
+    monkeypatch.setattr("flows.cli.BEGAN", -1e6)
+    said = " ".join(desk.must("audit", NAME).split())
+    assert "FORCED Promoted against the verdict hold, by Ada: model 2" in said
+    assert "checked offline" in said
+    assert "h " in said.split("checked offline with")[1].split("page")[0], "the time is that since the command began"
+    assert "promote, against the verdict, Ada: model 2" in page.read_text()
+    desk.must("rollback", NAME, "--to", "1", "--reason", "back to the start")
+    assert "FORCED" not in desk.must("status")
+    assert "FORCED" not in desk.must("audit", NAME)
+    desk.refuses("rollback", NAME, "--reason", "more", words=("no earlier champion", "--to NUMBER"))
+
+
+def test_the_entry_is_of_a_ledger_that_was_read_once(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rollback that meets another one's entry is refused, and does not follow it."""
+    read = Ledger.promotions
+
+    def late(ledger: Ledger, recipe: str) -> object:
+        monkeypatch.undo()
+        before = read(ledger, recipe)
+        roll_back(workspace, NAME, "somebody else's")
+        return before
+
+    monkeypatch.setattr(Ledger, "promotions", late)
+    with pytest.raises(Exception, match="somebody was faster"):
+        roll_back(workspace, NAME, "mine")
+    assert told(workspace) == TWO_BACK[:4]

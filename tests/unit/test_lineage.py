@@ -1,0 +1,235 @@
+"""What a model grew from: the base that its run names, told from the champion that it was compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from graft.errors import TamperError
+from graft.ledger import Keyring, Promotion, PromotionPredicate, RunPredicate, Signer, make_key
+from graft.model.bases import WEIGHTS
+from graft.recipe import parse_recipe
+from graft.recipe_text import recipe_text
+from graft.records import Base, Dataset, FileDigest, Inputs, canonical_json, sha256_bytes
+from tasks.lineage import forced, goes_back_to, grown_from, promotion_of, rolled_back, stands_on
+from tests.memory import memory_ledger
+
+A = "a" * 64
+STEPS = {"decide": 1}
+
+
+@dataclass
+class Family:
+    """A ledger to which models are added; ``old`` writes entries as 0.1.0 did, which do not say which parent the base is."""
+
+    signer: Signer
+    keyring: Keyring
+    old: bool = False
+    day: int = 0
+    models: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.ledger = memory_ledger(self.keyring)
+
+    def weights(self, recipe: str, number: str) -> str:
+        return sha256_bytes(f"{recipe} {number}".encode())
+
+    def promote(
+        self, recipe: str, base: str = "pretrained", revision: str = "", *, overrides: bool = False
+    ) -> Promotion:
+        """Add a run compared with the recipe's champion, on a base at a revision, and make its model champion."""
+        self.day += 1
+        promotions = self.ledger.promotions(recipe)
+        number = f"{len(promotions) + 1:04d}"
+        weights = self.weights(base[6:].split("@", maxsplit=1)[0], revision) if revision else A
+        pinned = Base(id=base, revision=revision, sha256=weights, folder_sha256=A, n_parameters=1, licence="mit")
+        inputs = Inputs(recipe=recipe, recipe_sha256=A, dataset=Dataset(name=recipe, sha256=A, files=()), bases=(pinned,),
+                        champion=None, rolled_back=(), looks={str(self.day): ""}, steps=STEPS)  # fmt: skip
+        parents = [promotions[-1].entry] if promotions else []
+        base_entry = None
+        if revision:
+            base_entry = self.ledger.promotions(base[6:].split("@", maxsplit=1)[0])[int(revision) - 1].entry
+            parents.append(base_entry)
+        model_id = sha256_bytes(f"model {recipe} {number}".encode())
+        run = self.ledger.add_run(
+            RunPredicate(
+                recipe=recipe, recipe_sha256=A, inputs_sha256=self.ledger.add_blob(canonical_json(inputs)), dataset_sha256=A,
+                base_id=base, base_sha256=weights, records={"decide": A}, verdict="hold" if overrides else "promote",
+                headline="h", model_id=model_id,
+                model_files=(FileDigest(path=WEIGHTS, sha256=self.weights(recipe, number), size=1),), parents=tuple(parents),
+                base_entry=None if self.old else base_entry, previous=(), graft_version="0", finished_at=self.at(), costs={},
+            ),
+            self.signer,
+        )  # fmt: skip
+        return self.ledger.add_promotion(
+            PromotionPredicate(
+                recipe=recipe, number=number, action="promote", model_id=model_id, model_number=number,
+                folder_md5=f"{'a' * 32}.dir", signature_sha256=A, run=run.entry,
+                parent=promotions[-1].entry if promotions else None, reason="r", by="Ada", at=self.at(), overrides=overrides,
+            ),
+            self.signer,
+        )  # fmt: skip
+
+    def roll_back(self, recipe: str, number: int) -> Promotion:
+        self.day += 1
+        promotions = self.ledger.promotions(recipe)
+        update = {"number": f"{len(promotions) + 1:04d}", "action": "rollback", "parent": promotions[-1].entry,
+                  "overrides": False, "at": self.at()}  # fmt: skip
+        return self.ledger.add_promotion(promotions[number - 1].predicate.model_copy(update=update), self.signer)
+
+    def at(self) -> str:
+        return f"2026-11-{self.day:02}T10:00:00Z"
+
+    def chain(self, promotion: Promotion) -> list[str]:
+        return [f"{one.predicate.recipe} {one.predicate.model_number}" for one in grown_from(self.ledger, promotion)]
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> tuple[Signer, Keyring]:
+    folder: Path = tmp_path_factory.mktemp("key")
+    make_key(folder / "key.pem", folder / "trusted")
+    return Signer(folder / "key.pem"), Keyring(folder / "trusted")
+
+
+@pytest.fixture(params=[False, True], ids=["now", "as 0.1.0 wrote"])
+def family(request: pytest.FixtureRequest, key: tuple[Signer, Keyring]) -> Family:
+    return Family(*key, old=request.param)
+
+
+def self_base(family: Family) -> tuple[Promotion, list[str]]:
+    """A recipe whose base is its own first champion, compared with its second."""
+    family.promote("support")
+    family.promote("support")
+    return family.promote("support", "graft:support@0001", "0001"), ["support 0001"]
+
+
+def own_champion(family: Family) -> tuple[Promotion, list[str]]:
+    """A recipe that goes on from its own champion, again and again: base and champion are one promotion."""
+    family.promote("support")
+    family.promote("support", "graft:support@champion", "0001")
+    return family.promote("support", "graft:support@champion", "0002"), ["support 0002", "support 0001"]
+
+
+def older_number(family: Family) -> tuple[Promotion, list[str]]:
+    """A base of another recipe that is not its newest."""
+    for _ in range(3):
+        family.promote("support")
+    return family.promote("mail", "graft:support@0002", "0002"), ["support 0002"]
+
+
+def other_recipe(family: Family) -> tuple[Promotion, list[str]]:
+    """A recipe with champions of its own, on another recipe's champion."""
+    family.promote("support")
+    family.promote("support")
+    family.promote("mail")
+    return family.promote("mail", "graft:support@champion", "0002"), ["support 0002"]
+
+
+def rolled_back_base(family: Family) -> tuple[Promotion, list[str]]:
+    """A base that was champion again by a rollback, and one that was rolled back after somebody had grown from it."""
+    family.promote("support")
+    family.promote("support")
+    family.roll_back("support", 1)
+    family.promote("mail", "graft:support@champion", "0001")
+    return family.promote("mail", "graft:support@0002", "0002"), ["support 0002"]
+
+
+def three_hops(family: Family) -> tuple[Promotion, list[str]]:
+    """Three recipes, each on the one before, each with an older and a newer champion beside the one that counts."""
+    for _ in range(3):
+        family.promote("one")
+    family.promote("two")
+    family.promote("two", "graft:one@0002", "0002")
+    family.promote("two")
+    family.promote("three")
+    return family.promote("three", "graft:two@0002", "0002"), ["two 0002", "one 0002"]
+
+
+CASES = [self_base, own_champion, older_number, other_recipe, rolled_back_base, three_hops]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_base_is_told_from_the_champion(
+    family: Family, case: Callable[[Family], tuple[Promotion, list[str]]]
+) -> None:
+    """The chain goes through the bases, whichever champion the run was compared with, and whoever wrote the entry."""
+    promotion, chain = case(family)
+    assert family.chain(promotion) == chain
+
+
+def test_what_a_recipe_stands_on_follows_the_bases(family: Family) -> None:
+    """Champion and rollback with their chains: what is fetched, kept by gc and asked what it forgot."""
+    self_base(family)
+    recipe = parse_recipe("support", recipe_text("support", {
+        "data.dataset": "d", "data.train": "r.csv", "data.text": "t", "data.label": "l",
+        "choose_base.bases": ["graft:support@0002", "elsewhere"]}))  # fmt: skip
+    found = [(why, one.predicate.model_number) for why, one in stands_on(family.ledger, recipe)]
+    assert found == [("champion", "0003"), ("chain", "0001"), ("rollback", "0002"), ("base", "0002")]
+    assert promotion_of(family.ledger, "elsewhere") is None
+
+
+def test_a_base_that_cannot_be_right_is_refused(key: tuple[Signer, Keyring]) -> None:
+    """A base that the ledger lacks, that is none of the run's parents, or whose weights are others breaks the chain."""
+    for change, words in (
+        ({"base_entry": A}, "not in the ledger"),
+        ({"base_sha256": A}, "other weights"),
+        ({"parents": ()}, "not in the ledger"),
+        ({"base_entry": None, "inputs_sha256": None}, "not in the ledger"),
+    ):
+        family = Family(*key)
+        family.promote("support")
+        grown = family.promote("mail", "graft:support@champion", "0001").predicate
+        said = family.ledger.run("mail", grown.run).predicate
+        pinned = Inputs.model_validate_json(family.ledger.blob(said.inputs_sha256))
+        baseless = family.ledger.add_blob(canonical_json(pinned.model_copy(update={"bases": ()})))
+        update = change | ({"inputs_sha256": baseless} if "inputs_sha256" in change else {})
+        run = family.ledger.add_run(said.model_copy(update=update), family.signer)
+        forged = Promotion("", "", grown.model_copy(update={"run": run.entry}))
+        with pytest.raises(TamperError, match=words):
+            family.chain(forged)
+
+
+def test_which_model_a_rollback_goes_to(key: tuple[Signer, Keyring]) -> None:
+    """The last one before the champion's that was not rolled back itself: none twice, none later, however often."""
+    family = Family(*key)
+    assert goes_back_to([]) is None
+    models = {}
+    for number in range(1, 5):
+        models[f"{number:04d}"] = family.promote("a").predicate.model_id
+
+    def next_one() -> str:
+        found = goes_back_to(family.ledger.promotions("a"))
+        return found.predicate.model_number if found else ""
+
+    def out() -> set[str]:
+        return {number for number, model in models.items() if model in rolled_back(family.ledger.promotions("a"))}
+
+    assert (next_one(), out()) == ("0003", set())
+    family.roll_back("a", 3)
+    assert (next_one(), out()) == ("0002", {"0004"})
+    family.roll_back("a", 2)
+    assert (next_one(), out()) == ("0001", {"0003", "0004"})
+    models["0007"] = family.promote("a").predicate.model_id
+    assert next_one() == "0002", "past those that were rolled back, to the one that was in force before"
+    family.roll_back("a", 2)
+    assert (next_one(), out()) == ("0001", {"0003", "0004", "0007"})
+    family.roll_back("a", 1)
+    assert next_one() == ""
+    family.roll_back("a", 4)
+    assert (next_one(), out()) == ("", {"0001", "0002", "0003", "0007"}), (
+        "a rolled-back model that is taken again counts again"
+    )
+
+
+def test_who_forced_a_model(key: tuple[Signer, Keyring]) -> None:
+    """A model promoted against its verdict stays one, also where a rollback brings it back."""
+    family = Family(*key)
+    family.promote("a", overrides=True)
+    family.promote("a")
+    back = family.roll_back("a", 1)
+    promotions = family.ledger.promotions("a")
+    assert forced(promotions, back, "hold") == "against the verdict hold, by Ada: r"
+    assert forced(promotions, promotions[1], "promote") == ""
