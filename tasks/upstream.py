@@ -7,8 +7,8 @@ those files change that came from elsewhere.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -140,18 +140,19 @@ def _replay(root: Path, theirs: str, name: str) -> None:
     branch = _ask(root, "symbolic-ref", "--short", "HEAD")
     who = [] if _ask(root, "config", "user.email") else ["-c", "user.name=graft", "-c", "user.email=graft@localhost"]
     quietly = [*who, "-c", "core.editor=true", "rebase"]
-    with tempfile.TemporaryDirectory(dir=root / ".graft") as scratch:
-        tree = Path(scratch) / "tree"
-        git(root, "worktree", "add", "--quiet", "--detach", str(tree), "HEAD")
-        try:
-            step = ["--quiet", theirs]
-            while refused := _refused(tree, *quietly, *step):
-                _settle(tree, refused, name)
-                step = ["--continue"]
-            replayed = git(tree, "rev-parse", "HEAD").strip()
-        finally:
-            with suppress(StepError):
-                git(root, "worktree", "remove", "--force", str(tree))
+    tree = root / ".graft" / "replay"
+    shutil.rmtree(tree, ignore_errors=True)  # of a process that was killed: the lock is ours
+    git(root, "worktree", "prune")
+    git(root, "worktree", "add", "--quiet", "--detach", str(tree), "HEAD")
+    try:
+        step = ["--quiet", theirs]
+        while refused := _refused(tree, *quietly, *step):
+            _settle(tree, refused, name)
+            step = ["--continue"]
+        replayed = git(tree, "rev-parse", "HEAD").strip()
+    finally:
+        with suppress(StepError):
+            git(root, "worktree", "remove", "--force", str(tree))
     try:
         git(root, "checkout", "--quiet", "-B", branch, replayed)
     except StepError as error:
@@ -180,7 +181,7 @@ def _settle(tree: Path, refused: StepError, name: str) -> None:
     merged = _merged(*(_stages(tree, n) for n in (1, 2, 3))) if files == [_LOCK] else None
     if merged is None:
         what = f"{name} has other changes of what was made here; all is committed here, and nothing was pushed."
-        do = f"git fetch, git reset --hard {name}, graft fetch: then run again, against what is in force there"
+        do = f"git branch mine    keeps yours; git reset --hard {name}, graft fetch, and run again against what is in force"
         raise StepError(what, where=", ".join(sorted(files)), do=do)
     write_atomic(tree / _LOCK, yaml.safe_dump({"schema": "2.0", "stages": merged}, sort_keys=False).encode())
     git(tree, "add", "--", _LOCK)
