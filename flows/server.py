@@ -194,7 +194,12 @@ def _keep(
             process.kill()
         if stopped.is_set():
             return
-    listener.close()
+    try:
+        listener.shutdown(
+            socket.SHUT_RDWR
+        )  # who asks is refused, and nobody else can take the port and be asked instead
+    except OSError:  # where a socket that listens cannot be shut down
+        listener.close()
 
 
 def tag_of(root: Path) -> str:

@@ -27,7 +27,7 @@ from graft.records import (
 )
 from tasks.pin import finished_run
 from tasks.pointer import check_pointer, dvc_md5
-from tasks.publish import send_before, share
+from tasks.publish import send_before, share, unstage
 from tasks.report import REPORT
 from tasks.steps import STEPS, load_inputs
 from tasks.versions import commit, dvc, git, whoami
@@ -255,6 +255,7 @@ def publish(workspace: Workspace, name: str, message: str) -> None:
 
     That is records, lock file, pointers, ledger and recipe.
     """
+    unstage(workspace, name)
     commit(workspace.root, message, own_paths(workspace, name))
     share(workspace, name)
 

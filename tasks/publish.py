@@ -57,8 +57,8 @@ def send_before(workspace: Workspace, predicate: PromotionPredicate) -> None:
     if predicate.action != "promote":
         send(workspace, predicate.recipe, name)
         return
+    unstage(workspace, predicate.recipe)
     try:
-        shutil.rmtree(folder, ignore_errors=True)  # of a candidate before, whose run was killed here
         copy_folder(workspace.model(predicate.recipe), folder)
         dvc(workspace.root, "add", str(folder.relative_to(workspace.root)))
         (out,) = pointed(pointer.read_bytes(), name)
@@ -66,8 +66,14 @@ def send_before(workspace: Workspace, predicate: PromotionPredicate) -> None:
             raise StepError("DVC names the candidate's folder otherwise than it will be signed.", where=str(pointer))
         send(workspace, predicate.recipe, name)
     finally:
-        pointer.unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        unstage(workspace, predicate.recipe)
+
+
+def unstage(workspace: Workspace, name: str) -> None:
+    """Take away a candidate that has no number: it was sent, or whoever sent it was killed."""
+    folder = workspace.registry(name) / _STAGED
+    folder.with_name(f"{_STAGED}.dvc").unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def send(workspace: Workspace, name: str, *pointers: str) -> None:

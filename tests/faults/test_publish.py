@@ -73,16 +73,19 @@ def test_a_champion_of_a_shared_ledger_has_its_bytes_on_the_remote_before_its_en
     assert [path.name for path in much.registry("grown").glob("0000*")] == []
     remote.unlink()
     remote.mkdir()
+    (much.registry("known") / "0000.dvc").write_text("what a process left that was killed as it sent a candidate")
 
     seen: list[int] = []
     append = Ledger.add_promotion
     monkeypatch.setattr(Ledger, "add_promotion", lambda *args: (seen.append(stored(remote)), append(*args))[1])
     made = promote_by_hand(much, "grown", "more rows").predicate
+    roll_back(much, "known", "back again")
     md5 = made.folder_md5
     assert seen[0] > len(much.ledger().run("grown", made.run).predicate.model_files)
     assert (remote / "files" / "md5" / md5[:2] / md5[2:]).is_file()
     assert (much.registry("grown") / "0002.dvc").is_file()
     assert git(much.root, "status", "--porcelain") == ""
+    assert not (much.registry("known") / "0000.dvc").exists()
     git(tmp_path, "clone", "--quiet", str(much.root), "second")
     clone = Workspace(tmp_path / "second")
     (clone.root / ".graft").mkdir()
