@@ -24,7 +24,7 @@ from prefect.workers.process import ProcessWorker
 from pydantic import ValidationError
 
 from flows.retrain import retrain
-from flows.server import answering
+from flows.server import HEARTBEAT_S, answering
 from flows.terminal import console, next_lines
 from graft.errors import InputError
 from tasks.versions import QUIET
@@ -32,9 +32,8 @@ from tasks.workspace import Workspace
 
 POOL = "graft"
 RULE = "graft: a run without a heartbeat has crashed"
-HEARTBEAT_S = 30
-MISSED_S = 90
-"""After so many seconds without a heartbeat a run is called crashed: three were missed."""
+MISSED_S = 3 * HEARTBEAT_S
+"""After so many seconds without a heartbeat a run is called crashed."""
 _ENDS = ("Completed", "Failed", "Cancelled", "Crashed")
 
 

@@ -36,7 +36,13 @@ from prefect.events.worker import EventsWorker
 from prefect.exceptions import ObjectNotFound
 from prefect.logging.handlers import APILogWorker
 from prefect.runtime import flow_run
-from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, PREFECT_HOME, temporary_settings
+from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
+    PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    PREFECT_HOME,
+    temporary_settings,
+)
 from prefect.states import Completed, Crashed
 
 from graft.errors import StepError
@@ -51,6 +57,8 @@ _APP = "prefect.server.api.server:create_app"
 _LOG, _DATABASE = "graft-server.log", "prefect.db"
 _OPEN = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 _NOT_LET_IN = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+HEARTBEAT_S = 30
+"""How often a run says that it lives. The rule that ``graft deploy`` makes calls it crashed after three times of silence."""
 _LIVES = 3
 """How often a server is started that always ends."""
 
@@ -66,7 +74,7 @@ def prefect_server(home: Path) -> Iterator[None]:
         StepError: it does not answer, lets nobody in, did not start, or went away during the block; or the run was deleted.
     """
     if url := PREFECT_API_URL.value():
-        with answering(url):
+        with answering(url), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: HEARTBEAT_S}):
             yield
         return
     with _own_server(home) as settings, temporary_settings(settings), _in_sentences(str(settings[PREFECT_API_URL])):
@@ -194,7 +202,12 @@ def _keep(
             process.kill()
         if stopped.is_set():
             return
-    listener.close()
+    try:
+        listener.shutdown(
+            socket.SHUT_RDWR
+        )  # who asks is refused, and nobody else can take the port and be asked instead
+    except OSError:  # where a socket that listens cannot be shut down
+        listener.close()
 
 
 def tag_of(root: Path) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 from graft.errors import InputError, StepError, TamperError
 from graft.ledger import Keyring, Ledger
 from graft.records import write_atomic
-from tasks.lineage import stands_on
 from tasks.locks import hold, silently
 from tasks.publish import check_can_share, send_models
 from tasks.upstream import push_commits
@@ -55,7 +54,7 @@ def move_ledger(workspace: Workspace, named: str) -> Moved:
             held.enter_context(hold(workspace.lock(name, "run"), name))
         check_can_share(workspace, target)
         if workspace.is_shared(target):
-            _send_all(workspace, old)
+            send_models(workspace, old)
         names = list(old.names())
         n_copied = sum(_copied(old, new, name) for name in names)
         _check_arrived(old, new, names)
@@ -63,16 +62,6 @@ def move_ledger(workspace: Workspace, named: str) -> Moved:
     commit(workspace.root, f"The ledger lies at {named}", ["params.yaml"])
     push_commits(workspace.root)
     return Moved(str(source), str(target), len(names), n_copied)
-
-
-def _send_all(workspace: Workspace, ledger: Ledger) -> None:
-    """Bring every promoted model to DVC's remote; those that a recipe cannot do without have to be there afterwards."""
-    needed, others = set(), set()
-    for name in workspace.recipes():
-        for _, promotion in stands_on(ledger, workspace.recipe(name)[0]):
-            needed.add(f"registry/{promotion.predicate.recipe}/{promotion.predicate.model_number}.dvc")
-        others |= {f"registry/{name}/{one.predicate.model_number}.dvc" for one in ledger.promotions(name)}
-    send_models(workspace, sorted(needed), sorted(others - needed))
 
 
 def _copied(old: Ledger, new: Ledger, name: str) -> bool:

@@ -28,7 +28,7 @@ from graft.records.plain import load_object
 from tasks.keys import signer_of
 from tasks.pin import finished_run
 from tasks.pointer import check_pointer, dvc_md5
-from tasks.publish import send_before, share
+from tasks.publish import send_before, share, unstage
 from tasks.report import REPORT
 from tasks.rollback import find_target
 from tasks.steps import STEPS, load_inputs
@@ -260,6 +260,7 @@ def publish(workspace: Workspace, name: str, message: str) -> None:
 
     That is records, lock file, pointers, ledger and recipe.
     """
+    unstage(workspace, name)
     commit(workspace.root, message, own_paths(workspace, name))
     share(workspace, name)
 

@@ -7,12 +7,11 @@ were looked for there, before its promotion is written.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 from graft.errors import InputError, StepError
-from graft.ledger import PromotionPredicate
-from graft.records import copy_folder
+from graft.ledger import Ledger, Promotion, PromotionPredicate
+from graft.records import Inputs, copy_folder
 from tasks.lineage import stands_on
 from tasks.objects import Cache, Out, last_made, made, pointed
 from tasks.remote import check_there, default_remote, push
@@ -58,8 +57,8 @@ def send_before(workspace: Workspace, predicate: PromotionPredicate) -> None:
     if predicate.action != "promote":
         send(workspace, predicate.recipe, name)
         return
+    unstage(workspace, predicate.recipe)
     try:
-        shutil.rmtree(folder, ignore_errors=True)  # of a candidate before, whose run was killed here
         copy_folder(workspace.model(predicate.recipe), folder)
         dvc(workspace.root, "add", str(folder.relative_to(workspace.root)))
         (out,) = pointed(pointer.read_bytes(), name)
@@ -67,40 +66,59 @@ def send_before(workspace: Workspace, predicate: PromotionPredicate) -> None:
             raise StepError("DVC names the candidate's folder otherwise than it will be signed.", where=str(pointer))
         send(workspace, predicate.recipe, name)
     finally:
-        pointer.unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        unstage(workspace, predicate.recipe)
+
+
+def unstage(workspace: Workspace, name: str) -> None:
+    """Take away a candidate that has no number: it was sent, or whoever sent it was killed."""
+    folder = workspace.registry(name) / _STAGED
+    folder.with_name(f"{_STAGED}.dvc").unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def send(workspace: Workspace, name: str, *pointers: str) -> None:
-    """Bring a recipe's dataset, its step files and what pointers name to DVC's remote, and look whether they are there.
+    """Bring to DVC's remote all that ``graft fetch`` would bring of a recipe, and what pointers name; look whether it is there.
 
     A clone need not have all of it: what is not in its cache is left out.
     """
     remote, address = default_remote(workspace)
     if not address:
         return
-    (recipe, _), entries = workspace.recipe(name), last_made(workspace, name)
+    (recipe, _), ledger, entries = workspace.recipe(name), workspace.ledger(), last_made(workspace, name)
+    models, datasets = set(), {recipe.data.dataset}
+    for _, promotion in stands_on(ledger, recipe):
+        models.add(_pointer(promotion))
+        inputs = ledger.value(ledger.run_of(promotion).predicate.inputs_sha256, Inputs, "the inputs of a run")
+        datasets.add(inputs.dataset.name)
     outs = [out for step in WITH_FILES for out in made(entries.get(step, {}), stage(workspace.root, name, step))]
-    outs += _named(workspace, (f"data/datasets/{recipe.data.dataset}.dvc", *pointers))
+    outs += _named(workspace, {*models, *pointers, *(f"data/datasets/{dataset}.dvc" for dataset in datasets)})
     push(workspace.root, _here(workspace, outs), f"{remote} ({address})")
 
 
-def send_models(workspace: Workspace, needed: Sequence[str], others: Sequence[str]) -> None:
-    """Bring models to DVC's remote by their pointers; those that are needed have to be there afterwards.
+def _pointer(promotion: Promotion) -> str:
+    return f"registry/{promotion.predicate.recipe}/{promotion.predicate.model_number}.dvc"
+
+
+def send_models(workspace: Workspace, ledger: Ledger) -> None:
+    """Bring every promoted model of a ledger to DVC's remote; those that a recipe stands on have to be there afterwards.
 
     Raises:
         StepError: one of these is neither here nor there, or the remote does not take it.
     """
     remote, address = default_remote(workspace)
     where = f"{remote} ({address})"
-    if absent := [pointer for pointer in needed if not (workspace.root / pointer).is_file()]:
+    needed, known = set(), set()
+    for name in workspace.recipes():
+        needed |= {_pointer(one) for _, one in stands_on(ledger, workspace.recipe(name)[0])}
+        known |= {_pointer(one) for one in ledger.promotions(name)}
+    if absent := sorted(pointer for pointer in needed if not (workspace.root / pointer).is_file()):
         raise StepError("A model that is in use has no pointer here.", where=absent[0], do="restore it with git")
-    push(workspace.root, _here(workspace, _named(workspace, (*needed, *others))), where)
-    check_there(workspace.root, needed, where)
+    push(workspace.root, _here(workspace, _named(workspace, needed | known)), where)
+    check_there(workspace.root, sorted(needed), where)
 
 
-def _named(workspace: Workspace, pointers: Sequence[str]) -> list[Out]:
-    there = [pointer for pointer in pointers if (workspace.root / pointer).is_file()]
+def _named(workspace: Workspace, pointers: set[str]) -> list[Out]:
+    there = [pointer for pointer in sorted(pointers) if (workspace.root / pointer).is_file()]
     return [out for pointer in there for out in pointed((workspace.root / pointer).read_bytes(), pointer)]
 
 
@@ -116,7 +134,5 @@ def share(workspace: Workspace, name: str) -> None:
     Raises:
         StepError: a remote does not take it. Nothing is lost: it is committed here, and the same command goes on.
     """
-    if default_remote(workspace)[1]:
-        models = (one.predicate for _, one in stands_on(workspace.ledger(), workspace.recipe(name)[0]))
-        send(workspace, name, *sorted({f"registry/{one.recipe}/{one.model_number}.dvc" for one in models}))
+    send(workspace, name)
     push_commits(workspace.root)

@@ -135,7 +135,8 @@ def bring(
 def push(root: Path, targets: Sequence[str], remote: str) -> None:
     """Let DVC send targets from its cache, then look whether the remote has every object of them.
 
-    DVC remembers what it saw there once. Here it is made to ask: its memory of remotes lies in a folder that is empty.
+    DVC remembers what it saw there once. Here it is made to ask: its memory of remotes lies in a folder that is empty. It takes a
+    folder as whole whose listing is there, which it sends last.
 
     Raises:
         StepError: the remote does not take them, or lacks one afterwards.

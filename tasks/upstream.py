@@ -7,8 +7,8 @@ those files change that came from elsewhere.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -134,15 +134,16 @@ def _replay(root: Path, theirs: str, name: str) -> None:
     """Put the branch's own commits on top of another commit, and take over the files that came with it."""
     branch = _ask(root, "symbolic-ref", "--short", "HEAD")
     who = [] if _ask(root, "config", "user.email") else ["-c", "user.name=graft", "-c", "user.email=graft@localhost"]
-    with tempfile.TemporaryDirectory(dir=root / ".graft") as scratch:
-        tree = Path(scratch) / "tree"
-        git(root, "worktree", "add", "--quiet", "--detach", str(tree), "HEAD")
-        try:
-            _rebase(tree, who, theirs, name)
-            replayed = git(tree, "rev-parse", "HEAD").strip()
-        finally:
-            with suppress(StepError):
-                git(root, "worktree", "remove", "--force", str(tree))
+    tree = root / ".graft" / "replay"
+    shutil.rmtree(tree, ignore_errors=True)  # of a process that was killed: the lock is ours
+    git(root, "worktree", "prune")
+    git(root, "worktree", "add", "--quiet", "--detach", str(tree), "HEAD")
+    try:
+        _rebase(tree, who, theirs, name)
+        replayed = git(tree, "rev-parse", "HEAD").strip()
+    finally:
+        with suppress(StepError):
+            git(root, "worktree", "remove", "--force", str(tree))
     try:
         git(root, "checkout", "--quiet", "-B", branch, replayed)
     except StepError as error:
@@ -159,5 +160,5 @@ def _rebase(tree: Path, who: list[str], theirs: str, name: str) -> None:
         if not files:
             raise
         what = f"{name} has other changes of what was made here; all is committed here, and nothing was pushed."
-        do = f"git fetch, git reset --hard {name}, graft fetch: then run again, against what is in force there"
+        do = f"git branch mine    keeps yours; git reset --hard {name}, graft fetch, and run again against what is in force"
         raise StepError(what, where=", ".join(sorted(files)), do=do) from error

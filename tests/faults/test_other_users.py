@@ -79,7 +79,7 @@ def test_nothing_but_health_is_answered_without_the_string(own: Path) -> None:
     assert httpx.get(f"{api()}/openapi.json").status_code == 401
     known = httpx.get(f"{api()}/openapi.json", auth=login).json()["paths"]  # type: ignore[arg-type, unused-ignore]
     assert len(known) > 100
-    routes = [(method, path) for path, methods in known.items() for method in methods]
+    routes = [(method, f"/api{path.removeprefix('/api')}") for path, methods in known.items() for method in methods]
     odd = ("/variables/name/x-health", "/health/x", "/flow_runs/../health/../flow_runs/count", "//health", "/x/ready")
     routes += [(method, f"/api{path}") for path in odd for method in ("get", "post", "delete")]
     with httpx.Client(base_url=root) as client:
@@ -89,7 +89,8 @@ def test_nothing_but_health_is_answered_without_the_string(own: Path) -> None:
             assert client.post("/api/flow_runs/count", headers=header).status_code == 401
         assert client.get("/api/flow_runs/count", headers={"Authorization": f"Bearer {string}"}).status_code == 401
     let_in = {place for place, code in answers.items() if code not in (401, 404, 405)}
-    assert {path if path.startswith("/api") else f"/api{path}" for _, path in let_in} <= OPEN
+    assert {path for _, path in let_in} == OPEN
+    assert sum(code == 401 for code in answers.values()) > len(known)
     assert {method for method, _ in let_in} <= {"get"}
 
 
@@ -103,7 +104,10 @@ def test_the_sockets_ask_too(own: Path) -> None:
     import asyncio
 
     asyncio.run(_sends_an_event())
-    with temporary_settings({PREFECT_API_AUTH_STRING: "graft:wrong"}), pytest.raises(Exception, match=r".*"):
+    with (
+        temporary_settings({PREFECT_API_AUTH_STRING: "graft:wrong"}),
+        pytest.raises(Exception, match="Unable to authenticate"),
+    ):
         asyncio.run(_sends_an_event())
 
 

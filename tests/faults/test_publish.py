@@ -17,6 +17,7 @@ from tasks.ledgers import move_ledger
 from tasks.nothing import nothing_to_do
 from tasks.pin import pin
 from tasks.promote import enact, own_paths, promote_by_hand, roll_back
+from tasks.publish import send
 from tasks.upstream import n_unpushed
 from tasks.versions import commit, dvc, git
 from tasks.workspace import Workspace
@@ -72,16 +73,19 @@ def test_a_champion_of_a_shared_ledger_has_its_bytes_on_the_remote_before_its_en
     assert [path.name for path in much.registry("grown").glob("0000*")] == []
     remote.unlink()
     remote.mkdir()
+    (much.registry("known") / "0000.dvc").write_text("what a process left that was killed as it sent a candidate")
 
     seen: list[int] = []
     append = Ledger.add_promotion
     monkeypatch.setattr(Ledger, "add_promotion", lambda *args: (seen.append(stored(remote)), append(*args))[1])
     made = promote_by_hand(much, "grown", "more rows").predicate
+    roll_back(much, "known", "back again")
     md5 = made.folder_md5
     assert seen[0] > len(much.ledger().run("grown", made.run).predicate.model_files)
     assert (remote / "files" / "md5" / md5[:2] / md5[2:]).is_file()
     assert (much.registry("grown") / "0002.dvc").is_file()
     assert git(much.root, "status", "--porcelain") == ""
+    assert not (much.registry("known") / "0000.dvc").exists()
     git(tmp_path, "clone", "--quiet", str(much.root), "second")
     clone = Workspace(tmp_path / "second")
     (clone.root / ".graft").mkdir()
@@ -89,19 +93,16 @@ def test_a_champion_of_a_shared_ledger_has_its_bytes_on_the_remote_before_its_en
     assert audit(clone, "grown").verdict == "intact"
 
 
-def test_a_memory_of_what_a_remote_had_is_not_believed(promoted: Workspace) -> None:
-    """DVC remembers that it sent a folder, and would not look for a file that somebody took away: it is sent again."""
-    from tasks.publish import send_models
-
+def test_a_remote_that_was_emptied_is_filled_again(promoted: Workspace) -> None:
+    """What was sent once is asked for, not remembered."""
     remote = set_remote(promoted)
-    pointer = "registry/known/0001.dvc"
-    send_models(promoted, [pointer], [])
-    lost = max((path for path in remote.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
-    lost.unlink()
-    assert "Everything is up to date" in dvc(promoted.root, "push", pointer)
-    assert not lost.exists()
-    send_models(promoted, [pointer], [])
-    assert lost.is_file()
+    send(promoted, "known")
+    before = stored(remote)
+    assert before > len(promoted.ledger().run_of(promoted.ledger().promotions("known")[0]).predicate.model_files)
+    shutil.rmtree(remote)
+    remote.mkdir()
+    send(promoted, "known")
+    assert stored(remote) == before
 
 
 def test_a_push_that_failed_is_made_up_for(much: Workspace, tmp_path: Path) -> None:
@@ -150,7 +151,7 @@ def test_a_ledger_moves_whole_or_not_at_all(
     desk, before = Desk(much.root, capsys), (much.root / "params.yaml").read_text()
     set_ledger(much, "../shared")
     for command in (("status",), ("run", "known"), ("audit", "known"), ("rollback", "known", "--reason", "bad")):
-        words = ("lacks promotions/known/0004.json", "it was not moved whole", "graft move-ledger")
+        words = ("lacks promotions/known/0003.json and 1 more", "it was not moved whole", "graft move-ledger")
         desk.refuses(*command, words=words)
     (much.root / "params.yaml").write_text(before)
 

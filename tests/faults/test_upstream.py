@@ -15,7 +15,7 @@ from tests.faults.desk import unchanged
 
 @pytest.fixture
 def clones(tmp_path: Path) -> tuple[Path, Path]:
-    """Two clones of one repository, each with one recipe's stage in ``dvc.lock``."""
+    """Two clones of one repository, with a recipe that was run."""
     git(tmp_path, "init", "--quiet", "--bare", "--initial-branch", "main", "origin")
     found = []
     for name in ("first", "second"):
@@ -34,19 +34,18 @@ def clones(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def made(root: Path, recipe: str, by: str = "") -> None:
-    """Commit what a run of a recipe would: a record, and a stage in the lock file."""
-    path = root / "dvc.lock"
-    lock = yaml.safe_load(path.read_text()) if path.is_file() else {"schema": "2.0", "stages": {}}
-    lock["stages"][f"ingest@{recipe}"] = {"cmd": f"graft step ingest {recipe}", "md5": by or recipe}
-    path.write_text(yaml.safe_dump(lock, sort_keys=False))
-    (root / "data" / recipe).mkdir(parents=True, exist_ok=True)
-    (root / "data" / recipe / "record.json").write_text(f"{recipe} {by}")
+    """Commit what a run of a recipe would: a record and the recipe's lock file."""
+    folder = root / "data" / recipe
+    folder.mkdir(parents=True, exist_ok=True)
+    entry = {"cmd": f"graft step ingest {recipe}", "md5": by or recipe}
+    (folder / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": {"ingest": entry}}, sort_keys=False))
+    (folder / "record.json").write_text(f"{recipe} {by}")
     git(root, "add", "--all")
     git(root, "commit", "--quiet", "--message", f"{recipe}: promote")
 
 
 def test_two_clones_that_ran_two_recipes_both_end_upstream(clones: tuple[Path, Path]) -> None:
-    """The lock file conflicts in git and is two recipes' stages: both stand there; what was open and staged stays so."""
+    """Each recipe has a lock file of its own, so nothing conflicts; what was open and staged stays so."""
     first, second = clones
     made(first, "one")
     made(second, "two")
@@ -59,10 +58,8 @@ def test_two_clones_that_ran_two_recipes_both_end_upstream(clones: tuple[Path, P
     assert n_unpushed(first) == 0
     assert git(first, "status", "--porcelain").split("\n")[:2] == ["A  staged.txt", "?? notes.txt"]
     git(second, "pull", "--quiet", "--ff-only")
-    lock = yaml.safe_load((second / "dvc.lock").read_text())
-    assert set(lock["stages"]) == {"ingest@base", "ingest@one", "ingest@two"}
     assert (first / "data/two/record.json").read_text() == "two "
-    assert (first / ".graft/dvc.lock").read_bytes() == (first / "dvc.lock").read_bytes()
+    assert (first / ".graft/dvc/two.lock").read_bytes() == (first / "data/two/dvc.lock").read_bytes()
     assert len(git(first, "worktree", "list").splitlines()) == 1
 
 
@@ -75,7 +72,7 @@ def test_two_clones_that_ran_one_recipe_are_not_merged(clones: tuple[Path, Path]
     git(first, "fetch", "--quiet")
     with unchanged(first / "data"), pytest.raises(StepError, match="other changes of what was made here") as caught:
         push_commits(first)
-    assert caught.value.where == "data/base/record.json, dvc.lock"
+    assert caught.value.where == "data/base/dvc.lock, data/base/record.json"
     assert git(first, "status", "--porcelain") == ""
     assert git(first, "log", "-1", "--format=%an") == "first\n"
     assert len(git(first, "worktree", "list").splitlines()) == 1

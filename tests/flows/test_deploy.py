@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from prefect import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 from prefect.states import Running
 
-from flows.deploy import POOL, RULE, deploy
+from flows.deploy import MISSED_S, POOL, RULE, deploy
 from flows.retrain import retrain
+from flows.server import prefect_server as server_for_a_run
 from flows.server import tag_of
 from graft.errors import GraftError, InputError
 from graft.recipe_text import recipe_text
@@ -100,3 +101,11 @@ def test_a_run_closes_dead_runs_of_its_own_clone_alone(
         assert states == ["CRASHED", "RUNNING", "RUNNING"]
         for run in (elsewhere, other):
             client.delete_flow_run(run.id)
+
+
+def test_a_run_in_a_terminal_sends_heartbeats_as_often_as_the_rule_expects_them(
+    two: Workspace, prefect_server: None
+) -> None:
+    """Prefect's own default is three minutes: the rule would call a healthy run crashed."""
+    with server_for_a_run(two.prefect_home):
+        assert get_current_settings().flows.heartbeat_frequency == MISSED_S / 3
