@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 from pydantic import ValidationError
 
@@ -12,6 +13,7 @@ from graft.records import Check, ShiftKind, check, exact
 from graft.report import svg
 from graft.report.content import Audit, Forced, Mistake, Report
 from graft.report.page import render_audit, render_report
+from graft.shift.drift_page import _describe
 from tests import report_samples as samples
 
 CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -323,7 +325,7 @@ def test_commands_are_real() -> None:
         assert len(commands) > 3
         assert all(re.match(rf"graft ({'|'.join(allowed)}) support-intents|dvc repro$", line) for line in commands)
     odd = samples.held().model_copy(update={"recipe": "a b; rm"})
-    assert "graft run &#39;a b; rm&#39;" in draw(odd)
+    assert "graft add &#39;a b; rm&#39; FILE" in draw(odd)
 
 
 @pytest.mark.parametrize(
@@ -573,3 +575,11 @@ def test_the_confusion_matrix_counts_every_pair() -> None:
     assert table.count('class="hit"') == len(rows)
     many = draw(samples.promoted(n_labels=21))
     assert ('class="matrix"' in many, "Most frequent mistakes" in many) == (False, True)
+
+
+def test_no_control_character_reaches_the_drift_page() -> None:
+    """What Evidently is given of classes, names and groups is plain text for a terminal too."""
+    frame = pd.DataFrame({"content": ["a", "b"], "label": [f"x{CONTROLS}y", "z"], f"c{CONTROLS}": ["u", CONTROLS]})
+    described = _describe(frame, [f"c{CONTROLS}"], "text")
+    shown = "".join([*map(str, described.columns), *described.astype(str).to_numpy().ravel()])
+    assert not set(CONTROLS) & set(shown)
