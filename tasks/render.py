@@ -9,7 +9,7 @@ import pandas as pd
 
 from graft.data import TEST, TRAIN
 from graft.records import write_atomic
-from graft.report.content import Audit, Forced, Mistakes, Report
+from graft.report.content import Audit, Mistakes, Report, Standing
 from graft.report.page import render_audit, render_report
 from tasks.claims import claims_of
 from tasks.cost import costs
@@ -38,19 +38,25 @@ def render_run(workspace: Workspace, name: str) -> Path:
         links=links,
         mistakes=mistakes,
         claims=claims_of(workspace, name, report),
-        forced=_forced(workspace, name),
+        standing=_standing(workspace, name),
     )
     write_atomic(page, html.encode())
     return page
 
 
-def _forced(workspace: Workspace, name: str) -> Forced | None:
-    """Return how a person made this run's model champion against its verdict, if somebody did."""
-    run = finished_run(workspace, name)
-    for one in (each.predicate for each in workspace.ledger().promotions(name)):
-        if run and one.run == run.entry and one.overrides and one.action == "promote":
-            return Forced(number=one.number, by=one.by, at=one.at, reason=one.reason)
-    return None
+def _standing(workspace: Workspace, name: str) -> Standing:
+    """Return what became of the model of the run whose records stand here, and who is champion now."""
+    run, promotions = finished_run(workspace, name), [one.predicate for one in workspace.ledger().promotions(name)]
+    if run is None or not promotions:
+        return Standing()
+    own = next((one for one in promotions if one.run == run.entry and one.action == "promote"), None)
+    forced = f"against the verdict {run.predicate.verdict}, by {own.by}: {own.reason}" if own and own.overrides else ""
+    return Standing(
+        champion=promotions[-1].number,
+        number=own.number if own else "",
+        is_live=promotions[-1].run == run.entry,
+        forced=forced,
+    )
 
 
 def render_chain(workspace: Workspace, audit: Audit) -> Path:

@@ -41,6 +41,15 @@ class Report(Value):
     decide: DecisionRecord
 
 
+class Standing(Value):
+    """What became of a run's model, and who is champion now: read from the ledger when a page is drawn, and in no digest."""
+
+    champion: str = Field(default="", description="number of the promotion in force; empty: there is none")
+    number: str = Field(default="", description="number under which this run's model was promoted; empty: it was not")
+    is_live: bool = Field(default=False, description="the model in force is this run's")
+    forced: str = Field(default="", description="who promoted this run's model against its verdict, and why")
+
+
 class Mistake(Value):
     """A test row that the candidate got wrong. ``picture`` is a small PNG in base64, ``text`` the row's text; one is empty."""
 
@@ -57,15 +66,6 @@ class Mistakes(Value):
 
     n_wrong: int
     shown: tuple[Mistake, ...]
-
-
-class Forced(Value):
-    """A promotion that a person made against the verdict of this run."""
-
-    number: str
-    by: str
-    at: str
-    reason: str
 
 
 class Cost(Value):

@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from graft.records import Check, Estimate, EvaluationRecord, Finding, ModelRecord, Record
 from graft.report import svg, words
 from graft.report.claims import Claims
-from graft.report.content import Audit, Cost, Forced, Mistakes, Report, add_up
+from graft.report.content import Audit, Cost, Mistakes, Report, Standing, add_up
 from graft.report.curve_svg import draw_curves
 from graft.report.reliability import draw_reliability
 from graft.report.scatter import draw_samples
@@ -55,7 +55,7 @@ def render_report(
     links: dict[str, str],
     mistakes: Mistakes | None = None,
     claims: Claims | None = None,
-    forced: Forced | None = None,
+    standing: Standing | None = None,
 ) -> str:
     """Return the page of one run.
 
@@ -64,7 +64,7 @@ def render_report(
         costs: cost by step; a step without one says nothing of its cost.
         mistakes: rows to show; None: they are not at hand.
         claims: what a curve says of the field's claims; None: none was measured.
-        forced: how its model became champion against its verdict; None: it did not.
+        standing: what became of the run's model; None: it is not known.
         links: relative addresses of the ``drift`` and the ``chain`` page; any other kind of address makes no link.
     """
     steps = _steps(report, costs)
@@ -81,7 +81,7 @@ def render_report(
         "groups": {outcome: [check for check in checks if check.outcome == outcome] for outcome in OUTCOMES},
         "bias_checks": [check for check in checks if check.step == "measure_bias"],
         "deciding": _deciding(report, checks),
-        "forced": forced,
+        "standing": standing or Standing(),
         "is_head": _is_head(report),
         "rival": _rival(report),
         "state_of": functools.partial(_state_of, checks),
@@ -92,7 +92,9 @@ def render_report(
         "chain": _chain(report),
         "links": {name: target for name, target in links.items() if RELATIVE.fullmatch(target)},
         "command": shlex.quote(report.recipe),
-        "is_champion": report.inputs.champion is not None and report.decide.model_id == report.inputs.champion.model_id,
+        "is_champion": (standing is not None and standing.is_live)
+        or (report.inputs.champion is not None
+        and report.decide.model_id == report.inputs.champion.model_id),
     }
     return _environment().get_template("report.html.j2").render(values).translate(_VISIBLE)
 
@@ -169,9 +171,7 @@ def _deciding(report: Report, checks: Sequence[Check]) -> list[Check]:
 
     The network from scratch is shown only where it decided. Of a decision that names no check, what keeps it back comes first.
     """
-    open_ = [c for c in checks if c.outcome == "failed"] + [
-        c for c in checks if c.outcome == "cannot_tell" and c.policy == "hold"
-    ]
+    open_ = [c for outcome in OUTCOMES for c in checks if c.outcome == outcome and c.holds]
     first = [c for c in checks if c.name == report.decide.deciding] or open_
     number = {seen: arm for arm, seen in _differences(report).items()}
     won = [c for arm in ("champion", _rival(report)) for c in checks if number.get(c.observed) == arm]

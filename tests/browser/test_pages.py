@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from graft.report.content import Forced
+from graft.report.content import Standing
 from graft.report.page import render_audit, render_report
 from tests import report_samples as samples
 
@@ -54,9 +54,12 @@ def page(name: str) -> str:
         return render_report(samples.hostile(samples.held(), '"><script>'), costs=samples.costs(), links=LINKS)
     make = {"promoted": samples.promoted, "held": samples.held, "rejected": samples.rejected,
             "gate_closed": samples.gate_closed, "cheap_is_as_good": samples.cheap_is_as_good}[name]  # fmt: skip
-    forced = Forced(number="0003", by="Jon Berg", at="2026-11-20T06:52:00Z", reason="sales need it by Monday")
+    forced = Standing(champion="0004", number="0003", forced="against the verdict hold, by Jon Berg: sales need it")
     return render_report(
-        make(), costs=samples.costs() if name == "held" else {}, links=LINKS, forced=forced if name == "held" else None
+        make(),
+        costs=samples.costs() if name == "held" else {},
+        links=LINKS,
+        standing=forced if name == "held" else None,
     )
 
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from graft.records import Check, ShiftKind, check, exact
 from graft.report import svg
-from graft.report.content import Audit, Forced, Mistake, Report
+from graft.report.content import Audit, Mistake, Report, Standing
 from graft.report.page import render_audit, render_report
 from graft.shift.drift_page import _describe
 from tests import report_samples as samples
@@ -534,15 +534,14 @@ def test_the_network_from_scratch_never_leads() -> None:
 
 def test_a_promotion_against_the_verdict_is_seen_at_the_top() -> None:
     """Who, when and why stand over the numbers, escaped; the page no longer offers to promote."""
-    forced = Forced(number="0003", by="Jon <b>", at="2026-11-20T06:52:00Z", reason="sales <script>alert(1)</script>")
-    html = render_report(samples.held(), costs={}, links={}, forced=forced)
+    forced = "against the verdict hold, by Jon <b>: sales <script>alert(1)</script>"
+    standing = Standing(champion="0004", number="0003", forced=forced)
+    html = render_report(samples.held(), costs={}, links={}, standing=standing)
     page = Page(html)
-    said = ("Champion 0003 was promoted against this verdict by Jon <b> on 2026-11-20 06:52:00 UTC: "
-            "sales <script>alert(1)</script>.")  # fmt: skip
-    assert said in " ".join(page.text.split())
+    assert f"Champion 0003 was promoted {forced}. Champion 0004 is in force now." in " ".join(page.text.split())
     assert "script" not in {tag for tag, _ in page.tags}
     assert ("graft promote" in html, html.index('class="forced"') < html.index('class="plain score"')) == (False, True)
-    assert "promoted against" not in draw(samples.held())
+    assert "was promoted" not in draw(samples.held())
 
 
 CONTROLS = "".join(chr(code) for code in (*range(9), *range(11, 32), *range(127, 160), 0x202E, 0x2067))
