@@ -173,7 +173,10 @@ def test_a_shift_that_policy_only_notes_is_named_and_holds_nobody() -> None:
         bad = drawn(-0.2, -0.1, policy, step="detect_shift")
         given["detect_shift"] = Record(step="detect_shift", recipe="r", passed=False, summary="s", checks=(bad,))
         found = decide(given, inputs())
-        assert (found.verdict, "Noted: Gain -0.2 to -0.1: -15.0 points" in found.headline) == (verdict, verdict == "promote")
+        assert (found.verdict, "Noted: Gain -0.2 to -0.1: -15.0 points" in found.headline) == (
+            verdict,
+            verdict == "promote",
+        )
 
 
 def test_record_counts_and_agrees() -> None:

@@ -534,11 +534,12 @@ def test_the_network_from_scratch_never_leads() -> None:
 
 def test_a_promotion_against_the_verdict_is_seen_at_the_top() -> None:
     """Who, when and why stand over the numbers, escaped; the page no longer offers to promote."""
-    forced = "against the verdict hold, by Jon <b>: sales <script>alert(1)</script>"
+    forced = "against the verdict hold, by Jon <b>: sales \x1b[31m<script>alert(1)</script>"
     standing = Standing(champion="0004", number="0003", forced=forced)
     html = render_report(samples.held(), costs={}, links={}, standing=standing)
     page = Page(html)
-    assert f"Champion 0003 was promoted {forced}. Champion 0004 is in force now." in " ".join(page.text.split())
+    shown = forced.replace("\x1b", "\N{SYMBOL FOR ESCAPE}")
+    assert f"Champion 0003 was promoted {shown}. Champion 0004 is in force now." in " ".join(page.text.split())
     assert "script" not in {tag for tag, _ in page.tags}
     assert ("graft promote" in html, html.index('class="forced"') < html.index('class="plain score"')) == (False, True)
     assert "was promoted" not in draw(samples.held())
