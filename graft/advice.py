@@ -97,5 +97,6 @@ def _more_rows(needed: int | None, now: int) -> str:
 def _most_confused(evaluation: EvaluationRecord) -> str:
     if not evaluation.confusions:
         return "Read the mistakes"
-    true, predicted, n = evaluation.confusions[0]
+    *labels, n = evaluation.confusions[0]
+    true, predicted = (label if len(label) <= 40 else f"{label[:37]}..." for label in map(str, labels))
     return f"Read the {n} test row{'' if n == 1 else 's'} of {true} that it takes for {predicted}"

@@ -38,6 +38,7 @@ def decide(records: Mapping[str, Record], inputs: Inputs) -> Decision:
     *Reject*: a check failed that no further data will mend (the candidate is worse than the champion, or the transfer hurt).
     *Hold*: a gate was closed, any other check failed, a check that policy holds on cannot tell, nobody can tell whether the
     candidate is as good as the champion, or this very model is champion already or was rolled back. *Promote*: none of these.
+    A shift that was found holds where policy says so; else the headline of a promotion names it.
 
     Args:
         records: record by step, ``ingest`` to ``measure_bias``.
@@ -58,12 +59,12 @@ def decide(records: Mapping[str, Record], inputs: Inputs) -> Decision:
     stays = f"Champion {champion.number} stays." if champion else "There is no champion yet."
     headline = f"{what} {stays}"
     if verdict == "promote":
-        standing = evaluation.champion.replace("_", "-").capitalize()
-        headline = (
-            f"{standing} to champion {champion.number}, which it replaces."
-            if champion
-            else "Every check that decides passed. This recipe has its first champion."
-        )
+        headline = "Every check that decides passed. This recipe has its first champion."
+        if champion:
+            standing = evaluation.champion.replace("_", "-").capitalize()
+            headline = f"{standing} to champion {champion.number}, which it replaces."
+        if noted := heaviest(c for c in checks if c.outcome == "failed"):
+            headline += f" Noted: {finding(noted, evaluation)}."
     return Decision(
         verdict, headline, checks, check.name if check else "", next_step(verdict, check, model, evaluation)
     )
@@ -91,10 +92,8 @@ def _weigh(
         worst = min(evaluation.differences, key=lambda arm: evaluation.differences[arm].value)
         what = f"{hurt}: {said(evaluation.differences[worst])}, against {arm_names(evaluation)[worst]}."
         return "reject", what, gain_over(checks, worst)
-    against = [c for c in checks if c.outcome == "failed"] or [
-        c for c in checks if c.outcome == "cannot_tell" and c.policy == "hold"
-    ]
-    if first := heaviest(against):
+    against = [c for c in checks if c.holds]
+    if first := heaviest([c for c in against if c.outcome == "failed"] or against):
         return "hold", f"{finding(first, evaluation)}.", first
     if is_first and evaluation.transfer != "positive":
         check = without_gain(checks)

@@ -92,7 +92,8 @@ def render_report(
         "chain": _chain(report),
         "links": {name: target for name, target in links.items() if RELATIVE.fullmatch(target)},
         "command": shlex.quote(report.recipe),
-        "is_champion": report.inputs.champion is not None and report.decide.model_id == report.inputs.champion.model_id,
+        "is_champion": (standing is not None and standing.is_live)
+        or (report.inputs.champion is not None and report.decide.model_id == report.inputs.champion.model_id),
     }
     return _environment().get_template("report.html.j2").render(values).translate(_VISIBLE)
 
@@ -169,9 +170,7 @@ def _deciding(report: Report, checks: Sequence[Check]) -> list[Check]:
 
     The network from scratch is shown only where it decided. Of a decision that names no check, what keeps it back comes first.
     """
-    open_ = [c for c in checks if c.outcome == "failed"] + [
-        c for c in checks if c.outcome == "cannot_tell" and c.policy == "hold"
-    ]
+    open_ = [c for outcome in OUTCOMES for c in checks if c.outcome == outcome and c.holds]
     first = [c for c in checks if c.name == report.decide.deciding] or open_
     number = {seen: arm for arm, seen in _differences(report).items()}
     won = [c for arm in ("champion", _rival(report)) for c in checks if number.get(c.observed) == arm]

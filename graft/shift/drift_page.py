@@ -24,9 +24,11 @@ MEASURES: dict[Modality, dict[str, Callable[[Any], float]]] = {
     },
 }
 """What a row looks like from outside."""
-_INERT = str.maketrans("<>&\"'`", "\u2039\u203a\uff06\u2033\u2032\u2032")
+_INERT = str.maketrans("<>&\"'`", "\u2039\u203a\uff06\u2033\u2032\u2032") | dict.fromkeys(
+    [*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], ord(" ")
+)
 """Evidently's page writes names and classes into HTML as they come, and its scripts once more: marks that mean something there
-are written with others that look like them."""
+are written with others that look like them, and characters that a terminal obeys are blanks."""
 
 
 def write_drift_page(

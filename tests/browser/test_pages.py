@@ -54,14 +54,12 @@ def page(name: str) -> str:
         return render_report(samples.hostile(samples.held(), '"><script>'), costs=samples.costs(), links=LINKS)
     make = {"promoted": samples.promoted, "held": samples.held, "rejected": samples.rejected,
             "gate_closed": samples.gate_closed, "cheap_is_as_good": samples.cheap_is_as_good}[name]  # fmt: skip
-    standing = Standing(
-        champion="0003", number="0003", is_live=True, forced="against the verdict hold, by Jon Berg: sales need it"
-    )
+    forced = Standing(champion="0004", number="0003", forced="against the verdict hold, by Jon Berg: sales need it")
     return render_report(
         make(),
         costs=samples.costs() if name == "held" else {},
         links=LINKS,
-        standing=standing if name == "held" else None,
+        standing=forced if name == "held" else None,
     )
 
 

@@ -6,11 +6,8 @@ import pytest
 
 from flows.run import _show_end
 from graft.records import DecisionRecord, EvaluationRecord, load_record
-from tasks.promote import promote_by_hand
 from tasks.render import render_run
 from tasks.workspace import Workspace
-
-EVIL = "sales \x1b[31mneed it <script>alert(1)</script>"
 
 
 def test_a_held_run_leads_with_its_fact_and_what_to_do_and_a_forced_promotion_is_seen(
@@ -35,15 +32,4 @@ def test_a_held_run_leads_with_its_fact_and_what_to_do_and_a_forced_promotion_is
     assert "TF-IDF" in shown[places[2]]  # the strategy is head, so the probe is the candidate
 
     html = render_run(promoted, "known").read_text()
-    assert "<b>Champion 0001 was promoted against this verdict</b> by Ada on" in html
-    assert "the first." in html
-
-
-def test_the_reason_of_a_forced_promotion_is_text(much: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever stands in a reason, the page shows it and does nothing else; before it nothing is said of a promotion."""
-    monkeypatch.setattr("tasks.render._drift_page", lambda *_: False)
-    assert "promoted against this verdict" not in render_run(much, "grown").read_text()
-    promote_by_hand(much, "grown", EVIL)
-    html = render_run(much, "grown").read_text()
-    assert "sales \N{SYMBOL FOR ESCAPE}[31mneed it &lt;script&gt;alert(1)&lt;/script&gt;." in html
-    assert "\x1b" not in html
+    assert "<b>Champion 0001 was promoted</b> against the verdict hold, by Ada: the first." in html

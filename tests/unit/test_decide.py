@@ -166,6 +166,19 @@ def test_checks_of_every_step_count() -> None:
         assert len(checks) == 2
 
 
+def test_a_shift_that_policy_only_notes_is_named_and_holds_nobody() -> None:
+    """A failed check of detect_shift holds where policy says so; else the headline of the promotion names it."""
+    for policy, verdict in (("hold", "hold"), ("note", "promote")):
+        given = records()
+        bad = drawn(-0.2, -0.1, policy, step="detect_shift")
+        given["detect_shift"] = Record(step="detect_shift", recipe="r", passed=False, summary="s", checks=(bad,))
+        found = decide(given, inputs())
+        assert (found.verdict, "Noted: Gain -0.2 to -0.1: -15.0 points" in found.headline) == (
+            verdict,
+            verdict == "promote",
+        )
+
+
 def test_record_counts_and_agrees() -> None:
     """The record's counts, verdict and ``passed`` are those of the decision; without a model it names none."""
     record = decision_record("r", records(checks=(GOOD, GOOD, OPEN_NOTED)), inputs(), {"evaluate": SHA})

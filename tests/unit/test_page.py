@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 from pydantic import ValidationError
 
@@ -12,6 +13,7 @@ from graft.records import Check, ShiftKind, check, exact
 from graft.report import svg
 from graft.report.content import Audit, Mistake, Report, Standing
 from graft.report.page import render_audit, render_report
+from graft.shift.drift_page import _describe
 from tests import report_samples as samples
 
 CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -323,7 +325,7 @@ def test_commands_are_real() -> None:
         assert len(commands) > 3
         assert all(re.match(rf"graft ({'|'.join(allowed)}) support-intents|dvc repro$", line) for line in commands)
     odd = samples.held().model_copy(update={"recipe": "a b; rm"})
-    assert "graft run &#39;a b; rm&#39;" in draw(odd)
+    assert "graft add &#39;a b; rm&#39; FILE" in draw(odd)
 
 
 @pytest.mark.parametrize(
@@ -531,20 +533,16 @@ def test_the_network_from_scratch_never_leads() -> None:
 
 
 def test_a_promotion_against_the_verdict_is_seen_at_the_top() -> None:
-    """Who and why stand over the numbers, escaped; the page no longer offers to promote."""
-    standing = Standing(
-        champion="0003",
-        number="0003",
-        is_live=True,
-        forced="against the verdict hold, by Jon <b>: s <script>alert(1)</script>",
-    )
+    """Who, when and why stand over the numbers, escaped; the page no longer offers to promote."""
+    forced = "against the verdict hold, by Jon <b>: sales \x1b[31m<script>alert(1)</script>"
+    standing = Standing(champion="0004", number="0003", forced=forced)
     html = render_report(samples.held(), costs={}, links={}, standing=standing)
     page = Page(html)
-    said = "Champion 0003 was promoted against the verdict hold, by Jon <b>: s <script>alert(1)</script>."
-    assert said in " ".join(page.text.split())
+    shown = forced.replace("\x1b", "\N{SYMBOL FOR ESCAPE}")
+    assert f"Champion 0003 was promoted {shown}. Champion 0004 is in force now." in " ".join(page.text.split())
     assert "script" not in {tag for tag, _ in page.tags}
     assert ("graft promote" in html, html.index('class="forced"') < html.index('class="plain score"')) == (False, True)
-    assert "promoted against" not in draw(samples.held())
+    assert "was promoted" not in draw(samples.held())
 
 
 CONTROLS = "".join(chr(code) for code in (*range(9), *range(11, 32), *range(127, 160), 0x202E, 0x2067))
@@ -590,5 +588,13 @@ def test_a_forced_promotion_is_seen(text: str) -> None:
         assert said in " ".join(Page(html).text.split())
         assert text not in html or not text.startswith(("<", '"'))
     assert "Champion 0011 was promoted against" in Page(report).text
-    assert "Champion is 0012 now." in Page(report).text
+    assert "Champion 0012 is in force now." in Page(report).text
     assert "against the verdict" not in draw(samples.held()) + render_audit(samples.audit())
+
+
+def test_no_control_character_reaches_the_drift_page() -> None:
+    """What Evidently is given of classes, names and groups is plain text for a terminal too."""
+    frame = pd.DataFrame({"content": ["a", "b"], "label": [f"x{CONTROLS}y", "z"], f"c{CONTROLS}": ["u", CONTROLS]})
+    described = _describe(frame, [f"c{CONTROLS}"], "text")
+    shown = "".join([*map(str, described.columns), *described.astype(str).to_numpy().ravel()])
+    assert not set(CONTROLS) & set(shown)
