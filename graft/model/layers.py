@@ -160,6 +160,8 @@ class Cut:
             with torch.inference_mode():
                 through = self.pool(on_device(self, self.collate(self._keep(few))))
                 whole = self._encoder.pool(on_device(self._encoder, self._encoder.collate(few)))
+        except torch.OutOfMemoryError:  # a RuntimeError too, and no fault of the base
+            raise
         except _MISFITS as error:
             raise refusal from error
         if not (through - whole).abs().max() <= TOLERANCE:

@@ -17,7 +17,7 @@ _SETTINGS = ("config.json", "tokenizer_config.json", "preprocessor_config.json",
 
 
 def check_plain(folder: Path) -> None:
-    """Check what a model folder holds, so that nothing outside it is read and nothing but ``model.safetensors`` is the weights.
+    """Check what a model folder holds, so that nothing outside it is read and nothing but its safetensors is the weights.
 
     Links may lead to files of the same folder and, in the Hugging Face cache, to its ``blobs``: no other is followed. Code and
     pickles may lie there; they are never read.
