@@ -35,6 +35,9 @@ def classify(text, folder="."):
 """
 """How a promoted model is asked without Graft. It stands in each model's card, and a test runs it."""
 
+TRIED = ("a", "a a")
+"""What each encoder reads when it is loaded: lengths without a common divisor, as some settings work for few lengths only."""
+
 
 @dataclass(frozen=True)
 class TextEncoder:
@@ -48,7 +51,7 @@ class TextEncoder:
 
     @classmethod
     def load(cls, folder: Path, max_tokens: int) -> TextEncoder:
-        """Return the encoder in a folder.
+        """Return the encoder in a folder, tried on two texts: then tokenizer, settings and network fit each other.
 
         Raises:
             InputError: as ``load_network``; no tokenizer that knows a word, or a network without places for so many tokens.
@@ -65,7 +68,11 @@ class TextEncoder:
             vocabulary = set(tokenizer.get_vocab())
         if vocabulary <= set(tokenizer.all_special_tokens):  # transformers makes such a one where there is none
             raise refusal(folder, "text", f"{folder} has no tokenizer that knows a word")
-        return cls(tokenizer=tokenizer, network=network, max_tokens=max_tokens)
+        encoder = cls(tokenizer=tokenizer, network=network, max_tokens=max_tokens)
+        with refusals(folder, "text"), torch.inference_mode():
+            for text in TRIED:
+                encoder.pool(encoder.collate(encoder.prepare([text])[0]))
+        return encoder
 
     @property
     def dimension(self) -> int:

@@ -50,7 +50,7 @@ def refuse(folder: Path, modality: Modality) -> None:
     for more in ({}, {"num_labels": 3}):
         with pytest.raises(RuntimeError, match="ignore_mismatched_sizes"):
             HEADS[modality].from_pretrained(folder, **more)
-    with pytest.raises((RuntimeError, ValueError), match="ignore_mismatched_sizes|Could not load model"):
+    with pytest.raises((RuntimeError, ValueError), match=r"ignore_mismatched_sizes|Could not load model"):
         transformers.pipeline(f"{modality}-classification", str(folder))
     ours = load_encoder(folder, modality, max_tokens=16).network.state_dict()
     theirs, found = transformers.AutoModel.from_pretrained(folder, output_loading_info=True)
