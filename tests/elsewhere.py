@@ -105,5 +105,6 @@ def second_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch, _Watch():
         patch.setattr(encoder, "device", lambda: ELSEWHERE)
         patch.setattr(torch.optim, "AdamW", unfused)
+        patch.setattr(torch, "inference_mode", torch.no_grad)  # views of a wrapped tensor cannot be made in it
         patch.setattr(torch, "autocast", lambda *_args, **_kwargs: contextlib.nullcontext())
         yield

@@ -167,12 +167,12 @@ class Cut:
         if not (through - whole).abs().max() <= TOLERANCE:
             raise refusal
 
-    @torch.inference_mode()
     def _keep(self, items: list[Any]) -> list[Any]:
         """Return a batch of items, each with what comes to the cut, without its padding."""
         self._before.network.eval()
         try:
-            self._before.pool(on_device(self._encoder, self._encoder.collate(items)))
+            with torch.inference_mode():
+                self._before.pool(on_device(self._encoder, self._encoder.collate(items)))
         except _ReachedError:
             sizes = self._encoder.places(items) if self.modality == "text" else [None] * len(items)
             hidden = zip(items, self._reached.cpu(), sizes, strict=True)

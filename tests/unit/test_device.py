@@ -31,7 +31,6 @@ WAYS: dict[str, dict[str, Any]] = {
     "head": {"strategy": "head"},
     "full": {"strategy": "full", "mixup": 0.2, **MORE},
     "full, between": {"strategy": "full", "interpolation": "auto", "held_out": 0.25, "patience": 1},
-    "full, in bf16": {"strategy": "full", "precision": "bf16", "gradient_checkpointing": True},
     "lora": {"strategy": "lora"},
     "top_k": {"strategy": "top_k", "n_layers": 1},
     "contrastive": {"strategy": "contrastive"},
@@ -89,8 +88,7 @@ def test_every_strategy_on_the_device(
         made, shares = train()
         assert {p.device.type for p in made.encoder.network.parameters()} == {ELSEWHERE}
         assert (made.weight.device.type, made.bias.device.type) == ("cpu", "cpu")
-    if how.precision == "float32" and not how.augment:  # bf16 and dropout differ
-        assert shares.shape == expected.shape
+    assert shares.shape == expected.shape
     assert np.isfinite(shares).all()
     if way == "head":
         assert shares == pytest.approx(expected, abs=1e-5)
