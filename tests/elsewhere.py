@@ -42,7 +42,7 @@ class There(torch.Tensor):
         return ["inner"], None
 
     @staticmethod
-    def __tensor_unflatten__(inner: dict[str, torch.Tensor], _told: None, _size: Any, _stride: Any) -> There:
+    def __tensor_unflatten__(inner: dict[str, torch.Tensor], _settings: None, _size: Any, _stride: Any) -> There:
         return There(inner["inner"])
 
     def __repr__(self) -> str:

@@ -82,10 +82,10 @@ def _read_index(folder: Path) -> tuple[dict[str, str], int | None]:
     except (ValueError, RecursionError) as error:
         raise _damaged(folder, "it is not plain JSON") from error
     named = index.get("weight_map") if isinstance(index, dict) else None
-    told = index.get("metadata") if isinstance(index, dict) else None
-    if not isinstance(named, dict) or not named or not isinstance(told, dict):
+    metadata = index.get("metadata") if isinstance(index, dict) else None
+    if not isinstance(named, dict) or not named or not isinstance(metadata, dict):
         raise _damaged(folder, "it names no files, or has no metadata")
-    total = told.get("total_size")
+    total = metadata.get("total_size")
     for file in named.values():
         if not isinstance(file, str) or not _SHARD.fullmatch(file):
             raise _damaged(folder, f"it names {str(file)[:80]!r}, which is no safetensors file of this folder")
