@@ -23,15 +23,16 @@ import json
 from pathlib import Path
 
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from safetensors.torch import load_file
 from transformers import AutoImageProcessor, AutoModel
 
 
 def classify(file, folder="."):
     graft, head = json.loads(Path(folder, "graft.json").read_text()), load_file(Path(folder, "head.safetensors"))
-    processor, picture = AutoImageProcessor.from_pretrained(folder, backend="pil"), Image.open(file).convert("RGB")
-    output = AutoModel.from_pretrained(folder)(pixel_values=processor(picture, return_tensors="pt")["pixel_values"])
+    picture = ImageOps.exif_transpose(Image.open(file)).convert("RGB")  # transparent ones: lay them over white before
+    pixels = AutoImageProcessor.from_pretrained(folder, backend="pil")(picture, return_tensors="pt")["pixel_values"]
+    output = AutoModel.from_pretrained(folder)(pixel_values=pixels)
     feature = torch.nn.functional.normalize({pooled}, dim=1)
     shares = (feature @ head["weight"].T + head["bias"]).softmax(dim=1)
     return dict(zip(graft["labels"], shares[0].tolist()))
@@ -43,6 +44,8 @@ POOLED = {
     "places": "output.last_hidden_state.mean(dim=(2, 3))",
 }
 """What ``_pool`` does before it scales to unit norm, by what ``_pooling`` says of a network's output."""
+MAX_SIDE = 4096
+"""Pixels a side that a processor may bring pictures to: several times those of any published encoder."""
 Item = tuple[str, bytes]
 """What names an image to people, and its file's bytes."""
 
@@ -72,6 +75,8 @@ class ImageEncoder:
         blank = [np.full((*sides, 3), 255, dtype=np.uint8) for sides in ((40, 64), (64, 40))]
         with refusals(folder, "image"), torch.inference_mode():
             processor = AutoImageProcessor.from_pretrained(folder, backend="pil", trust_remote_code=False)
+            if (side := _longest_side(processor.to_dict())) > MAX_SIDE:
+                raise ValueError(f"{PROCESSOR} asks for pictures of {side:,} pixels a side; {MAX_SIDE:,} at most")
             output = network(pixel_values=processor(images=blank, return_tensors="pt")["pixel_values"])
             tried = _pool(output)
         return cls(processor=processor, network=network, dimension=tried.shape[1], pooling=_pooling(output))
@@ -137,6 +142,12 @@ class ImageEncoder:
         save_network(self.network.to(memory_format=torch.contiguous_format), folder, self.modality)
         self.network.to(memory_format=_ORDER)
         self.processor.save_pretrained(folder)
+
+
+def _longest_side(settings: dict[str, Any]) -> int:
+    """Return the largest number of pixels that a processor's settings name for a side."""
+    sizes = [dict(settings.get(name) or {}) for name in ("size", "crop_size", "pad_size")]
+    return max((side for size in sizes for side in size.values() if isinstance(side, int)), default=0)
 
 
 def _pooling(output: Any) -> str:

@@ -13,6 +13,7 @@ import pytest
 import torch
 import transformers
 import yaml
+from PIL import ExifTags, Image
 
 from graft.model.classifier import Classifier, predict
 from graft.model.encoder import load_encoder
@@ -75,12 +76,15 @@ def test_a_text_model_without_graft(tiny_base: Path, tmp_path: Path, strategy: s
 @pytest.mark.parametrize("architecture", ["resnet", "vit"])
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_an_image_model_without_graft(tmp_path: Path, digits: Digits, architecture: Any, strategy: str) -> None:
-    """Likewise for images, features of a pooler and of tokens."""
+    """Likewise for images, features of a pooler and of tokens, and pictures that a camera held upright."""
     base = write_tiny_image_base(tmp_path / "base", architecture=architecture)
     classifier = test_image_model.train(base, strategy, (digits[0][:60], digits[1][:60]), n_epochs=1)
     folder = test_image_model.save(classifier, tmp_path / "model", base)
     refuse(folder, "image")
-    classify, pictures = lines_of(folder), digits[0][60:64]
+    lying, exif = BytesIO(), Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.open(BytesIO(digits[0][64])).resize((40, 24)).save(lying, format="PNG", exif=exif)
+    classify, pictures = lines_of(folder), [*digits[0][60:64], lying.getvalue()]
     for picture, shares in zip(pictures, predict(load_model(folder), pictures), strict=True):
         said = classify(BytesIO(picture), folder)
         assert tuple(said) == classifier.labels
