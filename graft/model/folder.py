@@ -45,8 +45,8 @@ With Graft, `graft.model.folder.load_model`. Without it, with transformers 5:
 {code}```
 
 `AutoModel` gives the encoder. The head reads the encoder's pooled features at unit norm, a form that transformers has no class
-for. `AutoModelFor{Kind}Classification` refuses this folder by a mismatch of sizes, and `pipeline("{modality}-classification")` fails.
-With `ignore_mismatched_sizes=True` they draw a head at random, and their answers mean nothing.
+for. `AutoModelFor{Kind}Classification` refuses this folder by a mismatch of sizes; with `ignore_mismatched_sizes=True` it draws a
+head at random, and its answers mean nothing. `pipeline("{modality}-classification")` fails.
 """
 HEAD = "head.safetensors"
 _RESTORE = "dvc checkout"
