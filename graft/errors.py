@@ -47,6 +47,10 @@ class StepError(GraftError):
     """A step could not finish although its input is right. Exit code 1."""
 
 
+class ResourceError(GraftError):
+    """The machine has too little of what a step needs, as memory. Exit code 1; it helps to ask for less."""
+
+
 class BusyError(GraftError):
     """Somebody else holds what is needed. Exit code 1; worth retrying."""
 

@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 
 from graft.errors import InputError, TamperError
-from graft.model.bases import WEIGHTS, check_modality, describe_base, digest_base, locate_base
+from graft.model.bases import check_modality, describe_base, digest_base, locate_base
+from graft.model.shards import digest_weights, weight_files
 from graft.recipe import Modality
-from graft.records import Base, sha256_file
+from graft.records import Base
 from tasks.workspace import Workspace
 
 _CHAMPION = re.compile(r"graft:([a-z0-9-]+)@(champion|[0-9]{4,9})")
@@ -35,17 +36,18 @@ def locate(workspace: Workspace, base: Base) -> Path:
         TamperError: its weights, or the settings and the tokenizer beside them, are no longer those that were pinned.
     """
     folder = _folder(workspace, base.id, base.revision if base.id.startswith("graft:") else "")
-    found = sha256_file(folder / WEIGHTS)
+    found = digest_weights(folder)
     if found != base.sha256:
+        files = weight_files(folder)
         raise TamperError(
             f"Base {base.id} is not the one that was pinned.",
-            where=f"{folder / WEIGHTS}: sha256 {found}, pinned {base.sha256}",
+            where=f"{files[0] if len(files) == 1 else folder}: weights of sha256 {found}, pinned {base.sha256}",
             do="restore it, or delete data/RECIPE/inputs.json to pin the new one",
         )
     if digest_base(folder, found) != base.folder_sha256:
         raise TamperError(
             f"Base {base.id} is not the one that was pinned.",
-            where=f"{folder}: a file beside {WEIGHTS} is another",
+            where=f"{folder}: a file beside the weights is another",
             do="restore it, or delete data/RECIPE/inputs.json to pin the new one",
         )
     return folder

@@ -11,7 +11,7 @@ import pandas as pd
 from graft.data import TRAIN, UNLABELLED
 from graft.model import budget
 from graft.model.auto import Choice, choose
-from graft.model.bases import WEIGHTS, count_parameters
+from graft.model.bases import count_parameters
 from graft.model.classifier import Classifier
 from graft.model.examples import UNLABELLED as NO_LABEL
 from graft.model.examples import Examples
@@ -111,7 +111,7 @@ def run(context: Context) -> ModelRecord:
         strategy=how.strategy,
         n_train=n_train,
         n_unlabelled=len(rows) - n_train,
-        n_parameters=count_parameters(target / WEIGHTS) + classifier.weight.numel() + classifier.bias.numel(),
+        n_parameters=count_parameters(target) + classifier.weight.numel() + classifier.bias.numel(),
         n_trained_parameters=classifier.n_trained_parameters,
         loss=classifier.loss,
         held_out=classifier.held_out,

@@ -27,7 +27,7 @@ VERSIONS = {
     "embed": 4,
     "detect_shift": 2,
     "choose_base": 3,
-    "finetune": 6,
+    "finetune": 7,
     "evaluate": 5,
     "decide": 3,
     "report": 4,

@@ -19,6 +19,7 @@ from graft.errors import InputError
 from graft.model import budget, lora, together
 from graft.model.checkpoint import Checkpoint, Stand
 from graft.model.classifier import predict
+from graft.model.device import gpu_memory
 from graft.model.encoder import Encoder, Progress, load_encoder, silent
 from graft.model.examples import UNLABELLED, Examples
 from graft.model.finetune import finetune
@@ -47,6 +48,7 @@ class Choice(NamedTuple):
     tflops: float = 0.0
 
 
+@gpu_memory()
 def choose(
     folder: Path,
     examples: Examples,

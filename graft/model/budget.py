@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
+from graft.model.device import gpu_memory
 from graft.model.encoder import Contents, Encoder, on_device
 from graft.model.examples import UNLABELLED, Examples
 from graft.model.layers import find_stack
@@ -24,6 +25,7 @@ _LACKING = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attenti
 """What torch's own table lacks."""
 
 
+@gpu_memory()
 def forward_flops(encoder: Encoder, contents: Contents) -> float:
     """Return the floating-point operations of one forward pass over one row, the mean over a sample of rows.
 

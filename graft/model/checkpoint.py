@@ -135,7 +135,7 @@ class Checkpoint:
         self._next = ended + max(self.seconds, (ended - started) / MAX_SHARE)
 
     def restore(self, moving: Tensors, optimizer: torch.optim.Optimizer | None) -> tuple[Stand, str]:
-        """Bring a training to where its checkpoint stands: tensors, optimizer and torch's random state.
+        """Bring a training to where its checkpoint stands: tensors, optimizer and torch's random states.
 
         Args:
             moving: as in ``save``.
@@ -165,13 +165,19 @@ class Checkpoint:
 
 
 def _tensors(moving: Tensors, optimizer: torch.optim.Optimizer | None) -> Tensors:
-    """Return what a file holds: ``value/NAME``, what the optimizer keeps of it as ``KIND/NAME``, and the random state."""
-    tensors = {"random/torch": torch.get_rng_state()}
+    """Return what a file holds: ``value/NAME``, what the optimizer keeps of it as ``KIND/NAME``, and random states."""
+    tensors = _random_states()
     for name, tensor in moving.items():
         tensors[f"value/{name}"] = tensor
         of_it = optimizer.state.get(tensor, {}) if optimizer else {}
         tensors |= {f"{kind}/{name}": value for kind, value in of_it.items()}
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _random_states() -> Tensors:
+    """Return torch's random states that a training draws from: the CPU's and, where there is a GPU, this process's."""
+    states = {"random/torch": torch.get_rng_state()}
+    return {**states, "random/cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else states
 
 
 def digest_tensors(tensors: Tensors, told: Mapping[str, str]) -> str:
@@ -186,9 +192,10 @@ def digest_tensors(tensors: Tensors, told: Mapping[str, str]) -> str:
 def _fits(tensors: Tensors, moving: Tensors) -> bool:
     """Return whether a file holds the tensors that move, in type and shape, and nothing of others."""
     values = {name.removeprefix("value/"): tensor for name, tensor in tensors.items() if name.startswith("value/")}
-    owners = {name.partition("/")[2] for name in tensors} - {"torch"}
+    random = {name for name in tensors if name.startswith("random/")}
+    owners = {name.partition("/")[2] for name in tensors.keys() - random}
     return (
-        "random/torch" in tensors
+        random == _random_states().keys()
         and owners == set(moving) == set(values)
         and all((t.dtype, t.shape) == (moving[name].dtype, moving[name].shape) for name, t in values.items())
     )
@@ -197,6 +204,8 @@ def _fits(tensors: Tensors, moving: Tensors) -> bool:
 def _restore(tensors: Tensors, moving: Tensors, optimizer: torch.optim.Optimizer | None) -> None:
     """Copy a file's tensors to where they belong, in the memory layout that is there."""
     torch.set_rng_state(tensors.pop("random/torch"))
+    if "random/cuda" in tensors:
+        torch.cuda.set_rng_state(tensors.pop("random/cuda"))
     with torch.no_grad():
         for full, saved in tensors.items():
             kind, _, name = full.partition("/")

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from graft.model.device import device, gpu_memory
 from graft.model.feature_cache import Embedded, FeatureCache
 from graft.model.image import ImageEncoder
 from graft.model.plain import check_plain
@@ -77,10 +78,14 @@ class Encoder(Body, Protocol):
     def settings(self) -> dict[str, Any]:
         """Return what is needed to load the encoder again, beside its folder."""
 
+    def without_graft(self) -> str:
+        """Return the lines of Python that ask a model with this encoder without Graft, for its card."""
+
     def save(self, folder: Path) -> None:
-        """Write the encoder as a Hugging Face folder."""
+        """Write the encoder as a Hugging Face folder, from which no classifier is loaded by mistake."""
 
 
+@gpu_memory()
 def load_encoder(folder: Path, modality: Modality, *, max_tokens: int) -> Encoder:
     """Return the encoder in a base's folder, in evaluation mode, float32, on the GPU where there is one.
 
@@ -90,10 +95,11 @@ def load_encoder(folder: Path, modality: Modality, *, max_tokens: int) -> Encode
     Raises:
         InputError: the folder holds no encoder of that modality in safetensors that transformers knows without remote code, or
             something that is not plain (see ``check_plain``).
+        ResourceError: the GPU is out of memory.
     """
     check_plain(folder)
     encoder = ImageEncoder.load(folder) if modality == "image" else TextEncoder.load(folder, max_tokens)
-    encoder.network.to("cuda" if torch.cuda.is_available() else "cpu")
+    encoder.network.to(device())
     return encoder
 
 
@@ -162,6 +168,7 @@ def embed(
     return features, n_cut
 
 
+@gpu_memory()
 def embed_items(
     encoder: Encoder, items: list[Any], *, batch_size: int = 32, progress: Progress = silent
 ) -> torch.Tensor:

@@ -18,6 +18,7 @@ from graft.model.budget import first_of
 from graft.model.checkpoint import Checkpoint, Stand
 from graft.model.classifier import Classifier, fit_head, predict
 from graft.model.contrastive import contrast, paired_epochs
+from graft.model.device import gpu_memory
 from graft.model.encoder import Body, Encoder, Progress, embed_items, load_encoder, silent
 from graft.model.examples import UNLABELLED, Examples, Features, hold_out, one_hot
 from graft.model.layers import Cut, find_stack
@@ -149,6 +150,7 @@ def _weigh(shares: torch.Tensor, how: Finetune) -> torch.Tensor:
     return weights / weights.mean()
 
 
+@gpu_memory()
 def tune(
     start: Classifier,
     rows: Rows,

@@ -1,8 +1,8 @@
 """A model as a folder: a Hugging Face folder with safetensors only, a card that names the base, and what later runs need.
 
-``model.safetensors``, ``config.json``, tokenizer or image processor files: the encoder. ``head.safetensors``: the linear
-head. ``graft.json``: labels, and the reading length of texts or the modality of others. What is
-kept of the training rows beside them: see ``graft.model.reference``.
+``model.safetensors``, ``config.json``, tokenizer or image processor files: the encoder, with blanks where other loaders look
+for a head (``graft.model.network.save_network``). ``head.safetensors``: the linear head. ``graft.json``: labels, and the reading
+length of texts or the modality of others. What is kept of the training rows beside them: see ``graft.model.reference``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from safetensors.torch import save_file as save_torch
 
 from graft.errors import TamperError
 from graft.model.classifier import Classifier
-from graft.model.encoder import load_encoder
+from graft.model.encoder import Encoder, load_encoder
 from graft.model.header import read_header
 from graft.recipe import Modality
 from graft.records import Base, Value, write_atomic, write_json
@@ -34,8 +34,19 @@ CARD = """---
 Made by Graft from `{base}` (revision {revision}, weights sha256 `{base_sha256}`), strategy `{strategy}`, on {n_train} rows of
 `{dataset}` (sha256 `{dataset_sha256}`), {n_labels} classes.
 
-Whether it is any good, whom it serves worse, and what it was compared with stands in the records that the ledger names
-for this model; `graft audit {recipe}` checks them.
+Whether it is any good, which groups it serves worse, and what it was compared with stands in the records that the ledger
+names for this model; `graft audit {recipe}` checks them.
+
+## How to load it
+
+With Graft, `graft.model.folder.load_model`. Without it, with transformers 5:
+
+```python
+{code}```
+
+`AutoModel` gives the encoder. The head reads the encoder's pooled features at unit norm, a form that transformers has no class
+for. `AutoModelFor{Kind}Classification` refuses this folder by a mismatch of sizes; with `ignore_mismatched_sizes=True` it draws a
+head at random, and its answers mean nothing. `pipeline("{modality}-classification")` fails.
 """
 HEAD = "head.safetensors"
 _RESTORE = "dvc checkout"
@@ -48,25 +59,31 @@ def save_model(classifier: Classifier, folder: Path, *, card: dict[str, Any]) ->
     head = {"weight": classifier.weight.contiguous(), "bias": classifier.bias.contiguous()}
     save_torch(head, folder / HEAD)
     write_json(folder / "graft.json", {"labels": list(classifier.labels), **classifier.encoder.settings()})
-    write_atomic(folder / "README.md", _card(card, classifier.encoder.modality).encode())
+    write_atomic(folder / "README.md", _card(card, classifier.encoder).encode())
     for path in folder.rglob("*"):
         if path.suffix in {".bin", ".pt", ".pkl"}:
             raise TamperError("A model folder may hold safetensors only.", where=str(path))
 
 
-def _card(card: dict[str, Any], modality: Modality) -> str:
+def _card(card: dict[str, Any], encoder: Encoder) -> str:
     """Return the model card: names are quoted where YAML needs it, and none ends the code that it stands in."""
     front = {
         "base_model": card["base"],
         "base_model_relation": "finetune",
         "license": card["licence"],
         "datasets": [card["dataset"]],
-        "pipeline_tag": f"{modality}-classification",
-        "library_name": "transformers",
+        "pipeline_tag": f"{encoder.modality}-classification",
+        "library_name": "graft",
         "tags": ["graft"],
     }
     plain = {key: value.replace("`", "'") if isinstance(value, str) else value for key, value in card.items()}
-    return CARD.format(front=yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=10_000), **plain)
+    return CARD.format(
+        front=yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=10_000),
+        code=encoder.without_graft(),
+        modality=encoder.modality,
+        Kind={"text": "Sequence", "image": "Image"}[encoder.modality],
+        **plain,
+    )
 
 
 class Settings(Value):

@@ -40,7 +40,7 @@ def read_header(path: Path) -> dict[str, tuple[int, ...]]:
             raise _damaged(path, f"a header of {size:,} bytes; more than {_MAX_HEADER:,} are not read")
         content = file.read(size)
     try:
-        header = json.loads(content.decode(), object_pairs_hook=_without_repeats)
+        header = json.loads(content.decode(), object_pairs_hook=without_repeats)
     except (ValueError, RecursionError) as error:
         raise _damaged(path, "a header that is not plain JSON") from error
     if not isinstance(header, dict):
@@ -54,6 +54,12 @@ def read_header(path: Path) -> dict[str, tuple[int, ...]]:
     if at != n_values:
         raise _damaged(path, f"{n_values:,} bytes of values, of which its tensors cover {at:,}")
     return {name: shape for name, (shape, _, _) in tensors.items()}
+
+
+def size_of_values(path: Path) -> int:
+    """Return how many bytes of values stand behind the header of a file that ``read_header`` has read."""
+    with path.open("rb") as file:
+        return path.stat().st_size - 8 - int(struct.unpack("<Q", file.read(8))[0])
 
 
 def _tensor(path: Path, name: str, said: Any) -> tuple[tuple[int, ...], int, int]:
@@ -76,7 +82,8 @@ def _are_sizes(value: Any, most: int) -> bool:
     return isinstance(value, list) and len(value) <= most and all(type(n) is int and 0 <= n < 2**63 for n in value)
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object's pairs; a name that stands twice is a ValueError."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a name stands twice")

@@ -12,12 +12,40 @@ import numpy as np
 import torch
 from transformers import AutoImageProcessor
 
-from graft.model.network import load_network, refusal, refusals, untrained
+from graft.model.network import load_network, refusal, refusals, save_network, untrained
 from graft.pictures import open_picture
 from graft.recipe import Modality
 
 PROCESSOR = "preprocessor_config.json"
 _ORDER = torch.channels_last  # halves the time of convolutions on a CPU
+WITHOUT_GRAFT = """\
+import json
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageOps
+from safetensors.torch import load_file
+from transformers import AutoImageProcessor, AutoModel
+
+
+def classify(file, folder="."):
+    graft, head = json.loads(Path(folder, "graft.json").read_text()), load_file(Path(folder, "head.safetensors"))
+    picture = ImageOps.exif_transpose(Image.open(file)).convert("RGB")  # transparent ones: lay them over white before
+    pixels = AutoImageProcessor.from_pretrained(folder, backend="pil")(picture, return_tensors="pt")["pixel_values"]
+    output = AutoModel.from_pretrained(folder)(pixel_values=pixels)
+    feature = torch.nn.functional.normalize({pooled}, dim=1)
+    shares = (feature @ head["weight"].T + head["bias"]).softmax(dim=1)
+    return dict(zip(graft["labels"], shares[0].tolist()))
+"""
+"""How a promoted model is asked without Graft. It stands in each model's card, and a test runs it."""
+POOLED = {
+    "tokens": "output.last_hidden_state.mean(dim=1)",
+    "pooler": "output.pooler_output.flatten(start_dim=1)",
+    "places": "output.last_hidden_state.mean(dim=(2, 3))",
+}
+"""What ``_pool`` does before it scales to unit norm, by what ``_pooling`` says of a network's output."""
+MAX_SIDE = 4096
+"""Pixels a side that a processor may bring pictures to: several times those of any published encoder."""
 Item = tuple[str, bytes]
 """What names an image to people, and its file's bytes."""
 
@@ -29,6 +57,7 @@ class ImageEncoder:
     processor: Any
     network: Any
     dimension: int
+    pooling: str
     modality: Modality = "image"
     is_pretrained: bool = True
 
@@ -46,8 +75,11 @@ class ImageEncoder:
         blank = [np.full((*sides, 3), 255, dtype=np.uint8) for sides in ((40, 64), (64, 40))]
         with refusals(folder, "image"), torch.inference_mode():
             processor = AutoImageProcessor.from_pretrained(folder, backend="pil", trust_remote_code=False)
-            tried = _pool(network, processor(images=blank, return_tensors="pt")["pixel_values"])
-        return cls(processor=processor, network=network, dimension=tried.shape[1])
+            if (side := _longest_side(processor.to_dict())) > MAX_SIDE:
+                raise ValueError(f"{PROCESSOR} asks for pictures of {side:,} pixels a side; {MAX_SIDE:,} at most")
+            output = network(pixel_values=processor(images=blank, return_tensors="pt")["pixel_values"])
+            tried = _pool(output)
+        return cls(processor=processor, network=network, dimension=tried.shape[1], pooling=_pooling(output))
 
     def prepare(self, contents: Sequence[bytes]) -> tuple[list[Item], int]:
         """Return each image with a name for people; none is cut. Nothing is decoded yet: pixels of all would fill memory."""
@@ -69,7 +101,7 @@ class ImageEncoder:
 
     def pool(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """Return unit-norm features, shape (rows, dimension)."""
-        return _pool(self.network, batch["pixel_values"])
+        return _pool(self.network(pixel_values=batch["pixel_values"]))
 
     def frozen(self) -> list[torch.nn.Parameter]:
         """Return the pooler's parameters where there is one with weights (ViT): no feature comes from it."""
@@ -101,24 +133,38 @@ class ImageEncoder:
         """Return what ``graft.json`` says of the encoder."""
         return {"modality": self.modality, "pooling": "mean over places, unit norm"}
 
+    def without_graft(self) -> str:
+        """Return the lines of Python that ask a model with this encoder without Graft."""
+        return WITHOUT_GRAFT.replace("{pooled}", POOLED[self.pooling])
+
     def save(self, folder: Path) -> None:
         """Write network and processor."""
-        self.network.to(memory_format=torch.contiguous_format).save_pretrained(folder, safe_serialization=True)
+        save_network(self.network.to(memory_format=torch.contiguous_format), folder, self.modality)
         self.network.to(memory_format=_ORDER)
         self.processor.save_pretrained(folder)
 
 
-def _pool(network: Any, pixel_values: torch.Tensor) -> torch.Tensor:
-    """Return unit-norm features: a convolutional network's own pooled maps, or the mean over a transformer's tokens.
+def _longest_side(settings: dict[str, Any]) -> int:
+    """Return the largest number of pixels that a processor's settings name for a side."""
+    sizes = [dict(settings.get(name) or {}) for name in ("size", "crop_size", "pad_size")]
+    return max((side for size in sizes for side in size.values() if isinstance(side, int)), default=0)
+
+
+def _pooling(output: Any) -> str:
+    """Return where a network's features come from: a convolutional network's own pooled maps, or the mean over tokens or places.
 
     A vision transformer's own pooler is left alone: most published weights lack it, and transformers would draw it at random.
     """
-    output = network(pixel_values=pixel_values)
-    hidden = output.last_hidden_state
-    if hidden.ndim == 3:
-        pooled = hidden.mean(dim=1)
-    elif output.pooler_output is not None:
+    if output.last_hidden_state.ndim == 3:
+        return "tokens"
+    return "places" if output.pooler_output is None else "pooler"
+
+
+def _pool(output: Any) -> torch.Tensor:
+    """Return unit-norm features of what a network gives."""
+    pooling, hidden = _pooling(output), output.last_hidden_state
+    if pooling == "pooler":
         pooled = output.pooler_output.flatten(start_dim=1)
     else:
-        pooled = hidden.mean(dim=(2, 3))
+        pooled = hidden.mean(dim=1 if pooling == "tokens" else (2, 3))
     return torch.nn.functional.normalize(pooled, dim=1)

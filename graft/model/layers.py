@@ -160,17 +160,19 @@ class Cut:
             with torch.inference_mode():
                 through = self.pool(on_device(self, self.collate(self._keep(few))))
                 whole = self._encoder.pool(on_device(self._encoder, self._encoder.collate(few)))
+        except torch.OutOfMemoryError:  # a RuntimeError too, and no fault of the base
+            raise
         except _MISFITS as error:
             raise refusal from error
         if not (through - whole).abs().max() <= TOLERANCE:
             raise refusal
 
-    @torch.inference_mode()
     def _keep(self, items: list[Any]) -> list[Any]:
         """Return a batch of items, each with what comes to the cut, without its padding."""
         self._before.network.eval()
         try:
-            self._before.pool(on_device(self._encoder, self._encoder.collate(items)))
+            with torch.inference_mode():
+                self._before.pool(on_device(self._encoder, self._encoder.collate(items)))
         except _ReachedError:
             sizes = self._encoder.places(items) if self.modality == "text" else [None] * len(items)
             hidden = zip(items, self._reached.cpu(), sizes, strict=True)

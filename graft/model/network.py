@@ -14,16 +14,24 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, AutoModelForImageClassification, AutoModelForSequenceClassification
 from transformers.utils import logging as transformers_logging
 
-from graft.errors import InputError
-from graft.model.bases import WEIGHTS
+from graft.errors import InputError, TamperError
+from graft.model.promise import held_to
+from graft.model.shards import WHOLE, Shapes, read_shapes
 from graft.recipe import Modality
 
 transformers_logging.set_verbosity_error()
 transformers_logging.disable_progress_bar()
 
 _INPUT = {"text": "input_ids", "image": "pixel_values"}
+_CLASSIFIERS = {"text": AutoModelForSequenceClassification, "image": AutoModelForImageClassification}
+_ONE_FILE = 2**60
+"""Bytes above which a model's weights are cut into shards: a promoted model has one file."""
 _UNREADABLE = (
     OSError,
+    ImportError,
+    ArithmeticError,
+    AssertionError,
+    MemoryError,
     ValueError,
     LookupError,
     TypeError,
@@ -40,6 +48,8 @@ def refusals(folder: Path, modality: Modality) -> Iterator[None]:
     """Turn what goes wrong while an encoder is loaded into one InputError."""
     try:
         yield
+    except torch.OutOfMemoryError:
+        raise
     except _UNREADABLE as error:
         raise refusal(folder, modality, (str(error).strip() or repr(error)).splitlines()[0]) from error
 
@@ -59,11 +69,11 @@ def load_network(folder: Path, modality: Modality) -> Any:
     and always the same are drawn, so that a model made from the base has the same bytes every time.
 
     Raises:
-        InputError: the folder holds no such network that transformers knows, or lacks weights.
+        InputError: the folder holds no such network that transformers knows, promises a larger one than its weights are, lacks
+            weights, or has some that are no finite numbers.
     """
-    if not (folder / WEIGHTS).is_file():
-        raise refusal(folder, modality, f"{folder} has no {WEIGHTS}")
-    with refusals(folder, modality), torch.random.fork_rng(devices=[]):
+    shapes = _shapes(folder, modality)
+    with refusals(folder, modality), held_to(shapes, folder), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network, found = AutoModel.from_pretrained(
             folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32, output_loading_info=True
@@ -73,8 +83,28 @@ def load_network(folder: Path, modality: Modality) -> Any:
         raise refusal(folder, modality, f"{type(network).__name__} takes {takes or 'no input'}")
     lacking = sorted(name for name in found["missing_keys"] if not name.startswith("pooler."))
     if lacking:
-        raise refusal(folder, modality, f"{WEIGHTS} lacks {lacking[0]} and {len(lacking) - 1} more")
+        raise refusal(folder, modality, f"{WHOLE} lacks {lacking[0]} and {len(lacking) - 1} more")
+    _check_finite(network, folder)
     return network.eval()
+
+
+def _shapes(folder: Path, modality: Modality) -> Shapes:
+    """Return the shapes of a base's tensors, by the headers of its files."""
+    try:
+        return read_shapes(folder)
+    except (InputError, TamperError) as error:
+        raise refusal(folder, modality, f"{error.what} {error.where}") from error
+
+
+def _check_finite(network: Any, folder: Path) -> None:
+    """Refuse weights that are no finite numbers: every feature would be none either."""
+    for name, tensor in network.state_dict().items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise InputError(
+                f"Base {folder.name} has weights that are no finite numbers.",
+                where=f"{folder}: {name}",
+                do="copy the base's folder again, or give another base",
+            )
 
 
 def load_classifier(folder: Path, modality: Modality) -> Any | None:
@@ -83,19 +113,42 @@ def load_classifier(folder: Path, modality: Modality) -> Any | None:
     Raises:
         InputError: as ``load_network``.
     """
-    kind = {"text": AutoModelForSequenceClassification, "image": AutoModelForImageClassification}[modality]
-    with refusals(folder, modality), torch.random.fork_rng(devices=[]):
+    shapes = _shapes(folder, modality)
+    with refusals(folder, modality), held_to(shapes, folder), torch.random.fork_rng(devices=[]):
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         if not any(name.endswith("Classification") for name in config.architectures or ()) or config.num_labels < 2:
             return None
-        network, found = kind.from_pretrained(
+        network, found = _CLASSIFIERS[modality].from_pretrained(
             folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32, output_loading_info=True
         )
     return None if found["missing_keys"] else network.eval()
 
 
+def save_network(network: Any, folder: Path, modality: Modality) -> None:
+    """Write a network as a Hugging Face folder with one file of weights, from which no classifier is loaded by mistake.
+
+    Where a folder lacks a head, transformers draws one at random and answers with it. So each tensor of the head that it would
+    look for stands in the file, without values: such a loader refuses the folder, as sizes do not match, and one of encoders
+    passes over them.
+    """
+    blanks = {name: torch.empty(0) for name in _head_of(network, modality)}
+    network.save_pretrained(folder, state_dict={**network.state_dict(), **blanks}, max_shard_size=_ONE_FILE)
+
+
+def _head_of(network: Any, modality: Modality) -> list[str]:
+    """Return the names of the tensors of the head that transformers gives a network's architecture; none: it has no such."""
+    try:
+        with torch.device("meta"):
+            whole = _CLASSIFIERS[modality].from_config(copy.deepcopy(network.config), trust_remote_code=False)
+    except ValueError:  # transformers knows no classifier of that architecture, and refuses by itself
+        return []
+    own, prefix = network.state_dict().keys(), f"{whole.base_model_prefix}."
+    return [name for name in whole.state_dict() if name.removeprefix(prefix) not in own]
+
+
 def untrained(network: Any, seed: int) -> Any:
-    """Return a network of the same architecture that has learned nothing: its weights are drawn at random."""
+    """Return a network of the same architecture, on the same device, that has learned nothing: weights are drawn at random."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return type(network)(copy.deepcopy(network.config)).eval()
+        drawn = type(network)(copy.deepcopy(network.config)).eval()
+    return drawn.to(next(network.parameters()).device)

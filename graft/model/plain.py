@@ -13,18 +13,20 @@ _MAX_TEXT = 512 * 1024 * 1024  # the largest tokenizers have some 50 MB
 _MAX_SETTINGS = 16 * 1024 * 1024
 TEXTS = {".json", ".txt", ".model", ".md", ".jinja", ".tiktoken", ".bpe", ".vocab"}
 """Endings of what a model folder says beside its weights: settings, tokenizer, card."""
+_MAX_LABELS = 30_000
+"""ImageNet's largest has 21,843; transformers makes a name for each before it sees any weights."""
 _SETTINGS = ("config.json", "tokenizer_config.json", "preprocessor_config.json", "processor_config.json")
 
 
 def check_plain(folder: Path) -> None:
-    """Check what a model folder holds, so that nothing outside it is read and nothing but ``model.safetensors`` is the weights.
+    """Check what a model folder holds, so that nothing outside it is read and nothing but its safetensors is the weights.
 
     Links may lead to files of the same folder and, in the Hugging Face cache, to its ``blobs``: no other is followed. Code and
     pickles may lie there; they are never read.
 
     Raises:
         InputError: a link leads elsewhere; a text is larger than any tokenizer; settings name a file elsewhere, other weights or
-            a kernel to be fetched; or the folder holds an adapter, which is no model by itself.
+            a kernel to be fetched, or promise classes without end; or the folder holds an adapter, which is no model by itself.
     """
     home = folder.resolve()
     limits = [home, home.parents[1] / "blobs"] if home.parent.name == "snapshots" else [home]
@@ -51,8 +53,15 @@ def _check_settings(folder: Path, path: Path, limits: list[Path]) -> None:
     if not isinstance(settings, dict):
         return
     for key, value in settings.items():
-        if _leads_elsewhere(folder, key, value, limits):
+        if _has_too_many_labels(key, value) or _leads_elsewhere(folder, key, value, limits):
             raise _refusal(folder, f'{path} has "{key}": {json.dumps(value)[:80]}', f'take "{key}" out')
+
+
+def _has_too_many_labels(key: str, value: Any) -> bool:
+    """Return whether a setting promises more classes than any network has."""
+    if key == "num_labels":
+        return isinstance(value, int | float) and value > _MAX_LABELS
+    return key in {"id2label", "label2id"} and isinstance(value, dict) and len(value) > _MAX_LABELS
 
 
 def _leads_elsewhere(folder: Path, key: str, value: Any, limits: list[Path]) -> bool:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 
 from graft.model.classifier import Classifier
+from graft.model.device import gpu_memory
 from graft.model.encoder import Contents, Encoder, Progress, embed_items, silent
 from graft.records import Estimate, Retention
 from graft.stats import choose_C, fit_probe, paired_difference
@@ -82,6 +83,7 @@ def against_base(
     )
 
 
+@gpu_memory()
 def weight_change(before: Encoder, after: Encoder) -> float:
     """Return how far the weights went, over their own length: 0 for none. Poolers, which nothing uses, are left out.
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from graft.model.device import gpu_memory
 from graft.model.encoder import Contents, Encoder, batches, on_device
 from graft.model.folder import HEAD, own_head
 from graft.model.network import load_classifier
@@ -15,6 +16,7 @@ from graft.model.network import load_classifier
 BATCH_SIZE = 32
 
 
+@gpu_memory()
 def source_probabilities(
     folder: Path, encoder: Encoder, contents: Contents, features: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32] | None:

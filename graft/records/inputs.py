@@ -18,8 +18,8 @@ class Dataset(Value):
 class Base(Value):
     """A candidate base model: where it comes from, and what it is.
 
-    ``sha256`` is the digest of ``model.safetensors``, ``folder_sha256`` of the list of all its files: tokenizer, settings and
-    card too. ``licence`` is ``unknown`` unless the base's own card names one.
+    ``sha256`` is the digest of ``model.safetensors``, or of the list of the shards in its place; ``folder_sha256`` of the list
+    of all its files: tokenizer, settings and card too. ``licence`` is ``unknown`` unless the base's own card names one.
     """
 
     id: str

@@ -323,3 +323,20 @@ def test_a_key_is_of_one_training(monkeypatch: pytest.MonkeyPatch) -> None:
     assert key != (other := training_key(facts))
     monkeypatch.setattr("torch.get_num_threads", lambda: 99)
     assert training_key(facts) not in {key, other}
+
+
+def test_the_random_state_of_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is a GPU its random state is written and restored too; a checkpoint with another kind of state is not used."""
+    state = [torch.arange(16, dtype=torch.uint8)]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda: torch.clone(state[0]))
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda new: state.__setitem__(0, new))
+    moving = {"w": torch.ones(2)}
+    checkpoint(tmp_path).save(moving, None, Stand(n_done=3))
+    state[0] = torch.zeros(16, dtype=torch.uint8)
+    moving["w"].zero_()
+    assert checkpoint(tmp_path).restore(moving, None)[0].n_done == 3
+    assert state[0].tolist() == list(range(16))
+    assert moving["w"].tolist() == [1.0, 1.0]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert checkpoint(tmp_path).restore(moving, None)[0].n_done == 0
