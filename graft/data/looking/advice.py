@@ -18,10 +18,24 @@ def advice_on(seen: Look) -> tuple[str, ...]:
     return (*_on_columns(seen), *_on_classes(seen), *_on_rows(seen), *_on_languages(seen))
 
 
+def refusal_of(seen: Look) -> str:
+    """Return why Graft cannot be trained on this and what can be; an empty text where it can."""
+    if seen.columns_with("text") or seen.columns_with("image"):
+        return ""
+    kinds = {column.kind for column in seen.columns if column.role not in {"id", "time"}} - {"empty", "constant"}
+    numbers = kinds <= {"integer", "number"}
+    if numbers and seen.columns_with("time"):
+        return f"{_TASK} This is a series of measurements: use for example sktime or statsmodels."
+    held = "numbers" if numbers else "categories" if kinds <= {"category", "boolean"} else "numbers and categories"
+    return f"{_TASK} This is a table of {held}: use for example scikit-learn's HistGradientBoostingClassifier."
+
+
+_TASK = "Graft trains on texts and images, one label per row."
+_ABSENT = "they are not beside the table. Put them there, or give the folder that holds both"
+
+
 def _on_columns(seen: Look) -> list[str]:
     said = []
-    if not seen.columns_with("text") and not seen.columns_with("image"):
-        said.append("No column holds texts or images: Graft classifies those.")
     if not seen.columns_with("label"):
         said.append("No column looks like a label: name it.")
     for column in seen.columns:
@@ -30,7 +44,8 @@ def _on_columns(seen: Look) -> list[str]:
                 f'That "{column.name}" is the {column.role} is a guess ({column.because}): say so, or name another.'
             )
         if column.role == "image" and column.kind == "image path":
-            said.append(f'"{column.name}" names image files: bring puts the images themselves into the table.')
+            there = "the images themselves are put into the table" if column.confidence >= _SURE else _ABSENT
+            said.append(f'"{column.name}" names image files: {there}.')
         if column.role == "leaks_label":
             said.append(f'"{column.name}" gives the label away ({column.because}): no model may see it.')
         if column.role == "group":
