@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import click
 import typer
 
 from flows.look import show_look
@@ -140,10 +139,11 @@ def _check_text(values: dict[str, Any], files: dict[str, Path], found: Look) -> 
 
 def _ask_order(example: str) -> TimeFormat:
     """Ask what comes first in a time that can be read in two ways."""
-    said = typer.prompt(
-        f"What comes first in {shorten(example, 40)!r}, day or month", type=click.Choice(["day", "month"])
-    )
-    return "day-first" if said == "day" else "month-first"
+    orders: dict[str, TimeFormat] = {"day": "day-first", "month": "month-first"}
+    while True:
+        said = typer.prompt(f"What comes first in {shorten(example, 40)!r}, day or month").strip().lower()
+        if said in orders:
+            return orders[said]
 
 
 def _say_order(workspace: Workspace, name: str) -> None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from graft.errors import InputError
 from graft.ledger import Ledger, Promotion, PromotionPredicate, Run
 from graft.model.bases import WEIGHTS
-from graft.recipe import Recipe
+from graft.recipe import Recipe, check_name
 from graft.records import (
     Ancestor,
     Base,
@@ -142,14 +142,20 @@ def _ancestor(workspace: Workspace, promotion: PromotionPredicate) -> Ancestor:
 def _looks(workspace: Workspace, ledger: Ledger, dataset: str) -> dict[str, str]:
     """Return what each model that finished runs evaluated on a dataset, of any recipe, has seen of its test rows."""
     looks = {}
-    for name in workspace.recipes():
-        if workspace.recipe(name)[0].data.dataset != dataset:
-            continue
+    names = [name for name in workspace.recipes() if workspace.recipe(name)[0].data.dataset == dataset]
+    for name in (*names, *_removed(workspace, dataset)):
         for run in ledger.runs(name):
             if run.predicate.model_id is not None:
                 record = json.loads(ledger.blob(run.predicate.records["evaluate"]))
                 looks[run.predicate.model_id] = record.get("looked_at", "")
     return dict(sorted(looks.items()))
+
+
+def _removed(workspace: Workspace, dataset: str) -> list[str]:
+    """Return the recipes that were removed and had looked at a dataset."""
+    removed = workspace.params().get("removed")
+    named = removed.items() if isinstance(removed, dict) else ()
+    return [check_name(str(name), "recipe") for name, entry in named if entry == {"dataset": dataset}]
 
 
 def _rolled_back(promotions: list[Promotion]) -> tuple[str, ...]:

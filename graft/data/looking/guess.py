@@ -262,7 +262,7 @@ def _group(free: list[Profile]) -> tuple[str, Guess] | None:
         return None
     strength, _, best = max(judged)
     mean = best.counts.total() / best.n_distinct
-    named = next((unit for unit in sorted(_GROUP) if unit in best.name.lower()), "value")
+    named = next((unit for unit in sorted(_GROUP) if unit in best.name.lower()), "name")
     return best.name, Guess("group", f"one {named} has {mean:.1f} rows on average", strength)
 
 
@@ -285,15 +285,13 @@ def _may_be_label(one: Profile) -> bool:
 def _label_score(one: Profile) -> float:
     """Return how much a column looks like the label: 2.5 is the least that is believed.
 
-    4 for the very name, 2 for a word of it, 1 for is_ or has_, 1.5 for the last place (or the first of a narrow table without
-    a header), 1 for words as values, a half each for at most 20 values and for 20 rows a value; less for empty cells and for
-    names of counts, groups and ids.
+    Most for the very name and its words; something for the last place (the first of a narrow table without a header), for words
+    as values, few values and many rows a value; less for empty cells and for names of counts, groups and ids.
     """
     words = tokens(one.name)
     score = 4.0 * (one.name.lower() in _LABEL) + 2.0 * bool(words & _LABEL) + 1.0 * bool(words & {"is", "has"})
     score -= 2.0 * bool(words & (_COUNTED | _GROUP | _ID) or names_unit(one.name))
-    headless = re.fullmatch(r"column_\d+", one.name) is not None
-    first = headless and one.position == 0 and one.n_columns <= _NARROW
+    first = re.fullmatch(r"column_\d+", one.name) is not None and one.position == 0 and one.n_columns <= _NARROW
     score += 1.5 * (first or one.position == one.n_columns - 1)
     score += 1.0 * (one.kind in {"category", "boolean"}) - 1.0 * (one.kind == "number")
     score += 0.5 * (one.n_distinct <= 20) + 0.5 * (one.counts.total() >= 20 * one.n_distinct)
