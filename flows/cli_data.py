@@ -106,11 +106,14 @@ def add(
 def validate(
     recipe: Name,
     fix: Annotated[bool, typer.Option("--fix", help="mend what needs no person, as a new version")] = False,
+    findings: Annotated[
+        str | None, typer.Option(help="show all rows of the finding of this name, or part of it, with their texts")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what is odd about a recipe's data, and whether it may be trained on; train nothing."""
     from flows.validate import validate_recipe
 
-    facts = validate_recipe(here(), recipe, fix=fix, show=not as_json)
+    facts = validate_recipe(here(), recipe, fix=fix, wanted=findings, show=not as_json)
     if as_json:
         print_json(facts)
