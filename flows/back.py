@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flows.terminal import console, next_lines
+import textwrap
+
+from flows.terminal import WIDTH, console, next_lines
 from tasks.remove import Removed
 from tasks.undo import Undone
 
@@ -23,10 +25,10 @@ def show_removed(removed: Removed) -> None:
     """Say what is gone and what stays."""
     out = console()
     gone = f" and dataset {removed.dataset}, of which no run was made" if removed.dataset else ""
-    out.print(f"Removed recipe {removed.recipe}{gone}; git has it as it was.")
+    out.print(textwrap.fill(f"Removed recipe {removed.recipe}{gone}; git has it as it was.", WIDTH))
     if removed.n_runs:
         runs = f"{removed.n_runs:,} run{'s' * (removed.n_runs != 1)}"
-        out.print(f"The ledger's {runs} of it, its promoted models and its dataset stay.")
+        out.print(f"The ledger's {runs} of it, promoted models and the dataset stay.")
     if removed.champion:
         for line in next_lines((f"graft audit {removed.recipe}", "works as before")):
             out.print(line)

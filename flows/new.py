@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from flows.look import show_look
-from flows.terminal import console, next_lines, shorten
+from flows.terminal import WIDTH, console, next_lines, shorten
 from graft.data import Look, look, nearest
 from graft.errors import InputError
 from graft.recipe import TimeFormat
@@ -151,7 +152,8 @@ def _say_order(workspace: Workspace, name: str) -> None:
     data = workspace.recipe(name)[0].data
     if data.time_format is not None:
         latest = f"; rows from {data.test_from} on are the test rows" if data.test_from else ""
-        console().print(f'\nTimes in "{data.time}" are read {data.time_format}{latest}.')
+        said = f'Times in "{data.time}" are read {data.time_format}{latest}.'
+        console().print("\n" + textwrap.fill(shorten(said, 400), WIDTH))
 
 
 def _fitting(found: Look, values: dict[str, Any]) -> dict[str, Any]:

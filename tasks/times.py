@@ -58,7 +58,7 @@ def _order(cells: dict[str, pd.Series], column: str, path: Path, ask: Ask | None
     order = order_of(filled)
     if order.is_clear:
         return order.time_format
-    example = next(cell for cell in filled if order_of([cell]).time_format in ("day-first", "month-first"))
+    example = next((cell for cell in filled if _is_double(cell)), filled.iloc[0])
     if ask is not None:
         return ask(example)
     raise InputError(
@@ -66,6 +66,12 @@ def _order(cells: dict[str, pd.Series], column: str, path: Path, ask: Ask | None
         where=str(path),
         do="--time-format day-first or --time-format month-first (in a recipe: data.time_format)",
     )
+
+
+def _is_double(cell: str) -> bool:
+    """Return whether a time is another one with the day first than with the month first."""
+    one = pd.Series([cell], dtype="str")
+    return not read_times(one, "day-first").equals(read_times(one, "month-first"))
 
 
 def _latest_from(times: pd.Series, column: str, path: Path) -> str:
