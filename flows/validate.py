@@ -117,9 +117,8 @@ def _show(name: str, dataset: DatasetRecord, record: ValidationRecord, *, is_men
         pairs = [(f"edit recipes/{name}.yaml", "if a bound is too strict")]
     if not is_mended and any("--fix" in finding.do for finding in findings):
         pairs.insert(0, (f"graft validate {name} --fix", "mend what needs no person, as a new version"))
-    longest = max(findings, key=lambda finding: finding.n_rows - len(finding.rows[:_MAX_NAMED]), default=None)
-    if longest is not None and longest.n_rows > _MAX_NAMED:
-        pairs.append((f'graft validate {name} --findings "{longest.name}"', "all its rows"))
+    if any(finding.n_rows > _MAX_NAMED for finding in findings):
+        pairs.append((f"graft validate {name} --findings WORD", "all rows of a finding, and their texts"))
     for line in next_lines(*pairs):
         out.print(line)
 

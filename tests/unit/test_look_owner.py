@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from graft.data import bring, look
+from graft.data import bring, check_test_labels, look
 from graft.data.labels import nearest_label, strange_labels
 from graft.data.looking.entities import rounded_example, strength_as_group
 from graft.errors import InputError
@@ -236,3 +236,24 @@ def test_images_that_are_not_there_are_not_promised(tmp_path: Path) -> None:
     """A table that names images which lie nowhere near it says so."""
     (tmp_path / "a.csv").write_text("file,label\n" + "".join(f"x{k}.png,{'ab'[k % 2]}\n" for k in range(40)))
     assert any("not beside the table" in one for one in look(tmp_path / "a.csv").advice)
+
+
+def test_single_words_may_be_texts(tmp_path: Path) -> None:
+    """A column of names, nearly all different, is not refused: it is asked whether they are the texts."""
+    names = ["".join(np.random.default_rng(k).choice(list("abcdefgh"), 7)) for k in range(200)]
+    (tmp_path / "a.csv").write_text(
+        "given,label\n" + "".join(f"{name},{'ab'[k % 2]}\n" for k, name in enumerate(names))
+    )
+    seen = look(tmp_path / "a.csv")
+    assert seen.refusal == ""
+    assert 'if "given" holds them' in seen.advice[0]
+
+
+def test_new_refuses_test_rows_of_other_classes(tmp_path: Path) -> None:
+    """Before anything is kept, with file, column and the nearest name."""
+    files = {"train": tmp_path / "train.csv", "test": tmp_path / "test.csv"}
+    with pytest.raises(InputError) as caught:
+        check_test_labels({"train": Counter({"<=50K": 9}), "test": Counter({"<=50K.": 4})}, "income", files)
+    assert "'<=50K.' (4 rows, in train '<=50K')" in caught.value.what
+    assert "test.csv" in caught.value.where
+    check_test_labels({"train": Counter({"<=50K": 9})}, "income", files)
