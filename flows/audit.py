@@ -35,12 +35,18 @@ def audit_chain(
     from tasks.audit import audit
     from tasks.render import render_chain
 
-    workspace.recipe(name)
+    if workspace.recipe_path(name).is_file() or not _is_in_ledger(workspace, name):
+        workspace.recipe(name)
     result = audit(workspace, name, at=_utc(at))
     page = render_chain(workspace, result)
     if show:
         _show(result, seconds=time.monotonic() - began, page=str(page.relative_to(workspace.root)), title=title)
     return result
+
+
+def _is_in_ledger(workspace: Workspace, name: str) -> bool:
+    """Return whether a recipe that may have been removed had a champion."""
+    return any(one.startswith(f"promotions/{name}/") for one in workspace.ledger().names())
 
 
 def _utc(at: str | None) -> str | None:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from flows import BEGAN, cli_card, cli_curve, cli_data, cli_keep, cli_service
+from flows import BEGAN, cli_back, cli_card, cli_curve, cli_data, cli_keep, cli_service
 from flows.cli_data import AsJson, Name, here, print_json
 from graft import __version__
 from graft.errors import GraftError, InputError, StepError
@@ -137,6 +137,8 @@ for command in (
     cli_data.new,
     cli_data.add,
     cli_data.validate,
+    cli_back.undo,
+    cli_back.remove,
     cli_keep.fetch,
     cli_keep.gc,
     cli_card.card,

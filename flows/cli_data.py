@@ -50,6 +50,9 @@ def new(
     ] = None,
     group: Annotated[str | None, typer.Option(help="column whose rows stay on one side, e.g. the customer")] = None,
     time: Annotated[str | None, typer.Option(help="column with the time: train on the past, test on the rest")] = None,
+    time_format: Annotated[
+        str | None, typer.Option(help="how times are read whose year is not first: day-first, month-first, epoch")
+    ] = None,
     id: Annotated[str | None, typer.Option(help="column that names a row, so that labels can come later")] = None,  # noqa: A002 - the option's name
     base: Annotated[list[str] | None, typer.Option(help="candidate base; repeatable")] = None,
     strategy: Annotated[str, typer.Option(help="head or full")] = "full",
@@ -67,6 +70,7 @@ def new(
         "data.sensitive": sensitive,
         "data.group": group,
         "data.time": time,
+        "data.time_format": time_format,
         "data.id": id,
         "data.rows_per_class": rows_per_class,
         "finetune.strategy": strategy,
@@ -83,13 +87,16 @@ def new(
 def add(
     recipe: Name,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="rows, or ids and labels")],
+    new_class: Annotated[
+        list[str] | None, typer.Option(help="a class that is meant, though it looks misspelt; repeatable")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Add labelled rows, or labels for rows that are there, as a new version of the dataset."""
     from flows.new import show_added
     from tasks.add import add as add_file
 
-    added = add_file(here(), recipe, file)
+    added = add_file(here(), recipe, file, new_classes=new_class or ())
     if as_json:
         print_json(added.plain())
     else:
@@ -99,11 +106,14 @@ def add(
 def validate(
     recipe: Name,
     fix: Annotated[bool, typer.Option("--fix", help="mend what needs no person, as a new version")] = False,
+    findings: Annotated[
+        str | None, typer.Option(help="show all rows of the finding of this name, or part of it, with their texts")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what is odd about a recipe's data, and whether it may be trained on; train nothing."""
     from flows.validate import validate_recipe
 
-    facts = validate_recipe(here(), recipe, fix=fix, show=not as_json)
+    facts = validate_recipe(here(), recipe, fix=fix, wanted=findings, show=not as_json)
     if as_json:
         print_json(facts)

@@ -22,17 +22,21 @@ _JOINS = str.maketrans("_-", "aa")
 def show_look(found: Look, *, path: Path | None = None) -> None:
     """Show what was seen: form, columns with what they seem to be for, classes, languages, what is odd, advice.
 
-    With the path that was looked at, the command that comes next is shown.
+    With the path that was looked at, the command that comes next is shown; none where Graft cannot be trained on this.
     """
     out = console()
+    for line in textwrap.wrap(found.refusal, WIDTH):
+        out.print(Text(line, style="bold yellow"))
     out.print(Text(f"{found.name}  {_form(found)}", style="bold"))
     splits = ", ".join(f"{split.n_rows:,} {split.name}" for split in found.splits if split.name != "all")
     rows = f"{splits} rows" if splits else f"{found.n_rows:,} row{'s' * (found.n_rows != 1)}"
-    out.print(f"{rows}, {len(found.columns)} column{'s' * (len(found.columns) != 1)}\n")
+    out.print(f"{rows}, {found.n_columns:,} column{'s' * (found.n_columns != 1)}\n")
     for line in _column_lines(found.columns[:_MAX_COLUMNS]):
         out.print(line)
     if len(found.columns) > _MAX_COLUMNS:
-        out.print(f"  and {len(found.columns) - _MAX_COLUMNS} more")
+        out.print(f"  and {len(found.columns) - _MAX_COLUMNS:,} more")
+    if found.n_columns > len(found.columns):
+        out.print(f"  Only the first {len(found.columns):,} columns were looked at.")
     facts = []
     if found.class_counts:
         facts.append(("classes", _counts(found.class_counts)))
@@ -46,7 +50,7 @@ def show_look(found: Look, *, path: Path | None = None) -> None:
         out.print(Text(textwrap.fill(fact, WIDTH, initial_indent=f"  {name:<11}", subsequent_indent=" " * 13)))
     for sentence in (*found.oddities, *found.advice):
         out.print(Text(textwrap.fill(shorten(sentence, 400), WIDTH, initial_indent="  - ", subsequent_indent="    ")))
-    if path is not None:
+    if path is not None and not found.refusal:
         for line in next_lines((f"graft new NAME --data {shlex.quote(str(path))}", "a recipe for these rows")):
             out.print(line)
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import shlex
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from flows.look import show_look
-from flows.terminal import console, next_lines, shorten
+from flows.terminal import WIDTH, console, next_lines, shorten
 from graft.data import Look, look, nearest
 from graft.errors import InputError
+from graft.recipe import TimeFormat
 from tasks.add import Added
 from tasks.init import IMAGE, new
 from tasks.workspace import Workspace
 
+_MANY_ROWS, _FEW_VALUES = 100, 0.1
+"""A column of so many rows with a smaller share of different values holds categories, not texts."""
 SURE = 0.8
 """A guess below this confidence is not taken unless a person says so."""
 
@@ -34,6 +38,9 @@ def new_recipe(
     """
     workspace.recipe_path(name)
     found = look(files["train"])
+    if found.refusal and not given.keys() & {"data.text", "data.image"}:
+        do = "if a column does hold texts, say which: --text COLUMN"
+        raise InputError(found.refusal, where=str(files["train"]), do=do)
     if show:
         show_look(found)
     asked = show and not yes and sys.stdin.isatty() and console().is_terminal
@@ -43,9 +50,11 @@ def new_recipe(
         values |= {key: _ask(key, value, found) for key, value in guessed.items()} if asked else guessed
     values = {key: value for key, value in values.items() if value not in (None, "")}
     _check_enough(values, name, files, found)
+    _check_text(values, files, found)
     values |= _fitting(found, values)
-    path = new(workspace, name, files, values)
+    path = new(workspace, name, files, values, ask=_ask_order if asked else None)
     if show:
+        _say_order(workspace, name)
         out = console()
         out.print(f"\nRecipe {path.relative_to(workspace.root)}, dataset data/datasets/{name}")
         for line in next_lines(
@@ -113,11 +122,49 @@ def _check_enough(values: dict[str, Any], name: str, files: dict[str, Path], fou
         )
 
 
+def _check_text(values: dict[str, Any], files: dict[str, Path], found: Look) -> None:
+    """Refuse a column of numbers, times or categories as texts: few different values, each in many rows."""
+    column = next((one for one in found.columns if one.name == values.get("data.text")), None)
+    if column is None or column.kind == "text" or found.n_examined < _MANY_ROWS:
+        return
+    if column.kind == "category" and column.n_distinct > found.n_examined * _FEW_VALUES:
+        return
+    held = "categories" if column.kind in {"category", "boolean", "constant"} else f"the kind {column.kind}"
+    raise InputError(
+        f'Column "{column.name}" holds no texts but {held}: {column.n_distinct:,} different values in '
+        f"{found.n_examined:,} rows.",
+        where=str(files["train"]),
+        do="name a column of texts; for tables of numbers and categories use for example scikit-learn",
+    )
+
+
+def _ask_order(example: str) -> TimeFormat:
+    """Ask what comes first in a time that can be read in two ways."""
+    orders: dict[str, TimeFormat] = {"day": "day-first", "month": "month-first"}
+    while True:
+        said = typer.prompt(f"What comes first in {shorten(example, 40)!r}, day or month").strip().lower()
+        if said in orders:
+            return orders[said]
+
+
+def _say_order(workspace: Workspace, name: str) -> None:
+    """Say how times are read, where they can be read in two ways."""
+    data = workspace.recipe(name)[0].data
+    if data.time_format is not None:
+        latest = f"; rows from {data.test_from} on are the test rows" if data.test_from else ""
+        said = f'Times in "{data.time}" are read {data.time_format}{latest}.'
+        console().print("\n" + textwrap.fill(shorten(said, 400), WIDTH))
+
+
 def _fitting(found: Look, values: dict[str, Any]) -> dict[str, Any]:
     """Return what follows from the rows themselves: the modality's defaults and the language."""
     if "data.image" in values:
         if "choose_base.bases" not in values:
-            raise InputError("Images need a base that knows images.", do="--base FOLDER, a Hugging Face folder")
+            raise InputError(
+                "Images need a base that knows images, and Graft brings none.",
+                do="--base FOLDER, with config.json, preprocessor_config.json and model.safetensors: docs/first-model.md "
+                "says where to get one",
+            )
         kinds = {column.name: column.kind for column in found.columns}
         is_path = kinds.get(values["data.image"]) in {"image path", "constant"}
         return {"data.min_similarity": 0.99, **({"data.image": IMAGE} if is_path else {})}

@@ -17,6 +17,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.states import Completed, State
 
 from flows.events import listeners
+from flows.progress import Sparse, how_far
 from flows.server import close_dead_runs, mark_run
 from flows.words import outcome
 from graft.errors import BusyError
@@ -112,7 +113,7 @@ def reproduce_stage(here: Workspace, recipe: str, step: str) -> Record:
     for listener in listeners():
         listener.started(step)
 
-    reused = False
+    reused, pace = False, Sparse()
 
     def hear(line: str) -> None:
         nonlocal reused
@@ -121,6 +122,8 @@ def reproduce_stage(here: Workspace, recipe: str, step: str) -> Record:
             _, done, total, note = line.split("\t", 3)
             for listener in listeners():
                 listener.progress(step, int(done), int(total), note)
+            if pace.is_due():
+                log.info("%s", how_far(int(done), int(total), note, ""))
         elif line == STOPPING:
             for listener in listeners():
                 listener.effect(step, STOPPING, "at the end of what it does; Ctrl-C again: at once")

@@ -33,6 +33,11 @@ def show_status(workspace: Workspace, found: list[RecipeStatus], *, detailed: bo
             f"{', ' + one.last_run[:10] if one.last_run else '':<{21 - len(verdict)}}{one.n_runs:>4}{len(one.alarms):>8}"
         )
         out.print(line)
+    at_work = [(one.recipe, one.running) for one in found if one.running]
+    if at_work:
+        out.print("\nIn progress")
+        for recipe, what in at_work:
+            out.print(f"  {recipe:<{width}}  {shorten(what, 76 - width)}")
     for one in found:
         if one.forced:
             lines = textwrap.wrap(shorten(f"{one.recipe} {one.champion} was promoted {one.forced}", 400), 70)

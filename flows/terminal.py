@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
+from flows.progress import Sparse, how_far
 from flows.words import outcome
 from graft.records import Check, DecisionRecord, EvaluationRecord, Record
 from graft.wording import bound, said
@@ -135,11 +136,11 @@ class Watcher:
         self.bar: Progress | None = None
         self.task: TaskID | None = None
         self.began = time.monotonic()
-        self.last_note = time.monotonic()
+        self.pace = Sparse()
         self.since = (0.0, 0, 0)
 
     def started(self, step: str) -> None:
-        self.began = self.last_note = time.monotonic()
+        self.began, self.pace = time.monotonic(), Sparse()
         self.since = (self.began, 0, 0)
         if self.live:
             self.bar = Progress(
@@ -164,9 +165,8 @@ class Watcher:
             left = outlook((now - since) / (done - done_then), total - done, now - self.began, self.rates)
         if self.bar is not None and self.task is not None:
             self.bar.update(self.task, completed=done, total=total, note=shorten(note, 28), left=left)
-        elif left and now - self.last_note > 600:
-            self.last_note = now
-            self._plain(step, "running", f"{note}, about {left}")
+        elif self.pace.is_due():
+            self._plain(step, "running", how_far(done, total, note, left))
 
     def finished(self, step: str, record: Record, *, reused: bool) -> None:
         self._stop()

@@ -8,7 +8,9 @@ from typing import Any
 
 from rich.text import Text
 
+from flows.findings import UNSEEN, class_counts, rows_of_finding, show_rows
 from flows.terminal import STYLES, WIDTH, Watcher, check_lines, console, headline_lines, next_lines, shorten
+from graft.data import strange_labels
 from graft.records import DatasetRecord, Finding, ValidationRecord, load_record
 from tasks.heal import heal
 from tasks.locks import hold
@@ -24,8 +26,14 @@ _MAX_NAMED = 3
 """Rows that are named for each finding; the record names more."""
 
 
-def validate_recipe(workspace: Workspace, name: str, *, fix: bool, show: bool = True) -> dict[str, Any]:
-    """Ingest and validate a recipe's dataset; mend what can be mended if asked to, and look again. Returns the facts."""
+def validate_recipe(
+    workspace: Workspace, name: str, *, fix: bool, wanted: str | None = None, show: bool = True
+) -> dict[str, Any]:
+    """Ingest and validate a recipe's dataset; mend what can be mended if asked to, and look again. Returns the facts.
+
+    Args:
+        wanted: a finding, or a part of its name: all rows of it are shown.
+    """
     dataset, record = _look(workspace, name, show=show)
     mended = None
     if fix:
@@ -34,15 +42,29 @@ def validate_recipe(workspace: Workspace, name: str, *, fix: bool, show: bool = 
             _show_mended(mended)
         if mended.file:
             dataset, record = _look(workspace, name, show=show)
-    if show:
+    rows = rows_of_finding(workspace, dataset, record, wanted) if wanted is not None else None
+    if show and rows is not None:
+        show_rows(rows)
+    elif show:
         _show(name, dataset, record, is_mended=mended is not None)
+        if said := _strange(workspace, name, record):
+            console().print(f"\n{said}")
     return {
         "recipe": name,
         "passed": record.passed,
         "mended": mended.plain() if mended else None,
         "checks": [check.model_dump(mode="json") for check in record.checks],
         "findings": [finding.model_dump(mode="json") for finding in _ranked(dataset, record)],
+        **({"finding": rows.finding.name, "rows": rows.rows} if rows is not None else {}),
     }
+
+
+def _strange(workspace: Workspace, name: str, record: ValidationRecord) -> str:
+    """Return what classes test has that train lacks, where these are all, in a sentence."""
+    if all(check.name != UNSEEN or check.outcome == "passed" for check in record.checks):
+        return ""
+    counts = class_counts(workspace, name)
+    return strange_labels(counts["train"], counts["test"])
 
 
 def _look(workspace: Workspace, name: str, *, show: bool) -> tuple[DatasetRecord, ValidationRecord]:
@@ -99,6 +121,8 @@ def _show(name: str, dataset: DatasetRecord, record: ValidationRecord, *, is_men
         pairs = [(f"edit recipes/{name}.yaml", "if a bound is too strict")]
     if not is_mended and any("--fix" in finding.do for finding in findings):
         pairs.insert(0, (f"graft validate {name} --fix", "mend what needs no person, as a new version"))
+    if any(finding.n_rows > _MAX_NAMED for finding in findings):
+        pairs.append((f"graft validate {name} --findings WORD", "all rows of a finding, and their texts"))
     for line in next_lines(*pairs):
         out.print(line)
 

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 MIN_SHARE = 0.98
 """A column that is right for so many rows gives the label away."""
+UNITS = (
+    "account|author|client|conversation|customer|device|driver|employee|family|household|member|participant|patient|person|"
+    "session|speaker|student|subject|thread|ticket|user|visitor"
+)
+"""What has several rows each, which belong on one side."""
+_SUFFIX = r"s?(?:[_\W]*(?:id|key|no|nr|num|number|uuid|hash|code|name|ref))?"
 _MAX_MAJORITY = 0.9
 _MIN_ROWS = 50
 _ROWS_PER_VALUE = 20
 _N_BINS = 50
+
+
+def names_unit(column: str, units: str = UNITS) -> bool:
+    """Return whether a column's name is that of a unit, or of its id: ``patientID``, ``author name``; not ``user_timezone``."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column)
+    return re.fullmatch(rf"(?:^|.*[_\W])(?:{units}){_SUFFIX}", spaced, re.IGNORECASE) is not None
 
 
 def share_given_away(values: pd.Series, labels: npt.NDArray[np.int_]) -> float:

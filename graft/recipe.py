@@ -25,6 +25,7 @@ from graft.sections import (
     Finetune,
     MeasureBias,
     Modality,
+    TimeFormat,
     Validate,
 )
 
@@ -34,6 +35,7 @@ __all__ = [
     "Finetune",
     "Modality",
     "Recipe",
+    "TimeFormat",
     "Validate",
     "check_name",
     "known_keys",

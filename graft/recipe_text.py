@@ -15,6 +15,7 @@ DEFAULTS: dict[str, Any] = {
     "data.id": None,
     "data.group": None,
     "data.time": None,
+    "data.time_format": None,
     "data.test_from": None,
     "data.sensitive": [],
     "data.fraction_test": 0.3,

@@ -19,12 +19,14 @@ FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_. -]{0,99}$")]
 
 Modality = Literal["text", "image"]
 Strategy = Literal["auto", "head", "top_k", "lora", "full", "contrastive"]
+TimeFormat = Literal["day-first", "month-first", "epoch"]
+"""How times that do not begin with their year are read. ``epoch``: seconds since 1970, or thousandths of them."""
 BaseName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029`]{1,500}$")]
 """A base: it stands in messages, model cards and pages, in one line."""
 
 
 class Data(Value):
-    """Which rows, and what their columns mean. The key with a default came later than the first recipes, which lack it."""
+    """Which rows, and what their columns mean. The keys with a default came later than the first recipes, which lack them."""
 
     dataset: str = Field(description="folder below data/datasets", pattern=NAME.pattern)
     train: FileName = Field(description="file of the dataset with the rows to train on (CSV, TSV, JSONL or Parquet)")
@@ -34,7 +36,11 @@ class Data(Value):
     label: str = Field(description="column with the class")
     id: str | None = Field(description="column that names a row for ever: late labels are joined by it; null: none")
     group: str | None = Field(description="column whose rows stay together on one side (customer, patient); null: none")
-    time: str | None = Field(description="column with the time of a row, ISO 8601; null: none")
+    time: str | None = Field(description="column with the time of a row; null: none")
+    time_format: TimeFormat | None = Field(
+        default=None,
+        description="what comes first in 2/3/2015: day-first, month-first; epoch: seconds since 1970; null: the year does",
+    )
     test_from: str | None = Field(description="rows of this time or later are the test rows; null: chosen by hash")
     sensitive: tuple[str, ...] = Field(description="columns whose groups must be served equally well")
     fraction_test: float = Field(description="share of rows set aside by hash", gt=0, lt=1)

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from graft.data import Part, bring, check_ids, columns_of, next_name, parts_of, read_batches, schema_drift
+from graft.data import (
+    Part,
+    bring,
+    check_ids,
+    check_times,
+    columns_of,
+    next_name,
+    parts_of,
+    read_batches,
+    schema_drift,
+    taken_back,
+)
 from graft.errors import GraftError, InputError
-from graft.recipe import Data
+from graft.recipe import Recipe
 from graft.records import digest_folder, part, sha256_file, write_atomic
 from tasks.heal import heal_dvc
 from tasks.locks import hold
@@ -34,17 +46,21 @@ class Added:
         return asdict(self)
 
 
-def add(workspace: Workspace, name: str, source: Path) -> Added:
+def add(workspace: Workspace, name: str, source: Path, *, new_classes: Collection[str] = ()) -> Added:
     """Add a file of rows, or of ids and labels, to a recipe's dataset: a new version of it.
 
     The same content a second time changes nothing. Whatever kills this, the same command finishes it.
 
+    Args:
+        new_classes: classes that are meant, although their names look misspelt.
+
     Raises:
-        InputError: the file cannot be read, lacks a column, labels an id that no row has, or gives one id to two rows. Nothing
-            is written then.
+        InputError: the file cannot be read, lacks a column, labels an id that no row has, gives one id to two rows, has a time
+            that cannot be read, or a class that looks misspelt. Nothing is written then.
         StepError, OSError: DVC, git or the disk refuse; the version before stays.
     """
-    data = workspace.recipe(name)[0].data
+    recipe = workspace.recipe(name)[0]
+    data = recipe.data
     folder = workspace.dataset(data.dataset)
     if not folder.is_dir():
         raise InputError(f"Dataset {data.dataset} is not here.", where=str(folder), do="dvc pull")
@@ -56,8 +72,9 @@ def add(workspace: Workspace, name: str, source: Path) -> Added:
         holds = "rows" if data.content in columns_of(path) else "labels"
         n_rows = sum(len(batch) for batch in read_batches(path))
         digest = sha256_file(path)
-        same = next((p.name for p in sorted(folder.iterdir()) if sha256_file(p) == digest), None)
-        drift = [] if same else _examine(folder, path, data, source)
+        gone = taken_back(folder)
+        same = next((p.name for p in sorted(folder.iterdir()) if sha256_file(p) == digest and p.name not in gone), None)
+        drift = [] if same else _examine(folder, path, recipe, source, new_classes)
         file = same or next_name(folder, "added", path.suffix[1:])
         if same is None:
             path.rename(folder / file)
@@ -90,17 +107,34 @@ def keep_version(workspace: Workspace, dataset: str, message: str, *, new: Path 
     return digest_folder(workspace.dataset(dataset))[1]
 
 
-def _examine(folder: Path, path: Path, data: Data, source: Path) -> list[str]:
+def _examine(folder: Path, path: Path, recipe: Recipe, source: Path, accepted: Collection[str]) -> list[str]:
     """Return how a file differs from the rows before it; errors name the file as its owner knows it."""
-    named = path.with_name(source.name) if source.suffix == path.suffix else path
-    path.rename(named)
-    try:
-        before, added = parts_of(folder, data), Part(named, "added")
-        drift = schema_drift(before, added, data)
+    with called_as({path: source}):
+        data, before, added = recipe.data, parts_of(folder, recipe.data), Part(path, "added")
+        min_rows = recipe.validate_.min_rows_per_class
+        drift = schema_drift(before, added, data, min_rows=min_rows, accepted=accepted)
         check_ids(before, added, data)
+        check_times(added, data)
         return drift
-    finally:
-        named.rename(path)
+
+
+@contextmanager
+def called_as(sources: dict[Path, Path]) -> Iterator[None]:
+    """Let errors name the files that a person gave, not the copies that are looked at and then gone.
+
+    Args:
+        sources: the file that each copy was made of.
+    """
+    try:
+        yield
+    except InputError as error:
+        names = {str(copy): str(source) for copy, source in sources.items()}
+        names |= {copy.name: source.name for copy, source in sources.items()}
+        copies = re.compile("|".join(rf"(?<![\w./-]){re.escape(name)}" for name in names))
+        what, where, do = (
+            copies.sub(lambda found: names[found[0]], text) for text in (error.what, error.where, error.do)
+        )
+        raise InputError(what, where=where, do=do) from error
 
 
 @contextmanager

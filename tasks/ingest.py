@@ -32,6 +32,7 @@ from graft.data import (
 from graft.errors import InputError
 from graft.recipe import Data
 from graft.records import DatasetRecord, digest_folder
+from tasks.findings import Kept
 from tasks.rows import ROWS
 from tasks.steps import Context
 
@@ -42,33 +43,35 @@ def run(context: Context) -> DatasetRecord:
     """Read the recipe's dataset and put every row on a side: once through its files, then once through its rows."""
     data = context.recipe.data
     folder = _dataset(context)
-    with _scratch(context) as scratch:
+    with _scratch(context) as scratch, Kept(context.workspace, context.recipe.name, "ingest") as kept:
         placed = place_rows(parts_of(folder, data), data, read_repairs(folder), scratch, context.progress)
         gathered, updates, sides = placed.gathered, placed.updates, placed.sides
         index = gathered.index
         _check_classes(index, sides, data)
-        findings = side_findings(index, sides, updates, gathered.name)
+        findings = side_findings(index, sides, updates, gathered.name, kept.add)
         _write(scratch / ROWS, context.files / ROWS, placed)
-    n_train, n_test, n_unlabelled = (int(sides.on(side).sum()) for side in (TRAIN, TEST, UNLABELLED))
-    n, more = int((~updates.is_update).sum()), f", {n_unlabelled:,} unlabelled" if n_unlabelled else ""
-    codes = index["label"].to_numpy()[~updates.is_update]
-    labels = tuple(sorted(gathered.labels[code] for code in np.unique(codes) if code >= 0))
-    return DatasetRecord(
-        step="ingest",
-        recipe=context.recipe.name,
-        passed=True,
-        summary=f"{n_train:,} train, {n_test:,} test{more} rows, {len(labels)} classes",
-        inputs=context.digests,
-        n_rows=n,
-        n_train=n_train,
-        n_test=n_test,
-        n_dropped=n - n_train - n_test - n_unlabelled,
-        n_unlabelled=n_unlabelled,
-        labels=labels,
-        train_sha256=_side_digest(gathered, sides.on(TRAIN)),
-        test_sha256=_side_digest(gathered, sides.on(TEST)),
-        findings=tuple(findings),
-    )
+        n_train, n_test, n_unlabelled = (int(sides.on(side).sum()) for side in (TRAIN, TEST, UNLABELLED))
+        n, more = int((~updates.is_update).sum()), f", {n_unlabelled:,} unlabelled" if n_unlabelled else ""
+        codes = index["label"].to_numpy()[~updates.is_update]
+        labels = tuple(sorted(gathered.labels[code] for code in np.unique(codes) if code >= 0))
+        record = DatasetRecord(
+            step="ingest",
+            recipe=context.recipe.name,
+            passed=True,
+            summary=f"{n_train:,} train, {n_test:,} test{more} rows, {len(labels)} classes",
+            inputs=context.digests,
+            n_rows=n,
+            n_train=n_train,
+            n_test=n_test,
+            n_dropped=n - n_train - n_test - n_unlabelled,
+            n_unlabelled=n_unlabelled,
+            labels=labels,
+            train_sha256=_side_digest(gathered, sides.on(TRAIN)),
+            test_sha256=_side_digest(gathered, sides.on(TEST)),
+            findings=tuple(findings),
+        )
+        kept.finish(record)
+    return record
 
 
 @contextmanager

@@ -8,21 +8,21 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import yaml
 
-from graft.data import bring, check_kinds, columns_of, read_batches
+from graft.data import bring, check_kinds, check_test_labels, columns_of, read_batches
 from graft.errors import GraftError, InputError
 from graft.pictures import open_picture
 from graft.recipe import Data, parse_recipe
-from graft.recipe_text import DEFAULTS, recipe_text
+from graft.recipe_text import recipe_text
 from graft.records import copy_files, sha256_file, sweep, write_atomic
 from tasks import bases
-from tasks.add import scratch_folder
+from tasks.add import called_as, scratch_folder
 from tasks.heal import committed, heal_dvc
 from tasks.keys import own_key
 from tasks.locks import hold, silently
 from tasks.pipeline import TOPMOST
+from tasks.times import Ask, settle_times
 from tasks.versions import commit, dvc, git, keep
 from tasks.workspace import Workspace
 
@@ -95,12 +95,15 @@ def init(folder: Path) -> tuple[Workspace, list[str]]:
     return workspace, added
 
 
-def new(workspace: Workspace, name: str, sources: dict[str, Path], values: dict[str, Any]) -> Path:
+def new(
+    workspace: Workspace, name: str, sources: dict[str, Path], values: dict[str, Any], *, ask: Ask | None = None
+) -> Path:
     """Bring labelled rows into the workspace and write a recipe for them. Returns the recipe's path.
 
     Args:
         sources: ``train`` and perhaps ``test``, in any form that ``graft.data.bring`` takes.
         values: dotted recipe keys.
+        ask: asks a person what comes first in a time, where the times do not show it.
 
     Raises:
         InputError: the recipe exists, a file or column is not there or cannot be read, or a value is wrong. Nothing is written
@@ -116,55 +119,48 @@ def new(workspace: Workspace, name: str, sources: dict[str, Path], values: dict[
             what = f"{sources['train'].name} leads to no images."
             raise InputError(what, where=str(sources["train"]), do="give paths relative to the table's folder")
         roles: dict[str, Any] = {f"data.{role}": path.name for role, path in files.items()}
-        if values.get("data.time") and not values.get("data.test_from") and "test" not in files:
-            roles["data.test_from"] = _latest_from(files["train"], values["data.time"])
-        text = recipe_text(name, {**values, **roles, "data.dataset": name})
-        recipe = parse_recipe(name, text)
-        for role, path in files.items():
-            _check_rows(path, recipe.data, sources.get(role, sources["train"]))
+        with called_as({path: sources.get(role, sources["train"]) for role, path in files.items()}):
+            roles |= settle_times(files, values, ask)
+            text = recipe_text(name, {**values, **roles, "data.dataset": name})
+            recipe = parse_recipe(name, text)
+            counts = {role: _check_rows(path, recipe.data) for role, path in files.items()}
+            check_test_labels(counts, recipe.data.label, files)
         for base in recipe.choose_base.bases:
             bases.pin(workspace, base, recipe.data.modality)
         return adopt(workspace, name, {path.name: path for path in files.values()}, text)
 
 
-def _latest_from(path: Path, column: str) -> str:
-    """Return the time from which on the latest rows lie, as many as are set aside without a time."""
-    times = pd.concat([batch[column] for batch in read_batches(path, [column])])
-    known = pd.to_datetime(times.replace("", None), utc=True, errors="coerce", format="ISO8601").dropna().sort_values()
-    if not len(known):
-        raise InputError(f'No time can be read in column "{column}".', where=path.name, do="write times as ISO 8601")
-    first = known.iloc[int(len(known) * (1 - DEFAULTS["data.fraction_test"]))]
-    return str(first.strftime("%Y-%m-%dT%H:%M:%SZ"))
+def _check_rows(path: Path, data: Data) -> Counter[str]:
+    """Read every row once before anything is kept: nothing can be learned from no contents, one class, or a class of one row.
 
-
-def _check_rows(path: Path, data: Data, source: Path) -> None:
-    """Read every row once before anything is kept: nothing can be learned from no contents, one class, or a class of one row."""
+    Returns:
+        the rows of each class.
+    """
     counts: Counter[str] = Counter()
     n_filled = 0
     for batch in read_batches(path, [*data.columns, data.label]):
-        check_kinds(source, batch, data)
+        check_kinds(path, batch, data)
         if data.modality == "image" and not n_filled:
-            open_picture(batch[data.content].iloc[0] or b"", f"row 1 of {source.name}")
+            open_picture(batch[data.content].iloc[0] or b"", f"row 1 of {path.name}")
         counts.update(batch[data.label].str.strip())
         n_filled += int((batch[data.content].str.strip() != "").sum()) if data.modality == "text" else len(batch)
     del counts[""]
     if not n_filled:
-        raise InputError(
-            f'Every text in column "{data.content}" is empty.', where=str(source), do="name another column"
-        )
+        raise InputError(f'Every text in column "{data.content}" is empty.', where=str(path), do="name another column")
     if len(counts) < 2:
         held = f"one class, {_short(next(iter(counts)))!r}" if counts else "no class"
         raise InputError(
-            f'Column "{data.label}" holds {held}; a classifier needs two.', where=str(source), do="name another column"
+            f'Column "{data.label}" holds {held}; a classifier needs two.', where=str(path), do="name another column"
         )
     lonely = sorted(label for label, n in counts.items() if n == 1)
     if lonely and data.test is None:
         more = f" and {len(lonely) - 1} more" if len(lonely) > 1 else ""
         raise InputError(
             f"Class {_short(lonely[0])!r}{more} has one row; it can be taught or tested, not both.",
-            where=f'{source}, column "{data.label}"',
+            where=f'{path}, column "{data.label}"',
             do="add rows of it, join it to another class, or take it out",
         )
+    return counts
 
 
 def _short(label: str) -> str:

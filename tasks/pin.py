@@ -143,10 +143,12 @@ def _ancestor(workspace: Workspace, promotion: PromotionPredicate) -> Ancestor:
 def _looks(workspace: Workspace, ledger: Ledger, dataset: str) -> dict[str, str]:
     """Return what each model that finished runs evaluated on a dataset, of any recipe, has seen of its test rows."""
     looks = {}
-    for name, entry in (workspace.params().get("recipes") or {}).items():  # each recipe that ever ran stands there
+    params = workspace.params()
+    named = {**(params.get("recipes") or {}), **(params.get("removed") or {})}  # each recipe that ever ran stands there
+    for name, entry in named.items():
         if not isinstance(entry, dict) or entry.get("dataset") != dataset:
             continue
-        for run in ledger.runs(check_name(name, "recipe")):
+        for run in ledger.runs(check_name(str(name), "recipe")):
             if run.predicate.model_id is not None:
                 record = json.loads(ledger.blob(run.predicate.records["evaluate"]))
                 looks[run.predicate.model_id] = record.get("looked_at", "")

@@ -8,6 +8,8 @@ from typing import Any
 from graft.records import MonitorRecord
 from graft.records.plain import load_json
 from tasks.lineage import forced
+from tasks.locks import holder
+from tasks.steps import STEPS
 from tasks.workspace import Workspace
 
 
@@ -25,6 +27,8 @@ class RecipeStatus:
     last_run: str | None
     n_runs: int
     alarms: tuple[str, ...]
+    running: str = ""
+    """The step that is at work, which process and since when; empty where none is."""
 
     def plain(self) -> dict[str, Any]:
         return asdict(self)
@@ -53,4 +57,14 @@ def status(workspace: Workspace, name: str) -> RecipeStatus:
         last_run=last.finished_at if last else None,
         n_runs=heads.n_runs,
         alarms=tuple(alarms),
+        running=running(workspace, name),
     )
+
+
+def running(workspace: Workspace, name: str) -> str:
+    """Return what is being done to a recipe: the step, which process, since when; empty where nothing is."""
+    held = holder(workspace.lock(name, "run"))
+    if not held:
+        return ""
+    step = next((step for step in STEPS if holder(workspace.lock(name, step))), "between two steps")
+    return f"{step}, {held}"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from graft.data import TRAIN, read_rows_file
-from graft.records import DatasetRecord, ValidationRecord
+from graft.records import Check, DatasetRecord, Finding, ValidationRecord
 from graft.validate import validate_rows
+from tasks.findings import Kept
 from tasks.rows import ROWS, read_rows
 from tasks.steps import Context
 
@@ -16,12 +17,20 @@ def run(context: Context) -> ValidationRecord:
     bounds = context.recipe.validate_
     if dataset.n_unlabelled:  # the recipe asks for rows without a label
         bounds = bounds.model_copy(update={"max_fraction_unlabelled": 1.0})
-    checks, findings = validate_rows(
-        lambda: read_rows_file(path),
-        modality=context.recipe.data.modality,
-        labels=dataset.labels,
-        bounds=bounds,
-    )
+    with Kept(context.workspace, context.recipe.name, "validate") as kept:
+        checks, findings = validate_rows(
+            lambda: read_rows_file(path),
+            modality=context.recipe.data.modality,
+            labels=dataset.labels,
+            bounds=bounds,
+            whole=kept.add,
+        )
+        record = _record(context, checks, findings)
+        kept.finish(record)
+    return record
+
+
+def _record(context: Context, checks: tuple[Check, ...], findings: tuple[Finding, ...]) -> ValidationRecord:
     n_failed = sum(check.outcome == "failed" for check in checks)
     counts = read_rows(context, TRAIN)["label"].value_counts().to_dict()
     return ValidationRecord(

@@ -206,6 +206,10 @@ class Workspace:
         """Return the folder with the features that a recipe's last embedding made: a cache, which git ignores."""
         return self._own(".graft", "cache", "features", check_name(recipe, "recipe"))
 
+    def findings(self, recipe: str) -> Path:
+        """Return the folder with the rows of all findings: they are kept here alone, and git ignores it."""
+        return self._own(".graft", "findings", check_name(recipe, "recipe"))
+
     def cells(self, recipe: str) -> Path:
         """Return the folder with what a recipe's curve has measured so far: it is kept here alone, and git ignores it."""
         return self._with_inside(self._own(".graft", "curve", check_name(recipe, "recipe")))

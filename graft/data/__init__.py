@@ -5,11 +5,24 @@ from graft.data.bring import bring
 from graft.data.drift import check_ids, schema_drift
 from graft.data.findings import side_findings
 from graft.data.forms.read import nearest, read_batches, read_table
-from graft.data.gather import Gathered, read_rows_file
+from graft.data.gather import Gathered, check_times, read_rows_file
+from graft.data.labels import check_test_labels, nearest_label, strange_labels
 from graft.data.looking.look import Look, look
-from graft.data.parts import COLUMN, Part, check_kinds, columns_of, next_name, parts_of, read_part, read_repairs
+from graft.data.parts import (
+    COLUMN,
+    Part,
+    check_kinds,
+    columns_of,
+    in_force,
+    next_name,
+    parts_of,
+    read_part,
+    read_repairs,
+    taken_back,
+)
 from graft.data.place import Placed, place_rows
 from graft.data.sides import BECAUSE, DROPPED, SIDES, TEST, TRAIN, UNLABELLED, Sides, content_key
+from graft.data.times import order_of, read_times, refuse_unread
 
 __all__ = [
     "BECAUSE",
@@ -27,12 +40,17 @@ __all__ = [
     "bring",
     "check_ids",
     "check_kinds",
+    "check_test_labels",
+    "check_times",
     "columns_of",
     "content_key",
+    "in_force",
     "look",
     "look_at",
     "nearest",
+    "nearest_label",
     "next_name",
+    "order_of",
     "parts_of",
     "place_rows",
     "read_batches",
@@ -40,6 +58,10 @@ __all__ = [
     "read_repairs",
     "read_rows_file",
     "read_table",
+    "read_times",
+    "refuse_unread",
     "schema_drift",
     "side_findings",
+    "strange_labels",
+    "taken_back",
 ]

@@ -6,20 +6,19 @@ import os
 import re
 import secrets
 import shutil
-from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from graft.data.forms.beside import naming_column, picture
 from graft.data.forms.dialect import Dialect
 from graft.data.forms.folders import find_source, rows_of
 from graft.data.forms.read import FORMATS
 from graft.data.forms.source import Source
-from graft.data.looking.guess import kind_of
 from graft.data.looking.tally import image_type
 from graft.errors import InputError
 from graft.pictures import open_picture
@@ -62,7 +61,7 @@ def bring(source: Path, folder: Path, *, dialect: Dialect | None = None, role: s
     written: dict[str, tuple[Path, Path]] = {}
     try:
         for name, split in wanted.items():
-            column = _path_column(found, split)
+            column = naming_column(found, next(rows_of(found, split)))
             ending = None if column is not None else _as_it_stands(found, split)
             target = folder / f"{name}{ending or '.parquet'}"
             _refuse_other_formats(folder, target)
@@ -141,7 +140,7 @@ def _write(found: Source, split: str, temporary: Path, name: str, column: str | 
     batches = _checked(rows_of(found, split), found)
     if column is not None:
         few = (batch[k : k + _IMAGE_BATCH] for batch in batches for k in range(0, len(batch), _IMAGE_BATCH))
-        batches = (_with_images(batch, found.root, column) for batch in few)
+        batches = (_with_images(batch, found, column) for batch in few)
     first = next(batches)
     kinds = [(str(one), pa.binary() if first[one].dtype == object else pa.string()) for one in first]
     origin = {
@@ -197,51 +196,18 @@ def _is_image(content: bytes | None) -> bool:
     return bool(content) and image_type(content or b"") is not None
 
 
-def _path_column(found: Source, split: str) -> str | None:
-    """Return the column that names image files which lie beside the table, or None."""
-    if found.format in {"folder of images by class", "text and label files"}:
-        return None
-    batch = next(rows_of(found, split))
-    if any(batch[name].dtype == object for name in batch):
-        return None
-    for name in map(str, batch):
-        cells = batch[name].head(1000)
-        if kind_of(Counter(cells[cells != ""].tolist())) in {"image path", "constant"}:
-            paths = [found.root / cell for cell in cells[cells != ""]]
-            if any(path.suffix.lower() and os.path.lexists(path) and path.is_file() for path in paths):
-                return name
-    return None
-
-
-def _with_images(batch: pd.DataFrame, root: Path, column: str) -> pd.DataFrame:
+def _with_images(batch: pd.DataFrame, found: Source, column: str) -> pd.DataFrame:
     clash = {"image", "file"} & {str(name) for name in batch} - {column}
     if clash:
         what = f'The table has a column "{min(clash)}" beside the paths of images in "{column}".'
-        raise InputError(what, where=root.name, do="rename it: images are written under that name")
+        raise InputError(what, where=found.root.name, do="rename it: images are written under that name")
     contents = []
     for cell in batch[column]:
-        content = _inside(root, cell).read_bytes()
+        content = picture(found, cell).read_bytes()
         open_picture(content, cell)
         contents.append(content)
     renamed = batch.rename(columns={column: "file"})
     return renamed.assign(image=pd.Series(contents, index=batch.index, dtype=object))
-
-
-def _inside(root: Path, cell: str) -> Path:
-    """Return the file that a cell names, which lies in ``root`` without links on the way."""
-    inner = PurePosixPath(cell)
-    if cell == "" or inner.is_absolute() or ".." in inner.parts or "\\" in cell or "\x00" in cell:
-        raise InputError(
-            f"{cell[:80]!r} is no path inside the table's folder.", where=root.name, do="give relative paths"
-        )
-    path = root
-    for part in inner.parts:
-        path = path / part
-        if os.path.islink(path):  # Path's own would raise where a name is too long
-            raise InputError(f"{cell[:80]!r} is a link.", where=root.name, do="put the image itself there")
-    if not os.path.lexists(path) or not path.is_file():
-        raise InputError(f"There is no image {cell[:80]!r}.", where=root.name, do="give paths relative to the table")
-    return path
 
 
 def _sync(path: Path) -> None:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import pandas as pd
 
 from graft.data.forms.read import read_batches
+from graft.data.labels import check_new_labels, nearest_label
 from graft.data.parts import Part, columns_of, read_part
 from graft.data.sides import content_key
 from graft.errors import InputError
 from graft.recipe import Data
 
 
-def schema_drift(before: list[Part], added: Part, data: Data) -> list[str]:
+def schema_drift(
+    before: list[Part], added: Part, data: Data, *, min_rows: int = 0, accepted: Collection[str] = ()
+) -> list[str]:
     """Return, in sentences, how an added file's columns and classes differ from those before it.
 
+    Args:
+        min_rows: rows that a class needs to be trained on.
+        accepted: new classes that a person says are meant, however much they look misspelt.
+
     Raises:
-        InputError: a column that the recipe needs is not there.
+        InputError: a column that the recipe needs is not there, or a class looks misspelt: it is new, has fewer than
+            ``min_rows`` rows, and nearly the name of one that is there.
     """
     there = columns_of(added.path)
     if data.id is None and data.label in there and data.content not in there:
@@ -42,10 +49,11 @@ def schema_drift(before: list[Part], added: Part, data: Data) -> list[str]:
         drift += [f"column {column!r} is no longer there" for column in known if column not in there]
         drift += [_new(column, known, "column") for column in there if column not in known]
         drift += _kinds(last, added, [c for c in there if c in known and c not in (data.content, data.label)])
-    classes = _classes(before, data)
+    classes, brought = _classes(before, data), _classes([added], data)
+    check_new_labels(brought, classes, min_rows=min_rows, accepted=accepted)
     drift += [
         f"{_new(label, list(classes), 'class')}, {n:,} row{'s' * (n != 1)}"
-        for label, n in _classes([added], data).items()
+        for label, n in brought.items()
         if label not in classes
     ]
     return drift
@@ -104,9 +112,8 @@ def _classes(parts: Iterable[Part], data: Data) -> Counter[str]:
 
 
 def _new(name: str, known: list[str], what: str) -> str:
-    near = difflib.get_close_matches(name.strip().casefold(), {k.strip().casefold(): k for k in known}, n=1, cutoff=0.8)
-    mean = next((k for k in known if near and k.strip().casefold() == near[0]), "")
-    return f"{what} {name!r} is new" + (f" (did you mean {mean!r}?)" if mean else "")
+    near = nearest_label(name, known)
+    return f"{what} {name!r} is new" + (f" (did you mean {near!r}?)" if near else "")
 
 
 def _kinds(before: Part, added: Part, columns: list[str]) -> list[str]:

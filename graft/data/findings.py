@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -38,17 +38,26 @@ _DROPPED: tuple[tuple[int, str, Severity, str], ...] = (
 )
 
 
-def side_findings(index: pd.DataFrame, sides: Sides, updates: Updates, name: Callable[[int], str]) -> list[Finding]:
+def side_findings(
+    index: pd.DataFrame,
+    sides: Sides,
+    updates: Updates,
+    name: Callable[[int], str],
+    whole: Callable[[str, Iterable[str]], None] | None = None,
+) -> list[Finding]:
     """Return what was done to rows, kind by kind; only what was found.
 
     Args:
         index: as ``gather`` returns it.
         sides: as ``assign_sides`` and ``drop_by_label`` left them.
         name: a row's name for people.
+        whole: called with each finding's name and the names of all its rows; the findings name the first twenty.
     """
 
     def found(title: str, rows: list[int], done: str, severity: Severity = "note", do: str = "") -> Finding:
         named = tuple(name(row) for row in rows[:_N_NAMED])
+        if whole is not None and rows:
+            whole(title, map(name, rows))
         return Finding(name=title, n_rows=len(rows), rows=named, severity=severity, done=done, do=do)
 
     def rows(which: npt.NDArray[np.bool_]) -> list[int]:

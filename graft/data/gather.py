@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from graft.data.alike import Looks, look_at
 from graft.data.parts import COLUMN, Part, columns_of, read_part
 from graft.data.sides import DROPPED, SIDES, TEST, TRAIN, position
-from graft.errors import InputError
+from graft.data.times import as_iso, read_times, refuse_unread
 from graft.recipe import Data
 
 Progress = Callable[[int, int, str], None]
@@ -73,6 +73,8 @@ def gather(
             before = n
             for batch in read_part(part, data):
                 index.append(_index(batch, labels, part, data, repairs, looks))
+                if data.time_format is not None:
+                    batch["time"] = as_iso(batch["time"], read_times(batch["time"], data.time_format))
                 table = batch.reindex(columns=schema.names, fill_value="")
                 writer.write_table(pa.Table.from_pandas(table, schema=schema, preserve_index=False))
                 n += len(batch)
@@ -137,25 +139,34 @@ def _natural(batch: pd.DataFrame, keys: list[str], part: Part, data: Data) -> np
     if data.test is not None:
         return np.full(len(batch), _CODE[TRAIN], dtype=np.int8)
     if data.test_from is not None:
-        times = _times(batch, part)
+        times = _times(batch, part, data)
         later = np.where(times >= pd.Timestamp(data.test_from, tz="UTC"), _CODE[TEST], _CODE[TRAIN])
         return np.where(times.isna(), _CODE[DROPPED], later).astype(np.int8)
     anchors = [group or key for group, key in zip(batch["group"], keys, strict=True)]
     return np.array([_CODE[TEST] if position(a) < data.fraction_test else _CODE[TRAIN] for a in anchors], dtype=np.int8)
 
 
-def _times(batch: pd.DataFrame, part: Part) -> pd.Series:
+def check_times(part: Part, data: Data) -> None:
+    """Raise an InputError where a part has a time that decides a row's side and cannot be read."""
+    if data.test_from is not None:
+        for batch in read_part(part, data):
+            _times(batch, part, data)
+
+
+def _times(batch: pd.DataFrame, part: Part, data: Data) -> pd.Series:
     """Return each row's time in UTC, NaT where none is given."""
-    times = pd.to_datetime(batch["time"].replace("", None), utc=True, errors="coerce", format="ISO8601")
-    wrong = times.isna() & (batch["time"] != "") & ~batch["is_label_only"]
-    if wrong.any():
-        row = batch["row"][wrong].iloc[0]
-        raise InputError(
-            f"The time {batch['time'][wrong].iloc[0][:40]!r} cannot be read.",
-            where=f"{part.path}, {row}",
-            do="write times as ISO 8601, such as 2026-09-01 or 2026-09-01T06:00:00Z",
-        )
+    times = read_times(batch["time"], data.time_format)
+    own = ~batch["is_label_only"].to_numpy(dtype=bool)
+    names = batch["row"][own]
+    where = f'{part.path}, column "{data.time}"'
+    refuse_unread(batch["time"][own], times[own], where=where, row=lambda place: _capital(names.iloc[place]))
     return times
+
+
+def _capital(name: str) -> str:
+    """Return what a row is called at the start of a sentence."""
+    file, _, number = name.rpartition(" row ")
+    return f"Row {number} of {file}"
 
 
 def _hash(values: pd.Series) -> npt.NDArray[np.uint64]:

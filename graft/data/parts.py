@@ -15,7 +15,7 @@ from graft.data.forms.read import read_batches
 from graft.errors import InputError
 from graft.recipe import Data
 
-_ADDED = re.compile(r"(?P<kind>added|repair)-(?P<number>[0-9]{4})\.(?P<ending>csv|tsv|jsonl|parquet)")
+_ADDED = re.compile(r"(?P<kind>added|repair|undo)-(?P<number>[0-9]{4})\.(?P<ending>csv|tsv|jsonl|parquet)")
 COLUMN = "column."
 """Prefix of a table's other columns, so that they cannot clash with ours."""
 
@@ -36,14 +36,37 @@ def parts_of(folder: Path, data: Data) -> list[Part]:
 
 
 def next_name(folder: Path, kind: str, ending: str) -> str:
-    """Return the name of the next file to be added; additions and repairs share their numbers."""
+    """Return the name of the next file to be added; additions, repairs and undoings share their numbers."""
     taken = [int(found["number"]) for path in folder.iterdir() if (found := _ADDED.fullmatch(path.name))]
     return f"{kind}-{max(taken, default=0) + 1:04d}.{ending}"
 
 
+def in_force(folder: Path) -> list[str]:
+    """Return the names of the additions and repairs that count, in their order: those that were taken back do not."""
+    return [path.name for kind in ("added", "repair") for path in _numbered(folder, kind)]
+
+
+def taken_back(folder: Path) -> set[str]:
+    """Return the names of the additions and repairs that were taken back. They stay where they are.
+
+    Raises:
+        InputError: a file that takes another back is not one that ``graft undo`` writes.
+    """
+    found = set()
+    for path in sorted(folder.glob("undo-*.jsonl")):
+        for number, line in enumerate(TextFile(path).lines(), start=1):
+            try:
+                found.add(str(json.loads(line)["takes_back"]))
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                what = f"{path.name} does not say what it takes back."
+                raise InputError(what, where=f"{path}, line {number}", do="dvc checkout") from error
+    return found
+
+
 def _numbered(folder: Path, kind: str) -> list[Path]:
     found = [(match["number"], path) for path in folder.iterdir() if (match := _ADDED.fullmatch(path.name))]
-    return [path for _, path in sorted(found) if path.name.startswith(kind)]
+    gone = taken_back(folder)
+    return [path for _, path in sorted(found) if path.name.startswith(kind) and path.name not in gone]
 
 
 def read_repairs(folder: Path) -> dict[str, str | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ from graft.records import TAKEN_OUT, Finding, Severity
 from graft.validate.groups import looks_like_group
 from graft.validate.oddities import describe_images, describe_texts
 
+Whole = Callable[[str, Iterable[str]], None]
+"""Called with the name of each finding and those of all its rows."""
 Read = Callable[[], Iterator[pd.DataFrame]]
 Ints = npt.NDArray[np.int_]
 Bools = npt.NDArray[np.bool_]
@@ -30,6 +32,7 @@ N_SAMPLE = 20_000
 _N_CHARS = 2_000
 _N_GROUPS = 8
 N_NAMED = 20
+_N_TAKEN = 50_000
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Rows:
             characters, images are 32 x 32 greys; ``position`` is the row's.
         kept: whole columns, by name.
         groups: hashes (0 for empty) of columns that may name a customer or a patient.
+        whole: called with each finding and all its rows; None: nobody asks.
     """
 
     frame: pd.DataFrame
@@ -56,23 +60,32 @@ class Rows:
     groups: dict[str, npt.NDArray[np.uint64]]
     columns: tuple[str, ...]
     has_group: bool
+    whole: Whole | None = None
+
+    def names_of(self, positions: Ints) -> Iterator[str]:
+        """Yield the names of rows."""
+        for start in range(0, len(positions), _N_TAKEN):
+            yield from self.names.take(pa.array(positions[start : start + _N_TAKEN], type=pa.int64())).to_pylist()
 
     def finding(
         self, where: Bools | Ints, name: str, *, severity: Severity = "note", done: str = "kept", do: str = ""
     ) -> list[Finding]:
         """Return the finding of the rows of a mask, or of positions in their order; none of no rows."""
         positions = np.flatnonzero(where) if where.dtype == bool else where
-        named = self.names.take(pa.array(positions[:N_NAMED], type=pa.int64())).to_pylist()
-        one = Finding(name=name, n_rows=len(positions), rows=tuple(named), severity=severity, done=done, do=do)
+        named = tuple(self.names_of(positions[:N_NAMED]))
+        if self.whole is not None:
+            self.whole(name, self.names_of(positions))
+        one = Finding(name=name, n_rows=len(positions), rows=named, severity=severity, done=done, do=do)
         return [one] if len(positions) else []
 
 
-def gather(read: Read, modality: Modality, keep: Collection[str]) -> Rows:
+def gather(read: Read, modality: Modality, keep: Collection[str], whole: Whole | None = None) -> Rows:
     """Stream the rows once.
 
     Args:
         read: yields frames of rows; see ``validate_rows``.
         keep: columns to keep whole; those that are not there are left out.
+        whole: see ``Rows``.
 
     Cost: linear in the rows; the frame takes at most 50 bytes a row; names, hashes and kept columns come on top.
     """
@@ -83,8 +96,8 @@ def gather(read: Read, modality: Modality, keep: Collection[str]) -> Rows:
     groups: dict[str, list[npt.NDArray[np.uint64]]] | None = None
     columns: tuple[str, ...] = ()
     sample, n, has_group = Sample(modality), 0, False
-    for whole in read():
-        batch = whole[whole["because"] != TAKEN_OUT].reset_index(drop=True)
+    for table in read():
+        batch = table[table["because"] != TAKEN_OUT].reset_index(drop=True)
         if not len(batch):
             continue
         if groups is None:
@@ -116,6 +129,7 @@ def gather(read: Read, modality: Modality, keep: Collection[str]) -> Rows:
         groups={column: np.concatenate(hashes) for column, hashes in (groups or {}).items()},
         columns=columns,
         has_group=has_group,
+        whole=whole,
     )
 
 

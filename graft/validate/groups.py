@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-_UNIT = (
-    "account|author|client|conversation|customer|device|driver|employee|family|household|member|participant|patient|person|"
-    "session|speaker|student|subject|thread|ticket|user|visitor"
-)
-_NAMED = re.compile(rf"(?:^|.*[_\W])(?:{_UNIT})s?(?:[_\W]*(?:id|key|no|nr|num|number|uuid|hash|code|name|ref))?", re.I)
+from graft.leak import names_unit
+
 _IDENTIFIER = r"^(?:[A-Za-z]{1,8}[-_.:]?[0-9]{2,}|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{12,64})$"
 _MIN_VALUES = 5
 _MAX_SHARE = 0.2
@@ -20,8 +15,7 @@ _MAX_SHARE = 0.2
 
 def is_named_like_group(column: str) -> bool:
     """Tell whether a column's name says customer, patient, user and the like."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column.removeprefix("column."))
-    return bool(_NAMED.fullmatch(spaced))
+    return names_unit(column.removeprefix("column."))
 
 
 def looks_like_group(column: str, values: pd.Series) -> bool:

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from graft.errors import InputError
 from graft.recipe import Modality, Validate
 from graft.records import Check, Estimate, Finding, Severity, check, exact
 from graft.validate import expectations as gx
-from graft.validate.compact import COLUMN, LEARNED, TEST, TRAIN, Read, Rows, gather
+from graft.validate.compact import COLUMN, LEARNED, N_NAMED, TEST, TRAIN, Read, Rows, Whole, gather
 from graft.validate.findings import findings
 from graft.validate.language import check_language
 from graft.validate.oddities import N_DAMAGE
@@ -42,6 +41,7 @@ def validate_rows(
     is_batch: bool = False,
     step: str = "validate",
     content_column: str = "content",
+    whole: Whole | None = None,
 ) -> tuple[tuple[Check, ...], tuple[Finding, ...]]:
     """Run the suite over all rows, once through.
 
@@ -55,6 +55,7 @@ def validate_rows(
             unlabelled by design.
         step: whose checks they are.
         content_column: what the recipe calls the content; expectations may name it so.
+        whole: called with each finding's name and the names of all its rows; the findings themselves name the first twenty.
 
     Returns:
         one check per expectation (shares of rows, counted: passed or failed, never cannot tell), and what is odd about the
@@ -70,7 +71,7 @@ def validate_rows(
     if bounds.language is not None and modality == "text":
         check_language(bounds.language)
     own = [_own(one, k, content_column) for k, one in enumerate(bounds.expectations)]
-    rows = gather(read, modality, {one.gx.column for one in own})
+    rows = gather(read, modality, {one.gx.column for one in own}, whole)
     others = [name for name in rows.columns if name.startswith(COLUMN)]
     for one in own:
         gx.check_column(one, [c for c in (*_KNOWN, *others) if modality == "text" or c not in _OF_TEXTS])
@@ -83,12 +84,14 @@ def validate_rows(
     found = gx.run(columns, [counted.expectation for counted in everything])
     n = len(rows.frame)
     checks, odd = [], []
-    for counted, (n_found, first) in zip(everything, found, strict=True):
-        one = counted.expectation
+    for counted, broken in zip(everything, found, strict=True):
+        one, n_found = counted.expectation, len(broken)
         checks.append(check(one.name, step, _share(n_found, n), one.max_fraction, "at_most"))
         is_over = checks[-1].outcome != "passed"
         if n_found and one.name != _DAMAGED:
-            named = tuple(rows.names.take(pa.array(first, type=pa.int64())).to_pylist())
+            named = tuple(rows.names_of(broken[:N_NAMED]))
+            if whole is not None:
+                whole(one.name, rows.names_of(broken))
             done = "over its bound" if is_over else "within its bound"
             severity = "error" if is_over else counted.severity
             odd.append(Finding(name=one.name, n_rows=n_found, rows=named, severity=severity, done=done, do=counted.do))

@@ -37,7 +37,7 @@ OPTIONS: dict[str, tuple[bytes, tuple[str, ...], tuple[str, ...]]] = {
     "a sensitive column that is not there": (GOOD, (*NEW, "--sensitive", "gender"), ('no column "gender"',)),
     "a group that is not there": (GOOD, (*NEW, "--group", "customer"), ('no column "customer"',)),
     "a time that is not there": (GOOD, (*NEW, "--time", "when"), ('no column "when"',)),
-    "a time that is none": (GOOD, (*NEW, "--time", "text"), ("No time can be read", "ISO 8601")),
+    "a time that is none": (GOOD, (*NEW, "--time", "text"), ("Row 1 of ", "which cannot be read", "24.02.2015 11:35")),
     "label and text the same": (GOOD, ("--text", "text", "--label", "text"), ("data.label", "data.text")),
     "text and image both": (GOOD, (*NEW, "--image", "text", "--base", "x"), ("either data.text or data.image",)),
     "neither text nor label": (GOOD, (), ("It is not said which column is text and which label.", "graft new")),

@@ -87,3 +87,22 @@ def test_what_is_cut_is_marked() -> None:
     """A text that does not fit ends in dots."""
     assert shorten("abcdefghij", 10) == "abcdefghij"
     assert shorten("abcdefghijk", 10) == "abcdefg..."
+
+
+def test_a_log_is_told_how_far_a_step_is_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no bar can be shown there is a line every thirty seconds, with what is done, of how much, and what is left."""
+    screen, clock = StringIO(), [1000.0]
+    monkeypatch.setattr("flows.terminal.console", lambda: Console(file=screen, width=WIDTH, force_terminal=False))
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    watcher = Watcher()
+    watcher.started("embed")
+    for done in range(32, 3201, 32):
+        clock[0] += 1.0
+        watcher.progress("embed", done, 3200, "texts")
+    lines = [line.split(" ", 1)[1] for line in screen.getvalue().splitlines()]
+    assert [" ".join(line.split()[:6]) for line in lines] == [
+        "embed running 960 of 3,200, texts,",
+        "embed running 1,920 of 3,200, texts,",
+        "embed running 2,880 of 3,200, texts,",
+    ]
+    assert all(line.endswith("left") for line in lines)

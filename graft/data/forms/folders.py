@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from graft.data.forms.beside import pictures_in
 from graft.data.forms.dialect import Dialect, guess_dialect
 from graft.data.forms.layouts import image_folder, image_rows, saved_dataset, text_and_label_files, text_and_label_rows
 from graft.data.forms.parquet import arrow_batches, class_names, parquet_batches, schema_of
 from graft.data.forms.raw import head_of, known_kind, wide_encoding
 from graft.data.forms.read import BATCH_ROWS, check_columns, frames, json_batches, not_empty, text_batches
+from graft.data.forms.read import n_columns_of as columns_of_text
 from graft.data.forms.source import Format, Source, Splits, in_order, split_of
 from graft.errors import InputError
 
@@ -35,11 +37,14 @@ def find_source(path: Path, dialect: Dialect | None = None) -> Source:
     return _file(path, dialect)
 
 
-def rows_of(source: Source, split: str, *, mend_twins: bool = False) -> Iterator[pd.DataFrame]:
+def rows_of(
+    source: Source, split: str, *, mend_twins: bool = False, max_columns: int | None = None
+) -> Iterator[pd.DataFrame]:
     """Yield the rows of a split as strings and bytes, the columns alike in all its files.
 
     Args:
         mend_twins: call the second column of a name in a text file "name (2)" instead of refusing it.
+        max_columns: leave out all columns behind these first ones; None: none.
 
     Raises:
         InputError: a file is damaged, its columns differ from those of the first, or there are no rows.
@@ -50,15 +55,26 @@ def rows_of(source: Source, split: str, *, mend_twins: bool = False) -> Iterator
     elif source.format == "text and label files":
         batches = text_and_label_rows(source, files)
     else:
-        batches = _table_rows(source, files, mend_twins)
+        batches = _table_rows(source, files, mend_twins, max_columns)
     yield from not_empty(files[0], batches)
 
 
-def _table_rows(source: Source, files: tuple[Path, ...], mend_twins: bool) -> Iterator[pd.DataFrame]:
+def n_columns_of(source: Source) -> int:
+    """Return how many columns the first file of a source has."""
+    files = next(iter(source.splits.values()))
+    if source.dialect is not None:
+        return columns_of_text(files[0], source.dialect)
+    return len(next(rows_of(source, next(iter(source.splits)))).columns)
+
+
+def _table_rows(
+    source: Source, files: tuple[Path, ...], mend_twins: bool, max_columns: int | None
+) -> Iterator[pd.DataFrame]:
     """Yield the rows of files that are tables of the same columns."""
     names: list[str] | None = None
     for path in files:
-        for batch in _batches(source, path, mend_twins):
+        for whole in _batches(source, path, mend_twins, max_columns):
+            batch = whole if max_columns is None else whole.iloc[:, :max_columns]
             names = names or batch.columns.tolist()
             if batch.columns.tolist() != names:
                 what = f"{path.name} has other columns than {files[0].name}."
@@ -66,7 +82,7 @@ def _table_rows(source: Source, files: tuple[Path, ...], mend_twins: bool) -> It
             yield batch
 
 
-def _batches(source: Source, path: Path, mend_twins: bool) -> Iterator[pd.DataFrame]:
+def _batches(source: Source, path: Path, mend_twins: bool, max_columns: int | None) -> Iterator[pd.DataFrame]:
     if source.format == "Parquet":
         return parquet_batches(path, BATCH_ROWS, classes=source.classes)
     if source.format == "JSON lines":
@@ -79,7 +95,7 @@ def _batches(source: Source, path: Path, mend_twins: bool) -> Iterator[pd.DataFr
         return frames(path, names, rows)
     if source.format == "Hugging Face dataset":
         return arrow_batches(path, classes=source.classes)
-    return text_batches(path, dialect=source.dialect or Dialect(), mend_twins=mend_twins)
+    return text_batches(path, dialect=source.dialect or Dialect(), mend_twins=mend_twins, max_columns=max_columns)
 
 
 def _file(path: Path, dialect: Dialect | None) -> Source:
@@ -147,7 +163,7 @@ def _tables(folder: Path, tables: list[Path], dialect: Dialect | None) -> Source
     first = _file(next(iter(splits.values()))[0], dialect)
     n_unnamed = len(tables) - sum(map(len, splits.values()))
     odd = (f"{n_unnamed} tables beside the splits were not looked at",) if n_unnamed else ()
-    return Source(folder, first.format, splits, first.dialect, first.classes, first.oddities + odd)
+    return Source(folder, first.format, splits, first.dialect, first.classes, first.oddities + odd, pictures_in(folder))
 
 
 def _are_shards(paths: tuple[Path, ...]) -> bool:

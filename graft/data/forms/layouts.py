@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from graft.data.forms.beside import IMAGES
 from graft.data.forms.parquet import ClassNames, names_in
 from graft.data.forms.raw import BATCH_BYTES, TextFile
 from graft.data.forms.read import frames
@@ -17,7 +18,6 @@ from graft.data.forms.source import Source, Splits, in_order, split_of
 from graft.errors import InputError
 from graft.records.plain import MAX_JSON, read_small
 
-_IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 _IMAGE_BATCH = 256
 
 
@@ -135,7 +135,7 @@ def _class_images(base: Path) -> tuple[Path, ...]:
     for path in base.rglob("*"):
         if path.is_symlink():
             raise InputError(f"{path.name} is a link.", where=str(path), do="put what it leads to there")
-        if path.is_file() and path.parent != base and path.suffix.lower() in _IMAGES and not path.name.startswith("."):
+        if path.is_file() and path.parent != base and path.suffix.lower() in IMAGES and not path.name.startswith("."):
             found.append(path)
     return tuple(sorted(found, key=lambda path: path.relative_to(base).as_posix()))
 

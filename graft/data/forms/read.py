@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -74,19 +75,30 @@ def text_batches(
     dialect: Dialect,
     batch_rows: int = BATCH_ROWS,
     mend_twins: bool = False,
+    max_columns: int | None = None,
 ) -> Iterator[pd.DataFrame]:
     """Yield the rows of a text file of the given dialect, whatever its ending; else as ``read_batches``.
 
     Args:
         mend_twins: call the second column of a name "name (2)" instead of refusing it.
+        max_columns: leave out all columns behind these first ones; None: none.
     """
     file = TextFile(path)
     names, rows = _text_rows(file, dialect)
+    if max_columns is not None and len(names) > max_columns:
+        names, rows = names[:max_columns], (row[:max_columns] for row in rows)
     if mend_twins:
-        nth = [names[: k + 1].count(name) for k, name in enumerate(names)]
-        names = [name if n == 1 else f"{name} ({n})" for name, n in zip(names, nth, strict=True)]
+        seen = Counter[str]()
+        for k, name in enumerate(names):
+            seen[name] += 1
+            names[k] = name if seen[name] == 1 else f"{name} ({seen[name]})"
     check_columns(path, names, columns)
     yield from not_empty(path, frames(path, names, rows, batch_rows=batch_rows, file=file))
+
+
+def n_columns_of(path: Path, dialect: Dialect) -> int:
+    """Return how many columns a text file of the given dialect has."""
+    return len(_text_rows(TextFile(path), dialect)[0])
 
 
 def json_batches(
@@ -102,7 +114,7 @@ def json_batches(
 
 def check_columns(path: Path, names: list[str], columns: list[str] | None) -> None:
     """Raise an InputError where a name stands twice in the header or a column is absent."""
-    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    twice = sorted(name for name, n in Counter(names).items() if n > 1)
     if twice:
         raise InputError(f"{path.name} has two columns of the name {twice[0]!r}.", where=str(path), do="rename one")
     for column in columns or []:

@@ -28,6 +28,8 @@ _SPLITS = {
 }  # fmt: skip
 _SPLIT = re.compile(rf"({'|'.join(sorted(_SPLITS, key=len, reverse=True))})(?:[-_. ].*)?", re.IGNORECASE)
 Splits = dict[str, tuple[Path, ...]]
+Pictures = dict[str, list[Path]]
+"""Image files by their name, with its ending and without."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Source:
     """Data as it was found.
 
     ``splits`` holds the files of "train", "validation" and "test", in that order, or of "all" where nothing names a split;
-    paths lie in ``root``.
+    paths lie in ``root``. ``pictures`` are the images in a folder that was given with a table in it.
     """
 
     root: Path
@@ -44,6 +46,7 @@ class Source:
     dialect: Dialect | None = None
     classes: ClassNames = field(default_factory=dict)
     oddities: tuple[str, ...] = ()
+    pictures: Pictures = field(default_factory=dict)
 
 
 def split_of(name: str) -> str | None:

@@ -18,10 +18,40 @@ def advice_on(seen: Look) -> tuple[str, ...]:
     return (*_on_columns(seen), *_on_classes(seen), *_on_rows(seen), *_on_languages(seen))
 
 
+def refusal_of(seen: Look) -> str:
+    """Return why Graft cannot be trained on this and what can be; an empty text where it can."""
+    if seen.columns_with("text") or seen.columns_with("image") or _short_texts(seen):
+        return ""
+    kinds = {column.kind for column in seen.columns if column.role not in {"id", "time"}} - {"empty", "constant"}
+    numbers = kinds <= {"integer", "number"}
+    if numbers and seen.columns_with("time"):
+        return f"{_TASK} This is a series of measurements: use for example sktime or statsmodels."
+    held = "numbers" if numbers else "categories" if kinds <= {"category", "boolean"} else "numbers and categories"
+    return f"{_TASK} This is a table of {held}: use for example scikit-learn's HistGradientBoostingClassifier."
+
+
+def _short_texts(seen: Look) -> list[str]:
+    """Return the columns of words that mostly differ from row to row: names, say, which a person may well want classified."""
+    return [
+        column.name
+        for column in seen.columns
+        if column.kind == "category"
+        and column.role in {"none", "id"}
+        and column.confidence < _SURE
+        and column.n_distinct > 0.5 * seen.n_examined
+        and all(sum(map(str.isalpha, value)) >= 0.8 * len(value) for value in column.examples)
+    ]
+
+
+_TASK = "Graft trains on texts and images, one label per row."
+_ABSENT = "they are not beside the table. Put them there, or give the folder that holds both"
+
+
 def _on_columns(seen: Look) -> list[str]:
     said = []
     if not seen.columns_with("text") and not seen.columns_with("image"):
-        said.append("No column holds texts or images: Graft classifies those.")
+        names = ", ".join(f'"{_short(name)}"' for name in _short_texts(seen)[:3])
+        said.append(f"No column looks like texts: if {names} holds them, say so.")
     if not seen.columns_with("label"):
         said.append("No column looks like a label: name it.")
     for column in seen.columns:
@@ -30,7 +60,8 @@ def _on_columns(seen: Look) -> list[str]:
                 f'That "{column.name}" is the {column.role} is a guess ({column.because}): say so, or name another.'
             )
         if column.role == "image" and column.kind == "image path":
-            said.append(f'"{column.name}" names image files: bring puts the images themselves into the table.')
+            there = "the images themselves are put into the table" if column.confidence >= _SURE else _ABSENT
+            said.append(f'"{column.name}" names image files: {there}.')
         if column.role == "leaks_label":
             said.append(f'"{column.name}" gives the label away ({column.because}): no model may see it.')
         if column.role == "group":

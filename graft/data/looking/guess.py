@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from graft.leak import MIN_SHARE, share_given_away
+from graft.data.looking.entities import strength_as_group
+from graft.data.times import is_epoch, is_time, order_of
+from graft.leak import MIN_SHARE, names_unit, share_given_away
 
 Kind = Literal[
     "text",
@@ -36,11 +40,6 @@ BINARY = "\x00"
 _BOOLEAN = frozenset({"true", "false", "yes", "no", "t", "f", "y", "n"})
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9]\d{0,17})")
 _NUMBER = re.compile(r"[-+]?(?:(?:(?:0|[1-9]\d*)(?:[.,]\d*)?|\.\d+)(?:[eE][-+]?\d+)?|inf|infinity)", re.IGNORECASE)
-_TIME = re.compile(
-    r"\d{4}-\d{1,2}-\d{1,2}(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?)?\s*(?:Z|[-+]\d{2}:?\d{2})?"
-    r"|\d{4}/\d{1,2}/\d{1,2}(?: \d{1,2}:\d{2}(?::\d{2})?)?"
-    r"|\d{1,2}[./]\d{1,2}[./](?:\d{4}|\d{2})(?: \d{1,2}:\d{2}(?::\d{2})?)?"
-)
 _IMAGE_PATH = re.compile(r"[^\n]+\.(?:png|jpe?g|bmp|gif|webp|tiff?)", re.IGNORECASE)
 _UNSPACED = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")  # scripts that write no blanks between words
 _TOKEN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
@@ -103,6 +102,7 @@ class Guess(NamedTuple):
     confidence: float
 
 
+_SHORT = 30  # characters: names of people are as short
 _NARROW = 5  # columns: label first and text after it is how tables without a header are written
 NO_ROLE = Guess("none", "", 0.0)
 
@@ -113,16 +113,14 @@ def profile(cells: pd.Series, position: int, n_columns: int) -> Profile:
     n_empty = counts.pop("", 0)
     n_chars = sum(len(value) * n for value, n in counts.items())
     kind = kind_of(counts)
-    return Profile(
-        str(cells.name), kind, counts, len(cells), n_empty, n_chars / max(1, counts.total()), position, n_columns
-    )
+    mean = n_chars / max(1, counts.total())
+    return Profile(str(cells.name), kind, counts, len(cells), n_empty, mean, position, n_columns)
 
 
 def kind_of(counts: Counter[str]) -> Kind:
     """Return what the cells of a column are, empty ones aside; every one has to be of the kind.
 
-    Text is made of letters, and mostly differs from row to row with 1.5 words or more on average, or has six words; the rest is
-    a category.
+    Text is made of letters, and mostly differs from row to row with 1.5 words or more on average, or has six words.
     """
     values = [value for value in counts if value.casefold() not in MISSING]
     if not values:
@@ -133,14 +131,14 @@ def kind_of(counts: Counter[str]) -> Kind:
         return "constant"
     if all(value.casefold() in _BOOLEAN for value in values):
         return "boolean"
-    tests: tuple[tuple[re.Pattern[str], Kind], ...] = (
-        (_INTEGER, "integer"),
-        (_NUMBER, "number"),
-        (_TIME, "date/time"),
-        (_IMAGE_PATH, "image path"),
+    tests: tuple[tuple[Callable[[str], Any], Kind], ...] = (
+        (_INTEGER.fullmatch, "integer"),
+        (_NUMBER.fullmatch, "number"),
+        (is_time, "date/time"),
+        (_IMAGE_PATH.fullmatch, "image path"),
     )
-    for pattern, kind in tests:
-        if all(pattern.fullmatch(value) for value in values):
+    for is_of, kind in tests:
+        if all(map(is_of, values)):
             return kind
     return "text" if _is_text(values, counts) else "category"
 
@@ -161,17 +159,18 @@ def tokens(name: str) -> frozenset[str]:
     return frozenset(token.lower() for token in _TOKEN.findall(name))
 
 
-def guess_roles(profiles: list[Profile], sample: pd.DataFrame) -> dict[str, Guess]:
+def guess_roles(profiles: list[Profile], sample: pd.DataFrame, pictures: str | None = None) -> dict[str, Guess]:
     """Return the role of each column, one column at most for text, image, label, group and time.
 
     Args:
         profiles: one for each column of ``sample``, in its order.
         sample: strings.
+        pictures: the column that names images which lie beside the table.
     """
     roles = dict.fromkeys((one.name for one in profiles), NO_ROLE)
     for one in profiles:
         roles[one.name] = _sensitive(one) or _id(one) or NO_ROLE
-    for find in (_image, _text, _time, _group, _label):
+    for find in (partial(_image, pictures=pictures), _text, _time, _label, _group):
         free = [one for one in profiles if roles[one.name].role in {"none", "id"} or find is _text]
         found = find(free)
         if found is not None:
@@ -218,12 +217,14 @@ def _is_years(one: Profile) -> bool:
     return one.kind == "integer" and all(1900 <= int(value) <= 2100 for value in one.values)
 
 
-def _image(free: list[Profile]) -> tuple[str, Guess] | None:
-    for kind, because in (("image", "holds images"), ("image path", "names image files")):
-        found = [one for one in free if one.kind == kind]
-        if found:
-            return found[0].name, Guess("image", because, 0.95 if len(found) == 1 and kind == "image" else 0.7)
-    return None
+def _image(free: list[Profile], pictures: str | None) -> tuple[str, Guess] | None:
+    if pictures is not None:
+        return pictures, Guess("image", "names the images beside it", 0.95)
+    found = [one for one in free if one.kind == "image"]
+    if found:
+        return found[0].name, Guess("image", "holds images", 0.95 if len(found) == 1 else 0.7)
+    paths = [one for one in free if one.kind == "image path"]
+    return (paths[0].name, Guess("image", "names image files, none of which is here", 0.3)) if paths else None
 
 
 def _text(free: list[Profile]) -> tuple[str, Guess] | None:
@@ -242,22 +243,32 @@ def _text(free: list[Profile]) -> tuple[str, Guess] | None:
 
 
 def _time(free: list[Profile]) -> tuple[str, Guess] | None:
-    times = [one for one in free if one.kind == "date/time" and one.n_empty <= 0.05 * one.n_rows]
+    times = [one for one in free if _holds_times(one) and one.n_empty <= 0.05 * one.n_rows]
     if not times:
         return None
     best = max(times, key=lambda one: (bool(tokens(one.name) & _TIMES), -one.n_empty, -one.position))
-    return best.name, Guess("time", "dates or times", 0.9 if len(times) == 1 else 0.5)
+    order = order_of(value for value in best.counts if value.casefold() not in MISSING)
+    how = order.time_format or "" if order.is_clear else "whether day or month comes first is not clear"
+    because = f"dates or times{f', {how}' if how else ''}"
+    return best.name, Guess("time", because, 0.9 if len(times) == 1 else 0.5)
+
+
+def _holds_times(one: Profile) -> bool:
+    is_named = not tokens(one.name).isdisjoint(_TIMES | {"epoch", "ts"})
+    return one.kind == "date/time" or (one.kind == "integer" and is_named and all(map(is_epoch, one.counts)))
 
 
 def _group(free: list[Profile]) -> tuple[str, Guess] | None:
-    for one in free:
-        words = tokens(one.name)
-        repeats = one.counts.total() / max(1, one.n_distinct)
-        named = words & _GROUP
-        if one.kind not in {"category", "integer"} or not named or repeats < 1.1 or one.n_distinct < 5:
-            continue
-        return one.name, Guess("group", f"one {sorted(named)[0]} has {repeats:.1f} rows on average", 0.85)
-    return None
+    short = [
+        one for one in free if one.kind in {"category", "integer"} or (one.mean_chars <= _SHORT and one.kind == "text")
+    ]
+    judged = [(strength_as_group(one.name, one.counts), -one.position, one) for one in short]
+    if not judged or max(judged)[0] == 0:
+        return None
+    strength, _, best = max(judged)
+    mean = best.counts.total() / best.n_distinct
+    named = next((unit for unit in sorted(_GROUP) if unit in best.name.lower()), "name")
+    return best.name, Guess("group", f"one {named} has {mean:.1f} rows on average", strength)
 
 
 def _label(free: list[Profile]) -> tuple[str, Guess] | None:
@@ -271,9 +282,7 @@ def _label(free: list[Profile]) -> tuple[str, Guess] | None:
 
 
 def _may_be_label(one: Profile) -> bool:
-    if one.kind not in _CODES or set(map(str.lower, one.counts)) <= SIDES:
-        return False
-    if _is_years(one):
+    if one.kind not in _CODES or set(map(str.lower, one.counts)) <= SIDES or _is_years(one):
         return False
     return 2 <= one.n_distinct <= min(1000, max(2, one.counts.total() // 2)) and one.mean_chars <= 60
 
@@ -281,15 +290,13 @@ def _may_be_label(one: Profile) -> bool:
 def _label_score(one: Profile) -> float:
     """Return how much a column looks like the label: 2.5 is the least that is believed.
 
-    4 for the very name, 2 for a word of it, 1 for is_ or has_, 1.5 for the last place (or the first of a narrow table without
-    a header), 1 for words as values, a half each for at most 20 values and for 20 rows a value; less for empty cells and for
-    names of counts, groups and ids.
+    Most for the very name and its words; something for the last place (the first of a narrow table without a header), for words
+    as values, few values and many rows a value; less for empty cells and for names of counts, groups and ids.
     """
     words = tokens(one.name)
     score = 4.0 * (one.name.lower() in _LABEL) + 2.0 * bool(words & _LABEL) + 1.0 * bool(words & {"is", "has"})
-    score -= 2.0 * bool(words & (_COUNTED | _GROUP | _ID))
-    headless = re.fullmatch(r"column_\d+", one.name) is not None
-    first = headless and one.position == 0 and one.n_columns <= _NARROW
+    score -= 2.0 * bool(words & (_COUNTED | _GROUP | _ID) or names_unit(one.name))
+    first = re.fullmatch(r"column_\d+", one.name) is not None and one.position == 0 and one.n_columns <= _NARROW
     score += 1.5 * (first or one.position == one.n_columns - 1)
     score += 1.0 * (one.kind in {"category", "boolean"}) - 1.0 * (one.kind == "number")
     score += 0.5 * (one.n_distinct <= 20) + 0.5 * (one.counts.total() >= 20 * one.n_distinct)

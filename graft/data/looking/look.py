@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,22 @@ from typing import Any
 import pandas as pd
 from pydantic import Field
 
+from graft.data.forms.beside import naming_column
 from graft.data.forms.dialect import Dialect
-from graft.data.forms.folders import find_source, rows_of
+from graft.data.forms.folders import find_source, n_columns_of, rows_of
 from graft.data.forms.raw import head_of
 from graft.data.forms.source import Format, Source
-from graft.data.looking.advice import advice_on
-from graft.data.looking.guess import BINARY, NO_ROLE, SIDES, Kind, Profile, Role, guess_roles, profile
+from graft.data.labels import strange_labels
+from graft.data.looking.advice import advice_on, refusal_of
+from graft.data.looking.entities import rounded_example
+from graft.data.looking.guess import BINARY, NO_ROLE, SIDES, Kind, Profile, Role, guess_roles, profile, tokens
 from graft.data.looking.tally import Tally, spaced, tally
 from graft.data.sides import content_key
 from graft.records import Value, sha256_bytes
 
 MAX_ROWS = 200_000
+MAX_COLUMNS = 1_000
+"""Columns behind these first ones are counted and not looked at."""
 _N_LANGUAGE = 500
 _MIN_LETTERS = 20
 _MIN_PROBABILITY = 0.5
@@ -54,7 +60,8 @@ class Look(Value):
     ``n_rows`` and ``class_counts`` are of all rows of the split ``examined``; columns, languages, duplicates and conflicts of
     its ``n_examined`` evenly spaced rows. ``n_duplicates`` counts rows whose content stands in an earlier one, ``n_conflicts``
     contents with more than one label, ``n_crossing`` examined test rows whose content stands in an examined training row.
-    Languages are shares; "unknown" are texts too short to tell.
+    Languages are shares; "unknown" are texts too short to tell. ``n_columns`` counts all columns, ``columns`` are at most the
+    first ``MAX_COLUMNS``. ``refusal`` says, where Graft cannot be trained on this, why and what to use instead.
     """
 
     name: str
@@ -74,6 +81,8 @@ class Look(Value):
     fraction_long: float
     oddities: tuple[str, ...]
     advice: tuple[str, ...]
+    n_columns: int = 0
+    refusal: str = ""
 
     def columns_with(self, role: Role) -> tuple[str, ...]:
         """Return the names of the columns of a role."""
@@ -93,11 +102,15 @@ def look(path: Path, *, max_rows: int = MAX_ROWS) -> Look:
     Cost: every byte is read once; about 5 µs a row for counting and 50 µs a row for examining texts of a tweet's length.
     """
     source = find_source(path)
-    tallies = {split: tally(rows_of(source, split, mend_twins=True), max_rows) for split in source.splits}
+    tallies = {
+        split: tally(rows_of(source, split, mend_twins=True, max_columns=MAX_COLUMNS), max_rows)
+        for split in source.splits
+    }
     examined = next(iter(tallies))
     seen = tallies[examined]
-    profiles = [profile(seen.sample[name], k, seen.sample.shape[1]) for k, name in enumerate(seen.sample)]
-    roles = guess_roles(profiles, seen.sample)
+    pictures = _naming_column(source, seen)
+    profiles = [_profile(seen, k, name, pictures) for k, name in enumerate(seen.sample)]
+    roles = guess_roles(profiles, seen.sample, pictures)
     named = {guess.role: name for name, guess in roles.items() if guess.role in {"text", "image", "label"}}
     content = named.get("text") or named.get("image")
     keys = _keys(seen.sample, content)
@@ -118,10 +131,33 @@ def look(path: Path, *, max_rows: int = MAX_ROWS) -> Look:
         n_conflicts=_n_conflicts(keys, labels),
         n_crossing=_n_crossing(keys, tallies, content) if examined == "train" else 0,
         fraction_long=_fraction_long(seen.sample[named["text"]]) if "text" in named else 0.0,
-        oddities=(*source.oddities, *_odd_columns(profiles, seen)),
+        oddities=(*source.oddities, *_odd_columns(profiles, seen), *_strange_labels(tallies, named.get("label"))),
         advice=(),
+        n_columns=max(len(profiles), n_columns_of(source) if len(profiles) == MAX_COLUMNS else 0),
     )
-    return draft.model_copy(update={"advice": advice_on(draft)})
+    refusal = refusal_of(draft)
+    return draft.model_copy(update={"refusal": refusal, "advice": () if refusal else advice_on(draft)})
+
+
+def _naming_column(source: Source, seen: Tally) -> str | None:
+    """Return the column that names images beside the table; those of a table with images in it are in it."""
+    has_bytes = any(cell.startswith(BINARY) for name in seen.sample for cell in seen.sample[name].head(100))
+    return None if has_bytes else naming_column(source, seen.sample)
+
+
+def _profile(seen: Tally, k: int, name: str, pictures: str | None) -> Profile:
+    one = profile(seen.sample[name], k, seen.sample.shape[1])
+    return replace(one, kind="image path") if name == pictures else one
+
+
+def _strange_labels(tallies: dict[str, Tally], label: str | None) -> list[str]:
+    """Return a sentence where the classes of test are none of train's."""
+    if label is None or not {"train", "test"} <= tallies.keys():
+        return []
+    train, test = (Counter[str](tallies[side].counts.get(label, {})) for side in ("train", "test"))
+    del train[""], test[""]
+    said = strange_labels(train, test)
+    return [said] if said else []
 
 
 def _encoding(source: Source) -> str:
@@ -218,6 +254,14 @@ def _odd_columns(profiles: list[Profile], seen: Tally) -> list[str]:
             odd.append(f'column "{one.name}" holds bytes that are no image')
         if one.counts and {value.lower() for value in one.counts} <= SIDES:
             odd.append(f'column "{one.name}" says which split a row belongs to')
+        is_id = bool(tokens(one.name) & {"id", "uid", "key"}) or one.name.lower().endswith("id")
+        rounded = rounded_example(one.counts, is_id=is_id) if one.kind == "number" else ""
+        if rounded:
+            odd.append(
+                f'column "{one.name}" holds long numbers that a spreadsheet has rounded ({rounded}): {one.n_distinct:,} '
+                f"different ones are left in {one.n_rows:,} rows, and none names a row any more. Where they are ids, export "
+                "them again as text"
+            )
         if one.kind in {"empty", "constant"}:
             continue
         cells = pd.util.hash_pandas_object(seen.sample[one.name], index=False).to_numpy().tobytes()

@@ -1,0 +1,41 @@
+"""A recipe with a champion is removed: what was promoted from it stays, and can be audited."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import yaml
+
+from flows.audit import audit_chain
+from graft.errors import InputError
+from graft.recipe_text import recipe_text
+from tasks.pin import pin
+from tasks.remove import remove
+from tasks.versions import git
+from tasks.workspace import Workspace
+from tests.flows.conftest import QUICK
+
+
+def test_a_removed_recipe_is_audited_as_before_and_its_looks_count_on(promoted: Workspace) -> None:
+    """Ledger, registry and dataset stay; another recipe on the same rows still knows who looked at its test rows."""
+    promoted.recipe_path("second").write_text(recipe_text("second", QUICK))
+    params = yaml.safe_load((promoted.root / "params.yaml").read_bytes())
+    params["recipes"]["second"] = {"dataset": "support"}
+    (promoted.root / "params.yaml").write_text(yaml.safe_dump(params))
+    looks = pin(promoted, "second").looks
+    assert looks
+    removed = remove(promoted, "support")
+    assert (removed.n_runs, removed.champion, removed.dataset) == (1, "0001", "")
+    assert promoted.recipes() == ["second"]
+    assert not (promoted.root / "data" / "support").exists()
+    assert "@support" not in (
+        (promoted.root / "dvc.lock").read_text() if (promoted.root / "dvc.lock").is_file() else ""
+    )
+    assert git(promoted.root, "status", "--porcelain", "--untracked-files=no") == ""
+    result = audit_chain(promoted, "support", show=False)
+    assert result.verdict == "intact", result.headline
+    shutil.rmtree(promoted.root / "data" / "second")
+    assert pin(promoted, "second").looks == looks
+    with pytest.raises(InputError, match="There is no recipe other"):
+        audit_chain(promoted, "other", show=False)

@@ -1,0 +1,194 @@
+"""Taking something back: an addition that was wrong, a class that was misspelt, a recipe that nobody needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import tasks.remove
+from graft.errors import BusyError, InputError, StepError
+from graft.recipe_text import recipe_text
+from graft.records import DatasetRecord, digest_folder
+from tasks.add import add
+from tasks.locks import hold, holder
+from tasks.pin import pin
+from tasks.remove import remove
+from tasks.status import running
+from tasks.steps import run_step
+from tasks.undo import undo
+from tasks.versions import git
+from tasks.workspace import Workspace
+from tests.steps.conftest import ROOT, TINY
+
+Make = Callable[..., Workspace]
+
+
+@pytest.fixture(scope="module")
+def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Next week's rows, none of which the workspace has."""
+    rows = pd.read_csv(ROOT / "data/datasets/support/messages.csv", dtype=str, keep_default_na=False)
+    path = tmp_path_factory.mktemp("week") / "week.csv"
+    rows[rows["intent"] == "fault"].tail(12).to_csv(path, index=False)
+    return path
+
+
+def ingested(workspace: Workspace) -> DatasetRecord:
+    pin(workspace, "tiny")
+    record = run_step(workspace, "ingest", "tiny")
+    assert isinstance(record, DatasetRecord)
+    return record
+
+
+def misspelt(week: Path, folder: Path) -> Path:
+    """The week's rows, one of them with a typo in its class."""
+    rows = pd.read_csv(week, dtype=str, keep_default_na=False)
+    rows.loc[0, "intent"] = "faullt"
+    rows.to_csv(folder / "typo.csv", index=False)
+    return folder / "typo.csv"
+
+
+def test_an_addition_is_taken_back_as_a_new_version(tiny_workspace: Make, week: Path) -> None:
+    """The rows are those of before, no file is gone, and the history says what happened; added again, it counts again."""
+    workspace = tiny_workspace()
+    before = ingested(workspace)
+    add(workspace, "tiny", week)
+    files = {file.path for file in digest_folder(workspace.dataset("tiny"))[0]}
+    undone = undo(workspace, "tiny", "added-0001.csv")
+    assert (undone.file, undone.is_new) == ("undo-0002.jsonl", True)
+    after = ingested(workspace)
+    assert (after.n_rows, after.train_sha256, after.test_sha256) == (
+        before.n_rows,
+        before.train_sha256,
+        before.test_sha256,
+    )
+    assert files < {file.path for file in digest_folder(workspace.dataset("tiny"))[0]}
+    assert "undo-0002.jsonl, added-0001.csv taken back" in git(workspace.root, "log", "-1", "--format=%s")
+    assert add(workspace, "tiny", week).file == "added-0003.csv"
+    assert ingested(workspace).n_rows == before.n_rows + 12
+
+
+def test_undo_names_one_file_so_that_twice_is_once(tiny_workspace: Make, week: Path, tmp_path: Path) -> None:
+    """Without a name the newest is named and nothing done; said again it does nothing; an older one is refused."""
+    workspace = tiny_workspace()
+    rows = pd.read_csv(week, dtype=str, keep_default_na=False)
+    rows.head(5).to_csv(tmp_path / "a.csv", index=False)
+    rows.tail(5).to_csv(tmp_path / "b.csv", index=False)
+    for name in ("a.csv", "b.csv"):
+        add(workspace, "tiny", tmp_path / name)
+    with pytest.raises(InputError) as caught:
+        undo(workspace, "tiny", None)
+    assert caught.value.do == "graft undo tiny added-0002.csv"
+    with pytest.raises(InputError, match=r"added-0001\.csv is not the newest"):
+        undo(workspace, "tiny", "added-0001.csv")
+    undo(workspace, "tiny", "added-0002.csv")
+    version, head = digest_folder(workspace.dataset("tiny"))[1], git(workspace.root, "rev-parse", "HEAD")
+    again = undo(workspace, "tiny", "added-0002.csv")
+    assert (again.is_new, again.file) == (False, "undo-0003.jsonl")
+    assert digest_folder(workspace.dataset("tiny"))[1] == version
+    assert git(workspace.root, "rev-parse", "HEAD") == head
+
+
+def test_a_killed_undo_is_finished_by_the_same_command(
+    tiny_workspace: Make, week: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after its file came and before DVC and git knew of it."""
+    workspace = tiny_workspace()
+    add(workspace, "tiny", week)
+    (workspace.dataset("tiny") / "undo-0002.jsonl").write_text(json.dumps({"takes_back": "added-0001.csv"}) + "\n")
+    assert not undo(workspace, "tiny", "added-0001.csv").is_new
+    assert git(workspace.root, "status", "--porcelain", "data/datasets") == ""
+    assert "taken back" in git(workspace.root, "log", "-1", "--format=%s")
+
+
+def test_a_misspelt_class_is_refused_before_it_is_kept(tiny_workspace: Make, week: Path, tmp_path: Path) -> None:
+    """One row of a class that nearly has the name of another: the sentence names it, and nothing is written."""
+    workspace = tiny_workspace()
+    before = digest_folder(workspace.dataset("tiny"))[1]
+    with pytest.raises(InputError) as caught:
+        add(workspace, "tiny", misspelt(week, tmp_path))
+    assert caught.value.what == "Class 'faullt' is new and has 1 row; did you mean 'fault'?"
+    assert "--new-class 'faullt'" in caught.value.do
+    assert digest_folder(workspace.dataset("tiny"))[1] == before
+    added = add(workspace, "tiny", misspelt(week, tmp_path), new_classes=["faullt"])
+    assert added.drift == ["class 'faullt' is new (did you mean 'fault'?), 1 row"]
+
+
+def test_a_bad_time_is_refused_by_add_under_the_owners_name(tiny_workspace: Make, week: Path, tmp_path: Path) -> None:
+    """Not at the next run, and not under the name of a copy that is gone."""
+    workspace = tiny_workspace(data__time="received_at", data__test_from="2026-01-01")
+    rows = pd.read_csv(week, dtype=str, keep_default_na=False)
+    rows.loc[2, "received_at"] = "2/24/2015 11:35"
+    rows.to_csv(tmp_path / "mine.csv", index=False)
+    with pytest.raises(InputError) as caught:
+        add(workspace, "tiny", tmp_path / "mine.csv")
+    assert caught.value.what == "Row 3 of mine.csv has the time '2/24/2015 11:35', which cannot be read."
+    assert str(tmp_path / "mine.csv") in caught.value.where
+    assert ".graft" not in str(caught.value)
+
+
+def made(workspace: Workspace, name: str) -> list[str]:
+    """Return what lies anywhere in the workspace under a recipe's name."""
+    folders = ("recipes", "data", "pages", ".graft/findings", ".graft/cache", ".graft/checkpoints")
+    return [str(path) for folder in folders for path in (workspace.root / folder).glob(f"{name}*")]
+
+
+def test_a_recipe_that_was_never_run_goes_with_its_dataset(tiny_workspace: Make) -> None:
+    """Recipe, entry, pin, step files and dataset are gone in one commit, and the name is free again."""
+    workspace = tiny_workspace()
+    ingested(workspace)
+    removed = remove(workspace, "tiny")
+    assert (removed.dataset, removed.n_runs, removed.champion) == ("tiny", 0, "")
+    assert made(workspace, "tiny") == []
+    assert not list((workspace.root / "data" / "datasets").glob("tiny*"))
+    assert "tiny" not in workspace.params()["recipes"]
+    assert git(workspace.root, "status", "--porcelain", "--untracked-files=no") == ""
+    assert git(workspace.root, "log", "-1", "--format=%s").strip() == "tiny: recipe removed"
+    with pytest.raises(InputError, match="There is no recipe tiny"):
+        remove(workspace, "tiny")
+
+
+@pytest.mark.parametrize("at", ["_folders", "_take_stages", "_strike"])
+def test_a_removal_that_was_killed_is_finished(tiny_workspace: Make, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
+    """Wherever it was cut off, the same command ends where an undisturbed one does."""
+    workspace = tiny_workspace()
+
+    def killed(*_arguments: object, **_options: object) -> None:
+        raise StepError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tasks.remove, at, killed)
+        with pytest.raises(StepError, match="killed"):
+            remove(workspace, "tiny")
+    remove(workspace, "tiny")
+    assert made(workspace, "tiny") == []
+    assert "tiny" not in workspace.params()["recipes"]
+    assert git(workspace.root, "status", "--porcelain", "--untracked-files=no") == ""
+
+
+def test_a_recipe_at_work_or_built_upon_is_not_removed(tiny_workspace: Make) -> None:
+    """Neither while it is run, nor while another recipe starts from its champion."""
+    workspace = tiny_workspace()
+    with hold(workspace.lock("tiny", "run"), "tiny"), pytest.raises(BusyError, match="Another process holds tiny"):
+        remove(workspace, "tiny")
+    text = recipe_text("other", {**TINY, "choose_base.bases": ["graft:tiny@champion"]})
+    workspace.recipe_path("other").write_text(text)
+    with pytest.raises(InputError, match="Recipe other is based on a model of tiny"):
+        remove(workspace, "tiny")
+    assert workspace.recipe_path("tiny").is_file()
+
+
+def test_what_is_being_done_is_seen_and_what_is_over_is_not(tiny_workspace: Make) -> None:
+    """A held lock is seen with step and process, by the kernel's word; what a dead process left in the file is not."""
+    workspace = tiny_workspace()
+    assert running(workspace, "tiny") == ""
+    with hold(workspace.lock("tiny", "run"), "tiny"):
+        assert running(workspace, "tiny").startswith("between two steps, process ")
+        with hold(workspace.lock("tiny", "embed"), "embed of tiny"):
+            assert running(workspace, "tiny").startswith("embed, process ")
+    assert running(workspace, "tiny") == ""
+    workspace.lock("tiny", "run").write_text("process 1, since 2026-01-01 00:00 UTC")
+    assert holder(workspace.lock("tiny", "run")) == ""
