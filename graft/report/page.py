@@ -93,8 +93,7 @@ def render_report(
         "links": {name: target for name, target in links.items() if RELATIVE.fullmatch(target)},
         "command": shlex.quote(report.recipe),
         "is_champion": (standing is not None and standing.is_live)
-        or (report.inputs.champion is not None
-        and report.decide.model_id == report.inputs.champion.model_id),
+        or (report.inputs.champion is not None and report.decide.model_id == report.inputs.champion.model_id),
     }
     return _environment().get_template("report.html.j2").render(values).translate(_VISIBLE)
 
