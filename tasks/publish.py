@@ -85,7 +85,8 @@ def send(workspace: Workspace, name: str, *pointers: str) -> None:
     if not address:
         return
     (recipe, _), ledger, lock = workspace.recipe(name), workspace.ledger(), read_lock(workspace)
-    models, datasets = set(), {recipe.data.dataset}
+    models: set[str] = set()
+    datasets = {recipe.data.dataset}
     for _, promotion in stands_on(ledger, recipe):
         models.add(_pointer(promotion))
         datasets.add(
@@ -108,7 +109,8 @@ def send_models(workspace: Workspace, ledger: Ledger) -> None:
     """
     remote, address = default_remote(workspace)
     where = f"{remote} ({address})"
-    needed, known = set(), set()
+    needed: set[str] = set()
+    known: set[str] = set()
     for name in workspace.recipes():
         needed |= {_pointer(one) for _, one in stands_on(ledger, workspace.recipe(name)[0])}
         known |= {_pointer(one) for one in ledger.promotions(name)}

@@ -104,7 +104,10 @@ def test_the_sockets_ask_too(own: Path) -> None:
     import asyncio
 
     asyncio.run(_sends_an_event())
-    with temporary_settings({PREFECT_API_AUTH_STRING: "graft:wrong"}), pytest.raises(Exception, match="Unable to authenticate"):
+    with (
+        temporary_settings({PREFECT_API_AUTH_STRING: "graft:wrong"}),
+        pytest.raises(Exception, match="Unable to authenticate"),
+    ):
         asyncio.run(_sends_an_event())
 
 
