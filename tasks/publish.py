@@ -85,7 +85,8 @@ def send(workspace: Workspace, name: str, *pointers: str) -> None:
     if not address:
         return
     (recipe, _), ledger, entries = workspace.recipe(name), workspace.ledger(), last_made(workspace, name)
-    models, datasets = set(), {recipe.data.dataset}
+    models: set[str] = set()
+    datasets = {recipe.data.dataset}
     for _, promotion in stands_on(ledger, recipe):
         models.add(_pointer(promotion))
         inputs = ledger.value(ledger.run_of(promotion).predicate.inputs_sha256, Inputs, "the inputs of a run")
@@ -107,7 +108,8 @@ def send_models(workspace: Workspace, ledger: Ledger) -> None:
     """
     remote, address = default_remote(workspace)
     where = f"{remote} ({address})"
-    needed, known = set(), set()
+    needed: set[str] = set()
+    known: set[str] = set()
     for name in workspace.recipes():
         needed |= {_pointer(one) for _, one in stands_on(ledger, workspace.recipe(name)[0])}
         known |= {_pointer(one) for one in ledger.promotions(name)}
