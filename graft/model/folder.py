@@ -39,7 +39,7 @@ names for this model; `graft audit {recipe}` checks them.
 
 ## How to load it
 
-With Graft, `graft.model.folder.load_model`. Without it, with transformers 5:
+With Graft, `graft.model.folder.load_model`. Without it, with transformers 5; it returns the probability of each class:
 
 ```python
 {code}```
