@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
@@ -38,8 +39,13 @@ def rows_of_finding(workspace: Workspace, dataset: DatasetRecord, record: Valida
     pairs = [(one, finding) for one in (dataset, record) for finding in one.findings]
     names = [finding.name for _, finding in pairs]
     folded = wanted.strip().casefold()
-    chosen = [pair for pair in pairs if pair[1].name.casefold() == folded]
-    chosen = chosen or [pair for pair in pairs if folded in pair[1].name.casefold()]
+    tests: tuple[Callable[[str], bool], ...] = (
+        lambda name: name == wanted.strip(),
+        lambda name: name.casefold() == folded,
+        lambda name: folded in name.casefold(),
+    )
+    found = ([pair for pair in pairs if is_meant(pair[1].name)] for is_meant in tests)
+    chosen = next((some for some in found if some), [])
     if len(chosen) != 1:
         near = nearest(wanted, names)
         what = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,15 @@ def settle_times(files: dict[str, Path], values: dict[str, Any], ask: Ask | None
         found["data.time_format"] = time_format = _order(cells, column, files["train"], ask)
     times = {role: read_times(some, time_format) for role, some in cells.items()}
     for role, some in cells.items():
-        name = files[role].name
         where = f'{files[role]}, column "{column}"'
-        refuse_unread(some, times[role], where=where, row=lambda place, name=name: f"Row {place + 1:,} of {name}")
+        refuse_unread(some, times[role], where=where, row=partial(_row, files[role].name))
     if not values.get("data.test_from") and "test" not in files:
         found["data.test_from"] = _latest_from(times["train"], column, files["train"])
     return found
+
+
+def _row(file: str, place: int) -> str:
+    return f"Row {place + 1:,} of {file}"
 
 
 def _cells(path: Path, column: str) -> Iterator[pd.Series]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import pandas as pd
 
@@ -17,7 +17,7 @@ from graft.recipe import TimeFormat
 
 READABLE = "2015-02-24, 2015/02/24 11:35:10 -0800, 24.02.2015 11:35, 2/24/2015 11:35 AM or seconds since 1970"
 
-_TIMES = "datetime64[us, UTC]"
+_TIMES: Final = "datetime64[us, UTC]"
 _HALF = r"(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?"
 _CLOCK = rf"(?:[T ] ?(?P<hour>\d{{1,2}}):(?P<minute>\d{{2}})(?::(?P<second>\d{{2}})(?:[.,]\d+)?)?{_HALF})?"
 _ZONE = r"(?: ?(?P<zone>Z|UTC|GMT|[-+]\d{2}:?\d{2}))?"
@@ -89,7 +89,8 @@ def read_times(cells: pd.Series, time_format: TimeFormat | None) -> pd.Series:
 
 def _read_iso(values: pd.Series) -> pd.Series:
     given = values.replace("", None)
-    return pd.to_datetime(given, utc=True, errors="coerce", format="ISO8601").astype(_TIMES)
+    read: pd.Series = pd.to_datetime(given, utc=True, errors="coerce", format="ISO8601").astype(_TIMES)
+    return read
 
 
 def refuse_unread(cells: pd.Series, times: pd.Series, *, where: str, row: Callable[[int], str]) -> None:

@@ -62,7 +62,7 @@ class Rows:
     has_group: bool
     whole: Whole | None = None
 
-    def names_of(self, positions: Ints) -> Iterator[str]:
+    def names_of(self, positions: npt.NDArray[Any]) -> Iterator[str]:
         """Yield the names of rows."""
         for start in range(0, len(positions), _N_TAKEN):
             yield from self.names.take(pa.array(positions[start : start + _N_TAKEN], type=pa.int64())).to_pylist()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -37,16 +36,16 @@ def naming_column(source: Source, batch: pd.DataFrame) -> str | None:
         return None
     if any(batch[name].dtype == object for name in batch):
         return None
-    shares = Counter[str]()
+    shares: dict[str, float] = {}
     for name in map(str, batch):
         cells = batch[name].head(1000)
         cells = cells[cells != ""].drop_duplicates()
         if any(_is_path(source.root, cell) for cell in cells if "." in cell):
             return name
         n_named = sum(cell in source.pictures for cell in cells)
-        shares[name] = n_named / max(1, len(cells)) if n_named else 0
-    best, share = shares.most_common(1)[0]
-    return best if share >= _MIN_SHARE else None
+        shares[name] = n_named / max(1, len(cells))
+    best = max(shares, key=lambda name: shares[name])
+    return best if shares[best] >= _MIN_SHARE else None
 
 
 def _is_path(root: Path, cell: str) -> bool:
