@@ -26,7 +26,7 @@ VERSIONS = {
     "validate": 2,
     "embed": 4,
     "detect_shift": 2,
-    "choose_base": 3,
+    "choose_base": 4,
     "finetune": 6,
     "evaluate": 4,
     "decide": 2,
