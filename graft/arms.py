@@ -5,9 +5,9 @@ from __future__ import annotations
 CANDIDATE, CHAMPION, PROBE = "candidate", "champion", "frozen_probe"
 SCRATCH, SCRATCH_NETWORK = "scratch", "scratch_network"
 UNTAUGHT = (SCRATCH_NETWORK, SCRATCH)
-"""Arms without any pretraining: the base's own architecture, and the strongest cheap model."""
+"""Arms without any pretraining: the strongest cheap model, and, where a recipe asks for it, the base's own architecture."""
 NAMES = {
-    SCRATCH: "training from scratch",
+    SCRATCH: "the cheap model",
     SCRATCH_NETWORK: "the same network from scratch",
     PROBE: "the frozen probe",
     CHAMPION: "the champion",

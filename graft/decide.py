@@ -25,6 +25,7 @@ def decide(records: Mapping[str, Record], inputs: Inputs) -> tuple[Verdict, str,
     *Reject*: a check failed that no further data will mend (the candidate is worse than the champion, or the transfer hurt).
     *Hold*: a gate was closed, any other check failed, a check that policy holds on cannot tell, nobody can tell whether the
     candidate is as good as the champion, or this very model is champion already or was rolled back. *Promote*: none of these.
+    A shift that was found holds where policy says so; else the headline of a promotion names it.
 
     Args:
         records: record by step, ``ingest`` to ``measure_bias``.
@@ -45,23 +46,25 @@ def decide(records: Mapping[str, Record], inputs: Inputs) -> tuple[Verdict, str,
         return "reject", f"The transfer hurt: {_worst(evaluation)}.{stays}", checks
     if evaluation.champion == "inferior":
         return "reject", f"Worse than the champion: {_worst(evaluation)}.{stays}", checks
-    failed = [c for c in checks if c.outcome == "failed"]
+    failed = [c for c in checks if c.outcome == "failed" and c.holds]
     if failed:
         return "hold", f"{_count(failed, 'check')} failed: {_names(failed)}.{stays}", checks
-    open_ = [c for c in checks if c.outcome == "cannot_tell" and c.policy == "hold"]
+    open_ = [c for c in checks if c.outcome == "cannot_tell" and c.holds]
     if open_:
         return "hold", f"Too few rows to tell: {_names(open_)}.{_wanted(evaluation)}{stays}", checks
+    noted = [c for c in checks if c.outcome == "failed"]  # all that is left of them holds nobody back
+    also = f" Noted: {_names(noted)}." if noted else ""
     if champion is None:
         if evaluation.transfer != "positive":
             what = f"The transfer brought no clear gain ({evaluation.transfer})."
             return "hold", f"{what}{_wanted(evaluation)}{stays}", checks
-        return "promote", "Every check that decides passed. This recipe has its first champion.", checks
+        return "promote", f"Every check that decides passed. This recipe has its first champion.{also}", checks
     if evaluation.champion == "undecided":
         what = f"Cannot tell whether it is as good as champion {champion.number}, which stays."
         return "hold", f"{what}{_wanted(evaluation)}", checks
     return (
         "promote",
-        f"{evaluation.champion.replace('_', '-').capitalize()} to champion {champion.number}, which it replaces.",
+        f"{evaluation.champion.replace('_', '-').capitalize()} to champion {champion.number}, which it replaces.{also}",
         checks,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import pairwise
 
 from graft.errors import InputError
@@ -140,15 +139,14 @@ def _ancestor(workspace: Workspace, promotion: PromotionPredicate) -> Ancestor:
 
 
 def _looks(workspace: Workspace, ledger: Ledger, dataset: str) -> dict[str, str]:
-    """Return what each model that finished runs evaluated on a dataset, of any recipe, has seen of its test rows."""
+    """Return the evaluation of each model that finished runs evaluated on a dataset, of any recipe, by its record's digest."""
     looks = {}
     for name in workspace.recipes():
         if workspace.recipe(name)[0].data.dataset != dataset:
             continue
         for run in ledger.runs(name):
             if run.predicate.model_id is not None:
-                record = json.loads(ledger.blob(run.predicate.records["evaluate"]))
-                looks[run.predicate.model_id] = record.get("looked_at", "")
+                looks[run.predicate.model_id] = run.predicate.records["evaluate"]
     return dict(sorted(looks.items()))
 
 

@@ -25,11 +25,11 @@ VERSIONS = {
     "ingest": 3,
     "validate": 2,
     "embed": 4,
-    "detect_shift": 2,
+    "detect_shift": 3,
     "choose_base": 4,
     "finetune": 6,
-    "evaluate": 4,
-    "decide": 2,
+    "evaluate": 5,
+    "decide": 3,
     "report": 3,
 }
 """Version of each step's code: raise it when the step's bytes change, and the step is run again where it has run before."""

@@ -54,8 +54,8 @@ class Estimate(Value):
 class Check(Value):
     """An estimate beside the bound it has to keep.
 
-    ``policy`` says what *cannot tell* does: ``hold`` keeps the candidate back, ``note`` is written down only.
-    A failed check always counts.
+    ``policy`` says what *cannot tell* does: ``hold`` keeps the candidate back, ``note`` is written down only. A failed check
+    always counts, but for shift: that says something of the data and not of the model, so there ``policy`` is asked too.
     """
 
     name: str
@@ -66,6 +66,13 @@ class Check(Value):
     outcome: Outcome
     policy: Policy = "hold"
     note: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether it keeps a candidate back."""
+        if self.outcome == "failed":
+            return self.policy == "hold" or self.step != "detect_shift"
+        return self.outcome == "cannot_tell" and self.policy == "hold"
 
 
 def exact(n_found: float, n: int, *, unit: Unit = "rows") -> Estimate:

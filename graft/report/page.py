@@ -155,8 +155,7 @@ def _state_of(checks: Iterable[Check], seen: Estimate) -> str:
 
 def _deciding(checks: Sequence[Check]) -> list[Check]:
     """Return the two checks to show first: what keeps the candidate back, then what was won over champion or probe."""
-    failed = [check for check in checks if check.outcome == "failed"]
-    against = failed + [check for check in checks if check.outcome == "cannot_tell" and check.policy == "hold"]
+    against = [check for outcome in OUTCOMES for check in checks if check.outcome == outcome and check.holds]
     won = [check for check in checks if check.step == "evaluate" and check.observed.unit == "points"]
     others = [check for check in won if check not in against]
     return [*against[: 1 if others else 2], *others][:2]
@@ -168,7 +167,7 @@ def _arms(report: Report) -> list[tuple[str, str]]:
     names = {
         "champion": f"champion{number}",
         "frozen_probe": "the base without tuning",
-        "scratch": "training from scratch",
+        "scratch": "the cheap model",
         "scratch_network": "the same network from scratch",
     }
     found = getattr(report.evaluate, "accuracy", {})

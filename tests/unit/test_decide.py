@@ -119,6 +119,22 @@ def test_checks_of_every_step_count() -> None:
         assert len(checks) == 2
 
 
+@pytest.mark.parametrize(("champion", "says"), [(OTHER, "which it replaces."), (None, "its first champion.")])
+def test_a_shift_that_policy_notes_holds_nobody_and_is_named(champion: str | None, says: str) -> None:
+    """A found shift holds under policy hold; under note the model is promoted and the headline names it. Nothing else passes."""
+    for step, policy, verdict in (
+        ("detect_shift", "hold", "hold"), ("detect_shift", "note", "promote"), ("measure_bias", "note", "hold"),
+    ):  # fmt: skip
+        bad = drawn(-0.2, -0.1, policy, step)
+        given = records(champion="superior" if champion else "first")
+        given[step] = Record(step=step, recipe="r", passed=False, summary="s", checks=(bad,))
+        found, headline, _ = decide(given, inputs(champion))
+        assert found == verdict
+        assert bad.holds == (verdict == "hold")
+        if found == "promote":
+            assert headline.endswith(f"{says} Noted: gain -0.2 to -0.1.")
+
+
 def test_record_counts_and_agrees() -> None:
     """The record's counts, verdict and ``passed`` are those of the decision; without a model it names none."""
     record = decision_record("r", records(checks=(GOOD, GOOD, OPEN_NOTED)), inputs(), {"evaluate": SHA})
