@@ -7,7 +7,7 @@ SCRATCH, SCRATCH_NETWORK = "scratch", "scratch_network"
 UNTAUGHT = (SCRATCH_NETWORK, SCRATCH)
 """Arms without any pretraining: the strongest cheap model, and, where a recipe asks for it, the base's own architecture."""
 NAMES = {
-    SCRATCH: "the cheap model",
+    SCRATCH: "training from scratch",
     SCRATCH_NETWORK: "the same network from scratch",
     PROBE: "the frozen probe",
     CHAMPION: "the champion",

@@ -167,7 +167,7 @@ def _arms(report: Report) -> list[tuple[str, str]]:
     names = {
         "champion": f"champion{number}",
         "frozen_probe": "the base without tuning",
-        "scratch": "the cheap model",
+        "scratch": "training from scratch",
         "scratch_network": "the same network from scratch",
     }
     found = getattr(report.evaluate, "accuracy", {})

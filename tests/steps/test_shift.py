@@ -144,7 +144,8 @@ def test_only_a_split_by_time_lets_expect_a_shift(tiny_workspace: Make) -> None:
     of_group = np.array([groups[k % 20] for k in range(len(rows))])
     on_test = np.isin(of_group, [one for one in groups if position(one) < 0.3])
     rows["customer_id"] = of_group
-    rows.loc[on_test, "text"] = "granite moon sings zebra " + rows["text"][on_test].str[:20]
+    numbers = pd.Series(range(len(rows)), rows.index).map(str)
+    rows.loc[on_test, "text"] = "granite moon sings " + rows["text"][on_test].str[:20] + " zebra" + numbers[on_test]
     record = detect(tiny_workspace(rows, data__time="day", decide__shift="hold"))
     assert record.comparisons[0].shifted
     assert not record.comparisons[0].is_expected

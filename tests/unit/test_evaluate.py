@@ -109,7 +109,7 @@ def checks(**changed: Estimate) -> dict[str, str]:
     [
         ("candidate", (0.5, 0.6), "Accuracy", "passed"),
         ("candidate", (0.4, 0.49), "Accuracy", "failed"),
-        ("scratch", (-0.1, -0.01), "Gain over the cheap model", "failed"),
+        ("scratch", (-0.1, -0.01), "Gain over training from scratch", "failed"),
         ("scratch_network", (-0.1, -0.01), "Gain over the same network from scratch", "failed"),
         ("frozen_probe", (-0.05, 0.0), "Gain over the frozen probe", "cannot_tell"),
         ("frozen_probe", (-0.09, -0.05), "Gain over the frozen probe", "failed"),
