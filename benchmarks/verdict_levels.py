@@ -43,6 +43,11 @@ def worlds() -> list[World]:
         same = {CANDIDATE: 0.8, SCRATCH: 0.8, SCRATCH_NETWORK: 0.8, PROBE: 0.8, CHAMPION: 0.8}
         found += [
             World("all alike", same, n),
+            World(
+                "all alike, no network from scratch",
+                {arm: one for arm, one in same.items() if arm != SCRATCH_NETWORK},
+                n,
+            ),
             World("5 points over both from scratch", {**same, SCRATCH: 0.75, SCRATCH_NETWORK: 0.75}, n),
             World("5 points under one from scratch", {**same, SCRATCH_NETWORK: 0.85}, n),
             World("probe better by the margin", {**same, SCRATCH: 0.7, SCRATCH_NETWORK: 0.7, PROBE: 0.8 + MARGIN}, n),

@@ -55,7 +55,9 @@ def new(
     ] = None,
     id: Annotated[str | None, typer.Option(help="column that names a row, so that labels can come later")] = None,  # noqa: A002 - the option's name
     base: Annotated[list[str] | None, typer.Option(help="candidate base; repeatable")] = None,
-    strategy: Annotated[str, typer.Option(help="head or full")] = "full",
+    strategy: Annotated[
+        str, typer.Option(help="what is trained: head, top_k, lora, full, contrastive, or auto, which tries them")
+    ] = "full",
     rows_per_class: Annotated[int | None, typer.Option(help="train on only so many rows per class")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="take what look guesses, without asking")] = False,
     as_json: AsJson = False,

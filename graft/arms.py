@@ -5,7 +5,7 @@ from __future__ import annotations
 CANDIDATE, CHAMPION, PROBE = "candidate", "champion", "frozen_probe"
 SCRATCH, SCRATCH_NETWORK = "scratch", "scratch_network"
 UNTAUGHT = (SCRATCH_NETWORK, SCRATCH)
-"""Arms without any pretraining: the base's own architecture, and the strongest cheap model."""
+"""Arms without any pretraining: the strongest cheap model, and, where a recipe asks for it, the base's own architecture."""
 NAMES = {
     SCRATCH: "training from scratch",
     SCRATCH_NETWORK: "the same network from scratch",

@@ -59,7 +59,8 @@ def transfer_verdict(differences: Mapping[str, Estimate], *, margin_probe: float
 
     ``negative``: worse than some model without pretraining, or tuning lost more than the margin to the frozen probe.
     ``positive``: better than all of them and not worse than the probe by the margin. ``none``: the strongest of them does as
-    well, within the region of practical equivalence. Else ``undecided``.
+    well, within the region of practical equivalence. Else ``undecided``. The cheap model is always among them; the base's own
+    architecture from random weights is where the recipe asks for it.
 
     Args:
         differences: candidate minus arm; of the arms ``UNTAUGHT`` at least one.

@@ -1,7 +1,7 @@
 """How many models were measured on these test rows before? Each makes it likelier that one wins by chance.
 
-Looks are counted by row, on a sample that every run takes alike: the rows with the least content keys. So a test set that grew by
-a few rows is still the one that was looked at, and one that was replaced is new.
+Looks are counted by row, over all rows: a test set that grew by a few rows is still the one that was looked at, one that was
+replaced is new, and leaving some rows out takes away no more than their share.
 """
 
 from __future__ import annotations
@@ -9,28 +9,50 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-N_SAMPLED = 64
 N_LETTERS = 8
+MOST_ROWS = 100_000
+"""Of a larger test set the rows with the least content keys stand for all: 800 kB in a record."""
+TRIFLE = 0.01
+"""Looks a row that count as none: two test sets may share a greeting."""
+_MOST_BEFORE = 64
+"""Rows of a test set as earlier versions named it, parted by blanks: those with the least keys."""
 ALPHA = 0.05
 
 
-def sample_of(keys: Iterable[str]) -> str:
-    """Return the sample of a test set: the beginnings of its least content keys, too short to tell a text by."""
-    return " ".join(sorted({key[:N_LETTERS] for key in keys})[:N_SAMPLED])
+def rows_of(keys: Iterable[str]) -> str:
+    """Return a test set as a record names it: the beginnings of its rows' content keys, sorted, one behind the other."""
+    return "".join(sorted({key[:N_LETTERS] for key in keys})[:MOST_ROWS])
 
 
-def count_looks(sample: str, earlier: Iterable[str]) -> int:
-    """Return how many of the earlier models saw these rows, the mean over the sampled rows, rounded up.
+def count_looks(rows: str, earlier: Iterable[str]) -> int:
+    """Return how many of the earlier models saw these rows: the mean over the rows, rounded up.
+
+    A test set of which only the rows with the least keys were kept says nothing of rows beyond them, so the share is taken over
+    the others. Where there are none, all rows count as seen: who leaves out just the rows that were kept has no new test set.
 
     Args:
-        earlier: the sample of each.
+        rows: as ``rows_of`` names them.
+        earlier: the rows of each earlier model; empty: it did not say.
 
-    Cost: O(N_SAMPLED) a model.
-    Source: bottom-k sketch: Cohen and Kaplan 2007. Of rows only added, each that the new sample names and an earlier test set
-        held is in the earlier sample too, so the mean is that of a random sample of the rows.
+    Cost: O(rows) a model.
     """
-    rows, before = sample.split(), [set(one.split()) for one in earlier]
-    return math.ceil(sum(row in one for row in rows for one in before) / len(rows)) if rows else 0
+    now = _keys(rows)
+    seen = sum(_share_seen(now, one) for one in earlier if one) if now else 0.0
+    return max(0, math.ceil(seen - TRIFLE))
+
+
+def _share_seen(now: set[str], before: str) -> float:
+    known = _keys(before)
+    is_whole = len(known) < (_MOST_BEFORE if " " in before else MOST_ROWS)
+    last = max(known)
+    comparable = now if is_whole else {key for key in now if key <= last}
+    return len(comparable & known) / len(comparable) if comparable else 1.0
+
+
+def _keys(rows: str) -> set[str]:
+    """Return the keys in a record's rows, as they are written now or were before."""
+    packed = rows.replace(" ", "")
+    return {packed[at : at + N_LETTERS] for at in range(0, len(packed), N_LETTERS)}
 
 
 def level_after(n_looks: int) -> float:

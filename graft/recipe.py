@@ -1,6 +1,7 @@
 """The recipe: what a team decides about one model, written down once, in ``recipes/NAME.yaml``.
 
-Recipes are fully expanded: every key stands in the file, because DVC watches single keys and a missing one is an error.
+Recipes are fully expanded: every key stands in the file, because DVC watches single keys. A missing one is an error, unless it
+came later than the first recipes and has a default.
 """
 
 from __future__ import annotations

@@ -64,6 +64,7 @@ DEFAULTS: dict[str, Any] = {
     "evaluate.rope": 0.01,
     "evaluate.max_forgotten": 0.05,
     "evaluate.max_looks": 10,
+    "evaluate.from_scratch": False,
     "measure_bias.max_gap": 0.15,
     "measure_bias.min_rows": 30,
     "decide.shift": "note",

@@ -220,6 +220,9 @@ class Evaluate(Value):
         default=0.05, description="accuracy that each ancestor's task may lose, with a head fitted anew", ge=0, le=1
     )
     max_looks: int = Field(default=10, description="looks at the same test rows before they count as worn", ge=1)
+    from_scratch: bool = Field(
+        default=False, description="compare with the base's architecture from random weights too, which is costly"
+    )
 
 
 class MeasureBias(Value):
@@ -230,10 +233,10 @@ class MeasureBias(Value):
 
 
 class Decide(Value):
-    """What *cannot tell* does, by kind of check: hold the candidate back, or note it."""
+    """What *cannot tell* does, by kind of check: hold the candidate back, or note it. For shift also what *failed* does."""
 
     shift: Policy = Field(description="domain shift between the samples compared")
-    transfer: Policy = Field(description="candidate against the frozen probe and training from scratch")
+    transfer: Policy = Field(description="candidate against the frozen probe and models without pretraining")
     champion: Policy = Field(description="candidate against the champion")
     slices: Policy = Field(description="gaps of sensitive groups")
     forgetting: Policy = Field(default="note", description="what is kept of the tasks of the models it grew from")

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from graft.arms import SCRATCH, SCRATCH_NETWORK
+from graft.arms import SCRATCH
 from graft.errors import TamperError
 from graft.model.budget import epochs_within
 from graft.model.classifier import predict
@@ -23,14 +23,23 @@ from tasks.steps import Context
 Strings = npt.NDArray[np.str_]
 
 
-def untaught(
-    context: Context, base: Path, model: ModelRecord, train: pd.DataFrame, test: pd.DataFrame
-) -> tuple[dict[str, Strings], float]:
-    """Return what models without pretraining say, by arm, and the TFLOPs of the network among them.
+def cheap(context: Context, train: pd.DataFrame, test: pd.DataFrame) -> Strings:
+    """Return what the strongest cheap model without pretraining says."""
+    model = fit_scratch(
+        train["content"].tolist(), train["label"].to_numpy(dtype=str), modality=context.recipe.data.modality
+    )
+    said: Strings = model.predict(test["content"].tolist())
+    return said
 
-    The network is the base's architecture from random weights. It gets the labelled rows and as many operations as embedding,
-    trials and training of the candidate took by the fixed table; where the candidate is a head on frozen features, so is it. It
-    is not trained again while the candidate and what it was made from stay the same.
+
+def scratch_network(
+    context: Context, base: Path, model: ModelRecord, train: pd.DataFrame, test: pd.DataFrame
+) -> tuple[Strings, float]:
+    """Return what the base's architecture from random weights says, and the TFLOPs of its training.
+
+    It gets the labelled rows and as many operations as embedding, trials and training of the candidate took by the fixed table;
+    where the candidate is a head on frozen features, so is it. What it takes to choose between training and the head that it
+    begins with comes on top. It is not trained again while the candidate and what it was made from stay the same.
 
     Args:
         base: the folder of the candidate's base.
@@ -44,11 +53,10 @@ def untaught(
     with Writing(finished.path), hearing_ctrl_c() as checkpoints.is_asked_to_stop:
         said = predict_from_scratch(
             base, texts, labels, asked, how, modality=modality, max_tokens=context.recipe.embed.max_tokens,
-            names=train["row"].tolist(), training=checkpoints.of(how, SCRATCH), finished=finished,
-            progress=context.progress,
+            names=train["row"].tolist(), trial=checkpoints.of(how, f"{SCRATCH}-trial"),
+            training=checkpoints.of(how, SCRATCH), finished=finished, progress=context.progress,
         )  # fmt: skip
-    cheap = fit_scratch(texts, labels, modality=modality).predict(asked)
-    return {SCRATCH: cheap, SCRATCH_NETWORK: said}, tflops
+    return said, tflops
 
 
 def champion(context: Context, test: pd.DataFrame) -> tuple[Strings, npt.NDArray[np.bool_], set[str]]:

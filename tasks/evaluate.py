@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ from graft.evaluate import (
     open_comparisons,
     transfer_verdict,
 )
-from graft.looks import count_looks, level_after, sample_of
+from graft.looks import count_looks, level_after, rows_of
 from graft.model.classifier import features_of, score
 from graft.model.folder import load_model
 from graft.model.retention import mean_of
@@ -62,8 +63,8 @@ def run(context: Context) -> EvaluationRecord:
     on_train = (rows["side"] == TRAIN).to_numpy()
     train, test = rows[on_train], rows[~on_train].reset_index(drop=True)
     y_train, y_true = train["label"].to_numpy(dtype=str), test["label"].to_numpy(dtype=str)
-    looked_at = sample_of(test["key"])
-    n_looks = count_looks(looked_at, (seen for one, seen in context.pinned.looks.items() if one != model.model_id))
+    looked_at = rows_of(test["key"])
+    n_looks = count_looks(looked_at, _looks(context, model.model_id))
     level = level_after(n_looks)
 
     candidate = load_model(context.file("finetune", "model"))
@@ -75,8 +76,11 @@ def run(context: Context) -> EvaluationRecord:
         one.base: fit_probe(features[one.base][on_train], y_train, C=one.C).predict(features[one.base][~on_train])
         for one in choice.scores
     }
-    without, tflops = arms.untaught(context, folder, model, train, test)
-    predicted: dict[str, Strings] = {CANDIDATE: said, PROBE: probes[choice.base], **without}
+    predicted: dict[str, Strings] = {CANDIDATE: said, PROBE: probes[choice.base]}
+    tflops = {CANDIDATE: model.tflops}
+    if settings.from_scratch:
+        predicted[SCRATCH_NETWORK], tflops[SCRATCH_NETWORK] = arms.scratch_network(context, folder, model, train, test)
+    predicted[SCRATCH] = arms.cheap(context, train, test)
     rng = np.random.default_rng(SEED)
     accuracy, differences, p_values = compare_arms(
         y_true, predicted, rng=rng, n_bootstrap=settings.n_bootstrap, level=level
@@ -85,7 +89,7 @@ def run(context: Context) -> EvaluationRecord:
 
     notes = {
         SCRATCH: f"{SCRATCH_NAMES[modality]} on the same rows",
-        SCRATCH_NETWORK: "the base's architecture from random weights, same rows and operations",
+        SCRATCH_NETWORK: "the base's architecture from random weights, same rows and operations, or the head it begins with",
         PROBE: "below 0, tuning has damaged what the base knew",
     }
     predictions = pd.DataFrame({"row": test["row"], "key": test["key"], "label": y_true, **predicted})
@@ -132,7 +136,7 @@ def run(context: Context) -> EvaluationRecord:
         n_looks=n_looks,
         looked_at=looked_at,
         rows_to_tell=needed,
-        tflops={CANDIDATE: model.tflops, SCRATCH_NETWORK: tflops},
+        tflops=tflops,
         calibration=_calibration(scores.max(axis=1), right),
         retention=kept,
         forgotten=mean_of([one.own_head for one in kept if one.own_head]),
@@ -141,6 +145,13 @@ def run(context: Context) -> EvaluationRecord:
         confusion=confusion(y_true, said),
         cheap_model=SCRATCH_NAMES[modality],
     )
+
+
+def _looks(context: Context, model_id: str) -> list[str]:
+    """Return the test rows that each other model saw, as its evaluation in the ledger names them."""
+    ledger = context.workspace.ledger()
+    others = [record for model, record in context.pinned.looks.items() if model != model_id]
+    return [json.loads(ledger.blob(record)).get("looked_at", "") for record in others]
 
 
 def _regret(

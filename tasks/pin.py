@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from graft.errors import InputError
 from graft.ledger import Ledger, Promotion, PromotionPredicate, Run
 from graft.model.bases import WEIGHTS
@@ -141,7 +139,7 @@ def _ancestor(workspace: Workspace, promotion: PromotionPredicate) -> Ancestor:
 
 
 def _looks(workspace: Workspace, ledger: Ledger, dataset: str) -> dict[str, str]:
-    """Return what each model that finished runs evaluated on a dataset, of any recipe, has seen of its test rows."""
+    """Return the evaluation of each model that finished runs evaluated on a dataset, of any recipe, by its record's digest."""
     looks = {}
     params = workspace.params()
     named = {**(params.get("recipes") or {}), **(params.get("removed") or {})}  # each recipe that ever ran stands there
@@ -150,8 +148,7 @@ def _looks(workspace: Workspace, ledger: Ledger, dataset: str) -> dict[str, str]
             continue
         for run in ledger.runs(check_name(str(name), "recipe")):
             if run.predicate.model_id is not None:
-                record = json.loads(ledger.blob(run.predicate.records["evaluate"]))
-                looks[run.predicate.model_id] = record.get("looked_at", "")
+                looks[run.predicate.model_id] = run.predicate.records["evaluate"]
     return dict(sorted(looks.items()))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -95,17 +94,3 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-goldens", action="store_true", help="write what is seen as what is expected")
-
-
-@pytest.fixture
-def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
-    """Compare a text with the file of that name in tests/golden."""
-
-    def compare(name: str, text: str) -> None:
-        path = ROOT / "tests" / "golden" / name
-        if request.config.getoption("--update-goldens"):
-            path.write_text(text, encoding="utf-8")
-        assert path.is_file(), f"{name} is absent: run with --update-goldens and look at it"
-        assert text == path.read_text(encoding="utf-8"), f"{name} changed: raise the step's version in tasks/steps.py"
-
-    return compare

@@ -74,7 +74,9 @@ class ImageEncoder:
             raise refusal(folder, "image", f"{folder} has no {PROCESSOR}")
         blank = [np.full((*sides, 3), 255, dtype=np.uint8) for sides in ((40, 64), (64, 40))]
         with refusals(folder, "image"), torch.inference_mode():
-            processor = AutoImageProcessor.from_pretrained(folder, backend="pil", trust_remote_code=False)
+            processor = AutoImageProcessor.from_pretrained(
+                folder, backend="pil", trust_remote_code=False, local_files_only=True
+            )
             if (side := _longest_side(processor.to_dict())) > MAX_SIDE:
                 raise ValueError(f"{PROCESSOR} asks for pictures of {side:,} pixels a side; {MAX_SIDE:,} at most")
             output = network(pixel_values=processor(images=blank, return_tensors="pt")["pixel_values"])

@@ -76,8 +76,9 @@ def load_network(folder: Path, modality: Modality) -> Any:
     with refusals(folder, modality), held_to(shapes, folder), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network, found = AutoModel.from_pretrained(
-            folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32, output_loading_info=True
-        )
+            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32,
+            output_loading_info=True,
+        )  # fmt: skip
     takes = getattr(network, "main_input_name", "")
     if takes != _INPUT[modality]:
         raise refusal(folder, modality, f"{type(network).__name__} takes {takes or 'no input'}")
@@ -115,12 +116,13 @@ def load_classifier(folder: Path, modality: Modality) -> Any | None:
     """
     shapes = _shapes(folder, modality)
     with refusals(folder, modality), held_to(shapes, folder), torch.random.fork_rng(devices=[]):
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         if not any(name.endswith("Classification") for name in config.architectures or ()) or config.num_labels < 2:
             return None
         network, found = _CLASSIFIERS[modality].from_pretrained(
-            folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32, output_loading_info=True
-        )
+            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32,
+            output_loading_info=True,
+        )  # fmt: skip
     return None if found["missing_keys"] else network.eval()
 
 

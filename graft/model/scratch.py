@@ -14,12 +14,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from graft.errors import StepError
+from graft.errors import InputError, StepError
 from graft.model.budget import ALONE
 from graft.model.checkpoint import Checkpoint, Stand
 from graft.model.classifier import Classifier, fit_head, predict
 from graft.model.encoder import Contents, Progress, embed_items, load_encoder, silent
-from graft.model.examples import UNLABELLED, one_hot
+from graft.model.examples import Examples, hold_out, one_hot
 from graft.model.finetune import tune
 from graft.model.train import Rows
 from graft.pictures import grey
@@ -84,6 +84,8 @@ RATES_UNTAUGHT = (3e-4, 1e-3)
 SCRATCH_RATE = RATES_UNTAUGHT[1]
 C_UNTAUGHT = 30.0
 """Penalty of the head that from-scratch training begins with: random features want a weak one."""
+HELD_OUT = 0.2
+"""Share of the training rows on which training and the head that it begins with are compared."""
 ROWS_SEEN = 40_000
 MOST_EPOCHS, LEAST_EPOCHS = 80, 10
 
@@ -123,7 +125,9 @@ def train_from_scratch(
 
     Cost: 3 forward passes a row and epoch.
     """
-    encoder = load_encoder(folder, modality, max_tokens=max_tokens).untrained(how.seed)
+    base = load_encoder(folder, modality, max_tokens=max_tokens)
+    encoder = base.untrained(how.seed)
+    encoder.network.to(next(base.network.parameters()).device)
     items, _ = encoder.prepare(contents)
     start = fit_head(encoder, embed_items(encoder, items).numpy(), labels, C=C_UNTAUGHT)
     if how.n_epochs == 0:
@@ -133,6 +137,53 @@ def train_from_scratch(
     return tune(start, rows, None, alone, checkpoint, progress)
 
 
+def best_from_scratch(
+    folder: Path,
+    contents: Contents,
+    labels: npt.NDArray[np.str_],
+    how: Finetune,
+    *,
+    modality: Modality,
+    max_tokens: int,
+    names: Sequence[str] = (),
+    trial: Checkpoint | None = None,
+    checkpoint: Checkpoint | None = None,
+    progress: Progress = silent,
+) -> Classifier:
+    """Train from random weights, or leave it at the head on random features: whichever is right more often on held-out rows.
+
+    Few steps at a high rate can leave a network that knows less than the head that it began with. A fifth of the training rows
+    is held out to tell: both are tried without them, and the winner is fitted to all rows. Where they are equal, where no row can
+    be held out, or where the loss is no longer a number, it is the head.
+
+    Args:
+        trial, checkpoint: where the interrupted trial and the interrupted training go on from.
+
+    Cost: as ``train_from_scratch``, and the trial four fifths of that on top.
+    """
+
+    def learn(rows: Examples, n_epochs: int, interrupted: Checkpoint | None = None) -> Classifier:
+        return train_from_scratch(
+            folder, rows.contents, rows.labels, how.model_copy(update={"n_epochs": n_epochs}), modality=modality,
+            max_tokens=max_tokens, names=rows.names, checkpoint=interrupted, progress=progress,
+        )  # fmt: skip
+
+    rows = Examples(list(contents), np.empty((len(labels), 0), dtype=np.float32), labels, names)
+    try:
+        kept, held = hold_out(rows, how.model_copy(update={"held_out": HELD_OUT}))
+        if how.n_epochs and held and _hits(learn(kept, how.n_epochs, trial), held) > _hits(learn(kept, 0), held):
+            return learn(rows, how.n_epochs, checkpoint)
+    except (InputError, StepError):  # no row can be held out, or training came to nothing: the head is what is left
+        progress(1, 1, "the head on random features")
+    return learn(rows, 0)
+
+
+def _hits(classifier: Classifier, rows: Examples) -> int:
+    """Return how many rows a classifier gets right."""
+    said = np.array(classifier.labels)[predict(classifier, rows.contents).argmax(axis=1)]
+    return int((said == rows.labels).sum())
+
+
 def predict_from_scratch(
     folder: Path,
     contents: Contents,
@@ -140,6 +191,7 @@ def predict_from_scratch(
     asked: Contents,
     how: Finetune,
     *,
+    trial: Checkpoint,
     training: Checkpoint,
     finished: Checkpoint,
     modality: Modality,
@@ -151,21 +203,18 @@ def predict_from_scratch(
 
     Args:
         asked: the rows to be predicted.
-        training, finished: where an interrupted training goes on from, and where predictions are kept.
+        trial, training, finished: where interrupted trainings go on from, and where predictions are kept.
 
     Returns:
-        labels, shape (rows,); none of them where the loss was no longer a number, as nothing was learned then.
+        labels, shape (rows,): those of ``best_from_scratch``.
     """
     classes, kept = np.unique(labels), {"said": torch.zeros(len(asked), dtype=torch.int32)}
     if not finished.restore(kept, None)[0].n_done:
-        try:
-            network = train_from_scratch(
-                folder, contents, labels, how, modality=modality, max_tokens=max_tokens, names=names,
-                checkpoint=training, progress=progress,
-            )  # fmt: skip
-            kept["said"] = torch.from_numpy(predict(network, asked, progress=progress).argmax(axis=1)).int()
-        except StepError:
-            kept["said"].fill_(-1)
+        network = best_from_scratch(
+            folder, contents, labels, how, modality=modality, max_tokens=max_tokens, names=names,
+            trial=trial, checkpoint=training, progress=progress,
+        )  # fmt: skip
+        kept["said"] = torch.from_numpy(predict(network, asked, progress=progress).argmax(axis=1)).int()
         finished.save(kept, None, Stand(n_done=1))
-    said: npt.NDArray[np.str_] = np.append(classes, UNLABELLED)[kept["said"].numpy()]
+    said: npt.NDArray[np.str_] = classes[kept["said"].numpy()]
     return said

@@ -64,7 +64,7 @@ class TextEncoder:
                 do=f"set embed.max_tokens to {n_places} or less",
             )
         with refusals(folder, "text"):
-            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
             vocabulary = set(tokenizer.get_vocab())
         if vocabulary <= set(tokenizer.all_special_tokens):  # transformers makes such a one where there is none
             raise refusal(folder, "text", f"{folder} has no tokenizer that knows a word")

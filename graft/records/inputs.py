@@ -65,7 +65,7 @@ class Inputs(Value):
     n_looks: int = Field(default=0, ge=0, description="of pins written before looks were counted by row")
     looks: dict[str, str] = Field(
         default_factory=dict,
-        description="by model evaluated on this dataset, of any recipe: the test rows it saw, sampled",
+        description="by model evaluated on this dataset, of any recipe: sha256 of the record that names its test rows",
     )
     cards: dict[str, Sha256] = Field(default_factory=dict, description="domain card by base, where there is one")
     steps: dict[str, int] = Field(description="version of each step's code; a new version reruns the step")

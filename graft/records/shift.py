@@ -92,6 +92,9 @@ class ShiftComparison(Value):
     of_domain: bool = Field(
         default=False, description="the reference is the base's own domain, which most data is far from"
     )
+    is_expected: bool = Field(
+        default=False, description="the current rows are all later than the reference: a shift is no surprise"
+    )
     because: str = ""
     most_shifted: tuple[str, ...] = ()
     tests: tuple[ShiftTest, ...] = ()

@@ -141,7 +141,9 @@ class EvaluationRecord(Record):
     """Did the transfer help, and is the candidate better than the champion? On test rows none of them was trained on."""
 
     n_test: int
-    accuracy: dict[str, Estimate] = Field(description="by arm: candidate, frozen_probe, scratch, champion")
+    accuracy: dict[str, Estimate] = Field(
+        description="by arm that was measured: candidate, frozen_probe, scratch, scratch_network, champion"
+    )
     differences: dict[str, Estimate] = Field(description="candidate minus arm, paired")
     mcnemar_p_values: dict[str, float]
     transfer: TransferVerdict
@@ -151,7 +153,9 @@ class EvaluationRecord(Record):
     predictions_sha256: Sha256
     level: float = Field(default=0.95, description="of the differences' intervals, raised by earlier looks")
     n_looks: int = Field(default=0, ge=0, description="looks at these test rows before this one")
-    looked_at: str = Field(default="", description="sample of the test rows, by which looks are counted")
+    looked_at: str = Field(
+        default="", description="the test rows by the beginnings of their keys, by which looks are counted"
+    )
     rows_to_tell: dict[str, int | None] = Field(
         default_factory=dict,
         description="by arm that cannot be told from its bound: test rows needed; null: over a million",

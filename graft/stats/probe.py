@@ -45,6 +45,8 @@ def choose_C(
 ) -> tuple[float, npt.NDArray[np.bool_]]:
     """Choose the probe's inverse penalty by cross-validation on training rows.
 
+    A class of one row cannot be learned and asked for at once, so it has no part in the choice.
+
     Args:
         features: shape (n, d), an array or a sparse matrix.
         labels: shape (n,).
@@ -52,18 +54,25 @@ def choose_C(
 
     Returns:
         the C of the grid with the most out-of-fold hits (the smallest of equals), and those hits, shape (n,). As the best of
-        three they are optimistic by at most a few tenths of a point at n = 1,000.
+        three they are optimistic by at most a few tenths of a point at n = 1,000. A class of one row has no hit; where fewer
+        than two classes have more rows there is no hit at all and C is the middle of the grid.
 
-    Assumes: every class has at least two rows; folds are stratified as far as the rows allow.
+    Assumes: folds are stratified as far as the rows allow: the rarest class of two rows or more bounds their number.
     Cost: len(grid) * n_folds fits.
     """
-    _, counts = np.unique(labels, return_counts=True)
-    folds = StratifiedKFold(int(min(n_folds, counts.min())), shuffle=True, random_state=seed)
+    _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    asked = np.flatnonzero(counts[codes] > 1)
+    if np.count_nonzero(counts > 1) < 2:
+        return grid[len(grid) // 2], np.zeros(len(labels), dtype=np.bool_)
+    folds = StratifiedKFold(int(min(n_folds, counts[counts > 1].min())), shuffle=True, random_state=seed)
     best: tuple[float, npt.NDArray[np.bool_]] | None = None
     for C in grid:
         with threadpool_limits(1):  # the matrices are small: two threads take three times the processor time of one
-            predicted = cross_val_predict(LogisticRegression(C=C, max_iter=1000), features, labels, cv=folds)
-        hits = np.asarray(predicted == labels)
+            predicted = cross_val_predict(
+                LogisticRegression(C=C, max_iter=1000), features[asked], labels[asked], cv=folds
+            )
+        hits = np.zeros(len(labels), dtype=np.bool_)
+        hits[asked] = predicted == labels[asked]
         if best is None or hits.sum() > best[1].sum():
             best = C, hits
     assert best is not None  # noqa: S101 - the grid is not empty

@@ -103,12 +103,13 @@ def logme(features: Matrix, labels: Labels, *, with_intercept: bool = False) -> 
     Args:
         features: shape (n, d), finite.
         labels: shape (n,), at least two classes.
-        with_intercept: centre features and y first. Without, as it was published, features that share a large mean are paid
-            for the classes' shares, which they alone can say cheaply: random weights then outdo good bases on hard tasks.
+        with_intercept: take the mean out first, by ``_contrasts``: what is scored are n - 1 rows, with n - 1 in place of n.
+            Without, as it was published, features that share a large mean are paid for the classes' shares, which they alone
+            can say cheaply: random weights then outdo good bases on hard tasks.
 
     Returns:
-        the mean over classes of the best evidence / n: higher is better. Only scores of the same rows can be compared. With an
-        intercept, features that say nothing are near -1/2 (1 + ln(2 pi p (1 - p))), the mean over the classes' shares p.
+        the mean over classes of the best evidence a row: higher is better. Only scores of the same rows can be compared. With
+        an intercept, features that say nothing are near -1/2 (1 + ln(2 pi p (1 - p))), the mean over the classes' shares p.
 
     Raises:
         ValueError: as ``_checked``.
@@ -119,13 +120,24 @@ def logme(features: Matrix, labels: Labels, *, with_intercept: bool = False) -> 
         O(n (d + classes)) in float64.
     Source: You, Liu, Wang, Long 2021 (LogME); evidence: MacKay 1992; r for d: thuml/LogME pull request 24.
     Checked against: the authors' code where it is right (n > d), and log N(y; 0, I/b + F F'/a) maximised directly where it is
-        not, tests/unit/test_transferability.py.
+        not; with an intercept, the restricted likelihood (REML) maximised directly, tests/unit/test_transferability.py.
     """
     X, y, n_classes = _checked(features, labels)
     Y = np.eye(n_classes)[y]
     if with_intercept:
-        X, Y = X - X.mean(axis=0), Y - Y.mean(axis=0)
+        X, Y = _contrasts(X), _contrasts(Y)
     return float(_best_evidence(X, Y).mean() / len(X))
+
+
+def _contrasts(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return Q'F for an orthonormal basis Q of all directions that sum to zero (Helmert's): n - 1 rows without the mean.
+
+    Rows that are merely centred are still n, and lie in n - 1 dimensions: with n or more features they say every y that was
+    centred too without any noise, so that noise scores as well as features that know something.
+    """
+    centred = rows - rows.mean(axis=0)  # changes no contrast, and the sums below stay small
+    k = np.arange(1, len(rows), dtype=np.float64)[:, None]
+    return np.asarray((np.cumsum(centred[:-1], axis=0) - k * centred[1:]) / np.sqrt(k * (k + 1)))
 
 
 def _best_evidence(X: npt.NDArray[np.float64], Y: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

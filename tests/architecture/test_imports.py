@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -101,6 +102,29 @@ def test_the_flow_computes_nothing() -> None:
     code = f"import sys, flows.run, flows.retrain; print([one for one in {heavy} if one in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_importing_changes_no_environment() -> None:
+    """What a process says of hubs and threads is set where it starts (flows/cli.py, tasks/versions.py), never by an import."""
+    code = (
+        "import os; before = dict(os.environ); import graft.model.encoder, graft.model.folder, tasks.steps; "
+        "print([key for key in os.environ if os.environ[key] != before.get(key) and key.startswith(('HF_', 'TOK'))])"
+    )
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "TOKENIZERS_"))}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True, env=clean)
+    assert done.stdout == "[]\n"
+
+
+def test_every_base_is_read_from_its_folder_alone() -> None:
+    """Each ``from_pretrained`` says ``local_files_only``, so that no hub is asked in a process that did not forbid it."""
+    calls = [
+        (name, {keyword.arg for keyword in node.keywords})
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".from_pretrained")
+    ]
+    assert len(calls) >= 4
+    assert [name for name, keywords in calls if "local_files_only" not in keywords] == []
 
 
 def test_images_are_decoded_in_one_place() -> None:

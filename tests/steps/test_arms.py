@@ -28,7 +28,7 @@ def evaluated(workspace: Workspace) -> EvaluationRecord:
 @pytest.mark.parametrize(("strategy", "n_epochs"), [("head", 1), ("full", 7), ("contrastive", 4)])
 def test_the_network_from_scratch_has_the_candidates_budget(tiny_workspace: Make, strategy: str, n_epochs: int) -> None:
     """As many operations as the candidate took, up to half an epoch; beside a head on frozen features, one on random ones."""
-    workspace = tiny_workspace(finetune__strategy=strategy, finetune__n_epochs=n_epochs)
+    workspace = tiny_workspace(finetune__strategy=strategy, finetune__n_epochs=n_epochs, evaluate__from_scratch=True)
     records = {step: run_step(workspace, step, "tiny") for step in STEPS[: STEPS.index("evaluate") + 1]}
     model, evaluation = records["finetune"], records["evaluate"]
     assert isinstance(model, ModelRecord)
@@ -45,7 +45,7 @@ def test_the_network_from_scratch_has_the_candidates_budget(tiny_workspace: Make
 
 def test_what_it_said_is_kept(tiny_workspace: Make) -> None:
     """Another bound evaluates again and trains nothing; other rows or another seed train again. Same rows, same words."""
-    workspace = tiny_workspace()
+    workspace = tiny_workspace(evaluate__from_scratch=True)
     for step in STEPS[: STEPS.index("evaluate")]:
         run_step(workspace, step, "tiny")
     first = evaluated(workspace)
@@ -60,6 +60,24 @@ def test_what_it_said_is_kept(tiny_workspace: Make) -> None:
     said = pd.read_parquet(workspace.files("tiny", "evaluate") / PREDICTIONS)
     assert evaluated(workspace).predictions_sha256 == first.predictions_sha256
     pd.testing.assert_frame_equal(said, pd.read_parquet(workspace.files("tiny", "evaluate") / PREDICTIONS))
+
+
+def test_nothing_is_trained_from_scratch_unless_a_recipe_asks_for_it(
+    tiny_workspace: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By default no network from random weights is made, and record and verdict know just the arms that were measured."""
+    workspace = tiny_workspace(finetune__strategy="head")
+    for step in STEPS[: STEPS.index("evaluate")]:
+        run_step(workspace, step, "tiny")
+    monkeypatch.setattr("tasks.arms.predict_from_scratch", None)
+    found = evaluated(workspace)
+    assert set(found.accuracy) == {"candidate", "frozen_probe", "scratch"}
+    assert set(found.differences) == {"frozen_probe", "scratch"}
+    assert set(found.tflops) == {"candidate"}
+    assert found.transfer in {"positive", "none", "negative", "undecided"}
+    assert not [check for check in found.checks if "network" in check.name]
+    assert not (workspace.root / ".graft" / "cache" / "untaught").exists()
+    assert "scratch_network" not in pd.read_parquet(workspace.files("tiny", "evaluate") / PREDICTIONS)
 
 
 def test_every_other_model_is_a_look(tiny_workspace: Make) -> None:

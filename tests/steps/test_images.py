@@ -63,7 +63,7 @@ def test_digits_run_to_a_verdict(workspace: Workspace, run_all: RunAll, name: st
     assert [type(records[step]) for step in STEPS] == [RECORDS[step] for step in STEPS]
     evaluation = records["evaluate"]
     assert isinstance(evaluation, EvaluationRecord)
-    assert set(evaluation.accuracy) == {"candidate", "frozen_probe", "scratch", "scratch_network"}
+    assert set(evaluation.accuracy) == {"candidate", "frozen_probe", "scratch"}
     assert any(
         "Logistic regression on pixels" in c.note or "logistic regression on pixels" in c.note
         for c in evaluation.checks

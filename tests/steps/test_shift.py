@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
 from flows.cli import app
+from graft.data.sides import position
 from graft.errors import InputError, TamperError
 from graft.records import ShiftRecord, sha256_file
 from graft.shift.card import read_card
@@ -19,6 +20,7 @@ from graft.shift.domain import load_domain
 from graft.shift.words import tell
 from tasks.add import add
 from tasks.cards import make_card
+from tasks.detect_shift import is_later
 from tasks.pin import pin
 from tasks.steps import load_inputs, run_step
 from tasks.workspace import Workspace
@@ -108,7 +110,7 @@ def test_another_card_than_the_pinned_one_is_refused(tiny_workspace: Make, domai
 
 
 def test_a_shifted_test_side_is_shown_by_its_words(tiny_workspace: Make) -> None:
-    """Test rows about something else: the check fails, and the record names rows, words and columns that show it."""
+    """Later rows about something else: no check fails, and the record names size, rows, words and columns that show it."""
     small = (
         table()[lambda rows: rows["intent"].isin(["cancel", "delivery", "fault", "refund"])].groupby("intent").head(60)
     )
@@ -122,11 +124,49 @@ def test_a_shifted_test_side_is_shown_by_its_words(tiny_workspace: Make) -> None
     record = detect(workspace)
     sides = record.comparisons[0]
     assert sides.shifted
-    assert record.checks[0].outcome == "failed"
+    assert sides.is_expected
+    assert sides.auc
+    assert record.checks == ()
+    assert record.passed
+    assert record.summary.startswith(f"AUC {sides.auc.value:.2f} [{sides.auc.ci_low:.2f}, ")
+    assert "as expected" in record.summary
     assert {kind.name: kind.found for kind in sides.kinds}["covariate"] is not False
     assert {"product = home_alarm", "“granite”"} <= {sign.name for sign in sides.signs}
     assert len(sides.most_shifted) == 5
     assert sides.advice
+
+
+def test_only_a_split_by_time_lets_expect_a_shift(tiny_workspace: Make) -> None:
+    """The same drifting rows put on the sides by hash of a group that follows the drift: a check that fails."""
+    rows = table()[lambda rows: rows["intent"].isin(["cancel", "delivery", "fault", "refund"])]
+    rows = rows.groupby("intent").head(60).assign(day="2026-01-01")
+    groups = [f"g{k}" for k in range(20)]
+    of_group = np.array([groups[k % 20] for k in range(len(rows))])
+    on_test = np.isin(of_group, [one for one in groups if position(one) < 0.3])
+    rows["customer_id"] = of_group
+    numbers = pd.Series(range(len(rows)), rows.index).map(str)
+    rows.loc[on_test, "text"] = "granite moon sings " + rows["text"][on_test].str[:20] + " zebra" + numbers[on_test]
+    record = detect(tiny_workspace(rows, data__time="day", decide__shift="hold"))
+    assert record.comparisons[0].shifted
+    assert not record.comparisons[0].is_expected
+    assert [(check.outcome, check.holds) for check in record.checks] == [("failed", True)]
+    assert not record.passed
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "expected"),
+    [
+        (["2026-01-01", ""], ["2026-01-02"], True),
+        (["2026-01-01"], ["2026-01-01"], False),
+        (["2026-01-01"], ["2026-01-02", ""], False),
+        (["2026-01-01", "2026-02-01"], ["2026-01-02"], False),
+        ([""], ["2026-01-02"], False),
+    ],
+)
+def test_when_the_test_rows_are_later(train: list[str], test: list[str], expected: bool) -> None:
+    """Every test row has a time behind that of each training row; a file of test rows with such times counts too."""
+    rows = pd.DataFrame({"time": [*train, *test], "side": ["train"] * len(train) + ["test"] * len(test)})
+    assert is_later(rows) is expected
 
 
 def test_what_the_champion_learned_from_is_told_from_new_rows(tiny_workspace: Make) -> None:

@@ -58,3 +58,22 @@ def test_rare_class_means_fewer_folds() -> None:
     C, hits = choose_C(features, labels, n_folds=5, seed=0)
     assert (hits == out_of_fold(features, labels, C, 2, 0)).all()
     assert (hits != out_of_fold(features, labels, C, 5, 0)).any()
+
+
+def test_a_class_of_one_row_has_no_part_in_the_choice() -> None:
+    """Rows of classes with one row change neither folds nor C, and get no hit; the choice is that of the others alone."""
+    rng = np.random.default_rng(0)
+    labels = np.array([*np.repeat(["a", "b", "c"], 20), "d", "e"])
+    features = (np.eye(5)[np.unique(labels, return_inverse=True)[1]] + rng.normal(0, 0.7, (62, 5))).astype(np.float32)
+    C, hits = choose_C(features, labels, n_folds=5, seed=0)
+    alone = choose_C(features[:60], labels[:60], n_folds=5, seed=0)
+    assert (C, hits[:60].tolist()) == (alone[0], alone[1].tolist())
+    assert hits[:60].sum() > 30
+    assert not hits[60:].any()
+
+
+@pytest.mark.parametrize("labels", [["a", "b", "c"], ["a", "a", "b"]])
+def test_nothing_to_choose_by_is_no_error(labels: list[str]) -> None:
+    """Where fewer than two classes have two rows, C is the middle of the grid and nothing is called right."""
+    C, hits = choose_C(np.eye(3, dtype=np.float32), np.array(labels), n_folds=5, seed=0)
+    assert (C, hits.tolist()) == (GRID[1], [False] * 3)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
+from typer.main import get_command
 
+from flows.cli import app
 from graft.errors import InputError
-from graft.recipe import Data, Finetune, check_name, known_keys, load_recipe
+from graft.recipe import Data, Finetune, check_name, known_keys, load_recipe, parse_recipe
 from graft.recipe_text import DEFAULTS, recipe_text
 from graft.records import sha256_bytes
-from graft.sections import Decide, Evaluate
+from graft.sections import Decide, Evaluate, Strategy
+
+ROOT = Path(__file__).parents[2]
 
 LATER = {
     f"{section}.{key}"
@@ -67,6 +71,39 @@ def test_round_trip(tmp_path: Path, changed: dict[str, Any]) -> None:
     assert plain.pop("name") == "mail"
     assert {f"{section}.{key}": value for section, keys in plain.items() for key, value in keys.items()} == values
     assert digest == sha256_bytes(path.read_bytes())
+
+
+def test_the_bundled_recipe_has_every_key_as_it_says() -> None:
+    """``recipes/support.yaml`` is what ``recipe_text`` writes of its own values: every key, beside its meaning as it is now.
+
+    Where a key came or a meaning changed: write ``recipe_text("support", values)`` into it.
+    """
+    text = (ROOT / "recipes" / "support.yaml").read_text(encoding="utf-8")
+    values = {f"{section}.{key}": v for section, keys in yaml.safe_load(text).items() for key, v in keys.items()}
+    assert set(values) == set(known_keys())
+    assert text == recipe_text("support", values)
+
+
+def test_the_docs_name_the_keys_that_may_be_left_out() -> None:
+    """docs/recipe.md lists just the keys with a default, and a recipe without them all loads with those defaults."""
+    text = (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8")
+    (line,) = [line for line in text.splitlines() if line.startswith("Keys that may be left out")]
+    assert set(re.findall(r"`(\w+\.\w+)`", line)) == LATER
+    plain = yaml.safe_load(recipe_text("mail", OWN))
+    for key in LATER:
+        del plain[key.split(".")[0]][key.split(".")[1]]
+    short = parse_recipe("mail", yaml.safe_dump(plain))
+    assert short == parse_recipe("mail", recipe_text("mail", OWN))
+
+
+def test_the_option_of_new_names_every_strategy() -> None:
+    """``graft new --strategy`` and docs/commands.md say each strategy that a recipe may have."""
+    (option,) = [one for one in get_command(app).commands["new"].params if one.name == "strategy"]
+    commands = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    (line,) = [line for line in commands.splitlines() if line.startswith("- `--strategy`")]
+    for strategy in get_args(Strategy):
+        assert re.search(rf"\b{strategy}\b", option.help or "")
+        assert f"`{strategy}`" in line
 
 
 def test_unknown_key_gets_a_suggestion(tmp_path: Path) -> None:

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from graft.errors import InputError
+from graft.errors import InputError, StepError
+from graft.model import scratch
 from graft.model.checkpoint import Checkpoint
-from graft.model.scratch import SCRATCH, fit_scratch, predict_from_scratch, train_from_scratch
+from graft.model.classifier import predict
+from graft.model.encoder import load_encoder
+from graft.model.scratch import SCRATCH, best_from_scratch, fit_scratch, predict_from_scratch, train_from_scratch
 from tests.tiny import settings
 
 Digits = tuple[list[bytes], np.ndarray]
@@ -57,13 +60,58 @@ def test_random_weights_have_nothing_of_the_base(tiny_base: Path) -> None:
     assert len(trained.loss) == 3
 
 
-def test_a_network_that_learns_nothing_is_no_error(tiny_base: Path, tmp_path: Path) -> None:
-    """Where the loss is no longer a number nothing is right, as it stands in the way of nobody's candidate; and that is kept."""
-    first, last = (
+def test_a_network_that_diverges_leaves_the_head_and_that_is_kept(tiny_base: Path, tmp_path: Path) -> None:
+    """Where the loss is no longer a number the head on random features answers; what it said is not computed again."""
+    trial, first, last = (
         Checkpoint(tmp_path / f"{name}.safetensors", "0" * 64, clock=lambda: 0.0, seconds=1e9)
-        for name in ("training", "finished")
+        for name in ("trial", "training", "finished")
     )
-    for rate in (1e30, 1e-3):  # the second would learn, if it were trained
-        how = settings(n_epochs=5, learning_rate=rate)
-        said = predict_from_scratch(tiny_base, TEXTS, LABELS, TEXTS[:3], how, training=first, finished=last, **FACTS)
-        assert said.tolist() == ["", "", ""]
+    head = train_from_scratch(tiny_base, TEXTS, LABELS, settings().model_copy(update={"n_epochs": 0}), **FACTS)
+    wanted = np.array(head.labels)[predict(head, TEXTS[:3]).argmax(axis=1)]
+    for rate, labels in ((1e30, LABELS), (1e-3, LABELS[::-1])):  # the second would learn otherwise, if it were trained
+        said = predict_from_scratch(
+            tiny_base, TEXTS, labels, TEXTS[:3], settings(n_epochs=5, learning_rate=rate),
+            trial=trial, training=first, finished=last, **FACTS,
+        )  # fmt: skip
+        assert said.tolist() == wanted.tolist()
+
+
+def test_training_that_ruins_the_head_is_never_reported(tiny_base: Path) -> None:
+    """A rate that leaves less than the head knew gives the head, fitted to all rows; one that gains gives the network."""
+    ruined = best_from_scratch(tiny_base, TEXTS, LABELS, settings(n_epochs=2, learning_rate=30.0), **FACTS)
+    head = train_from_scratch(tiny_base, TEXTS, LABELS, settings().model_copy(update={"n_epochs": 0}), **FACTS)
+    assert ruined.loss == ()
+    assert torch.equal(ruined.weight, head.weight)
+    order = [" ".join(one) for one in (("pay", "late"), ("late", "pay"), ("bill", "card"), ("card", "bill"))] * 12
+    labels = np.array(["a", "b", "a", "b"] * 12)
+    learned = best_from_scratch(tiny_base, order, labels, settings(n_epochs=30, learning_rate=3e-3), **FACTS)
+    still = train_from_scratch(tiny_base, order, labels, settings().model_copy(update={"n_epochs": 0}), **FACTS)
+    right = [(np.array(one.labels)[predict(one, order).argmax(axis=1)] == labels).mean() for one in (learned, still)]
+    assert right[0] >= right[1]
+
+
+@pytest.mark.parametrize("labels", [["a", "b"], ["a", "a", "b", "b"]])
+def test_too_few_rows_to_hold_one_out_leave_the_head(tiny_base: Path, labels: list[str]) -> None:
+    """One or two rows a class: nothing can be held out, so nothing is trained."""
+    found = best_from_scratch(tiny_base, TEXTS[: len(labels)], np.array(labels), settings(), **FACTS)
+    assert found.loss == ()
+
+
+def test_the_untaught_network_is_where_the_base_is(tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a base on another device the network that is drawn at random goes there too, before a row is embedded."""
+    seen = []
+
+    def load(*args: object, **kwargs: object) -> object:
+        encoder = load_encoder(*args, **kwargs)
+        encoder.network.to("meta")
+        return encoder
+
+    def stop(encoder: object, *_: object) -> None:
+        seen.append({parameter.device.type for parameter in encoder.network.parameters()})
+        raise StepError("far enough")
+
+    monkeypatch.setattr(scratch, "load_encoder", load)
+    monkeypatch.setattr(scratch, "embed_items", stop)
+    with pytest.raises(StepError):
+        train_from_scratch(tiny_base, TEXTS, LABELS, settings(), **FACTS)
+    assert seen == [{"meta"}]

@@ -106,6 +106,43 @@ def test_an_intercept_pays_nobody_for_the_classes_shares() -> None:
     assert logme(told, y, with_intercept=True) > nothing + 0.3
 
 
+@pytest.mark.parametrize(("n", "signal"), [(20, 1.0), (40, 0.5), (150, 0.5)])
+def test_noise_never_beats_features_that_know_something(n: int, signal: float) -> None:
+    """With rows far below the width noise of width 384 scores less than 16 features that say the class, 20 times of 20.
+
+    Features that are merely centred win 14 times with 20 rows and 7 times with 40.
+    """
+    knows = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        y = np.arange(n) % 2
+        informative = signal * np.outer(y - 0.5, np.ones(16)) + rng.normal(size=(n, 16))
+        noise = rng.normal(size=(n, 384))
+        knows += logme(informative, y, with_intercept=True) > logme(noise, y, with_intercept=True)
+    assert knows == 20
+
+
+@pytest.mark.parametrize(("n", "d"), [(12, 30), (60, 8)])
+def test_logme_with_an_intercept_is_the_restricted_likelihood(n: int, d: int) -> None:
+    """The evidence of n - 1 contrasts is REML's: -1/2 (ln |V| + ln 1'V^-1 1 - ln n + y'Py + (n - 1) ln 2 pi), maximised."""
+    rng = np.random.default_rng(n)
+    y = (np.arange(n) % 3 == 0).astype(float)
+    F, ones = rng.normal(size=(n, d)) + np.outer(y, np.ones(d)) + 2.0, np.ones(n)
+
+    def nll(log_ab: np.ndarray) -> float:
+        a, b = np.exp(log_ab)
+        V = np.eye(n) / b + F @ F.T / a
+        Vy, V1 = np.linalg.solve(V, y), np.linalg.solve(V, ones)
+        left = y @ Vy - (ones @ Vy) ** 2 / (ones @ V1)
+        logs = np.linalg.slogdet(V)[1] + np.log(ones @ V1) - np.log(n) + (n - 1) * np.log(2 * np.pi)
+        return float(logs + left) / 2 / (n - 1)
+
+    starts = [[0.0, 0.0], [3.0, 3.0], [5.0, 1.0]]
+    options = {"xatol": 1e-7, "fatol": 1e-13, "maxiter": 4000}
+    directly = min(optimize.minimize(nll, start, method="Nelder-Mead", options=options).fun for start in starts)
+    assert logme(F, y, with_intercept=True) == pytest.approx(-directly, abs=1e-6)
+
+
 def test_logme_keeps_to_what_it_says() -> None:
     """A rotation or another scale changes nothing; shuffled labels and features of noise lower it."""
     F, y = few_digits(500)
