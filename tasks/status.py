@@ -36,7 +36,7 @@ def status(workspace: Workspace, name: str) -> RecipeStatus:
     alarms = []
     for path in sorted(workspace.monitor(name).glob("*/record.json")):
         record = MonitorRecord.model_validate_json(path.read_bytes())
-        if not record.passed and champion and record.champion == champion.predicate.number:
+        if record.is_alarm and champion and record.champion == champion.predicate.number:
             alarms.append(f"{record.batch}: {record.summary}")
     return RecipeStatus(
         recipe=name,

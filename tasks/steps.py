@@ -25,10 +25,10 @@ VERSIONS = {
     "ingest": 3,
     "validate": 2,
     "embed": 4,
-    "detect_shift": 2,
+    "detect_shift": 3,
     "choose_base": 3,
     "finetune": 6,
-    "evaluate": 4,
+    "evaluate": 5,
     "decide": 2,
     "report": 3,
 }

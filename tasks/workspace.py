@@ -14,7 +14,7 @@ from graft.records.plain import MAX_JSON, MAX_YAML, check_small, read_small, rea
 
 _BUCKET = re.compile(r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.-]+)*/?$")
 _OTHER = re.compile(r"[^A-Za-z0-9_-]+")
-ROWS = "rows.parquet"
+ROWS, HELD_OUT = "rows.parquet", "held_out.safetensors"
 _OWN = ("recipes", "data", "registry", "ledger", "keys", "pages", "cards", ".graft", "params.yaml", "dvc.yaml")
 
 
