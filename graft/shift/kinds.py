@@ -74,14 +74,17 @@ def weigh_labels(
     """
     if head is None:
         return Labels({})
-    with_labels, tests, shares = current.labelled(), {}, None
+    with_labels = current.labelled()
+    tests: dict[str, float] = {}
+    shares: Shares | None = None
     if len(with_labels) >= N_CONCEPT:
         shares, tests[MIX] = count(head, with_labels, n_permutations, rng)
     elif is_model:
         tests[MIX] = compare_answers(head, n_permutations, rng)
     is_new_mix = shares is not None and shares.moved > MIN_MOVED and tests[MIX] < alpha
     ratio = shares.current / shares.reference if shares is not None and is_new_mix else None
-    rows = np.flatnonzero(np.isin(np.asarray(current.labels), head.classes)) if current.labels is not None else []
+    known = np.isin(np.asarray(current.labels), head.classes) if current.labels is not None else np.zeros(0, dtype=bool)
+    rows = np.flatnonzero(known)
     n = min(len(rows), len(head.labels))
     if n < N_CONCEPT:
         why = f"not testable without {N_CONCEPT} labelled rows on each side; there are {n:,}"
