@@ -145,7 +145,7 @@ def tell_answers(
         ),
         kind(
             "probabilities", PROBABILITIES, distance >= MIN_DISTANCE, MIN_DISTANCE,
-            f"up to {distance:.0%} of the rows lie on another side of some probability of some class", None,
+            f"up to {distance:.0%} of the rows moved, in one class", None,
         ),
     )  # fmt: skip
 

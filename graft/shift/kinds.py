@@ -200,7 +200,7 @@ def _label(
         return kind(None, "beside other contents the mix of classes cannot be estimated")
     if p_value is not None:
         if p_value >= alpha and not shifted:
-            return kind(False, f"the model answers its classes as often as before ({chance(p_value)})")
+            return kind(False, f"classes are answered as often as before ({chance(p_value)})")
         found = shares.moved > MIN_MOVED
         return kind(found, f"{moved}, estimated ({chance(p_value)})")
     if not shifted and shares.moved > MIN_MOVED:
