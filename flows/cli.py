@@ -193,6 +193,7 @@ def monitor(
     recipe: Name,
     batch: Annotated[Path, typer.Argument(metavar="BATCH", help="one production batch")],
     as_json: AsJson = False,
+    strict: Annotated[bool, typer.Option("--strict", help="exit 4 unless the batch passed")] = False,
 ) -> None:
     """Look at one production batch: may it be used, and has the domain shifted?"""
     from flows.monitor import monitor_batch
@@ -200,6 +201,8 @@ def monitor(
     record = monitor_batch(here(), recipe, batch, show=not as_json)
     if as_json:
         print_json(record.model_dump(mode="json"))
+    if strict and record.outcome != "passed":
+        raise typer.Exit(4)
 
 
 @app.command()

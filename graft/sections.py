@@ -127,9 +127,9 @@ class Embed(Value):
 class DetectShift(Value):
     """When a sample counts as shifted: significant and large, both."""
 
-    alpha: float = Field(description="level of the verdict, over all tests", gt=0, lt=1)
+    alpha: float = Field(description="level of the verdict on a comparison, over all its tests", gt=0, lt=1)
     max_auc: float = Field(description="largest AUC of a classifier that tells the samples apart", ge=0.5, le=1)
-    n_permutations: int = Field(description="permutations of each test; at least 3 / alpha are made", ge=99)
+    n_permutations: int = Field(description="permutations of each test; at least 8 / alpha are made", ge=99)
     max_rows: int = Field(description="rows that the classifier sees of each side at most", ge=50)
 
     @model_validator(mode="after")
@@ -140,8 +140,8 @@ class DetectShift(Value):
 
     @property
     def n_made(self) -> int:
-        """Permutations that are made: enough that the smallest of three p-values, times three, can lie below alpha."""
-        return max(self.n_permutations, math.ceil(3 / self.alpha))
+        """Permutations that are made: enough that the smallest of eight p-values, times eight, can lie below alpha."""
+        return max(self.n_permutations, math.ceil(8 / self.alpha))
 
 
 class ChooseBase(Value):

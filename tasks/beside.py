@@ -19,7 +19,7 @@ from tasks.report import REPORT
 from tasks.steps import STEPS, WITH_FILES
 from tasks.verify import Tally, is_written
 from tasks.versions import git, in_head, is_blob, unquoted
-from tasks.workspace import MISTAKES, PREDICTIONS, Workspace
+from tasks.workspace import HELD_OUT, MISTAKES, PREDICTIONS, Workspace
 
 UNSIGNED = ("pages/", ".graft/", "DVC's cache", COST, MISTAKES)
 """What no audit looks at: it is drawn or measured anew, checked when it is fetched, or private to this machine."""
@@ -102,8 +102,12 @@ def _vouched(ledger: Ledger, run: Run) -> dict[str, str]:
         if step in WITH_FILES:
             inside = f"{step}/files/model" if step == "finetune" else f"{step}/files"
             found |= {f"{inside}/{file['path']}": file["sha256"] for file in record.get("files", ())}
-        named = {f"evaluate/files/{PREDICTIONS}": "predictions_sha256", f"report/{REPORT}": "report_sha256"}
-        found |= {path: record[key] for path, key in named.items() if key in record}
+        named = {
+            f"evaluate/files/{PREDICTIONS}": "predictions_sha256",
+            f"evaluate/files/{HELD_OUT}": "held_out_sha256",
+            f"report/{REPORT}": "report_sha256",
+        }
+        found |= {path: record[key] for path, key in named.items() if record.get(key)}
     return found
 
 

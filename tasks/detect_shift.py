@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -15,7 +16,7 @@ from graft.model.reference import load_reference, load_trained_on
 from graft.records import Base, Champion, Check, Estimate, Outcome, Policy, ShiftComparison, ShiftRecord, sha256_file
 from graft.records.shift import Profile
 from graft.shift.card import find_card, flag_language, read_card
-from graft.shift.compare import compare
+from graft.shift.compare import N_MIN, compare
 from graft.shift.domain import load_domain
 from graft.shift.sample import Sample
 from graft.shift.signs import tell_apart
@@ -95,17 +96,29 @@ def is_later(rows: pd.DataFrame) -> bool:
 def _champion(
     context: Context, champion: Champion, base: Base, look: Look, rows: pd.DataFrame, train: Sample
 ) -> ShiftComparison:
-    """Compare with what the champion was trained on."""
-    name, reference = "Training rows against the champion's", f"rows of champion {champion.number}"
+    """Compare the training rows that are new since the champion with those that it was trained on.
+
+    Rows that stand in both samples are left out: after an addition they are nearly all, and would hide what came.
+    """
+    name, reference = "New training rows against the champion's", f"rows of champion {champion.number}"
     if champion.base_sha256 != base.sha256:
         return _untold(name, reference, "the champion grew from another base")
     folder = context.workspace.root / champion.folder
+    learned = load_trained_on(folder)
+    is_new = ~rows["key"][rows["side"] == TRAIN].isin(learned).to_numpy()
+    n_overlapping, n_new = int((~is_new).sum()), int(is_new.sum())
+    if n_new < N_MIN:
+        few = "no training row is" if n_new == 0 else f"only {n_new} of {len(is_new):,} training rows are"
+        because = f"nothing new to compare: {few} new since the champion; {N_MIN} are needed"
+        return _untold(name, reference, because).model_copy(update={"n_overlapping": n_overlapping})
+    train = replace(train.take(np.flatnonzero(is_new)), name="new train rows")
     features, labels = load_reference(folder)
     before = Sample(name=reference, features=features, labels=labels)
     found = compare(name, before, train, context.recipe.detect_shift, rng=np.random.default_rng(SEED + 1))
+    found = found.model_copy(update={"n_overlapping": n_overlapping})
     if not found.is_alarming:
         return found
-    known, now = rows[rows["key"].isin(load_trained_on(folder))], rows[rows["side"] == TRAIN]
+    known, now = rows[rows["key"].isin(learned)], rows[rows["side"] == TRAIN][is_new]
     return found.model_copy(update={"signs": tell_apart(look(known), look(now))})
 
 

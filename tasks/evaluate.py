@@ -25,6 +25,7 @@ from graft.evaluate import (
 from graft.looks import count_looks, level_after, rows_of
 from graft.model.classifier import features_of, score
 from graft.model.folder import load_model
+from graft.model.reference import load_reference
 from graft.model.retention import mean_of
 from graft.model.scratch import SCRATCH as SCRATCH_NAMES
 from graft.recipe import Modality
@@ -39,6 +40,7 @@ from graft.records import (
     write_json,
 )
 from graft.report.content import Mistake, Mistakes
+from graft.shift.held_out import nearness, write_held_out
 from graft.stats import fit_probe, mcnemar, paired_difference, proportion
 from graft.stats.calibration import calibration_error, error_by_chance, reliability
 from graft.stats.f1 import macro_f1
@@ -47,6 +49,7 @@ from tasks.bases import locate
 from tasks.retention import retention
 from tasks.rows import MISTAKES, PREDICTIONS, read_features, read_rows
 from tasks.steps import Context
+from tasks.workspace import HELD_OUT
 
 N_MISTAKES = 12
 SEED = 40_000
@@ -103,6 +106,8 @@ def run(context: Context) -> EvaluationRecord:
         hits[CHAMPION] = theirs, ours
         notes[CHAMPION] = _on_what(known, set(y_true[fair]), set(candidate.labels))
     predictions.to_parquet(context.files / PREDICTIONS, index=False)
+    near = nearness(features[choice.base][~on_train], load_reference(context.file("finetune", "model"))[0])
+    write_held_out(context.files / HELD_OUT, scores, y_true, near, candidate.labels, rng=np.random.default_rng(SEED))
     write_json(context.files / MISTAKES, _mistakes(test, candidate.labels, scores, modality))
 
     learned = read_rows(context, TRAIN, UNLABELLED)["key"]
@@ -132,6 +137,7 @@ def run(context: Context) -> EvaluationRecord:
         per_class={label: proportion(right[y_true == label]) for label in sorted(set(y_true))},
         confusions=confusions(y_true, said),
         predictions_sha256=sha256_file(context.files / PREDICTIONS),
+        held_out_sha256=sha256_file(context.files / HELD_OUT),
         level=level,
         n_looks=n_looks,
         looked_at=looked_at,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,28 @@ import pandas as pd
 
 from graft.data import Part, bring, look_at, read_part, read_table
 from graft.errors import InputError, TamperError
-from graft.ledger import Promotion
+from graft.ledger import Ledger, Promotion, RunPredicate
+from graft.model.classifier import predict
 from graft.model.encoder import Progress, embed
+from graft.model.folder import load_model
 from graft.model.reference import load_reference, load_trained_on
 from graft.recipe import Recipe
-from graft.records import Inputs, MonitorRecord, ShiftComparison, digest_folder, sha256_file, write_json
-from graft.shift.compare import compare
+from graft.records import (
+    BatchOutcome,
+    EvaluationRecord,
+    Inputs,
+    MonitorRecord,
+    ShiftComparison,
+    digest_folder,
+    sha256_file,
+    write_json,
+)
+from graft.shift import champion as champions
+from graft.shift.compare import N_MIN, compare
+from graft.shift.held_out import HeldOut, nearness, read_held_out
 from graft.shift.sample import Sample
 from graft.shift.signs import tell_apart
-from graft.shift.words import tell
+from graft.shift.words import KINDS, tell
 from graft.validate import validate_rows
 from tasks import bases
 from tasks.add import scratch_folder
@@ -29,6 +43,7 @@ from tasks.versions import commit
 from tasks.workspace import Workspace, as_file_name
 
 SEED = 50_000
+NO_SCORES = "this champion came before what it says of test rows was kept; the next one will have it"
 N_KNOWN = 10
 """Rows of the champion's that must still be here before words are compared."""
 
@@ -66,12 +81,13 @@ def monitor(workspace: Workspace, name: str, batch: Path, *, progress: Progress 
     comparisons: tuple[ShiftComparison, ...] = ()
     if valid:
         comparisons = (_compare(workspace, recipe, champion, folder, rows, progress=progress),)
-    shifted = any(comparison.is_alarming for comparison in comparisons)
+    outcome = _outcome(comparisons)
     n_failed = sum(check.outcome == "failed" for check in checks)
     record = MonitorRecord(
         step="monitor",
         recipe=name,
-        passed=valid and not shifted,
+        outcome=outcome,
+        passed=outcome == "passed",
         summary=_summary(n_failed, len(checks), comparisons),
         inputs={},
         checks=checks,
@@ -115,7 +131,19 @@ def _compare(
     *,
     progress: Progress,
 ) -> ShiftComparison:
-    """Compare the batch with the champion's training rows in the space of the champion's base."""
+    """Compare the batch with the champion's training rows in the base's space, and what the champion says of it with what it
+    said of test rows. Rows that it was trained on are left out: they would look more alike than new rows can.
+    """
+    title, reference = "Batch against the champion's training rows", f"rows of champion {champion.predicate.number}"
+    is_new = ~rows["key"].isin(load_trained_on(folder))
+    n_overlapping, rows = int((~is_new).sum()), rows[is_new]
+    if len(rows) < N_MIN:
+        learned = f", and the champion was trained on {n_overlapping:,} more" if n_overlapping else ""
+        because = f"{len(rows)} new row{'s' if len(rows) != 1 else ''} in the batch{learned}; {N_MIN} are needed"
+        return ShiftComparison(
+            name=title, reference=reference, current="batch", auc=None, shifted=None, because=because,
+            n_overlapping=n_overlapping,
+        )  # fmt: skip
     ledger = workspace.ledger()
     run = ledger.run_of(champion).predicate
     pinned = Inputs.model_validate_json(ledger.blob(run.inputs_sha256))
@@ -129,13 +157,24 @@ def _compare(
         progress=progress,
     )
     before, labels = load_reference(folder)
+    kept = _held_out(ledger, run, tuple(settings["labels"]))
+    given = None
+    if kept is not None and len(kept.labels) >= champions.N_MIN:
+        model = load_model(folder)
+        said = predict(model, rows["content"].tolist(), progress=progress)
+        given = champions.answers(kept, model.labels, said, nearness(features, before))
     found = compare(
-        "Batch against the champion's training rows",
-        Sample(name=f"rows of champion {champion.predicate.number}", features=before, labels=labels),
+        title,
+        Sample(name=reference, features=before, labels=labels),
         Sample(name="batch", features=features, labels=_labels(rows), rows=rows["row"].tolist()),
         recipe.detect_shift,
         rng=np.random.default_rng(SEED),
-    )
+        champion=given,
+    ).model_copy(update={"n_overlapping": n_overlapping})
+    if given is None and found.shifted is not None:
+        few = f"the champion was measured on {len(kept.labels) if kept else 0} test rows; {champions.N_MIN} are needed"
+        kinds = (*found.kinds, champions.untold(NO_SCORES if kept is None else few))
+        found = found.model_copy(update={"kinds": kinds})
     known = _known(workspace, recipe, folder) if found.is_alarming else None
     if known is None or len(known) < N_KNOWN:
         return found
@@ -144,6 +183,23 @@ def _compare(
         for part in (known, rows)
     ]
     return found.model_copy(update={"signs": tell_apart(*profiles)})
+
+
+def _held_out(ledger: Ledger, run: RunPredicate, classes: tuple[str, ...]) -> HeldOut | None:
+    """Return what the champion said of the test rows of its run; None where its run kept nothing."""
+    record = EvaluationRecord.model_validate_json(ledger.blob(run.records["evaluate"]))
+    if record.held_out_sha256 is None:
+        return None
+    return read_held_out(ledger.blob(record.held_out_sha256), classes, f"blobs/{record.held_out_sha256}")
+
+
+def texts_of(workspace: Workspace, name: str, batch: Path, rows: Sequence[str]) -> dict[str, str]:
+    """Return the texts of some rows of a batch, by name, read from its file: a record names rows and holds none of them."""
+    recipe, _ = workspace.recipe(name)
+    if recipe.data.modality != "text" or not rows:
+        return {}
+    table = _read(workspace, batch, recipe).set_index("row")["content"]
+    return {row: str(table[row]) for row in rows if row in table.index}
 
 
 def _known(workspace: Workspace, recipe: Recipe, folder: Path) -> pd.DataFrame:
@@ -160,10 +216,21 @@ def _labels(rows: pd.DataFrame) -> npt.NDArray[np.str_]:
     return labels
 
 
+def _outcome(comparisons: tuple[ShiftComparison, ...]) -> BatchOutcome:
+    """Return what a batch came to; without a comparison it was refused."""
+    if not comparisons:
+        return "refused"
+    if any(one.is_alarming for one in comparisons):
+        return "alarm"
+    return "passed" if all(one.is_whole for one in comparisons) else "cannot_tell"
+
+
 def _summary(n_failed: int, n_checks: int, comparisons: tuple[ShiftComparison, ...]) -> str:
     if n_failed:
         return f"refused: {n_failed} of {n_checks} expectations broken"
     for one in comparisons:
         if one.is_alarming:
             return tell(one)
-    return "like the training rows" if all(c.shifted is not None for c in comparisons) else "cannot tell"
+        if one.small:
+            return f"a small difference: {', '.join(KINDS[kind.name] for kind in one.small)}"
+    return "like what the champion knows" if all(one.is_whole for one in comparisons) else "cannot tell"

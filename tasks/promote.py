@@ -17,11 +17,13 @@ from graft.errors import GraftError, InputError, StepError, TamperError
 from graft.ledger import Ledger, Promotion, PromotionPredicate, Run, RunPredicate, Signer, sign_model
 from graft.records import (
     DecisionRecord,
+    EvaluationRecord,
     Inputs,
     ModelRecord,
     copy_folder,
     digest_folder,
     load_record,
+    sha256_bytes,
     sha256_file,
 )
 from graft.records.plain import load_object
@@ -33,7 +35,7 @@ from tasks.report import REPORT
 from tasks.rollback import find_target
 from tasks.steps import STEPS, load_inputs
 from tasks.versions import commit, git, keep, whoami
-from tasks.workspace import Workspace
+from tasks.workspace import HELD_OUT, Workspace
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ def _append_run(workspace: Workspace, ledger: Ledger, signer: Signer, decision: 
     name = decision.recipe
     records = {step: ledger.add_blob(workspace.record(name, step).read_bytes()) for step in STEPS}
     ledger.add_blob((workspace.step(name, "report") / REPORT).read_bytes())
+    _keep_held_out(workspace, ledger, name)
     model = load_record(workspace.record(name, "finetune"), "finetune")
     trained = model if isinstance(model, ModelRecord) else None
     newest, base_entry = ledger.heads(name).ended, None
@@ -175,6 +178,23 @@ def _append_run(workspace: Workspace, ledger: Ledger, signer: Signer, decision: 
         ),
         signer,
     )
+
+
+def _keep_held_out(workspace: Workspace, ledger: Ledger, name: str) -> None:
+    """Keep what the candidate says of test rows as a blob: later runs write over the file, and other clones lack it.
+
+    Raises:
+        StepError: the file is absent, or is not the one that evaluate wrote.
+    """
+    record = load_record(workspace.record(name, "evaluate"), "evaluate")
+    if not isinstance(record, EvaluationRecord) or record.held_out_sha256 is None:
+        return
+    path = workspace.files(name, "evaluate") / HELD_OUT
+    content = path.read_bytes() if path.is_file() else b""
+    if sha256_bytes(content) != record.held_out_sha256:
+        what = "What evaluate kept of the test rows is absent, or is not what it wrote."
+        raise StepError(what, where=str(path), do="dvc checkout")
+    ledger.add_blob(content)
 
 
 def _promotion_of(ledger: Ledger, run: Run) -> Promotion | None:

@@ -44,7 +44,7 @@ def status(workspace: Workspace, name: str) -> RecipeStatus:
     alarms = []
     for path in sorted(workspace.monitor(name).glob("*/record.json")):
         record = load_json(path, MonitorRecord, "a record of monitor")
-        if not record.passed and champion and record.champion == champion.predicate.number:
+        if record.is_alarm and champion and record.champion == champion.predicate.number:
             alarms.append(f"{record.batch}: {record.summary}")
     return RecipeStatus(
         recipe=name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 from graft.errors import TamperError
 from graft.ledger import Ledger, Promotion, Run, verify_model
 from graft.records import PART, FileDigest, Inputs, Record, digest_folder, sha256_file
+from graft.records.plain import parse_object
 from graft.records.steps import Skip
 from tasks.pointer import check_pointer
 from tasks.versions import git
@@ -104,9 +104,11 @@ def _verify_runs(ledger: Ledger, recipe: str, blobs: set[str], parents: set[str]
 
 
 def _reported(ledger: Ledger, records: dict[str, str]) -> dict[str, str]:
-    """Return the digest of the report that a run's records name, if they do."""
-    record = json.loads(ledger.blob(records["report"])) if "report" in records else {}
-    return {"report.json": record["report_sha256"]} if "report_sha256" in record else {}
+    """Return the digests of the report and of the held-out scores that a run's records name, if they do."""
+    named = (("report", "report_sha256"), ("evaluate", "held_out_sha256"))
+    found = {key: parse_object(ledger.blob(records[step]), f"a record of {step}", where=records[step]).get(key)
+             for step, key in named if step in records}  # fmt: skip
+    return {key: digest for key, digest in found.items() if digest}
 
 
 def verify_history(workspace: Workspace) -> None:

@@ -17,7 +17,7 @@ from tasks.versions import in_head, is_blob
 
 _BUCKET = re.compile(r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.-]+)*/?$")
 _OTHER = re.compile(r"[^A-Za-z0-9_-]+")
-ROWS, PREDICTIONS, MISTAKES = "rows.parquet", "predictions.parquet", "mistakes.json"
+ROWS, PREDICTIONS, MISTAKES, HELD_OUT = "rows.parquet", "predictions.parquet", "mistakes.json", "held_out.safetensors"
 _whole: set[tuple[Path, Path | str]] = set()
 """Ledgers that lie elsewhere now, and were seen to hold all that lay in the workspace before."""
 _OWN = ("recipes", "data", "registry", "ledger", "keys", "pages", "cards", ".graft", "params.yaml", "dvc.yaml")

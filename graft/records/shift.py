@@ -8,7 +8,7 @@ from pydantic import Field
 
 from graft.records.values import Estimate, Value
 
-ShiftName = Literal["covariate", "label", "concept"]
+ShiftName = Literal["covariate", "label", "concept", "unknown", "confidence", "probabilities"]
 Unit = Literal["fraction", "number"]
 
 
@@ -22,11 +22,23 @@ class ShiftTest(Value):
 
 
 class ShiftKind(Value):
-    """One kind of shift: found, not found, or not testable here (null), and why."""
+    """One kind of shift: found, not found, or not testable here (null), and why.
+
+    It is found where it is both significant at the comparison's level and larger than its own bound.
+    """
 
     name: ShiftName
     found: bool | None
     because: str
+    p_value: float | None = Field(default=None, ge=0, le=1, description="by Holm, over all tests of the comparison")
+    significant: bool | None = Field(default=None, description="p_value is below the level, however small the size")
+    size: Estimate | None = Field(default=None, description="how large it is, where that has an interval")
+    bound: float | None = Field(default=None, description="what its size is compared with")
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is significant and yet within its bound."""
+        return bool(self.significant) and self.found is False
 
 
 class ClassShare(Value):
@@ -86,7 +98,9 @@ class ShiftComparison(Value):
     reference: str
     current: str
     auc: Estimate | None
-    p_value: float | None = Field(default=None, ge=0, le=1, description="the smallest of the tests', by Holm")
+    p_value: float | None = Field(
+        default=None, ge=0, le=1, description="the smallest of the tests of the contents, by Holm over all tests"
+    )
     n_permutations: int = 0
     shifted: bool | None
     of_domain: bool = Field(
@@ -103,6 +117,13 @@ class ShiftComparison(Value):
     accuracy_change: Estimate | None = Field(
         default=None, description="of a probe fitted to other reference rows: current minus reference"
     )
+    unknown_rows: tuple[str, ...] = Field(
+        default=(),
+        description="rows that belong to no class, the most certain first: as many as stand out, 100 at most",
+    )
+    n_overlapping: int = Field(
+        default=0, ge=0, description="current rows that the reference was trained on, which were left out"
+    )
     signs: tuple[Sign, ...] = Field(default=(), description="what tells the samples apart, the clearest first")
     advice: str = ""
     points: tuple[tuple[tuple[float, float], ...], tuple[tuple[float, float], ...]] = Field(
@@ -115,6 +136,16 @@ class ShiftComparison(Value):
         return tuple(kind.name for kind in self.kinds if kind.found)
 
     @property
+    def small(self) -> tuple[ShiftKind, ...]:
+        """The kinds that are significant and within their bounds."""
+        return tuple(kind for kind in self.kinds if kind.is_small)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything that a verdict rests on could be tested; labels are not part of it."""
+        return self.shifted is not None and all(k.found is not None for k in self.kinds if k.name == "unknown")
+
+    @property
     def is_alarming(self) -> bool:
-        """Whether the contents differ, or the mix of classes or the meaning of labels alone: each is a shift."""
+        """Whether any kind is found: each is a shift, whatever the others say."""
         return bool(self.shifted or self.found) and not self.of_domain

@@ -151,6 +151,9 @@ class EvaluationRecord(Record):
     per_class: dict[str, Estimate]
     confusions: tuple[tuple[str, str, int], ...] = Field(description="true, predicted, rows: the most frequent errors")
     predictions_sha256: Sha256
+    held_out_sha256: Sha256 | None = Field(
+        default=None, description="of held_out.safetensors, a blob of the ledger: what later batches are compared with"
+    )
     level: float = Field(default=0.95, description="of the differences' intervals, raised by earlier looks")
     n_looks: int = Field(default=0, ge=0, description="looks at these test rows before this one")
     looked_at: str = Field(
@@ -217,8 +220,16 @@ class DecisionRecord(Record):
     do: str = ""
 
 
+BatchOutcome = Literal["passed", "alarm", "refused", "cannot_tell"]
+
+
 class MonitorRecord(Record):
-    """One production batch against the champion: may it be used, and has the domain shifted?"""
+    """One production batch against the champion: may it be used, and has the domain shifted?
+
+    ``outcome`` is null in records of versions that did not write it; they passed what they could not tell.
+    """
+
+    outcome: BatchOutcome | None = None
 
     batch: str
     batch_sha256: Sha256
@@ -226,6 +237,11 @@ class MonitorRecord(Record):
     n_rows: int
     findings: tuple[Finding, ...]
     comparisons: tuple[ShiftComparison, ...]
+
+    @property
+    def is_alarm(self) -> bool:
+        """Whether the batch was refused or is unlike what the champion knows."""
+        return self.outcome in ("alarm", "refused") if self.outcome else not self.passed
 
 
 RECORDS: dict[str, type[Record]] = {

@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from graft.records import ShiftComparison, ShiftKind, ShiftTest
 from graft.sections import DetectShift
+from graft.shift.champion import N_SHOWN, PROBABILITIES, Answers, Said, tell_answers, weigh_answers
 from graft.shift.head import Head, fit_head
-from graft.shift.kinds import tell_kinds
+from graft.shift.kinds import tell_kinds, weigh_labels
 from graft.shift.sample import Sample
 from graft.shift.words import chance
 from graft.stats.mmd import mmd_test
@@ -25,22 +26,31 @@ LARGEST = 1e15
 
 
 def compare(
-    name: str, reference: Sample, current: Sample, bounds: DetectShift, *, rng: np.random.Generator
+    name: str,
+    reference: Sample,
+    current: Sample,
+    bounds: DetectShift,
+    *,
+    rng: np.random.Generator,
+    champion: Answers | None = None,
 ) -> ShiftComparison:
-    """Compare two samples: shifted only if the difference is significant *and* large.
+    """Compare two samples: a kind of shift is found only if it is significant *and* large, by a bound of its own.
 
-    Three tests look at it: a classifier that tells the samples apart, the kernel discrepancy, and, where the reference has
-    labels, each class's probability under a probe. With many rows every trifle is significant, with few a large effect is
+    A classifier that tells the samples apart and the kernel discrepancy look at the contents; where there are labels, their mix
+    and whether they follow from the contents as before are tested too. The classes' probabilities come from a probe of half of
+    the reference and count among the contents, or from the champion. Then they are a kind of their own, beside its confidence
+    and the share of rows that belong to no class. With many rows every trifle is significant, with few a large effect is
     chance; a verdict that needs both is the same at 1,000 and at 100,000 rows.
 
     Args:
         bounds: the classifier sees at most ``max_rows`` rows of each side, drawn at random; the other tests see all.
+        champion: what the model in use says of rows it was not trained on, and of the current ones.
 
     Returns:
         the comparison; ``shifted`` is None, with the reason, where nothing can be said.
 
     Assumes: rows independent; the base's space shows what matters of the contents.
-    Error: of a verdict where nothing shifted: at most ``alpha`` (Holm).
+    Error: of any kind being found where nothing shifted: at most ``alpha``, by Holm over all tests that were made.
     Cost: linear in the rows; 1,000 + 1,000 rows of width 384 with 999 permutations: about 1 s.
     """
     reason = _unfit(reference, current)
@@ -48,24 +58,40 @@ def compare(
         return ShiftComparison(
             name=name, reference=reference.name, current=current.name, auc=None, shifted=None, because=reason
         )
-    drawn = reference.draw(bounds.max_rows, rng), current.draw(bounds.max_rows, rng)
-    classifier = two_sample_test(drawn[0].features, drawn[1].features, rng=rng, n_permutations=bounds.n_made)
-    head = fit_head(reference, current, max_rows=bounds.max_rows, rng=rng)
-    tests = _tests(classifier, reference, current, head, bounds, rng)
-    p_value = min(test.p_adjusted for test in tests)
-    significant = p_value < bounds.alpha
-    shifted = significant and classifier.auc.value > bounds.max_auc
+    drawn, n_made = (reference.draw(bounds.max_rows, rng), current.draw(bounds.max_rows, rng)), bounds.n_made
+    classifier = two_sample_test(drawn[0].features, drawn[1].features, rng=rng, n_permutations=n_made)
+    head = champion.head if champion else fit_head(reference, current, max_rows=bounds.max_rows, rng=rng)
+    tests, n_contents = _tests(classifier, reference, current, None if champion else head, bounds, rng)
+    labels = weigh_labels(head, current, alpha=bounds.alpha, is_model=bool(champion), n_permutations=n_made, rng=rng)
+    said = weigh_answers(champion, n_permutations=n_made, rng=rng) if champion else None
+    tests += [(test, labels.size(test), p) for test, p in labels.tests.items()]
+    tests += [(test, *found) for test, found in said.tests.items()] if said else []
+    adjusted = holm([p for *_, p in tests])
+    by_name = {test: p for (test, *_), p in zip(tests, adjusted, strict=True)}
+    p_value = min(adjusted[:n_contents])
+    shifted = p_value < bounds.alpha and classifier.auc.value > bounds.max_auc
+    theirs = _theirs(champion, said, by_name, bounds.alpha)
     told = tell_kinds(
         reference,
-        current,
         head,
-        significant=significant,
+        labels,
+        by_name,
+        significant=min(adjusted) < bounds.alpha,
         shifted=shifted,
+        is_mixed=any(kind.name == "unknown" and kind.found for kind in theirs),
         retest=partial(_differs, current=current, bounds=bounds, rng=rng),
         alpha=bounds.alpha,
-        n_permutations=bounds.n_made,
         rng=rng,
     )
+    covariate = told.kinds[0].model_copy(
+        update={
+            "p_value": p_value,
+            "significant": p_value < bounds.alpha,
+            "size": classifier.auc,
+            "bound": bounds.max_auc,
+        }
+    )
+    kinds = (covariate, *told.kinds[1:], *theirs)
     most = np.argsort(-classifier.scores, kind="stable")[:N_MOST_SHIFTED]
     return ShiftComparison(
         name=name,
@@ -73,17 +99,39 @@ def compare(
         current=current.name,
         auc=classifier.auc,
         p_value=p_value,
-        n_permutations=bounds.n_made,
+        n_permutations=n_made,
         shifted=shifted,
         because=_reason(p_value, bounds.alpha, classifier.auc.value, bounds.max_auc),
         most_shifted=tuple(drawn[1].rows[i] for i in most) if shifted and drawn[1].rows else (),
-        tests=tests,
-        kinds=told.kinds,
+        tests=tuple(
+            ShiftTest(name=test, statistic=statistic, p_value=p, p_adjusted=p_adjusted)
+            for (test, statistic, p), p_adjusted in zip(tests, adjusted, strict=True)
+        ),
+        kinds=kinds,
         shares=told.shares,
         accuracy_change=told.accuracy_change,
-        advice=_advice(told.kinds),
+        unknown_rows=_unknown_rows(said, current, kinds),
+        advice=_advice(kinds),
         points=_points(classifier, drawn[0].features, drawn[1].features),
     )
+
+
+def _theirs(
+    champion: Answers | None, said: Said | None, adjusted: dict[str, float], alpha: float
+) -> tuple[ShiftKind, ...]:
+    """Return the kinds that a champion's answers tell."""
+    if champion is None or said is None:
+        return ()
+    before, now = (float(of.max(axis=1).mean()) for of in (champion.head.of_half, champion.head.of_current))
+    return tell_answers(said, before, now, adjusted, alpha)
+
+
+def _unknown_rows(said: Said | None, current: Sample, kinds: tuple[ShiftKind, ...]) -> tuple[str, ...]:
+    """Return the rows of no class where such were found: as many as stand out, the most certain first."""
+    if said is None or not current.rows or not any(kind.name == "unknown" and kind.found for kind in kinds):
+        return ()
+    n = min(N_SHOWN, round(said.foreign.share.value * len(current)))
+    return tuple(current.rows[i] for i in said.order[:n])
 
 
 def _unfit(reference: Sample, current: Sample) -> str:
@@ -109,22 +157,19 @@ def _tests(
     classifier: TwoSample,
     reference: Sample,
     current: Sample,
-    head: Head | None,
+    probe: Head | None,
     bounds: DetectShift,
     rng: np.random.Generator,
-) -> tuple[ShiftTest, ...]:
+) -> tuple[list[tuple[str, float, float]], int]:
+    """Return name, statistic and p of each test of the contents, and how many these are."""
     kernel = mmd_test(reference.features, current.features, rng=rng, n_permutations=bounds.n_made)
     found = [
         ("classifier, AUC", classifier.auc.value, classifier.p_value),
         ("kernel, MMD²", kernel.value, kernel.p_value),
     ]
-    if head is not None:
-        found.append(("class probabilities, KS", *ks_test(head.of_half, head.of_current)))
-    adjusted = holm([p for _, _, p in found])
-    return tuple(
-        ShiftTest(name=name, statistic=statistic, p_value=p, p_adjusted=p_adjusted)
-        for (name, statistic, p), p_adjusted in zip(found, adjusted, strict=True)
-    )
+    if probe is not None:
+        found.append((PROBABILITIES, *ks_test(probe.of_half, probe.of_current)))
+    return found, len(found)
 
 
 def _differs(reference: Sample, *, current: Sample, bounds: DetectShift, rng: np.random.Generator) -> bool:
@@ -147,6 +192,8 @@ def _reason(p_value: float, alpha: float, auc: float, max_auc: float) -> str:
 def _advice(kinds: tuple[ShiftKind, ...]) -> str:
     """Return what to do, one sentence."""
     found = {kind.name for kind in kinds if kind.found}
+    if "unknown" in found:
+        return "Read the rows of no class: give them a class of their own, label them and add them, or keep them out."
     if "covariate" in found:
         more = " On them the model is less right than it looks." if "concept" in found else ""
         return f"Label some of the rows that stand out, add them and run again.{more}"
@@ -154,6 +201,8 @@ def _advice(kinds: tuple[ShiftKind, ...]) -> str:
         return "Read the rows that are answered wrongly: labels may have a new meaning, and only new labels teach it."
     if "label" in found:
         return "Add rows of the classes that grew, or weigh classes by their new share."
+    if found & {"confidence", "probabilities"}:
+        return "Label a sample of the batch, add it and run again: the champion is less sure of such rows, or answers otherwise."
     if any(kind.name == "covariate" and kind.found is None for kind in kinds):
         return "Look at the rows that stand out; labels would say whether it matters."
     return ""

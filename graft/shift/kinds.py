@@ -2,30 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from graft.records import ClassShare, Estimate, ShiftKind
 from graft.shift.head import Head
+from graft.shift.mix import (
+    MIN_MOVED,
+    N_LEFT,
+    Shares,
+    compare_answers,
+    count,
+    estimate,
+    most_moved,
+    thin,
+)
 from graft.shift.sample import Sample
 from graft.shift.words import chance
 from graft.stats.accuracy import proportion_difference
 from graft.stats.concept import concept_test
-from graft.stats.prior import estimate_prior, estimate_prior_by_confusion
 
 N_CONCEPT = 100
 """Labelled rows that a side needs before anything is said of its labels."""
-N_LEFT = 50
-MIN_MOVED = 0.1
-"""Share of rows whose class must have changed for a label shift: a smaller one is no matter for most models."""
 MIN_AWAY = 0.05
 """Accuracy by which answers must differ from what their confidence promises for a concept shift."""
-N_SHARES = 6
+MIX, CONCEPT = "mix of classes", "answers against confidence"
+"""The tests of labels, by name."""
 _ALIKE = "no difference beyond the bounds"
-Vector = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What labels, or a classifier's answers in their place, say before the level is shared out among all tests.
+
+    Args:
+        tests: p by the name of a test that could be made.
+        shares: of the classes, where they were counted.
+        away: how much more often answers are right than their confidence promises.
+        because: why the concept could not be tested.
+    """
+
+    tests: Mapping[str, float]
+    shares: Shares | None = None
+    away: float = 0.0
+    change: Estimate | None = None
+    because: str = ""
+
+    def size(self, test: str) -> float:
+        """Return the statistic of a test: rows that moved, or accuracy gone astray."""
+        return self.away if test == CONCEPT else self.shares.moved if self.shares else 0.0
 
 
 @dataclass(frozen=True)
@@ -37,40 +64,53 @@ class Kinds:
     accuracy_change: Estimate | None = None
 
 
-@dataclass(frozen=True)
-class _Shares:
-    """Shares of the probe's classes in both samples; what is missing to 1 has labels that the probe does not know.
+def weigh_labels(
+    head: Head | None, current: Sample, *, alpha: float, is_model: bool, n_permutations: int, rng: np.random.Generator
+) -> Labels:
+    """Test the mix of classes and what labels follow from the contents, as far as there are labels.
 
-    ``p_value`` of their being the same is None where they were estimated.
+    Args:
+        is_model: the head is the model that is in use, not a probe: the classes that it answers stand in for labels.
     """
-
-    reference: Vector
-    current: Vector
-    cross_check: Vector | None = None
-    p_value: float | None = None
-
-    @property
-    def moved(self) -> float:
-        """The total variation distance: the share of rows that would need another class."""
-        away = self.current - self.reference
-        return float((np.abs(away).sum() + abs(away.sum())) / 2)
-
-    @property
-    def unknown(self) -> float:
-        """The share of current rows with labels that the probe does not know."""
-        return max(0.0, 1 - float(self.current.sum()))
+    if head is None:
+        return Labels({})
+    with_labels = current.labelled()
+    tests: dict[str, float] = {}
+    shares: Shares | None = None
+    if len(with_labels) >= N_CONCEPT:
+        shares, tests[MIX] = count(head, with_labels, n_permutations, rng)
+    elif is_model:
+        tests[MIX] = compare_answers(head, n_permutations, rng)
+    is_new_mix = shares is not None and shares.moved > MIN_MOVED and tests[MIX] < alpha
+    ratio = shares.current / shares.reference if shares is not None and is_new_mix else None
+    known = np.isin(np.asarray(current.labels), head.classes) if current.labels is not None else np.zeros(0, dtype=bool)
+    rows = np.flatnonzero(known)
+    n = min(len(rows), len(head.labels))
+    if n < N_CONCEPT:
+        why = f"not testable without {N_CONCEPT} labelled rows on each side; there are {n:,}"
+        return Labels(tests, shares, because=why)
+    truth = np.searchsorted(head.classes, np.asarray(current.labels)[rows])
+    before, now = head.of_half[head.known], head.of_current[rows]
+    change = proportion_difference(now.argmax(axis=1) == truth, before.argmax(axis=1) == head.labels)
+    if ratio is not None:  # only calibrated probabilities may be multiplied: a modest probe would promise too much
+        before, now = head.calibrated(before), head.calibrated(now) * np.maximum(ratio, 1e-12) + 1e-24
+        now /= now.sum(axis=1, keepdims=True)
+    sides = ((p.max(axis=1), p.argmax(axis=1) == of) for p, of in ((before, head.labels), (now, truth)))
+    tests[CONCEPT], away = concept_test(*sides)
+    return Labels(tests, shares, away, change)
 
 
 def tell_kinds(
     reference: Sample,
-    current: Sample,
     head: Head | None,
+    labels: Labels,
+    adjusted: Mapping[str, float],
     *,
     significant: bool,
     shifted: bool,
+    is_mixed: bool,
     retest: Callable[[Sample], bool],
     alpha: float,
-    n_permutations: int,
     rng: np.random.Generator,
 ) -> Kinds:
     """Tell covariate, label and concept shift apart, as far as the rows allow.
@@ -80,9 +120,11 @@ def tell_kinds(
     The concept is compared on labelled rows alone; without labels it is not testable, whatever else was found.
 
     Args:
-        head: a probe of half of the reference; None: the reference has too few labels.
+        head: a probe of half of the reference, or the model in use; None: the reference has too few labels.
+        adjusted: p-values by Holm over all tests of the comparison, by name.
         significant: whether any test finds a difference, however small.
-        shifted: the verdict of the tests: significant, and large.
+        shifted: the verdict of the tests of the contents: significant, and large.
+        is_mixed: rows of no class were found among the current ones, so that a mix cannot be estimated.
         retest: whether such a sample of the reference still differs from the current rows.
 
     Source: Rabanser et al. 2019 (the question); Lipton et al. 2018 and Saerens et al. 2002 (the mix of classes).
@@ -98,20 +140,26 @@ def tell_kinds(
                 ShiftKind(name="concept", found=None, because=none),
             )
         )
-    with_labels = current.labelled()
-    if len(with_labels) >= N_CONCEPT:
-        shares = _count(head, with_labels, n_permutations, rng)
-    else:
-        shares = _estimate(head) if significant else _Shares(reference=head.prior, current=head.prior)
-    mixed = shares.moved > MIN_MOVED and (shares.p_value is None or shares.p_value < alpha)
+    shares = labels.shares or (estimate(head) if significant else Shares(reference=head.prior, current=head.prior))
     differs = _retest(reference.labelled(), head, shares, retest, rng) if shifted else False
-    label = _label(shares, alpha, shifted=shifted, differs=differs)
-    ratio = shares.current / shares.reference if label.found else None
-    concept, change = _concept(head, current, ratio, alpha)
+    p_mix, p_concept = adjusted.get(MIX), adjusted.get(CONCEPT)
+    label = _label(shares, p_mix, alpha, shifted=shifted, differs=differs, is_mixed=is_mixed)
+    concept = ShiftKind(name="concept", found=None, because=labels.because)
+    if p_concept is not None:
+        more = "more" if labels.away > 0 else "less"
+        concept = ShiftKind(
+            name="concept",
+            found=p_concept < alpha and abs(labels.away) > MIN_AWAY,
+            because=f"answers are right {abs(labels.away) * 100:.1f} points {more} often than their confidence promises "
+            f"({chance(p_concept)})",
+            p_value=p_concept,
+            significant=p_concept < alpha,
+            bound=MIN_AWAY,
+        )
     return Kinds(
         kinds=(_covariate(shifted, differs), label, concept),
-        shares=_most_moved(head, shares) if shifted or mixed else (),
-        accuracy_change=change,
+        shares=most_moved(head, shares) if shifted or label.found or (significant and shares.moved > MIN_MOVED) else (),
+        accuracy_change=labels.change,
     )
 
 
@@ -127,111 +175,49 @@ def _covariate(shifted: bool, differs: bool | None) -> ShiftKind:
     return ShiftKind(name="covariate", found=differs, because=why)
 
 
-def _label(shares: _Shares, alpha: float, *, shifted: bool, differs: bool | None) -> ShiftKind:
+def _label(
+    shares: Shares, p_value: float | None, alpha: float, *, shifted: bool, differs: bool | None, is_mixed: bool
+) -> ShiftKind:
     moved = f"{shares.moved:.0%} of the rows would need another class"
-    if shares.p_value is not None:
-        found = shares.p_value < alpha and shares.moved > MIN_MOVED
+    facts = {
+        "p_value": p_value,
+        "significant": None if p_value is None else p_value < alpha,
+        "bound": None if p_value is None else MIN_MOVED,
+    }
+
+    def kind(found: bool | None, because: str) -> ShiftKind:
+        return ShiftKind.model_validate({"name": "label", "found": found, "because": because, **facts})
+
+    if p_value is not None and shares.is_counted:
         new = (
             f"; {shares.unknown:.0%} have labels that the reference lacks or hardly has"
             if shares.unknown > 1e-9
             else ""
         )
-        return ShiftKind(name="label", found=found, because=f"{moved}, counted ({chance(shares.p_value)}){new}")
+        found = p_value < alpha and shares.moved > MIN_MOVED
+        return kind(found, f"{moved}, counted ({chance(p_value)}){new}")
+    if is_mixed or (shifted and (differs is None or differs)):
+        return kind(None, "beside other contents the mix of classes cannot be estimated")
+    if p_value is not None:
+        if p_value >= alpha and not shifted:
+            return kind(False, f"classes are answered as often as before ({chance(p_value)})")
+        found = shares.moved > MIN_MOVED
+        return kind(found, f"{moved}, estimated ({chance(p_value)})")
     if not shifted and shares.moved > MIN_MOVED:
-        why = f"{moved}, estimated; the contents tell the samples apart too little to be sure, labels would"
-        return ShiftKind(name="label", found=None, because=why)
-    if not shifted:
-        return ShiftKind(name="label", found=False, because=_ALIKE)
-    if differs is None or differs:
-        return ShiftKind(
-            name="label", found=None, because="beside other contents the mix of classes cannot be estimated"
+        return kind(
+            None, f"{moved}, estimated; the contents tell the samples apart too little to be sure, labels would"
         )
-    return ShiftKind(name="label", found=True, because=f"{moved}, estimated")
-
-
-def _count(head: Head, current: Sample, n_permutations: int, rng: np.random.Generator) -> _Shares:
-    """Count the classes on both sides, those that the probe does not know as one; p by exact draws under one mix for both."""
-    here, there = (_counts(sample, head.classes) for sample in (current, head.half))
-    n, m = len(head.half), len(current)
-    seen = np.abs(here / m - there / n).sum()
-    drawn = rng.multivariate_hypergeometric(here + there, m, size=n_permutations)
-    distances = np.abs(drawn / m - (here + there - drawn) / n).sum(axis=1)
-    p_value = (1 + int((distances >= seen - 1e-12).sum())) / (1 + n_permutations)
-    return _Shares(reference=head.prior * (1 - there[-1] / n), current=here[:-1] / m, p_value=p_value)
-
-
-def _counts(sample: Sample, classes: npt.NDArray[np.str_]) -> npt.NDArray[np.int_]:
-    """Return how many labelled rows are of each class, and last of any other."""
-    known = np.isin(np.asarray(sample.labels), classes)
-    places = np.where(known, np.searchsorted(classes, np.asarray(sample.labels)), len(classes))
-    return np.bincount(places, minlength=len(classes) + 1)
-
-
-def _estimate(head: Head) -> _Shares:
-    check = estimate_prior_by_confusion(
-        head.of_half[head.known].argmax(axis=1),
-        head.labels,
-        head.of_current.argmax(axis=1),
-        n_classes=len(head.classes),
-    )
-    return _Shares(
-        reference=head.prior, current=estimate_prior(head.calibrated(head.of_current), head.prior), cross_check=check
-    )
+    return kind(shifted, f"{moved}, estimated" if shifted else _ALIKE)
 
 
 def _retest(
-    rows: Sample, head: Head, shares: _Shares, retest: Callable[[Sample], bool], rng: np.random.Generator
+    rows: Sample, head: Head, shares: Shares, retest: Callable[[Sample], bool], rng: np.random.Generator
 ) -> bool | None:
     """Return whether reference rows of the current mix of classes still differ; None: too few are left of them.
 
-    A mix that hardly moved explains nothing. Rows are thinned, never repeated: a row that stands twice would be told from
-    current rows by its twin.
+    A mix that hardly moved explains nothing.
     """
     if shares.moved <= MIN_MOVED:
         return True
-    rows = rows.take(np.flatnonzero(np.isin(np.asarray(rows.labels), head.classes)))
-    labels = np.searchsorted(head.classes, np.asarray(rows.labels))
-    weights = (shares.current / shares.reference)[labels]
-    kept = np.flatnonzero(rng.random(len(weights)) < weights / max(float(weights.max()), 1e-12))
-    return retest(rows.take(kept)) if len(kept) >= N_LEFT else None
-
-
-def _concept(head: Head, current: Sample, ratio: Vector | None, alpha: float) -> tuple[ShiftKind, Estimate | None]:
-    """Compare what labels follow from the contents; ``ratio`` is how much more frequent each class is now, None: not at all.
-
-    Only calibrated probabilities may be multiplied by it: a probe that is too modest promises too much once classes are gone.
-    """
-    rows = (
-        np.flatnonzero(np.isin(np.asarray(current.labels), head.classes))
-        if current.labels is not None
-        else np.empty(0, int)
-    )
-    n = min(len(rows), len(head.labels))
-    if n < N_CONCEPT:
-        why = f"not testable without {N_CONCEPT} labelled rows on each side; there are {n:,}"
-        return ShiftKind(name="concept", found=None, because=why), None
-    truth = np.searchsorted(head.classes, np.asarray(current.labels)[rows])
-    before, now = head.of_half[head.known], head.of_current[rows]
-    change = proportion_difference(now.argmax(axis=1) == truth, before.argmax(axis=1) == head.labels)
-    if ratio is not None:
-        before, now = head.calibrated(before), head.calibrated(now) * np.maximum(ratio, 1e-12) + 1e-24
-        now /= now.sum(axis=1, keepdims=True)
-    sides = ((p.max(axis=1), p.argmax(axis=1) == of) for p, of in ((before, head.labels), (now, truth)))
-    p_value, away = concept_test(*sides)
-    found = p_value < alpha and abs(away) > MIN_AWAY
-    more = "more" if away > 0 else "less"
-    why = f"a probe is right {abs(away) * 100:.1f} points {more} often than its confidence promises ({chance(p_value)})"
-    return ShiftKind(name="concept", found=found, because=why), change
-
-
-def _most_moved(head: Head, shares: _Shares) -> tuple[ClassShare, ...]:
-    order = np.argsort(-np.abs(shares.current - shares.reference), kind="stable")[:N_SHARES]
-    return tuple(
-        ClassShare(
-            label=str(head.classes[k]),
-            reference=round(float(shares.reference[k]), 4),
-            current=round(float(shares.current[k]), 4),
-            cross_check=None if shares.cross_check is None else round(float(shares.cross_check[k]), 4),
-        )
-        for k in order
-    )
+    thinned = thin(rows, head, shares, rng)
+    return None if thinned is None else retest(thinned)

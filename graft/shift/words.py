@@ -5,7 +5,14 @@ from __future__ import annotations
 from graft.records import ShiftComparison
 from graft.records.shift import ShiftName
 
-KINDS: dict[ShiftName, str] = {"covariate": "contents", "label": "mix of classes", "concept": "meaning of labels"}
+KINDS: dict[ShiftName, str] = {
+    "covariate": "contents",
+    "label": "mix of classes",
+    "concept": "meaning of labels",
+    "unknown": "rows of no class",
+    "confidence": "confidence",
+    "probabilities": "class probabilities",
+}
 """What shifted, in words, by the field's name of the shift."""
 
 

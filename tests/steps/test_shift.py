@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 from flows.cli import app
 from graft.data.sides import position
 from graft.errors import InputError, TamperError
-from graft.records import ShiftRecord, sha256_file
+from graft.records import ShiftComparison, ShiftRecord, sha256_file
 from graft.shift.card import read_card
 from graft.shift.domain import load_domain
 from graft.shift.words import tell
@@ -183,11 +184,40 @@ def test_what_the_champion_learned_from_is_told_from_new_rows(tiny_workspace: Ma
     add(workspace, "tiny", later)
     pin(workspace, "tiny")
     _, champion, _ = detect(workspace).comparisons
-    assert champion.name == "Training rows against the champion's"
+    assert champion.name == "New training rows against the champion's"
     assert champion.is_alarming
     new = {f"“{word}”" for word in ("granite", "moon", "sings", "river", "zebra", "cloud", "lamp")}
     assert len(new & {sign.name for sign in champion.signs}) >= 3
     assert tell(champion).startswith("shifted: AUC 0.")
+
+
+def test_few_new_rows_among_many_old_ones_are_compared_alone(tiny_workspace: Make) -> None:
+    """Of some 140 training rows 25 are new and about something else: only these are compared, and the classifier tells them.
+
+    With the rows that stand in both samples the AUC was below .5, whatever came. Where nothing is new, or too little, it is said.
+    """
+    workspace = tiny_workspace(finetune__strategy="head", detect_shift__max_auc=0.55)
+    finish(workspace, "tiny", "the first")
+    words = np.random.default_rng(1)
+
+    def after(n: int) -> ShiftComparison:
+        few = table().head(n).assign(intent="cancel", message_id="", customer_id=[f"new {n} {k}" for k in range(n)])
+        drawn = words.choice(["granite", "moon", "sings", "river", "zebra", "cloud", "lamp"], (n, 9))
+        few["text"] = [f"{' '.join(row)} {n} {k}" for k, row in enumerate(drawn)]
+        few.to_csv(workspace.root / "later.csv", index=False)
+        add(workspace, "tiny", workspace.root / "later.csv")
+        pin(workspace, "tiny")
+        return detect(workspace).comparisons[1]
+
+    little, more = after(4), after(40)
+    assert (little.auc, little.shifted) == (None, None)
+    new = r"(no training row is|only \d of 1\d\d training rows are)"
+    assert re.fullmatch(f"nothing new to compare: {new} new since the champion; 10 are needed", little.because)
+    assert more.n_overlapping == little.n_overlapping > 100
+    assert more.auc is not None
+    assert 10 <= more.auc.n <= 44
+    assert more.auc.value > 0.8
+    assert more.is_alarming
 
 
 def test_what_is_no_card_is_refused(tiny_workspace: Make) -> None:
