@@ -148,7 +148,7 @@ class Server:
     def serve(self) -> NoReturn:
         while True:
             for key, _ in self.waiting.select():
-                if key.fd in self.waiting.get_map():  # what came first may have closed it
+                if self.waiting.get_map().get(key.fd) is key:  # what came first may have closed it
                     key.data()
 
     def _when_ready(self, what: Any, then: Callable[[], None]) -> None:
