@@ -188,9 +188,9 @@ def _pointers(workspace: Workspace) -> Iterator[tuple[str, bytes, bool]]:
 def _locks(workspace: Workspace) -> Iterator[tuple[str, dict[str, dict[str, Any]]]]:
     """Yield what the stages made last: by lock file, here and on each branch."""
     root = workspace.root
-    for path in [root / "dvc.lock", *(root / "data").glob("*/dvc.lock")]:
-        if path.is_file():
-            yield path.relative_to(root).as_posix(), stages_in(path.read_bytes())
+    for lock in [root / "dvc.lock", *(root / "data").glob("*/dvc.lock")]:
+        if lock.is_file():
+            yield lock.relative_to(root).as_posix(), stages_in(lock.read_bytes())
     tips = git(root, "for-each-ref", "--format=%(objectname)", "refs/heads", "refs/remotes").split()
     for tip in sorted(set(tips)):
         for path in git(root, "ls-tree", "-r", "--name-only", tip, "dvc.lock", "data/").splitlines():
