@@ -145,6 +145,7 @@ def without(text: str, ours: Iterable[str]) -> str:
     if rest == {"stages": {}}:
         return TOPMOST
     root = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert isinstance(root, yaml.MappingNode)  # noqa: S101 - its stages were read just now
     (stages,) = (value for key, value in root.value if key.value == "stages")
     gone = {
         line
@@ -164,8 +165,8 @@ def without(text: str, ours: Iterable[str]) -> str:
 
 def _last_line(node: yaml.Node) -> int:
     """Return the line where a value ends; the mark of a block stands behind the comments that follow it."""
-    if isinstance(node, yaml.ScalarNode) or not node.value or node.flow_style:
-        return node.end_mark.line - (node.end_mark.column == 0)
+    if not isinstance(node, yaml.CollectionNode) or not node.value or node.flow_style:
+        return int(node.end_mark.line - (node.end_mark.column == 0))
     last = node.value[-1]
     return _last_line(last[1] if isinstance(node, yaml.MappingNode) else last)
 

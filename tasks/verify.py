@@ -244,6 +244,6 @@ def _is_replaced(ledger: Ledger, inputs: Inputs, file: FileDigest, found: str) -
     """Return whether the last finished run read, in place of a file, just what lies there now; ``found`` is "" for nothing."""
     ended = ledger.heads(inputs.recipe).ended
     last = ledger.run(inputs.recipe, ended[-1][1]).predicate
-    dataset = Inputs.model_validate_json(ledger.blob(last.inputs_sha256)).dataset
+    dataset = ledger.value(last.inputs_sha256, Inputs, "the inputs of a run").dataset
     now = {one.path: one.sha256 for one in dataset.files}
     return dataset.name == inputs.dataset.name and file not in dataset.files and now.get(file.path, "") == found

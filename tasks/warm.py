@@ -134,7 +134,8 @@ class _Command:
     @classmethod
     def of(cls, connection: socket.socket) -> _Command:
         head, streams, _, _ = socket.recv_fds(connection, _STATUS.size, 2)
-        return cls(*json.loads(_read(connection, *_STATUS.unpack(head))), streams)
+        module, argv, folder, environment = json.loads(_read(connection, *_STATUS.unpack(head)))
+        return cls(module, argv, folder, environment, streams)
 
 
 class Server:
@@ -148,7 +149,7 @@ class Server:
     def serve(self) -> NoReturn:
         while True:
             for key, _ in self.waiting.select():
-                if key.fd in self.waiting.get_map():  # what came first may have closed it
+                if self.waiting.get_map().get(key.fd) is key:  # what came first may have closed it
                     key.data()
 
     def _when_ready(self, what: Any, then: Callable[[], None]) -> None:
@@ -229,7 +230,7 @@ class Server:
         except SystemExit as ended:
             status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
         except BaseException:  # as the interpreter itself does at its end
-            sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+            sys.excepthook(*sys.exc_info())
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
