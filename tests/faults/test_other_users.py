@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
@@ -15,23 +16,26 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import websockets
 from prefect import flow, get_client
 from prefect.blocks.system import Secret
-from prefect.events.clients import PrefectEventsClient
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from prefect.states import Running
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 from flows.server import answering, prefect_server
 from graft.errors import StepError
 
 OPEN = {"/api/health", "/api/ready"}
 NOBODY = 65534
+WITHIN_S = 120
 CODE = """
 import http.client, json, os, sys
 port, run, pid, home = sys.argv[1:]
 def ask(method, path, body=None):
-    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=120)
     connection.request(method, path, body, {"Content-Type": "application/json"})
     answer = connection.getresponse()
     return answer.status, answer.read().decode()
@@ -76,13 +80,13 @@ def test_nothing_but_health_is_answered_without_the_string(own: Path) -> None:
     """Every route that the server says it has, and paths that only look like its health."""
     string = str(PREFECT_API_AUTH_STRING.value())
     root, login = api().removesuffix("/api"), tuple(string.split(":", 1))
-    assert httpx.get(f"{api()}/openapi.json").status_code == 401
-    known = httpx.get(f"{api()}/openapi.json", auth=login).json()["paths"]  # type: ignore[arg-type, unused-ignore]
+    assert httpx.get(f"{api()}/openapi.json", timeout=WITHIN_S).status_code == 401
+    known = httpx.get(f"{api()}/openapi.json", auth=login, timeout=WITHIN_S).json()["paths"]  # type: ignore[arg-type, unused-ignore]
     assert len(known) > 100
     routes = [(method, f"/api{path.removeprefix('/api')}") for path, methods in known.items() for method in methods]
     odd = ("/variables/name/x-health", "/health/x", "/flow_runs/../health/../flow_runs/count", "//health", "/x/ready")
     routes += [(method, f"/api{path}") for path in odd for method in ("get", "post", "delete")]
-    with httpx.Client(base_url=root) as client:
+    with httpx.Client(base_url=root, timeout=WITHIN_S) as client:
         answers = {(method, path): client.request(method, path).status_code for method, path in routes}
         for wrong in ("graft:", f"{string} ", "graft:x"):
             header = {"Authorization": f"Basic {base64.b64encode(wrong.encode()).decode()}"}
@@ -94,21 +98,21 @@ def test_nothing_but_health_is_answered_without_the_string(own: Path) -> None:
     assert {method for method, _ in let_in} <= {"get"}
 
 
-async def _sends_an_event() -> None:
-    async with PrefectEventsClient(reconnection_attempts=0):
-        pass
+async def _told(token: str, path: str) -> str:
+    """Return what a socket says to who comes with a token."""
+    address = f"{api().replace('http', 'ws', 1)}/{path}"
+    async with websockets.connect(address, subprotocols=[Subprotocol("prefect")], open_timeout=WITHIN_S) as socket:
+        await socket.send(json.dumps({"type": "auth", "token": token}))
+        return str(json.loads(await socket.recv())["type"])
 
 
-def test_the_sockets_ask_too(own: Path) -> None:
-    """Events are not taken from somebody who has not the string: the client that is refused raises."""
-    import asyncio
-
-    asyncio.run(_sends_an_event())
-    with (
-        temporary_settings({PREFECT_API_AUTH_STRING: "graft:wrong"}),
-        pytest.raises(Exception, match="Unable to authenticate"),
-    ):
-        asyncio.run(_sends_an_event())
+@pytest.mark.parametrize("path", ["events/in", "events/out", "logs/out"])
+def test_the_sockets_ask_too(own: Path, path: str) -> None:
+    """Events and logs are neither taken from nor shown to somebody who has not the string: the socket is closed."""
+    assert asyncio.run(_told(str(PREFECT_API_AUTH_STRING.value()), path)) == "auth_success"
+    for wrong in ("graft:wrong", ""):
+        with pytest.raises(ConnectionClosed):
+            asyncio.run(_told(wrong, path))
 
 
 def test_a_run_that_somebody_deleted_is_one_sentence(own: Path) -> None:
