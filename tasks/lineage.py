@@ -113,7 +113,7 @@ def parent_of(ledger: Ledger, run: Run) -> Promotion | None:
 def _pinned_number(ledger: Ledger, run: Run) -> str:
     """Return the number of the promoted model that a run's base was, as its pin says; empty where it does not."""
     said = run.predicate
-    pinned = Inputs.model_validate_json(ledger.blob(said.inputs_sha256))
+    pinned = ledger.value(said.inputs_sha256, Inputs, "the inputs of a run")
     named = (said.base_id, said.base_sha256)
     return next((base.revision for base in pinned.bases if (base.id, base.sha256) == named), "")
 

@@ -146,7 +146,7 @@ def _compare(
         )  # fmt: skip
     ledger = workspace.ledger()
     run = ledger.run_of(champion).predicate
-    pinned = Inputs.model_validate_json(ledger.blob(run.inputs_sha256))
+    pinned = ledger.value(run.inputs_sha256, Inputs, "the inputs of a run")
     base_folder = bases.locate(workspace, next(base for base in pinned.bases if base.id == run.base_id))
     settings = json.loads((folder / "graft.json").read_bytes())
     features, _ = embed(
@@ -187,7 +187,7 @@ def _compare(
 
 def _held_out(ledger: Ledger, run: RunPredicate, classes: tuple[str, ...]) -> HeldOut | None:
     """Return what the champion said of the test rows of its run; None where its run kept nothing."""
-    record = EvaluationRecord.model_validate_json(ledger.blob(run.records["evaluate"]))
+    record = ledger.value(run.records["evaluate"], EvaluationRecord, "a record of evaluate")
     if record.held_out_sha256 is None:
         return None
     return read_held_out(ledger.blob(record.held_out_sha256), classes, f"blobs/{record.held_out_sha256}")

@@ -16,7 +16,7 @@ from graft.model.reference import load_reference
 from graft.records import RECORDS, load_record
 from tasks.cost import costs, rates
 from tasks.monitor import monitor
-from tasks.objects import pointed, read_lock
+from tasks.objects import last_made, pointed
 from tasks.render import render_run
 from tasks.status import status
 from tasks.steps import load_inputs
@@ -87,7 +87,7 @@ def readers(workspace: Workspace) -> dict[Path, Callable[[], object]]:
         step("evaluate") / "files" / "mistakes.json": lambda: render_run(workspace, "known"),
         batch: lambda: status(workspace, "known"),
         workspace.root / "params.yaml": lambda: rates(workspace),
-        workspace.root / "dvc.lock": lambda: read_lock(workspace),
+        workspace.stages("known").with_name("dvc.lock"): lambda: last_made(workspace, "known"),
         workspace.recipe_path("known"): lambda: workspace.recipe("known"),
         pointer: lambda: pointed(pointer.read_bytes(), "registry/known/0001.dvc"),
         model / "graft.json": lambda: (load_reference(model), load_model(model)),
