@@ -16,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from graft.errors import BusyError, GraftError, InputError, StepError, TamperError
+from graft.errors import BusyError, GraftError, InputError, ResourceError, StepError, TamperError
 from graft.records import write_atomic
 from tasks.locks import hold, silently
 from tasks.mortal import mortal
@@ -38,7 +38,8 @@ STOPPING = "stopping"
 """What is said of a step, instead of a line of its own, that a person has stopped and that has not ended yet."""
 _PATIENCE_S = 5.0
 """How long a git command of somebody else may take."""
-_ERRORS: dict[str, type[GraftError]] = {kind.__name__: kind for kind in (InputError, StepError, BusyError, TamperError)}
+_KINDS = (InputError, StepError, ResourceError, BusyError, TamperError)
+_ERRORS: dict[str, type[GraftError]] = {kind.__name__: kind for kind in _KINDS}
 
 
 def environment() -> dict[str, str]:

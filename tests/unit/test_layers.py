@@ -165,7 +165,10 @@ class Told(Training):
 
 
 def test_losses_through_a_cut(still: tuple[Path, Any, list[Any], np.ndarray]) -> None:
-    """Over 50 steps at dropout 0, the last layer trained behind a cut and in the whole network: the same losses and weights."""
+    """Over 50 steps at dropout 0, the last layer trained behind a cut and in the whole network: the same losses and weights.
+
+    The bias of an attention's keys is left out: its gradient is 0 in theory, and Adam scales up what rounding makes of it.
+    """
     base, modality, contents, labels = still
     codes = np.unique(labels, return_inverse=True)[1]
     wanted, weights = torch.eye(codes.max() + 1)[codes], torch.ones(len(codes))
@@ -179,13 +182,14 @@ def test_losses_through_a_cut(still: tuple[Path, Any, list[Any], np.ndarray]) ->
         rows = Rows(through.prepare(items)[0] if is_cut else items, wanted, weights)
         stack = find_stack(through.network)
         trained = {n: p for n, p in through.network.named_parameters() if p.requires_grad and stack.depth(n) == 0}
+        seen = [p for n, p in trained.items() if not n.endswith("key.bias")]
         torch.manual_seed(0)
         head = torch.nn.Linear(encoder.dimension, wanted.shape[1])
-        begins = [p.detach().clone() for p in (*trained.values(), head.weight, head.bias)]
+        begins = [p.detach().clone() for p in (*seen, head.weight, head.bias)]
         training = Told(through, head, rows, settings(n_epochs=13, learning_rate=3e-3), trained)
         training.run()
         losses.append(training.steps)
-        ends.append([p.detach().clone() for p in (*trained.values(), head.weight, head.bias)])
+        ends.append([p.detach().clone() for p in (*seen, head.weight, head.bias)])
     assert len(losses[0]) == len(losses[1]) >= 50
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
     moved = [(one - first).abs().max() > 0.003 for one, first in zip(ends[0], begins, strict=True)]
