@@ -73,7 +73,10 @@ def test_a_champion_of_a_shared_ledger_has_its_bytes_on_the_remote_before_its_en
     assert [path.name for path in much.registry("grown").glob("0000*")] == []
     remote.unlink()
     remote.mkdir()
-    (much.registry("known") / "0000.dvc").write_text("what a process left that was killed as it sent a candidate")
+    pointer = (
+        much.registry("known") / "0001.dvc"
+    ).read_text()  # what a process left that was killed as it sent a candidate
+    (much.registry("known") / "0000.dvc").write_text(pointer.replace("'0001'", "'0000'"))
 
     seen: list[int] = []
     append = Ledger.add_promotion
