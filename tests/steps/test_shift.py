@@ -188,7 +188,7 @@ def test_what_the_champion_learned_from_is_told_from_new_rows(tiny_workspace: Ma
     assert champion.is_alarming
     new = {f"“{word}”" for word in ("granite", "moon", "sings", "river", "zebra", "cloud", "lamp")}
     assert len(new & {sign.name for sign in champion.signs}) >= 3
-    assert tell(champion).startswith("shifted: AUC 0.")
+    assert tell(champion).startswith("shifted: AUC 1.00")
 
 
 def test_few_new_rows_among_many_old_ones_are_compared_alone(tiny_workspace: Make) -> None:
