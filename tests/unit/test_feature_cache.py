@@ -9,7 +9,7 @@ import pytest
 
 from graft.model.encoder import embed
 from graft.model.feature_cache import FeatureCache, keep_only
-from graft.model.text import TextEncoder
+from graft.model.text import TRIED, TextEncoder
 
 TEXTS = [f"{'please ' * (k % 5)}where is my parcel {k}" for k in range(50)]
 CHUNKS = [slice(0, 20), slice(20, 40), slice(40, 50)]
