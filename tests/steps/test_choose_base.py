@@ -110,7 +110,7 @@ def test_a_candidate_that_cannot_be_told_about_holds_nobody_up(tiny_workspace: M
     assert [score.base for score in record.scores] == ["base"]
     assert set(record.unscored) == {"mute", "infinite", "constant"}
     assert "not a text encoder" in record.unscored["mute"]
-    assert "not finite" in record.unscored["infinite"]
+    assert "no finite numbers" in record.unscored["infinite"]
     assert "same features" in record.unscored["constant"]
     assert str(workspace.root) not in workspace.record("tiny", "choose_base").read_text()
     embedded = run_step(workspace, "embed", "tiny")
