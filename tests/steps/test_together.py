@@ -94,7 +94,7 @@ def test_when_one_process_is_killed_all_end(workspace: Workspace, monkeypatch: p
 
     def kill(_done: int, _total: int, note: str) -> None:
         if note.startswith("epoch 1"):
-            os.kill(children(started[0])[-1], signal.SIGKILL)
+            os.kill(children(started[-1])[-1], signal.SIGKILL)
 
     others = children(os.getpid())
     watch(monkeypatch, kill)
