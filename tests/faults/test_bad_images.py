@@ -193,7 +193,7 @@ def test_columns_that_hold_the_other_thing(desk: Desk, tmp_path: Path, tiny_imag
             ("--text", "text", "--label", "label", "--id", "junk"),
             'Column "junk" of rows.parquet holds bytes, not texts.',
         ),
-        (("--image", "image", "--label", "label"), "Images need a base that knows images."),
+        (("--image", "image", "--label", "label"), "Images need a base that knows images, and Graft brings none."),
     ):
         desk.refuses("new", "fresh", "--data", source, *options, words=(says,))
 
