@@ -83,7 +83,7 @@ def test_a_run_closes_dead_runs_of_its_own_clone_alone(
     import flows.retrain as module
 
     for name in ("heal", "pin", "catch_up", "bring_forward"):
-        monkeypatch.setattr(module, name, lambda *_: None)
+        monkeypatch.setattr(module, name, lambda *_: [])
     monkeypatch.setattr(module, "nothing_to_do", lambda *_: "The same.")
     monkeypatch.setenv("GRAFT_WORKSPACE", str(two.root))
     with get_client(sync_client=True) as client:
