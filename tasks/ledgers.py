@@ -55,7 +55,7 @@ def move_ledger(workspace: Workspace, named: str) -> Moved:
         check_can_share(workspace, target)
         if workspace.is_shared(target):
             send_models(workspace, old)
-        names = list(old.names())
+        names = sorted(old.names(), key=lambda name: name.startswith("promotions/"))  # they name runs: those come first
         n_copied = sum(_copied(old, new, name) for name in names)
         _check_arrived(old, new, names)
         _name(workspace, named)
