@@ -278,6 +278,7 @@ KINDS: dict[str, str] = {
     "data/grown/ingest/files/*": BROKEN,
     "data/grown/embed/files/*": BROKEN,
     "data/grown/evaluate/files/predictions.parquet": BROKEN,
+    "data/grown/evaluate/files/held_out.safetensors": BROKEN,
     "data/grown/finetune/files/model/*": BROKEN,
     "data/tiny/inputs.json": OPEN,
     "data/tiny/*/record.json": OPEN,
