@@ -138,7 +138,7 @@ def test_every_reader_on_damaged_files(used: Workspace) -> None:
     assert n_refused > 0.8 * n_tried
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_reader_at_every_length(used: Workspace) -> None:
     """The same at every length, and with three hundred kinds of noise a file."""
     n_refused, n_tried = read_damaged(used, 1, 300)

@@ -128,7 +128,7 @@ def test_odd_cells_in_any_columns(name: str, tmp_path: Path) -> None:
     rounds(name, 20, tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", FORMS)
 def test_odd_cells_at_length(name: str, tmp_path: Path) -> None:
     """The same, 25 times as often."""
