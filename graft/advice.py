@@ -72,14 +72,14 @@ def _against(arm: str, check: Check, model: ModelRecord, evaluation: EvaluationR
     """Return what helps against an arm that the candidate does not beat."""
     more = _more_rows(evaluation.rows_to_tell.get(arm), check.observed.n)
     if arm == SCRATCH:
-        cheap = f"Take {arm_names(evaluation)[SCRATCH]}, which costs next to nothing"
+        cheap = f"{arm_names(evaluation)[SCRATCH]}, which costs next to nothing"
         is_open = more and check.outcome == "cannot_tell" and evaluation.transfer != "none"
-        return f"{more}; or t{cheap[1:]}." if is_open else f"{cheap}, or another base."
+        return f"{more}; or take {cheap}." if is_open else f"Take {cheap}, or another base."
     if arm == PROBE:
-        head = "et finetune.strategy: head, as tuning has brought nothing over the frozen base"
+        head = "finetune.strategy: head, as tuning has brought nothing over the frozen base"
         if model.strategy == "head":
             return f"{more or 'Add labelled rows'}."
-        return f"{more}; or s{head}." if more and check.outcome == "cannot_tell" else f"S{head}."
+        return f"{more}; or set {head}." if more and check.outcome == "cannot_tell" else f"Set {head}."
     if arm == CHAMPION and check.outcome == "failed":
         return f"{_most_confused(evaluation)}; the champion stays."
     return f"{more or 'Add labelled rows, or try another base'}."

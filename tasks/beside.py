@@ -6,7 +6,6 @@ last commit holds, and what its history says of the records of batches. What nei
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from graft.errors import TamperError
 from graft.ledger import Ledger, Run
 from graft.records import sha256_file
+from graft.records.plain import parse_object
 from tasks.cost import COST
 from tasks.report import REPORT
 from tasks.steps import STEPS, WITH_FILES
@@ -93,7 +93,7 @@ def _vouched(ledger: Ledger, run: Run) -> dict[str, str]:
     """Return the sha256 of each file that a run's records name, by its path below ``data/RECIPE``."""
     found: dict[str, str] = {}
     for digest in run.predicate.records.values():
-        record = json.loads(ledger.blob(digest))
+        record = parse_object(ledger.blob(digest), "a record", where=digest)
         step = record["step"]
         for what, sha256 in record["inputs"].items():
             maker, _, file = what.partition("/")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +38,7 @@ from graft.records import (
     sha256_file,
     write_json,
 )
+from graft.records.plain import parse_object
 from graft.report.content import Mistake, Mistakes
 from graft.shift.held_out import nearness, write_held_out
 from graft.stats import fit_probe, mcnemar, paired_difference, proportion
@@ -157,7 +157,7 @@ def _looks(context: Context, model_id: str) -> list[str]:
     """Return the test rows that each other model saw, as its evaluation in the ledger names them."""
     ledger = context.workspace.ledger()
     others = [record for model, record in context.pinned.looks.items() if model != model_id]
-    return [json.loads(ledger.blob(record)).get("looked_at", "") for record in others]
+    return [parse_object(ledger.blob(one), "a record of evaluate", where=one).get("looked_at", "") for one in others]
 
 
 def _regret(

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 import pyarrow.parquet as pq
 
 from graft.errors import InputError
-from graft.records import PART, DatasetRecord, Record, ValidationRecord, canonical_json, sha256_bytes
+from graft.records import DatasetRecord, Record, ValidationRecord, canonical_json, part, sha256_bytes
 from tasks.steps import run_step
 from tasks.workspace import Workspace
 
@@ -25,35 +25,33 @@ SUFFIX = ".jsonl"
 Found = DatasetRecord | ValidationRecord
 
 
-class Kept:
-    """Writes the names of all rows of each finding while a step runs, and puts them under the name of its record."""
+@dataclass(frozen=True)
+class FindingRows:
+    """Writes the names of all rows of each finding while a step runs."""
 
-    def __init__(self, workspace: Workspace, recipe: str, step: str) -> None:
-        self.folder = workspace.findings(recipe)
-        self.step = step
-
-    def __enter__(self) -> Kept:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self.folder, prefix=f".{self.step}.", suffix=PART)
-        self.path, self.file = Path(name), os.fdopen(handle, "w", encoding="utf-8")
-        return self
+    folder: Path
+    path: Path
+    file: IO[str]
 
     def add(self, finding: str, rows: Iterable[str]) -> None:
-        """Keep the rows of a finding."""
+        """Write the rows of a finding."""
         for row in rows:
             self.file.write(json.dumps({"finding": finding, "row": row}, ensure_ascii=False) + "\n")
 
     def finish(self, record: Record) -> None:
-        """Put what was kept in its place."""
+        """Put the file in its place, under the name of its record."""
         self.file.flush()
         os.fsync(self.file.fileno())
         os.replace(self.path, path_of(self.folder, record))
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.file.close()
-        self.path.unlink(missing_ok=True)
+
+@contextmanager
+def finding_rows(workspace: Workspace, recipe: str, step: str) -> Iterator[FindingRows]:
+    """Give a file for the rows of a step's findings; without ``finish`` nothing is left of it."""
+    folder = workspace.findings(recipe)
+    folder.mkdir(parents=True, exist_ok=True)
+    with part(folder, step) as path, path.open("w", encoding="utf-8") as file:
+        yield FindingRows(folder, path, file)
 
 
 def path_of(folder: Path, record: Record) -> Path:

@@ -32,7 +32,7 @@ from graft.data import (
 from graft.errors import InputError
 from graft.recipe import Data
 from graft.records import DatasetRecord, digest_folder
-from tasks.findings import Kept
+from tasks.findings import finding_rows
 from tasks.rows import ROWS
 from tasks.steps import Context
 
@@ -43,12 +43,12 @@ def run(context: Context) -> DatasetRecord:
     """Read the recipe's dataset and put every row on a side: once through its files, then once through its rows."""
     data = context.recipe.data
     folder = _dataset(context)
-    with _scratch(context) as scratch, Kept(context.workspace, context.recipe.name, "ingest") as kept:
+    with _scratch(context) as scratch, finding_rows(context.workspace, context.recipe.name, "ingest") as all_rows:
         placed = place_rows(parts_of(folder, data), data, read_repairs(folder), scratch, context.progress)
         gathered, updates, sides = placed.gathered, placed.updates, placed.sides
         index = gathered.index
         _check_classes(index, sides, data)
-        findings = side_findings(index, sides, updates, gathered.name, kept.add)
+        findings = side_findings(index, sides, updates, gathered.name, all_rows.add)
         _write(scratch / ROWS, context.files / ROWS, placed)
         n_train, n_test, n_unlabelled = (int(sides.on(side).sum()) for side in (TRAIN, TEST, UNLABELLED))
         n, more = int((~updates.is_update).sum()), f", {n_unlabelled:,} unlabelled" if n_unlabelled else ""
@@ -70,7 +70,7 @@ def run(context: Context) -> DatasetRecord:
             test_sha256=_side_digest(gathered, sides.on(TEST)),
             findings=tuple(findings),
         )
-        kept.finish(record)
+        all_rows.finish(record)
     return record
 
 

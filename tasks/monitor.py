@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from graft.model.classifier import predict
 from graft.model.encoder import Progress, embed
 from graft.model.folder import load_model
 from graft.model.reference import load_reference, load_trained_on
+from graft.model.settings import SETTINGS, read_settings
 from graft.recipe import Recipe
 from graft.records import (
     BatchOutcome,
@@ -59,8 +59,7 @@ def monitor(workspace: Workspace, name: str, batch: Path, *, progress: Progress 
     if champion is None:
         raise InputError(f"{name} has no champion to compare with.", do=f"graft run {name}")
     folder = workspace.registry(name) / champion.predicate.model_number
-    settings = folder / "graft.json"
-    if not settings.is_file():
+    if not (folder / SETTINGS).is_file():
         raise InputError(
             f"Champion {champion.predicate.number} is not on this machine.", where=str(folder), do="dvc pull"
         )
@@ -72,7 +71,7 @@ def monitor(workspace: Workspace, name: str, batch: Path, *, progress: Progress 
     checks, findings = validate_rows(
         lambda: iter([rows]),
         modality=recipe.data.modality,
-        labels=json.loads(settings.read_bytes())["labels"],
+        labels=read_settings(folder).labels,
         bounds=recipe.validate_,
         is_batch=True,
         step="monitor",
@@ -148,16 +147,16 @@ def _compare(
     run = ledger.run_of(champion).predicate
     pinned = ledger.value(run.inputs_sha256, Inputs, "the inputs of a run")
     base_folder = bases.locate(workspace, next(base for base in pinned.bases if base.id == run.base_id))
-    settings = json.loads((folder / "graft.json").read_bytes())
+    settings = read_settings(folder)
     features, _ = embed(
         base_folder,
         rows["content"].tolist(),
         modality=recipe.data.modality,
-        max_tokens=settings.get("max_tokens", 0),
+        max_tokens=settings.max_tokens,
         progress=progress,
     )
     before, labels = load_reference(folder)
-    kept = _held_out(ledger, run, tuple(settings["labels"]))
+    kept = _held_out(ledger, run, settings.labels)
     given = None
     if kept is not None and len(kept.labels) >= champions.N_MIN:
         model = load_model(folder)
@@ -173,7 +172,7 @@ def _compare(
     ).model_copy(update={"n_overlapping": n_overlapping})
     if given is None and found.shifted is not None:
         few = f"the champion was measured on {len(kept.labels) if kept else 0} test rows; {champions.N_MIN} are needed"
-        kinds = (*found.kinds, champions.untold(NO_SCORES if kept is None else few))
+        kinds = (*found.kinds, champions.not_testable(NO_SCORES if kept is None else few))
         found = found.model_copy(update={"kinds": kinds})
     known = _known(workspace, recipe, folder) if found.is_alarming else None
     if known is None or len(known) < N_KNOWN:

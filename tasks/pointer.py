@@ -1,15 +1,19 @@
-"""What DVC calls a folder: the digest that a ``.dvc`` pointer holds, so that a promotion can sign it."""
+"""The pointer of a promoted model: what DVC calls its folder, so that a promotion can sign it, and the folder that it names."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import yaml
 
-from graft.errors import TamperError
-from graft.records import FileDigest
+from graft.errors import GraftError, TamperError
+from graft.ledger import Promotion, Run
+from graft.records import FileDigest, copy_folder, digest_folder
+from tasks.versions import keep
+from tasks.workspace import Workspace
 
 _LARGEST = 64 * 1024
 
@@ -52,3 +56,29 @@ def check_pointer(pointer: Path, md5: str, files: tuple[FileDigest, ...]) -> Non
     if found != signed:
         where = f"{pointer}: {str(found)[:200]}, signed {signed}"
         raise TamperError("A promoted model's pointer leads elsewhere.", where=where, do=do)
+
+
+def keep_model(workspace: Workspace, run: Run, promotion: Promotion) -> None:
+    """Keep a promoted model under its number, with a pointer that DVC's garbage collection respects.
+
+    Raises:
+        StepError: DVC could not keep it; no pointer is left that names what is not there.
+    """
+    named = promotion.predicate
+    target = workspace.registry(named.recipe) / named.model_number
+    pointer = workspace.pointer(named.recipe, named.model_number)
+    if target.is_dir() and digest_folder(target)[1] != named.model_id:
+        shutil.rmtree(target)
+    if not target.is_dir():
+        copy_folder(workspace.model(run.predicate.recipe), target)
+    try:
+        check_pointer(pointer, named.folder_md5, run.predicate.model_files)
+        return
+    except TamperError:
+        pointer.unlink(missing_ok=True)  # absent, or half-written by what was killed
+    try:
+        keep(workspace.root, str(target.relative_to(workspace.root)))
+        check_pointer(pointer, named.folder_md5, run.predicate.model_files)
+    except GraftError:
+        pointer.unlink(missing_ok=True)  # it may name what DVC could not copy
+        raise

@@ -13,14 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from graft import __version__
-from graft.errors import GraftError, InputError, StepError, TamperError
+from graft.errors import InputError, StepError, TamperError
 from graft.ledger import Ledger, Promotion, PromotionPredicate, Run, RunPredicate, Signer, sign_model
 from graft.records import (
     DecisionRecord,
     EvaluationRecord,
     Inputs,
     ModelRecord,
-    copy_folder,
     digest_folder,
     load_record,
     sha256_bytes,
@@ -29,12 +28,12 @@ from graft.records import (
 from graft.records.plain import load_object
 from tasks.keys import signer_of
 from tasks.pin import finished_run
-from tasks.pointer import check_pointer, dvc_md5
+from tasks.pointer import dvc_md5, keep_model
 from tasks.publish import send_before, share, unstage
 from tasks.report import REPORT
 from tasks.rollback import find_target
 from tasks.steps import STEPS, load_inputs
-from tasks.versions import commit, git, keep, whoami
+from tasks.versions import commit, git, whoami
 from tasks.workspace import HELD_OUT, Workspace
 
 
@@ -237,32 +236,6 @@ def _promote(
     )
     send_before(workspace, predicate)
     return ledger.add_promotion(predicate, signer)
-
-
-def keep_model(workspace: Workspace, run: Run, promotion: Promotion) -> None:
-    """Keep a promoted model under its number, with a pointer that DVC's garbage collection respects.
-
-    Raises:
-        StepError: DVC could not keep it; no pointer is left that names what is not there.
-    """
-    named = promotion.predicate
-    target = workspace.registry(named.recipe) / named.model_number
-    pointer = workspace.pointer(named.recipe, named.model_number)
-    if target.is_dir() and digest_folder(target)[1] != named.model_id:
-        shutil.rmtree(target)
-    if not target.is_dir():
-        copy_folder(workspace.model(run.predicate.recipe), target)
-    try:
-        check_pointer(pointer, named.folder_md5, run.predicate.model_files)
-        return
-    except TamperError:
-        pointer.unlink(missing_ok=True)  # absent, or half-written by what was killed
-    try:
-        keep(workspace.root, str(target.relative_to(workspace.root)))
-        check_pointer(pointer, named.folder_md5, run.predicate.model_files)
-    except GraftError:
-        pointer.unlink(missing_ok=True)  # it may name what DVC could not copy
-        raise
 
 
 def _is_published(workspace: Workspace, promotion: Promotion) -> bool:

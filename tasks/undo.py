@@ -49,13 +49,13 @@ def undo(workspace: Workspace, name: str, file: str | None) -> Undone:
     if not folder.is_dir():
         raise InputError(f"Dataset {dataset} is not here.", where=str(folder), do="dvc pull")
     with hold(workspace.lock(dataset, "dataset"), f"dataset {dataset}"):
-        is_new = file not in taken_back(folder)
-        new = None
+        by, new = taken_back(folder).get(file or "", ""), None
+        is_new = not by
         if is_new:
             _check_newest(name, dataset, in_force(folder), file)
             new = folder / next_name(folder, "undo", "jsonl")
             write_atomic(new, json.dumps({"takes_back": file}).encode() + b"\n")
-        by = new.name if new else _by(folder, file)
+            by = new.name
         version = keep_version(workspace, dataset, f"{dataset}: {by}, {file} taken back", new=new)
     return Undone(dataset, str(file), by, is_new, version)
 
@@ -76,11 +76,3 @@ def _check_newest(name: str, dataset: str, files: list[str], file: str | None) -
     if file != newest:
         what = f"{file} is not the newest: what came after it was checked against it."
         raise InputError(what, where=f"newest: {newest}", do=f"graft undo {name} {newest}    first")
-
-
-def _by(folder: Any, file: str | None) -> str:
-    """Return the file that took another one back."""
-    for path in sorted(folder.glob("undo-*.jsonl")):
-        if json.loads(path.read_bytes())["takes_back"] == file:
-            return str(path.name)
-    return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from graft.data import TRAIN, read_rows_file
 from graft.records import Check, DatasetRecord, Finding, ValidationRecord
 from graft.validate import validate_rows
-from tasks.findings import Kept
+from tasks.findings import finding_rows
 from tasks.rows import ROWS, read_rows
 from tasks.steps import Context
 
@@ -17,16 +17,16 @@ def run(context: Context) -> ValidationRecord:
     bounds = context.recipe.validate_
     if dataset.n_unlabelled:  # the recipe asks for rows without a label
         bounds = bounds.model_copy(update={"max_fraction_unlabelled": 1.0})
-    with Kept(context.workspace, context.recipe.name, "validate") as kept:
+    with finding_rows(context.workspace, context.recipe.name, "validate") as all_rows:
         checks, findings = validate_rows(
             lambda: read_rows_file(path),
             modality=context.recipe.data.modality,
             labels=dataset.labels,
             bounds=bounds,
-            whole=kept.add,
+            whole=all_rows.add,
         )
         record = _record(context, checks, findings)
-        kept.finish(record)
+        all_rows.finish(record)
     return record
 
 

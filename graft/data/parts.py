@@ -46,17 +46,17 @@ def in_force(folder: Path) -> list[str]:
     return [path.name for kind in ("added", "repair") for path in _numbered(folder, kind)]
 
 
-def taken_back(folder: Path) -> set[str]:
-    """Return the names of the additions and repairs that were taken back. They stay where they are.
+def taken_back(folder: Path) -> dict[str, str]:
+    """Return the names of the additions and repairs that were taken back, each with the file that did. They stay where they are.
 
     Raises:
         InputError: a file that takes another back is not one that ``graft undo`` writes.
     """
-    found = set()
+    found = {}
     for path in sorted(folder.glob("undo-*.jsonl")):
         for number, line in enumerate(TextFile(path).lines(), start=1):
             try:
-                found.add(str(json.loads(line)["takes_back"]))
+                found[str(json.loads(line)["takes_back"])] = path.name
             except (ValueError, KeyError, TypeError, RecursionError) as error:
                 what = f"{path.name} does not say what it takes back."
                 raise InputError(what, where=f"{path}, line {number}", do="dvc checkout") from error

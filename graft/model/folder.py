@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import yaml
-from pydantic import Field, ValidationError
 from safetensors.torch import load_file as load_torch
 from safetensors.torch import save_file as save_torch
 
@@ -22,9 +21,8 @@ from graft.errors import TamperError
 from graft.model.classifier import Classifier
 from graft.model.encoder import Encoder, load_encoder
 from graft.model.header import read_header
-from graft.recipe import Modality
-from graft.records import Base, Value, write_atomic, write_json
-from graft.records.plain import MAX_JSON, read_small
+from graft.model.settings import SETTINGS, Settings, read_settings
+from graft.records import Base, write_atomic, write_json
 
 CARD = """---
 {front}---
@@ -58,7 +56,7 @@ def save_model(classifier: Classifier, folder: Path, *, card: dict[str, Any]) ->
     classifier.encoder.save(folder)
     head = {"weight": classifier.weight.contiguous(), "bias": classifier.bias.contiguous()}
     save_torch(head, folder / HEAD)
-    write_json(folder / "graft.json", {"labels": list(classifier.labels), **classifier.encoder.settings()})
+    write_json(folder / SETTINGS, {"labels": list(classifier.labels), **classifier.encoder.settings()})
     write_atomic(folder / "README.md", _card(card, classifier.encoder).encode())
     for path in folder.rglob("*"):
         if path.suffix in {".bin", ".pt", ".pkl"}:
@@ -86,22 +84,13 @@ def _card(card: dict[str, Any], encoder: Encoder) -> str:
     )
 
 
-class Settings(Value):
-    """What ``graft.json`` says."""
-
-    labels: tuple[str, ...]
-    modality: Modality = "text"
-    max_tokens: int = Field(default=0, ge=0)
-    pooling: str = ""
-
-
 def load_model(folder: Path) -> Classifier:
     """Return the classifier in a model folder.
 
     Raises:
         TamperError: a file is not what is written there, or the head does not fit encoder and labels.
     """
-    settings = _settings(folder)
+    settings = read_settings(folder)
     encoder = load_encoder(folder, settings.modality, max_tokens=settings.max_tokens)
     head = _head(folder, settings, encoder.dimension)
     return Classifier(
@@ -122,17 +111,8 @@ def own_head(folder: Path, features: npt.NDArray[np.float32]) -> npt.NDArray[np.
     Raises:
         TamperError: as ``load_model``.
     """
-    head = _head(folder, _settings(folder), features.shape[1])
+    head = _head(folder, read_settings(folder), features.shape[1])
     return torch.softmax(torch.from_numpy(features) @ head["weight"].T + head["bias"], dim=1).numpy()
-
-
-def _settings(folder: Path) -> Settings:
-    try:
-        return Settings.model_validate_json(read_small(folder / "graft.json", MAX_JSON))
-    except (FileNotFoundError, ValidationError) as error:
-        raise TamperError(
-            "graft.json is not what Graft writes.", where=str(folder / "graft.json"), do=_RESTORE
-        ) from error
 
 
 def _head(folder: Path, settings: Settings, dimension: int) -> dict[str, torch.Tensor]:

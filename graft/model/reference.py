@@ -10,19 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from graft.errors import TamperError
+from graft.model.settings import read_settings
 from graft.records import write_atomic
-from graft.records.plain import load_json
-
-
-class _Labels(BaseModel):
-    """What is read of ``graft.json`` here."""
-
-    labels: tuple[str, ...]
 
 
 def save_reference(folder: Path, features: npt.NDArray[np.float32], labels: list[str], keys: list[str]) -> None:
@@ -41,9 +34,7 @@ def load_reference(folder: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[n
     except SafetensorError as error:
         raise TamperError(f"{path.name} is not what Graft writes.", where=str(path), do="dvc checkout") from error
     features: npt.NDArray[np.float32] = tensors["features"].astype(np.float32)
-    classes = np.array(
-        load_json(folder / "graft.json", _Labels, "what Graft writes into a model", do="dvc checkout").labels, dtype=str
-    )
+    classes = np.array(read_settings(folder).labels, dtype=str)
     return features, classes[tensors["class"]]
 
 

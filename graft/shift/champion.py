@@ -41,7 +41,7 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Said:
+class AnswerTests:
     """Statistic and p by the name of each test, and what the kinds are told by. ``order``: the batch's rows, strangest first."""
 
     tests: Mapping[str, tuple[float, float]]
@@ -71,7 +71,7 @@ def answers(
     return Answers(head, held_out.nearness, near)
 
 
-def weigh_answers(given: Answers, *, n_permutations: int, rng: np.random.Generator) -> Said:
+def compare_answers(given: Answers, *, n_permutations: int, rng: np.random.Generator) -> AnswerTests:
     """Test what the champion says of a batch against what it says of held-out rows.
 
     A row is strange where the champion is unsure of it and where it lies far from what it learned: the product of its two ranks
@@ -94,7 +94,7 @@ def weigh_answers(given: Answers, *, n_permutations: int, rng: np.random.Generat
         CONFIDENCE: (fall.value, _p_fall(*sides, n_permutations=n_permutations, rng=rng)),
         PROBABILITIES: (distance, p_distance),
     }
-    return Said(tests, foreign, fall, np.argsort(strange[:m], kind="stable"))
+    return AnswerTests(tests, foreign, fall, np.argsort(strange[:m], kind="stable"))
 
 
 def mean_fall(before: Vector, now: Vector) -> Estimate:
@@ -116,8 +116,8 @@ def _p_fall(before: Vector, now: Vector, *, n_permutations: int, rng: np.random.
     return (1 + n_as_low) / (1 + n_permutations)
 
 
-def tell_answers(
-    said: Said, before: float, now: float, adjusted: Mapping[str, float], alpha: float
+def answer_kinds(
+    tested: AnswerTests, before: float, now: float, adjusted: Mapping[str, float], alpha: float
 ) -> tuple[ShiftKind, ...]:
     """Return the three kinds: each found where it is significant at the level and beyond its own bound.
 
@@ -125,7 +125,7 @@ def tell_answers(
         before, now: mean confidence.
         adjusted: p-values by Holm over all tests of the comparison, by name.
     """
-    share, fall, distance = said.foreign.share, said.fall.value, said.tests[PROBABILITIES][0]
+    share, fall, distance = tested.foreign.share, tested.fall.value, tested.tests[PROBABILITIES][0]
     least = round(share.ci_low * share.n)
 
     def kind(name: str, test: str, is_large: bool, bound: float, because: str, size: Estimate | None) -> ShiftKind:
@@ -141,7 +141,7 @@ def tell_answers(
         ),
         kind(
             "confidence", CONFIDENCE, fall >= MIN_FALL, MIN_FALL,
-            f"mean confidence {before:.1%}, now {now:.1%}", said.fall,
+            f"mean confidence {before:.1%}, now {now:.1%}", tested.fall,
         ),
         kind(
             "probabilities", PROBABILITIES, distance >= MIN_DISTANCE, MIN_DISTANCE,
@@ -150,6 +150,6 @@ def tell_answers(
     )  # fmt: skip
 
 
-def untold(because: str) -> ShiftKind:
+def not_testable(because: str) -> ShiftKind:
     """Return that nothing can be said of rows of no class, and why."""
     return ShiftKind(name="unknown", found=None, because=because)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from graft.records import ShiftComparison, ShiftKind, ShiftTest
 from graft.sections import DetectShift
-from graft.shift.champion import N_SHOWN, PROBABILITIES, Answers, Said, tell_answers, weigh_answers
+from graft.shift.champion import N_SHOWN, PROBABILITIES, Answers, AnswerTests, answer_kinds, compare_answers
 from graft.shift.head import Head, fit_head
 from graft.shift.kinds import tell_kinds, weigh_labels
 from graft.shift.sample import Sample
@@ -47,7 +47,7 @@ def compare(
         champion: what the model in use says of rows it was not trained on, and of the current ones.
 
     Returns:
-        the comparison; ``shifted`` is None, with the reason, where nothing can be said.
+        the comparison; ``shifted`` is None, with the reason, where nothing can be tested.
 
     Assumes: rows independent; the base's space shows what matters of the contents.
     Error: of any kind being found where nothing shifted: at most ``alpha``, by Holm over all tests that were made.
@@ -63,14 +63,14 @@ def compare(
     head = champion.head if champion else fit_head(reference, current, max_rows=bounds.max_rows, rng=rng)
     tests, n_contents = _tests(classifier, reference, current, None if champion else head, bounds, rng)
     labels = weigh_labels(head, current, alpha=bounds.alpha, is_model=bool(champion), n_permutations=n_made, rng=rng)
-    said = weigh_answers(champion, n_permutations=n_made, rng=rng) if champion else None
+    answered = compare_answers(champion, n_permutations=n_made, rng=rng) if champion else None
     tests += [(test, labels.size(test), p) for test, p in labels.tests.items()]
-    tests += [(test, *found) for test, found in said.tests.items()] if said else []
+    tests += [(test, *found) for test, found in answered.tests.items()] if answered else []
     adjusted = holm([p for *_, p in tests])
     by_name = {test: p for (test, *_), p in zip(tests, adjusted, strict=True)}
     p_value = min(adjusted[:n_contents])
     shifted = p_value < bounds.alpha and classifier.auc.value > bounds.max_auc
-    theirs = _theirs(champion, said, by_name, bounds.alpha)
+    champion_kinds = _champion_kinds(champion, answered, by_name, bounds.alpha)
     told = tell_kinds(
         reference,
         head,
@@ -78,7 +78,7 @@ def compare(
         by_name,
         significant=min(adjusted) < bounds.alpha,
         shifted=shifted,
-        is_mixed=any(kind.name == "unknown" and kind.found for kind in theirs),
+        is_mixed=any(kind.name == "unknown" and kind.found for kind in champion_kinds),
         retest=partial(_differs, current=current, bounds=bounds, rng=rng),
         alpha=bounds.alpha,
         rng=rng,
@@ -91,7 +91,7 @@ def compare(
             "bound": bounds.max_auc,
         }
     )
-    kinds = (covariate, *told.kinds[1:], *theirs)
+    kinds = (covariate, *told.kinds[1:], *champion_kinds)
     most = np.argsort(-classifier.scores, kind="stable")[:N_MOST_SHIFTED]
     return ShiftComparison(
         name=name,
@@ -110,28 +110,28 @@ def compare(
         kinds=kinds,
         shares=told.shares,
         accuracy_change=told.accuracy_change,
-        unknown_rows=_unknown_rows(said, current, kinds),
+        unknown_rows=_unknown_rows(answered, current, kinds),
         advice=_advice(kinds),
         points=_points(classifier, drawn[0].features, drawn[1].features),
     )
 
 
-def _theirs(
-    champion: Answers | None, said: Said | None, adjusted: dict[str, float], alpha: float
+def _champion_kinds(
+    champion: Answers | None, answered: AnswerTests | None, adjusted: dict[str, float], alpha: float
 ) -> tuple[ShiftKind, ...]:
     """Return the kinds that a champion's answers tell."""
-    if champion is None or said is None:
+    if champion is None or answered is None:
         return ()
     before, now = (float(of.max(axis=1).mean()) for of in (champion.head.of_half, champion.head.of_current))
-    return tell_answers(said, before, now, adjusted, alpha)
+    return answer_kinds(answered, before, now, adjusted, alpha)
 
 
-def _unknown_rows(said: Said | None, current: Sample, kinds: tuple[ShiftKind, ...]) -> tuple[str, ...]:
+def _unknown_rows(answered: AnswerTests | None, current: Sample, kinds: tuple[ShiftKind, ...]) -> tuple[str, ...]:
     """Return the rows of no class where such were found: as many as stand out, the most certain first."""
-    if said is None or not current.rows or not any(kind.name == "unknown" and kind.found for kind in kinds):
+    if answered is None or not current.rows or not any(kind.name == "unknown" and kind.found for kind in kinds):
         return ()
-    n = min(N_SHOWN, round(said.foreign.share.value * len(current)))
-    return tuple(current.rows[i] for i in said.order[:n])
+    n = min(N_SHOWN, round(answered.foreign.share.value * len(current)))
+    return tuple(current.rows[i] for i in answered.order[:n])
 
 
 def _unfit(reference: Sample, current: Sample) -> str:

@@ -17,18 +17,8 @@ from graft.data.times import is_epoch, is_time, order_of
 from graft.leak import MIN_SHARE, names_unit, share_given_away
 
 Kind = Literal[
-    "text",
-    "category",
-    "integer",
-    "number",
-    "date/time",
-    "boolean",
-    "image",
-    "image path",
-    "binary",
-    "empty",
-    "constant",
-]
+    "text", "category", "integer", "number", "date/time", "boolean", "image", "image path", "binary", "empty", "constant"
+]  # fmt: skip
 Role = Literal["text", "image", "label", "group", "time", "id", "sensitive", "leaks_label", "none"]
 
 _CODES = {"category", "boolean", "integer", "number"}
@@ -86,8 +76,8 @@ class Profile:
 
     @property
     def values(self) -> list[str]:
-        """The distinct cells that hold a value: a word for a missing one, such as NaN, is none."""
-        return [value for value in self.counts if value.casefold() not in MISSING]
+        """The distinct cells that hold a value."""
+        return known(self.counts)
 
     @property
     def is_unique(self) -> bool:
@@ -117,12 +107,17 @@ def profile(cells: pd.Series, position: int, n_columns: int) -> Profile:
     return Profile(str(cells.name), kind, counts, len(cells), n_empty, mean, position, n_columns)
 
 
+def known(counts: Counter[str]) -> list[str]:
+    """Return the distinct cells that hold a value: a word for a missing one, such as NaN, is none."""
+    return [value for value in counts if value.casefold() not in MISSING]
+
+
 def kind_of(counts: Counter[str]) -> Kind:
     """Return what the cells of a column are, empty ones aside; every one has to be of the kind.
 
     Text is made of letters, and mostly differs from row to row with 1.5 words or more on average, or has six words.
     """
-    values = [value for value in counts if value.casefold() not in MISSING]
+    values = known(counts)
     if not values:
         return "empty"
     if values[0].startswith(BINARY):
