@@ -42,10 +42,13 @@ class Answers:
 
 @dataclass(frozen=True)
 class AnswerTests:
-    """Statistic and p by the name of each test, and what the kinds are told by. ``order``: the batch's rows, strangest first."""
+    """Statistic and p by the name of each test, and what the kinds are told by.
+
+    ``foreign`` is None where every row has the label of a known class. ``order``: the other rows of the batch, strangest first.
+    """
 
     tests: Mapping[str, tuple[float, float]]
-    foreign: Foreign
+    foreign: Foreign | None
     fall: Estimate
     order: npt.NDArray[np.int_]
 
@@ -71,8 +74,13 @@ def answers(
     return Answers(head, held_out.nearness, near)
 
 
-def compare_answers(given: Answers, *, n_permutations: int, rng: np.random.Generator) -> AnswerTests:
+def compare_answers(
+    given: Answers, labels: npt.NDArray[np.str_] | None, *, n_permutations: int, rng: np.random.Generator
+) -> AnswerTests:
     """Test what the champion says of a batch against what it says of held-out rows.
+
+    A row that has the label of a known class belongs to that class, whatever the champion says of it: rows of no class are looked
+    for among the others.
 
     A row is strange where the champion is unsure of it and where it lies far from what it learned: the product of its two ranks
     among all rows. Confidence alone misses rows of another world that happen to be answered with confidence, distance alone
@@ -83,18 +91,22 @@ def compare_answers(given: Answers, *, n_permutations: int, rng: np.random.Gener
     Checked against: planted foreign rows, tests/statistical/test_monitor.py and docs/experiments.md.
     """
     sides = given.head.of_half.max(axis=1), given.head.of_current.max(axis=1)
-    m = len(sides[1])
-    ranks = [stats.rankdata(np.concatenate([now, before])) for before, now in (sides, (given.before, given.now))]
-    strange = np.log(ranks[0]) + np.log(ranks[1])
-    foreign = foreign_share(strange[m:], strange[:m], rng=rng, n_permutations=n_permutations)
     fall = mean_fall(*sides)
     distance, p_distance = ks_test(given.head.of_half, given.head.of_current)
     tests = {
-        UNKNOWN: (foreign.share.value, foreign.p_value),
         CONFIDENCE: (fall.value, _p_fall(*sides, n_permutations=n_permutations, rng=rng)),
         PROBABILITIES: (distance, p_distance),
     }
-    return AnswerTests(tests, foreign, fall, np.argsort(strange[:m], kind="stable"))
+    rows = np.arange(len(sides[1])) if labels is None else np.flatnonzero(~np.isin(labels, given.head.classes))
+    m = len(rows)
+    if not m:
+        return AnswerTests(tests, None, fall, rows)
+    pairs = ((sides[0], sides[1][rows]), (given.before, given.now[rows]))
+    ranks = [stats.rankdata(np.concatenate([now, before])) for before, now in pairs]
+    strange = np.log(ranks[0]) + np.log(ranks[1])
+    foreign = foreign_share(strange[m:], strange[:m], rng=rng, n_permutations=n_permutations)
+    tests[UNKNOWN] = foreign.share.value, foreign.p_value
+    return AnswerTests(tests, foreign, fall, rows[np.argsort(strange[:m], kind="stable")])
 
 
 def mean_fall(before: Vector, now: Vector) -> Estimate:
@@ -125,8 +137,7 @@ def answer_kinds(
         before, now: mean confidence.
         adjusted: p-values by Holm over all tests of the comparison, by name.
     """
-    share, fall, distance = tested.foreign.share, tested.fall.value, tested.tests[PROBABILITIES][0]
-    least = round(share.ci_low * share.n)
+    fall, distance = tested.fall.value, tested.tests[PROBABILITIES][0]
 
     def kind(name: str, test: str, is_large: bool, bound: float, because: str, size: Estimate | None) -> ShiftKind:
         p_value = adjusted[test]
@@ -134,11 +145,18 @@ def answer_kinds(
         found = {"name": name, "found": p_value < alpha and is_large, "because": f"{because} ({chance(p_value)})"}
         return ShiftKind.model_validate({**found, **facts})
 
+    if tested.foreign is None:
+        unknown = ShiftKind(
+            name="unknown", found=False, because="every row has the label of a class that the champion knows"
+        )
+    else:
+        share = tested.foreign.share
+        least = (
+            f"at least {round(share.ci_low * share.n):,} of {share.n:,} rows belong to no class that the champion knows"
+        )
+        unknown = kind("unknown", UNKNOWN, share.ci_low >= MIN_UNKNOWN, MIN_UNKNOWN, least, share)
     return (
-        kind(
-            "unknown", UNKNOWN, share.ci_low >= MIN_UNKNOWN, MIN_UNKNOWN,
-            f"at least {least:,} of {share.n:,} rows belong to no class that the champion knows", share,
-        ),
+        unknown,
         kind(
             "confidence", CONFIDENCE, fall >= MIN_FALL, MIN_FALL,
             f"mean confidence {before:.1%}, now {now:.1%}", tested.fall,

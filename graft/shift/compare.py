@@ -63,7 +63,7 @@ def compare(
     head = champion.head if champion else fit_head(reference, current, max_rows=bounds.max_rows, rng=rng)
     tests, n_contents = _tests(classifier, reference, current, None if champion else head, bounds, rng)
     labels = weigh_labels(head, current, alpha=bounds.alpha, is_model=bool(champion), n_permutations=n_made, rng=rng)
-    answered = compare_answers(champion, n_permutations=n_made, rng=rng) if champion else None
+    answered = compare_answers(champion, current.labels, n_permutations=n_made, rng=rng) if champion else None
     tests += [(test, labels.size(test), p) for test, p in labels.tests.items()]
     tests += [(test, *found) for test, found in answered.tests.items()] if answered else []
     adjusted = holm([p for *_, p in tests])
@@ -128,9 +128,10 @@ def _champion_kinds(
 
 def _unknown_rows(answered: AnswerTests | None, current: Sample, kinds: tuple[ShiftKind, ...]) -> tuple[str, ...]:
     """Return the rows of no class where such were found: as many as stand out, the most certain first."""
-    if answered is None or not current.rows or not any(kind.name == "unknown" and kind.found for kind in kinds):
+    is_found = any(kind.name == "unknown" and kind.found for kind in kinds)
+    if answered is None or answered.foreign is None or not current.rows or not is_found:
         return ()
-    n = min(N_SHOWN, round(answered.foreign.share.value * len(current)))
+    n = min(N_SHOWN, round(answered.foreign.share.value * len(answered.order)))
     return tuple(current.rows[i] for i in answered.order[:n])
 
 
