@@ -1,4 +1,4 @@
-"""When a log is told how far a step is: now and then, not at each of its hundreds of reports."""
+"""When a log says how far a step is: now and then, not at each of its hundreds of reports."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ def _untold(name: str, reference: str, because: str) -> ShiftComparison:
 def _summary(comparisons: list[ShiftComparison]) -> str:
     """Return what shifted, with how far; the base's own domain, from which most data differ, is named apart.
 
-    What a split by time lets expect is told with its size, however small.
+    What a split by time lets expect is noted with its size, however small.
     """
     shifted = [one for one in comparisons if one.is_alarming and not one.is_expected]
     later = [

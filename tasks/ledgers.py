@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import yaml
+
 from graft.errors import InputError, StepError, TamperError
 from graft.ledger import Keyring, Ledger
 from graft.records import write_atomic
@@ -91,8 +93,9 @@ def _name(workspace: Workspace, named: str) -> None:
     """Let params.yaml name the place; whatever else a person wrote there stays as it is."""
     path = workspace.root / "params.yaml"
     with hold(workspace.root / ".graft" / "locks" / "params", "params.yaml", wait=silently):
-        line, text = f"ledger: {named}", path.read_text(encoding="utf-8")
-        edited = _LINE.sub(line, text) if _LINE.search(text) else f"{text.rstrip()}\n{line}\n"
+        line = yaml.safe_dump({"ledger": named}, allow_unicode=True, width=10_000).strip()
+        text = path.read_text(encoding="utf-8")
+        edited = _LINE.sub(lambda _: line, text) if _LINE.search(text) else f"{text.rstrip()}\n{line}\n"
         write_atomic(path, edited.encode())
     if workspace.params().get("ledger") != named:
         raise StepError("params.yaml could not be made to name the place.", where=str(path), do=f"write there: {line}")

@@ -125,9 +125,9 @@ def _remotely(root: Path, command: str, *arguments: str) -> None:
     )
     if done.returncode:
         lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        told = [line for line in lines if line.startswith(("!", "fatal:", "error:"))] or lines[-1:]
+        refusals = [line for line in lines if line.startswith(("!", "fatal:", "error:"))] or lines[-1:]
         do = "look at the remote (git remote -v) and at your rights to it, then the same command again"
-        raise StepError(f"git {command} failed; all is committed here.", where="; ".join(told), do=do)
+        raise StepError(f"git {command} failed; all is committed here.", where="; ".join(refusals), do=do)
 
 
 def _replay(root: Path, theirs: str, name: str) -> None:

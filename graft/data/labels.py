@@ -58,5 +58,5 @@ def check_new_labels(new: Counter[str], known: Collection[str], *, min_rows: int
         if near:
             raise InputError(
                 f"Class {label[:60]!r} is new and has {n:,} row{'s' * (n != 1)}; did you mean {near[:60]!r}?",
-                do=f"mend the label; or, if it is a class of its own: --new-class {label[:60]!r}",
+                do=f"correct the label; or, if it is a class of its own: --new-class {label[:60]!r}",
             )

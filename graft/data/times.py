@@ -29,7 +29,7 @@ _EPOCH = re.compile(r"(?P<seconds>[1-9]\d{8,9})(?:[.,]\d+)?|(?P<thousandths>[1-9
 
 
 class Order(NamedTuple):
-    """What a column of times shows: how it is to be read, None where nothing has to be said; and whether that can be told."""
+    """What a column of times shows: how it is to be read, None where nothing has to be said; and whether that is clear."""
 
     time_format: TimeFormat | None
     is_clear: bool

@@ -42,7 +42,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class AnswerTests:
-    """Statistic and p by the name of each test, and what the kinds are told by.
+    """Statistic and p by the name of each test, and what decides the kinds.
 
     ``foreign`` is None where every row has the label of a known class. ``order``: the other rows of the batch, strangest first.
     """
@@ -74,7 +74,7 @@ def answers(
     return Answers(head, held_out.nearness, near)
 
 
-def compare_answers(
+def answer_tests(
     given: Answers, labels: npt.NDArray[np.str_] | None, *, n_permutations: int, rng: np.random.Generator
 ) -> AnswerTests:
     """Test what the champion says of a batch against what it says of held-out rows.

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from graft.records import ShiftComparison, ShiftKind, ShiftTest
 from graft.sections import DetectShift
-from graft.shift.champion import N_SHOWN, PROBABILITIES, Answers, AnswerTests, answer_kinds, compare_answers
+from graft.shift.champion import N_SHOWN, PROBABILITIES, Answers, AnswerTests, answer_kinds, answer_tests
 from graft.shift.head import Head, fit_head
 from graft.shift.kinds import tell_kinds, weigh_labels
 from graft.shift.sample import Sample
@@ -63,7 +63,7 @@ def compare(
     head = champion.head if champion else fit_head(reference, current, max_rows=bounds.max_rows, rng=rng)
     tests, n_contents = _tests(classifier, reference, current, None if champion else head, bounds, rng)
     labels = weigh_labels(head, current, alpha=bounds.alpha, is_model=bool(champion), n_permutations=n_made, rng=rng)
-    answered = compare_answers(champion, current.labels, n_permutations=n_made, rng=rng) if champion else None
+    answered = answer_tests(champion, current.labels, n_permutations=n_made, rng=rng) if champion else None
     tests += [(test, labels.size(test), p) for test, p in labels.tests.items()]
     tests += [(test, *found) for test, found in answered.tests.items()] if answered else []
     adjusted = holm([p for *_, p in tests])
@@ -71,7 +71,7 @@ def compare(
     p_value = min(adjusted[:n_contents])
     shifted = p_value < bounds.alpha and classifier.auc.value > bounds.max_auc
     champion_kinds = _champion_kinds(champion, answered, by_name, bounds.alpha)
-    told = tell_kinds(
+    label_kinds = tell_kinds(
         reference,
         head,
         labels,
@@ -83,7 +83,7 @@ def compare(
         alpha=bounds.alpha,
         rng=rng,
     )
-    covariate = told.kinds[0].model_copy(
+    covariate = label_kinds.kinds[0].model_copy(
         update={
             "p_value": p_value,
             "significant": p_value < bounds.alpha,
@@ -91,7 +91,7 @@ def compare(
             "bound": bounds.max_auc,
         }
     )
-    kinds = (covariate, *told.kinds[1:], *champion_kinds)
+    kinds = (covariate, *label_kinds.kinds[1:], *champion_kinds)
     most = np.argsort(-classifier.scores, kind="stable")[:N_MOST_SHIFTED]
     return ShiftComparison(
         name=name,
@@ -108,8 +108,8 @@ def compare(
             for (test, statistic, p), p_adjusted in zip(tests, adjusted, strict=True)
         ),
         kinds=kinds,
-        shares=told.shares,
-        accuracy_change=told.accuracy_change,
+        shares=label_kinds.shares,
+        accuracy_change=label_kinds.accuracy_change,
         unknown_rows=_unknown_rows(answered, current, kinds),
         advice=_advice(kinds),
         points=_points(classifier, drawn[0].features, drawn[1].features),

@@ -86,7 +86,7 @@ def estimate(head: Head) -> Shares:
 def thin(rows: Sample, head: Head, shares: Shares, rng: np.random.Generator) -> Sample | None:
     """Return reference rows of the current mix of classes; None: too few are left of them.
 
-    Rows are thinned, never repeated: a row that stands twice would be told from current rows by its twin.
+    Rows are thinned, never repeated: a row that stands twice would differ from current rows by its twin.
     """
     rows = rows.take(np.flatnonzero(np.isin(np.asarray(rows.labels), head.classes)))
     labels = np.searchsorted(head.classes, np.asarray(rows.labels))

@@ -13,6 +13,7 @@ from graft.ledger import Ledger
 from graft.ledger.objects import Folder
 from tasks.audit import audit
 from tasks.fetch import fetch
+from tasks.ledgers import _name as name_ledger
 from tasks.ledgers import move_ledger
 from tasks.nothing import nothing_to_do
 from tasks.pin import pin
@@ -178,3 +179,13 @@ def test_another_ledger_is_not_written_over(much: Workspace, promoted_once: Path
     with pytest.raises(InputError, match="Another ledger lies there"):
         move_ledger(much, str(tmp_path / "shared"))
     assert "ledger" not in much.params()
+
+
+@pytest.mark.parametrize("named", ["../a place #1", "../back\\1slash", "../'quoted'", "../\\g<0>"])
+def test_params_yaml_names_any_folder(bench: Path, tmp_path: Path, named: str) -> None:
+    """Signs that mean something to YAML, or to whoever replaces a line, are a part of the name."""
+    space = Workspace(Path(shutil.copytree(bench, tmp_path / "workspace", symlinks=True)))
+    for _ in range(2):  # a first line, then another in its place
+        name_ledger(space, named)
+        assert space.params()["ledger"] == named
+    assert "known" in space.params()["recipes"]
