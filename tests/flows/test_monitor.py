@@ -34,8 +34,11 @@ def test_an_ordinary_week_is_like_the_training_rows(promoted: Workspace) -> None
     assert one.shifted is False
     names = ["covariate", "label", "concept", "unknown", "confidence", "probabilities"]
     assert [kind.name for kind in one.kinds] == names
-    assert one.kinds[3].size is not None
-    assert one.kinds[3].size.n == record.n_rows - one.n_overlapping
+    # Every row of this batch has the label of a known class, so no row is asked whether it belongs to none.
+    assert one.kinds[3].size is None
+    assert "label of a class that the champion knows" in one.kinds[3].because
+    assert one.kinds[4].size is not None
+    assert one.kinds[4].size.n <= record.n_rows - one.n_overlapping
 
 
 def test_the_broken_batch_is_refused_with_its_reasons_and_nothing_is_embedded(promoted: Workspace) -> None:
