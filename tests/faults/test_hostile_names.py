@@ -18,6 +18,7 @@ from graft.data import parts_of
 from graft.errors import GraftError
 from tasks import bases
 from tasks.pin import pin
+from tasks.pipeline import bring_forward
 from tasks.steps import load_inputs
 from tasks.versions import dvc
 from tasks.workspace import Workspace
@@ -266,8 +267,11 @@ def test_names_that_yaml_would_take_for_something_else(own: Desk, tmp_path: Path
     """A name that is a number, a truth or nothing to YAML is a name to Graft, to DVC's stages and in the model's pin."""
     own.must("new", name, "--data", tmp_path / "rows.csv", *NEW, "--base", base_of(own))
     assert name in json.loads(own.must("status", "--json"))["recipes"][0].values() or name in own.must("status")
-    assert f"ingest@{name}" in dvc(own.root, "stage", "list", "--name-only").split()
     assert pin(Workspace(own.root), name).recipe == name
+    bring_forward(Workspace(own.root), name)
+    assert (
+        f"data/{name}/dvc.yaml:ingest" in dvc(own.root, "stage", "list", f"data/{name}/dvc.yaml", "--name-only").split()
+    )
 
 
 def base_of(own: Desk) -> str:
