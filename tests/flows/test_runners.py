@@ -25,7 +25,7 @@ from tasks.versions import commit, dvc, environment, git
 from tasks.workspace import Workspace
 from tests.faults.lives import make_workspace
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.slow
 WITHIN_S = 600
 STRING = "team:a string that is not in any file"
 
