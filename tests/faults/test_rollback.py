@@ -154,7 +154,7 @@ def test_killed_around_its_entry(three: Workspace, tmp_path: Path) -> None:
     assert _killed(three, tmp_path, "worse on Mondays", "so is this one", 5) > 10
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [None, "worse on Mondays"])
 def test_killed_before_every_change_of_the_disk(three: Workspace, tmp_path: Path, before: str | None) -> None:
     """A first and a second rollback, killed twice anywhere: said again, each ends where it should and goes no step further."""
