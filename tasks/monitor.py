@@ -156,12 +156,12 @@ def _compare(
         progress=progress,
     )
     before, labels = load_reference(folder)
-    kept = _held_out(ledger, run, settings.labels)
+    held_out = _held_out(ledger, run, settings.labels)
     given = None
-    if kept is not None and len(kept.labels) >= champions.N_MIN:
+    if held_out is not None and len(held_out.labels) >= champions.N_MIN:
         model = load_model(folder)
         said = predict(model, rows["content"].tolist(), progress=progress)
-        given = champions.answers(kept, model.labels, said, nearness(features, before))
+        given = champions.answers(held_out, model.labels, said, nearness(features, before))
     found = compare(
         title,
         Sample(name=reference, features=before, labels=labels),
@@ -171,8 +171,8 @@ def _compare(
         champion=given,
     ).model_copy(update={"n_overlapping": n_overlapping})
     if given is None and found.shifted is not None:
-        few = f"the champion was measured on {len(kept.labels) if kept else 0} test rows; {champions.N_MIN} are needed"
-        kinds = (*found.kinds, champions.not_testable(NO_SCORES if kept is None else few))
+        few = f"the champion was measured on {len(held_out.labels) if held_out else 0} test rows; {champions.N_MIN} are needed"
+        kinds = (*found.kinds, champions.not_testable(NO_SCORES if held_out is None else few))
         found = found.model_copy(update={"kinds": kinds})
     known = _known(workspace, recipe, folder) if found.is_alarming else None
     if known is None or len(known) < N_KNOWN:

@@ -26,7 +26,7 @@ def quiet(done: int, total: int, note: str) -> None:
 
 
 def test_an_ordinary_week_is_like_the_training_rows(promoted: Workspace) -> None:
-    """Neither damaged nor shifted."""
+    """Neither damaged nor shifted; its rows have labels, so none is looked for that belongs to no class."""
     record = monitor(promoted, "support", MESSAGES.with_name("batch_usual.csv"), progress=quiet)
     assert record.passed
     assert record.outcome == "passed"
@@ -34,11 +34,21 @@ def test_an_ordinary_week_is_like_the_training_rows(promoted: Workspace) -> None
     assert one.shifted is False
     names = ["covariate", "label", "concept", "unknown", "confidence", "probabilities"]
     assert [kind.name for kind in one.kinds] == names
-    # Every row of this batch has the label of a known class, so no row is asked whether it belongs to none.
     assert one.kinds[3].size is None
     assert "label of a class that the champion knows" in one.kinds[3].because
-    assert one.kinds[4].size is not None
-    assert one.kinds[4].size.n <= record.n_rows - one.n_overlapping
+
+
+def test_an_ordinary_week_without_labels(promoted: Workspace, tmp_path: Path) -> None:
+    """Each of its new rows is asked whether it belongs to no class, and none is found."""
+    batch = tmp_path / "batch_usual.csv"
+    pd.read_csv(MESSAGES.with_name(batch.name), dtype=str).drop(columns="intent").to_csv(batch, index=False)
+    record = monitor(promoted, "support", batch, progress=quiet)
+    assert record.outcome == "passed"
+    (one,) = record.comparisons
+    (unknown,) = [kind for kind in one.kinds if kind.name == "unknown"]
+    assert unknown.found is False
+    assert unknown.size is not None
+    assert unknown.size.n == record.n_rows - one.n_overlapping
 
 
 def test_the_broken_batch_is_refused_with_its_reasons_and_nothing_is_embedded(promoted: Workspace) -> None:
