@@ -17,7 +17,7 @@ test: $(READY)
 	@echo "All tests passed. make demo shows the whole cycle; README.md says what it does."
 
 slow: $(READY)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow -n 2 --no-loadscope-reorder
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m 'slow and not long' -n 2 --no-loadscope-reorder
 
 long: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m long

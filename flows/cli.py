@@ -76,7 +76,7 @@ def _from_disk(error: OSError) -> StepError:
 
 
 def _quiet() -> None:
-    """Turn telemetry off and keep Prefect's own log off the terminal; its server still gets it."""
+    """Turn telemetry off, keep Prefect's own log off the terminal (its server still gets it), and have idle threads sleep."""
     defaults = {
         "DVC_NO_ANALYTICS": "1",
         "DO_NOT_TRACK": "1",
@@ -85,6 +85,7 @@ def _quiet() -> None:
         "TOKENIZERS_PARALLELISM": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+        "OMP_WAIT_POLICY": "PASSIVE",  # else a thread that waits for another burns its core: half of a training beside other work
     }
     for key, value in defaults.items():
         os.environ.setdefault(key, value)

@@ -104,6 +104,7 @@ def test_the_flow_computes_nothing() -> None:
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.slow
 def test_importing_changes_no_environment() -> None:
     """What a process says of hubs and threads is set where it starts (flows/cli.py, tasks/versions.py), never by an import."""
     code = (

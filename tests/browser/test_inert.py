@@ -171,6 +171,7 @@ def test_every_payload_alone(tmp_path: Path) -> None:
         assert seen["tags"].get("script", 0) == 0, payload
 
 
+@pytest.mark.slow
 def test_the_drift_page_runs_no_text_of_data(tmp_path: Path) -> None:
     """Evidently's page holds scripts of its own; labels, groups and columns with payloads run nothing in it either."""
     from graft.shift.drift_page import write_drift_page

@@ -15,6 +15,8 @@ from tasks.versions import commit, dvc
 from tasks.workspace import Workspace
 from tests.faults.lives import check_whole, copy, facts, make_workspace, start, undisturbed, variables
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("north", "east", "south", "west")
 PAUSE_S = 4.0
 """Between two pushes, so that the runs have the machine too."""
@@ -40,7 +42,7 @@ def expected(once: Workspace, tmp_path_factory: pytest.TempPathFactory) -> dict[
 @pytest.mark.parametrize(
     ("names", "rounds"),
     [
-        pytest.param(NAMES, 1, id="4x1", marks=pytest.mark.slow),
+        pytest.param(NAMES, 1, id="4x1"),
         pytest.param(NAMES, 10, id="4x10", marks=pytest.mark.long),
     ],
 )

@@ -21,6 +21,8 @@ from tasks.workspace import Workspace
 from tests.faults.desk import Desk
 from tests.faults.shelf import rows, train
 
+pytestmark = pytest.mark.slow
+
 READERS = ("tasks.promote", "tasks.cost", "tasks.locks", "flows.status", "flows.terminal")
 
 
@@ -84,7 +86,6 @@ def test_after_a_jump_back_champions_runs_and_batches_stand_in_their_order(
     assert "0004" in said
 
 
-@pytest.mark.slow
 def test_the_run_shown_last_is_the_one_that_names_the_others(
     promoted: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -131,6 +131,7 @@ def read_damaged(used: Workspace, step: int, n_noisy: int) -> tuple[int, int]:
     return n_refused, n_tried
 
 
+@pytest.mark.slow
 def test_every_reader_on_damaged_files(used: Workspace) -> None:
     """Each kind of file, cut short or with noise, is read, or refused by an error of Graft's own."""
     n_refused, n_tried = read_damaged(used, 499, 20)
@@ -171,6 +172,7 @@ def play(
     return n_runs
 
 
+@pytest.mark.slow
 def test_commands_that_read_on_damaged_files(used_once: Path, tmp_path: Path, desk: Desk) -> None:
     """Status and audit end in facts or in a sentence, whichever file is damaged."""
     assert play(used_once, tmp_path, desk, QUICK[1:], 1, seed=1) > 50

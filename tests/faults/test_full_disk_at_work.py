@@ -27,6 +27,8 @@ from tests.faults.desk import Desk, table, unchanged
 from tests.faults.disks import FULL, Ballast, Disk, said
 from tests.faults.shelf import cloned, new, rows, train
 
+pytestmark = pytest.mark.slow
+
 BATCH = "batch.csv"
 
 
@@ -114,7 +116,6 @@ def test_a_disk_that_fills_during_a_run(disk: Disk, meant: tuple[Path, dict[str,
     assert all(met), "no point was small enough"
 
 
-@pytest.mark.slow
 def test_a_disk_that_fills_anywhere_in_a_run(disk: Disk, meant: tuple[Path, dict[str, str], int]) -> None:
     """Eight points between no room and just enough."""
     source, digests_, size = meant
@@ -147,7 +148,6 @@ def test_a_disk_without_room_for_a_change_of_champion_or_a_batch(
     assert audit(workspace, "known").verdict == "intact"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", ["promote", "rollback"])
 def test_a_change_of_champion_that_was_cut_off_is_finished_by_the_same_command(
     disk: Disk,
@@ -206,7 +206,7 @@ def test_a_repair_that_found_no_room_is_taken_away_and_made_again(disk: Disk, ti
     "shares",
     [
         pytest.param((0.3, 0.75), id="2"),
-        pytest.param([k / 10 for k in range(10)], id="10", marks=pytest.mark.slow),
+        pytest.param([k / 10 for k in range(10)], id="10", marks=pytest.mark.long),
     ],
 )
 def test_a_disk_that_fills_during_a_fetch(

@@ -18,6 +18,8 @@ from tasks.versions import dvc, git
 from tasks.workspace import Workspace
 from tests.faults.desk import Desk, tree, unchanged
 
+pytestmark = pytest.mark.slow
+
 MODELS = ("known/0001", "known/0002", "known/0003", "grown/0001")
 
 

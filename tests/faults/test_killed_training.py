@@ -80,7 +80,9 @@ def undisturbed(ready: Workspace) -> tuple[str, object]:
     return written(ready)
 
 
-@pytest.mark.parametrize("n_kills", [20, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "n_kills", [pytest.param(20, marks=pytest.mark.slow), pytest.param(300, marks=pytest.mark.long)]
+)
 def test_a_training_killed_again_and_again(ready: Workspace, undisturbed: tuple[str, object], n_kills: int) -> None:
     """Killed at random moments, a training goes on each time from its last whole checkpoint, and ends with the same files.
 

@@ -24,6 +24,8 @@ OTHER = 65534
 CODE = """
 import json, sys
 from flows.cli import main
+
+pytestmark = pytest.mark.slow
 for arguments in json.loads(sys.argv[1]):
     sys.argv = ["graft", *arguments]
     try:
@@ -82,7 +84,6 @@ def test_a_disk_that_may_only_be_read(
     "lost",
     ["the whole workspace", "ledger", ".dvc/cache", "registry"],
 )
-@pytest.mark.slow
 def test_permissions_that_were_lost(promoted_once: Path, tmp_path_factory: pytest.TempPathFactory, lost: str) -> None:
     """Another user, to whom the workspace or a part of it does not belong: one sentence, exit 1, nothing changed."""
     folder = tmp_path_factory.mktemp("other")

@@ -108,6 +108,7 @@ def test_promoters_at_length(tmp_path: Path, place: str, request: pytest.Fixture
     race(request.getfixturevalue("s3") if place == "store" else str(tmp_path / "ledger"), tmp_path, N_ROUNDS)
 
 
+@pytest.mark.slow
 def test_an_object_store_holds_what_a_folder_holds(tmp_path: Path, s3: str) -> None:
     """Blobs and entries come back from a store, absent names are absent, and many names are listed on several pages."""
     store = ObjectStore(s3)

@@ -24,6 +24,8 @@ from tasks.versions import commit, dvc, git
 from tasks.workspace import Workspace
 from tests.faults.desk import Desk
 
+pytestmark = pytest.mark.slow
+
 
 def set_remote(workspace: Workspace) -> Path:
     """Give DVC a folder as its remote."""

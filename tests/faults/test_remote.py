@@ -23,6 +23,8 @@ from tasks.workspace import Workspace
 from tests.faults.desk import Desk, unchanged
 from tests.faults.shelf import cloned
 
+pytestmark = pytest.mark.slow
+
 OBJECTS = {
     "a file of the dataset": "data/datasets/known.dvc/rows.csv",
     "the dataset's listing": "data/datasets/known.dvc",
@@ -238,7 +240,6 @@ def s3(promoted_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         server.stop()
 
 
-@pytest.mark.slow
 def test_a_bucket_that_does_not_answer_lets_nobody_in_or_is_damaged(
     s3: tuple[Workspace, Gate], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -273,7 +274,6 @@ def test_a_bucket_that_does_not_answer_lets_nobody_in_or_is_damaged(
     assert audit(clone, "known").verdict == "intact"
 
 
-@pytest.mark.slow
 def test_a_bucket_behind_a_closed_port(s3: tuple[Workspace, Gate], capsys: pytest.CaptureFixture[str]) -> None:
     """Nobody listens there: that is said after S3's own retries, or when patience ends."""
     clone, gate = s3

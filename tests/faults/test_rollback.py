@@ -149,6 +149,7 @@ def _killed(three: Workspace, folder: Path, before: str | None, reason: str, ste
     return point
 
 
+@pytest.mark.slow
 def test_killed_around_its_entry(three: Workspace, tmp_path: Path) -> None:
     """A second rollback over three models, killed before every fifth change of the disk: it ends at the first model."""
     assert _killed(three, tmp_path, "worse on Mondays", "so is this one", 5) > 10

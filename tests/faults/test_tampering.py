@@ -468,7 +468,7 @@ def _check_one(ledger: Ledger, name: str) -> None:
         verify_ledger(ledger, Tally())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_byte(chain: Workspace) -> None:
     """Every byte of every file of the ledger, and of every record in the workspace: one bit of it flipped is found."""
     rng, files = random.Random(5), read_ledger(chain.root / "ledger")  # noqa: S311

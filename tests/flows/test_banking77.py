@@ -15,7 +15,7 @@ from tasks.versions import dvc
 from tasks.workspace import Workspace
 from tests.flows.conftest import MESSAGES, QUICK
 
-pytestmark = [pytest.mark.slow, pytest.mark.realdata]
+pytestmark = [pytest.mark.long, pytest.mark.realdata]
 
 
 @pytest.fixture(scope="module")

@@ -44,6 +44,7 @@ def test_the_second_run_does_nothing_and_says_why(promoted: Workspace) -> None:
     assert sorted(p.name for p in (promoted.root / "ledger").rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_files_that_were_lost_are_made_again_and_nothing_is_promoted_twice(promoted: Workspace) -> None:
     """Without the features and a record the same command runs again, to the same records, and the ledger stays as it was."""
     before = {step: promoted.record("support", step).read_bytes() for step in STEPS}
@@ -77,6 +78,7 @@ def test_prefect_shows_a_task_per_step_and_the_table_of_verdicts(promoted_once: 
     assert all(f"| {step} |" in str(found[0].data) for step in STEPS)
 
 
+@pytest.mark.slow
 def test_a_closed_gate_ends_the_flow_completed_with_a_verdict(
     messages: pd.DataFrame, tmp_path: Path, prefect_server: None, minilm: Path
 ) -> None:

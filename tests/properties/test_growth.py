@@ -61,6 +61,7 @@ def place(
     return frame.assign(side=[SIDES[c] for c in sides.side], because=[BECAUSE[c] for c in sides.because])
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(PORTIONS, PORTIONS, KINDS)
 def test_growth(portions: list, more: list, kind: str) -> None:

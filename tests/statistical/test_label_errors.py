@@ -121,7 +121,7 @@ def measure(loaded: Loaded, fraction: float) -> tuple[float, float]:
     return n_hits / n_named if n_named else float("nan"), n_hits / n_planted
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.realdata
 def test_planted_errors_are_found(shared_data: Path, request: pytest.FixtureRequest) -> None:
     """Of 5% swapped labels at least the stated shares are found and rightly named; of the data as it is, under 2% is named."""

@@ -62,7 +62,7 @@ def verdict(base: Path, train: Rows, test: Rows, seed: int) -> tuple[str, str]:
     return cheap, asked_for
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("is_permuted", [True, False])
 def test_planted_negative_transfer(tmp_path: Path, is_permuted: bool) -> None:
     """Bases pretrained on permuted labels are called negative at least 45 times in 50; on the target's own task never.

@@ -84,7 +84,7 @@ def test_what_a_probe_loses_is_measured() -> None:
         assert change.ci_low < lost < change.ci_high
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["none", "covariate", "label", "concept"])
 def test_kinds_over_many_seeds(kind: Kind) -> None:
     """The same in 180 of 200 seeds, all rows seen by the classifier; a concept is never found without labels."""

@@ -153,6 +153,7 @@ def test_kernel_power() -> None:
         assert min(np.diff(rates)) > 0.15
 
 
+@pytest.mark.slow
 def test_verdict_power() -> None:
     """At d = 32 the verdict's power rises with the shift at n = 100 and with n at one shift: 60 runs each.
 
@@ -180,6 +181,7 @@ def test_the_verdict_does_not_depend_on_the_rows(delta: float, shifted: bool) ->
     assert found[100_000].p_value < 0.05
 
 
+@pytest.mark.slow
 def test_another_mix_is_no_other_concept() -> None:
     """Where only the mix of classes moved, a concept is found in at most 5 of 100 runs, also with a probe that is too sure.
 

@@ -80,6 +80,7 @@ def test_nothing_is_trained_from_scratch_unless_a_recipe_asks_for_it(
     assert "scratch_network" not in pd.read_parquet(workspace.files("tiny", "evaluate") / PREDICTIONS)
 
 
+@pytest.mark.slow
 def test_every_other_model_is_a_look(tiny_workspace: Make) -> None:
     """The first model has none before it, nor has it when it comes again; the third has two, and wider intervals."""
     workspace = tiny_workspace(finetune__strategy="head")

@@ -92,6 +92,7 @@ def test_what_a_cell_depends_on_is_in_its_key(own: Workspace) -> None:
     assert {name.split("-")[0] for name in added} == {"transfer"}
 
 
+@pytest.mark.slow
 def test_every_arm(own: Workspace) -> None:
     """All six arms, the rates tried on training rows, and each pair compared; the record knows no time, and costs lie beside."""
     wanted = Wanted(sizes=(2, 8), draws=2, costly_draws=2)
@@ -111,6 +112,7 @@ def test_every_arm(own: Workspace) -> None:
     assert load_curve(own.record("tiny", "curve")) == claims.record
 
 
+@pytest.mark.slow
 def test_costs_of_another_record_are_not_shown(
     own: Workspace, run_all: Callable[[Workspace], dict[str, Record]]
 ) -> None:

@@ -53,6 +53,7 @@ def evaluation(workspace: Workspace, name: str) -> EvaluationRecord:
     return record
 
 
+@pytest.mark.slow
 def test_every_ancestor_of_a_chain_is_measured(four_hops: Workspace) -> None:
     """The fourth model names three ancestors, nearest first, each with both differences; the mean is that of their heads."""
     record = evaluation(four_hops, "four")

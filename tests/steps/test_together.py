@@ -85,6 +85,7 @@ def test_two_processes_make_what_one_makes(
     assert two.strategy == "head" or "goes on after step" in lines[-1][2]
 
 
+@pytest.mark.slow
 def test_when_one_process_is_killed_all_end(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first process killed, the step ends with a sentence, nothing of the others is left, and it can be run again."""
     import tasks.checkpoints

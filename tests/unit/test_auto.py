@@ -78,6 +78,7 @@ def chosen(tiny_base: Path) -> Chosen:
     return run
 
 
+@pytest.mark.slow
 def test_a_tuned_strategy_where_tuning_helps(chosen: Chosen) -> None:
     """Where features hide the class and tokens show it, a strategy that tunes the encoder is chosen, twice the same one."""
     first = chosen()
@@ -182,6 +183,7 @@ def test_too_few_rows_a_class(chosen: Chosen, tiny_base: Path) -> None:
     assert "strategy: head" in said.value.do
 
 
+@pytest.mark.slow
 def test_a_finished_trial_is_not_made_again(chosen: Chosen, tiny_base: Path, tmp_path: Path) -> None:
     """A killed choice goes on behind the trials that had ended, and chooses the same; what is kept of those is small."""
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 CODE = """
 import socket, sys
 from pathlib import Path
@@ -31,6 +33,7 @@ print(asked)
 """
 
 
+@pytest.mark.slow
 def test_no_hub_is_asked(tiny_base: Path, tiny_image_base: Path, tmp_path: Path) -> None:
     """Without HF_HUB_OFFLINE bases of texts and images are loaded, saved and loaded again, and no name is looked up."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}

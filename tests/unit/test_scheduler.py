@@ -8,11 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 PASSED = re.compile(r"\[(gw\d)\] .* PASSED (\S+)::")
 ROWS = "import pytest\n@pytest.mark.parametrize('k', range(8))\ndef test(k): pass\n"
 
 
+@pytest.mark.slow
 def test_a_file_and_all_flows_stay_in_one_process(tmp_path: Path) -> None:
     """Of four files by two processes, each is run by one, and the two of flows by the same."""
     (tmp_path / "tests" / "flows").mkdir(parents=True)

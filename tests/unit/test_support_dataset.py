@@ -78,6 +78,7 @@ def test_blind_relabels_agree(messages: pd.DataFrame) -> None:
     assert (both["intent_second"] == both["intent"]).mean() >= 0.9
 
 
+@pytest.mark.slow
 def test_no_near_twins(features: np.ndarray) -> None:
     """No two messages lie at a cosine of 0.95 or more."""
     cosine = features @ features.T
@@ -85,6 +86,7 @@ def test_no_near_twins(features: np.ndarray) -> None:
     assert cosine.max() < 0.95
 
 
+@pytest.mark.slow
 def test_transfer_has_something_to_give(messages: pd.DataFrame, features: np.ndarray) -> None:
     """Words alone stay below 90% on the test rows; the frozen base reaches 80% and is better than words."""
     on_train = (messages["side"] == "train").to_numpy()
