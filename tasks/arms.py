@@ -15,9 +15,10 @@ from graft.model.classifier import predict
 from graft.model.folder import load_model
 from graft.model.reference import load_trained_on
 from graft.model.scratch import SCRATCH_RATE, fit_scratch, predict_from_scratch
-from graft.records import ModelRecord, digest_folder
+from graft.records import ModelRecord
 from tasks.checkpoints import Checkpoints, hearing_ctrl_c
 from tasks.disk import Writing
+from tasks.registry import open_model
 from tasks.steps import Context
 
 Strings = npt.NDArray[np.str_]
@@ -63,18 +64,12 @@ def champion(context: Context, test: pd.DataFrame) -> tuple[Strings, npt.NDArray
     """Return the champion's predictions, which rows it was not trained on, and the classes that it knows.
 
     Raises:
-        TamperError: the champion's folder is not what was promoted.
+        InputError, TamperError: the champion's folder is not here, or not what was promoted.
     """
     pinned = context.pinned.champion
     assert pinned is not None  # noqa: S101 - the caller looked
-    folder = context.workspace.root / pinned.folder
-    found = digest_folder(folder)[1] if folder.is_dir() else "nothing"
-    if found != pinned.model_id:
-        raise TamperError(
-            f"Champion {pinned.number} is not the model that was promoted.",
-            where=f"{folder}: {found[:12]}, promoted {pinned.model_id[:12]}",
-            do=f"dvc checkout {pinned.folder}.dvc",
-        )
+    ref = pinned.folder.split("/")
+    folder = open_model(context.workspace, ref[1], ref[2], pinned.model_id)
     model = load_model(folder)
     scores = predict(model, test["content"].tolist(), progress=context.progress)
     fair = ~test["key"].isin(load_trained_on(folder)).to_numpy()

@@ -6,13 +6,14 @@ import re
 from pathlib import Path
 
 from graft.errors import InputError, TamperError
-from graft.model.bases import check_modality, describe_base, digest_base, locate_base
+from graft.model.bases import check_folder, check_modality, describe_base, digest_base, locate_base
 from graft.model.shards import digest_weights, weight_files
 from graft.recipe import Modality
 from graft.records import Base
+from graft.refs import ModelRef, PromotedRef, parse_ref
+from tasks.registry import model_folder, promotion_of
 from tasks.workspace import Workspace
 
-_CHAMPION = re.compile(r"graft:([a-z0-9-]+)@(champion|[0-9]{4,9})")
 _NUMBER = re.compile(r"[0-9]{4,9}")
 
 
@@ -22,8 +23,9 @@ def pin(workspace: Workspace, name: str, modality: Modality) -> Base:
     Raises:
         InputError: it is not there, or not of the modality.
     """
-    number = _promoted(workspace, name)
-    folder = _folder(workspace, name, number)
+    ref = parse_ref(name)
+    number = _champion_number(workspace, ref)
+    folder = _folder(workspace, ref, number)
     check_modality(name, folder, modality)
     base = describe_base(name, folder)
     return base.model_copy(update={"revision": number}) if number else base
@@ -35,7 +37,7 @@ def locate(workspace: Workspace, base: Base) -> Path:
     Raises:
         TamperError: its weights, or the settings and the tokenizer beside them, are no longer those that were pinned.
     """
-    folder = _folder(workspace, base.id, base.revision if base.id.startswith("graft:") else "")
+    folder = _folder(workspace, parse_ref(base.id), base.revision)
     found = digest_weights(folder)
     if found != base.sha256:
         files = weight_files(folder)
@@ -53,27 +55,24 @@ def locate(workspace: Workspace, base: Base) -> Path:
     return folder
 
 
-def _promoted(workspace: Workspace, name: str) -> str:
-    """Return the number of the model that ``graft:RECIPE@champion`` means now; empty for other bases."""
-    match = _CHAMPION.fullmatch(name)
-    if not match:
+def _champion_number(workspace: Workspace, ref: ModelRef) -> str:
+    """Return under which number the model that a reference means now was first promoted; empty for other bases."""
+    if not isinstance(ref, PromotedRef):
         return ""
-    if match[2] != "champion":
-        return match[2]
-    champion = workspace.ledger().champion(match[1])
-    if champion is None:
-        raise InputError(f"Base {name} does not exist: {match[1]} has no champion.", do=f"graft run {match[1]}")
-    return champion.predicate.model_number
+    promotion = promotion_of(workspace.ledger(), ref)
+    if promotion is None:
+        lacking = f"champion {ref.number}" if ref.number else "champion"
+        raise InputError(f"Base {ref} does not exist: {ref.recipe} has no {lacking}.", do=f"graft run {ref.recipe}")
+    return promotion.predicate.model_number
 
 
-def _folder(workspace: Workspace, name: str, number: str) -> Path:
-    match = _CHAMPION.fullmatch(name)
-    if match:
-        if not _NUMBER.fullmatch(number):
-            raise TamperError(
-                f"Base {name} is pinned to what is no promotion's number.",
-                where=number,
-                do="graft run RECIPE pins it anew once data/RECIPE/inputs.json is deleted",
-            )
-        return locate_base(str(workspace.registry(match[1]) / number), root=workspace.root)
-    return locate_base(name, root=workspace.root)
+def _folder(workspace: Workspace, ref: ModelRef, number: str) -> Path:
+    if not isinstance(ref, PromotedRef):
+        return locate_base(str(ref), root=workspace.root)
+    if not _NUMBER.fullmatch(number):
+        raise TamperError(
+            f"Base {ref} is pinned to what is no promotion's number.",
+            where=number,
+            do="graft run RECIPE pins it anew once data/RECIPE/inputs.json is deleted",
+        )
+    return check_folder(str(ref), model_folder(workspace, ref.recipe, number))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -11,8 +10,8 @@ from graft.ledger import Ledger, Promotion, Run
 from graft.model.bases import WEIGHTS
 from graft.recipe import Recipe
 from graft.records import Inputs
-
-_BASE = re.compile(r"^graft:([a-z0-9-]+)@(champion|[0-9]{4,9})$")
+from graft.refs import PromotedRef, parse_ref
+from tasks.registry import promotion_of
 
 
 def stands_on(ledger: Ledger, recipe: Recipe) -> Iterator[tuple[str, Promotion]]:
@@ -33,19 +32,11 @@ def stands_on(ledger: Ledger, recipe: Recipe) -> Iterator[tuple[str, Promotion]]
         yield "rollback", before
         yield from (("chain", one) for one in grown_from(ledger, before))
     for base in recipe.choose_base.bases:
-        one = promotion_of(ledger, base)
+        ref = parse_ref(base)
+        one = promotion_of(ledger, ref) if isinstance(ref, PromotedRef) else None
         if one:
             yield "base", one
             yield from (("base", other) for other in grown_from(ledger, one))
-
-
-def promotion_of(ledger: Ledger, base: str) -> Promotion | None:
-    """Return the promotion that a base of the form ``graft:RECIPE@champion`` or ``@NUMBER`` means now; None for other bases."""
-    match = _BASE.match(base)
-    known = ledger.promotions(match[1]) if match else []
-    if match and match[2] != "champion":
-        known = [one for one in known if one.predicate.number == match[2]]
-    return known[-1] if known else None
 
 
 def rolled_back(promotions: list[Promotion]) -> tuple[str, ...]:
@@ -91,10 +82,10 @@ def parent_of(ledger: Ledger, run: Run) -> Promotion | None:
         TamperError: the ledger does not have it, or its model has other weights than the base that was pinned.
     """
     said = run.predicate
-    base = said.base_id or ""
-    if not base.startswith("graft:"):
+    base = parse_ref(said.base_id) if said.base_id else None
+    if not isinstance(base, PromotedRef):
         return None
-    known = ledger.promotions(base[6:].split("@")[0])
+    known = ledger.promotions(base.recipe)
     if said.base_entry:
         found = next((one for one in known if one.entry == said.base_entry), None)
     else:

@@ -10,13 +10,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from graft.data import Part, bring, look_at, read_part, read_table
-from graft.errors import InputError, TamperError
+from graft.errors import InputError
 from graft.ledger import Ledger, Promotion, RunPredicate
 from graft.model.classifier import predict
 from graft.model.encoder import Progress, embed
 from graft.model.folder import load_model
 from graft.model.reference import load_reference, load_trained_on
-from graft.model.settings import SETTINGS, read_settings
+from graft.model.settings import read_settings
 from graft.recipe import Recipe
 from graft.records import (
     BatchOutcome,
@@ -24,7 +24,6 @@ from graft.records import (
     Inputs,
     MonitorRecord,
     ShiftComparison,
-    digest_folder,
     sha256_file,
     write_json,
 )
@@ -38,6 +37,7 @@ from graft.validate import validate_rows
 from tasks import bases
 from tasks.add import scratch_folder
 from tasks.profiles import describe
+from tasks.registry import open_model
 from tasks.steps import report_progress
 from tasks.versions import commit
 from tasks.workspace import Workspace, as_file_name
@@ -58,15 +58,7 @@ def monitor(workspace: Workspace, name: str, batch: Path, *, progress: Progress 
     champion = workspace.ledger().champion(name)
     if champion is None:
         raise InputError(f"{name} has no champion to compare with.", do=f"graft run {name}")
-    folder = workspace.registry(name) / champion.predicate.model_number
-    if not (folder / SETTINGS).is_file():
-        raise InputError(
-            f"Champion {champion.predicate.number} is not on this machine.", where=str(folder), do="dvc pull"
-        )
-    if digest_folder(folder)[1] != champion.predicate.model_id:
-        raise TamperError(
-            "The champion's folder is not what was promoted.", where=str(folder), do=f"graft audit {name}"
-        )
+    folder = open_model(workspace, name, champion.predicate.model_number, champion.predicate.model_id)
     rows = _read(workspace, batch, recipe)
     checks, findings = validate_rows(
         lambda: iter([rows]),

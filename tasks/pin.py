@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from graft.errors import InputError
 from graft.ledger import Ledger, Promotion, PromotionPredicate, Run
-from graft.model.bases import WEIGHTS
 from graft.recipe import Recipe, check_name
 from graft.records import (
     Ancestor,
@@ -18,10 +17,12 @@ from graft.records import (
     sha256_file,
     write_json,
 )
+from graft.refs import PromotedRef, parse_ref
 from graft.shift.card import find_card
 from tasks import bases
-from tasks.lineage import grown_from, promotion_of, rolled_back
+from tasks.lineage import grown_from, rolled_back
 from tasks.publish import check_can_share
+from tasks.registry import model_folder, promotion_of
 from tasks.steps import VERSIONS, load_inputs
 from tasks.workspace import Workspace
 
@@ -101,13 +102,7 @@ def _champion(workspace: Workspace, ledger: Ledger, promotions: list[Promotion])
     last = promotions[-1]
     run = ledger.run_of(last)
     assert run.predicate.base_sha256 is not None  # noqa: S101 - a run with a model has a base
-    folder = workspace.registry(last.predicate.recipe) / last.predicate.model_number
-    if not (folder / WEIGHTS).is_file():
-        raise InputError(
-            f"Champion {last.predicate.number} is not on this machine.",
-            where=str(folder),
-            do=f"git pull, then graft fetch {last.predicate.recipe}",
-        )
+    folder = model_folder(workspace, last.predicate.recipe, last.predicate.model_number)
     return Champion(
         number=last.predicate.number,
         entry=last.entry,
@@ -121,7 +116,8 @@ def _ancestors(workspace: Workspace, ledger: Ledger, recipe: Recipe) -> dict[str
     """Return the promoted models that each base of the recipe grew from, and what is here of their tasks' rows."""
     found = {}
     for base in recipe.choose_base.bases:
-        own = promotion_of(ledger, base)
+        ref = parse_ref(base)
+        own = promotion_of(ledger, ref) if isinstance(ref, PromotedRef) else None
         if own:
             chain = (own, *grown_from(ledger, own))
             found[base] = tuple(_ancestor(workspace, one.predicate) for one in chain)

@@ -26,6 +26,7 @@ from graft.records import (
     sha256_file,
 )
 from graft.records.plain import load_object
+from graft.refs import PromotedRef, parse_ref
 from tasks.keys import signer_of
 from tasks.pin import finished_run
 from tasks.pointer import dvc_md5, keep_model
@@ -147,9 +148,10 @@ def _append_run(workspace: Workspace, ledger: Ledger, signer: Signer, decision: 
     model = load_record(workspace.record(name, "finetune"), "finetune")
     trained = model if isinstance(model, ModelRecord) else None
     newest, base_entry = ledger.heads(name).ended, None
-    if trained and trained.base.startswith("graft:"):
-        base = next(base for base in inputs.bases if base.id == trained.base)
-        base_entry = ledger.promotions(trained.base[6:].split("@")[0])[int(base.revision) - 1].entry
+    ref = parse_ref(trained.base) if trained else None
+    if isinstance(ref, PromotedRef):
+        base = next(base for base in inputs.bases if base.id == str(ref))
+        base_entry = ledger.promotions(ref.recipe)[int(base.revision) - 1].entry
     parents = [inputs.champion.entry] if inputs.champion else []
     return ledger.add_run(
         RunPredicate(

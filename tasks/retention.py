@@ -15,7 +15,8 @@ from graft.model.encoder import load_encoder
 from graft.model.folder import load_model
 from graft.model.reference import load_trained_on
 from graft.model.retention import Features, against_base, measure_retention
-from graft.records import Ancestor, Base, Retention, digest_folder, sha256_file
+from graft.records import Ancestor, Base, Retention, sha256_file
+from tasks.registry import open_model
 from tasks.rows import ROWS
 from tasks.steps import Context
 
@@ -62,8 +63,7 @@ def _of_ancestor(context: Context, one: Ancestor, candidate: Classifier, seen: s
     name, folder = _name(one), _folder(context, one)
     if not (folder / WEIGHTS).is_file():
         return Retention(ancestor=name, n=0, because=f"its model is not here: dvc pull registry/{one.recipe}")
-    if digest_folder(folder)[1] != one.model_id:
-        raise TamperError(f"Ancestor {name} is not the model that was promoted.", where=str(folder), do="dvc checkout")
+    open_model(context.workspace, one.recipe, one.number, one.model_id)
     if lost:
         return Retention(ancestor=name, n=0, because=f"which rows {lost} was trained on is not known here")
     path = context.workspace.rows(one.recipe)

@@ -14,6 +14,7 @@ from graft.model.shards import WHOLE, digest_weights, read_shapes, weight_files
 from graft.recipe import Modality
 from graft.records import Base, canonical_json, sha256_bytes, sha256_file
 from graft.records.plain import MAX_YAML, read_yaml
+from graft.refs import PackageRef, PromotedRef, parse_ref
 
 WEIGHTS = WHOLE
 PROCESSOR = "preprocessor_config.json"
@@ -35,17 +36,22 @@ def locate_base(name: str, *, root: Path) -> Path:
         name: ``pkg:DISTRIBUTION`` (a package that carries weights) or a folder, absolute or relative to ``root``.
 
     Raises:
-        InputError: it is not there, holds no safetensors, or something that is not plain (see ``check_plain``).
+        InputError: it is not there, is a promoted model's name, holds no safetensors, or something that is not plain (see
+            ``check_plain``).
         TamperError: its weights lie in shards, and their index is damaged.
     """
-    if name.startswith("pkg:"):
-        folder = _package_folder(name)
-    elif ":" in name or not name.isprintable():
-        raise InputError(
-            f"Base {name} is of a kind that Graft does not know.", do="use pkg:NAME, graft:RECIPE@champion or a folder"
-        )
-    else:
-        folder = (root / name).resolve()
+    ref = parse_ref(name)
+    if isinstance(ref, PromotedRef):
+        raise InputError(f"Base {name} is found by a workspace's registry alone.", do="give the model's folder")
+    folder = _package_folder(ref) if isinstance(ref, PackageRef) else (root / ref.path).resolve()
+    return check_folder(name, folder)
+
+
+def check_folder(name: str, folder: Path) -> Path:
+    """Return a base's folder, once it holds safetensors and nothing that is not plain.
+
+    Raises: as ``locate_base``.
+    """
     if not folder.is_dir():
         raise InputError(f"Base {name} is not on this machine.", where=str(folder), do="check the folder's path")
     weight_files(folder)
@@ -53,13 +59,13 @@ def locate_base(name: str, *, root: Path) -> Path:
     return folder
 
 
-def _package_folder(name: str) -> Path:
+def _package_folder(ref: PackageRef) -> Path:
     """Return the model folder inside an installed package, without importing it (imports may be slow, or run anything)."""
-    if name not in PUBLISHED:
-        raise InputError(f"Base {name} is not a package that Graft knows.", do=f"known: {', '.join(PUBLISHED)}")
-    found = importlib.util.find_spec(name.removeprefix("pkg:").replace("-", "_"))
+    if str(ref) not in PUBLISHED:
+        raise InputError(f"Base {ref} is not a package that Graft knows.", do=f"known: {', '.join(PUBLISHED)}")
+    found = importlib.util.find_spec(ref.distribution.replace("-", "_"))
     if found is None or not found.submodule_search_locations:
-        raise InputError(f"Base {name} is not installed.", do="pip install 'graft[minilm]'")
+        raise InputError(f"Base {ref} is not installed.", do="pip install 'graft[minilm]'")
     return Path(found.submodule_search_locations[0]) / "model"
 
 

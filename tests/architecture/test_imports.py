@@ -25,6 +25,7 @@ SHARED = {
     "graft.recipe",
     "graft.sections",
     "graft.pictures",
+    "graft.refs",
 }
 HEAVY = {
     "great_expectations": "graft/validate",

@@ -131,7 +131,7 @@ BASES: dict[str, tuple[str, tuple[str, ...], int]] = {
         ("is of a kind that Graft does not know", "graft:RECIPE@champion"),
         2,
     ),
-    "a champion's number": ("graft:known@0009", ("is not on this machine",), 2),
+    "a champion's number": ("graft:known@0009", ("known has no champion 0009",), 2),
     "a path upwards": ("graft:../known@champion", ("is of a kind that Graft does not know",), 2),
     "a pickle": ("{pickle}", ("has no model.safetensors", "only pytorch_model.bin", "pickles are never loaded"), 2),
     "an empty folder": ("{empty}", ("has no model.safetensors",), 2),

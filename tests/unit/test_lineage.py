@@ -14,7 +14,9 @@ from graft.model.bases import WEIGHTS
 from graft.recipe import parse_recipe
 from graft.recipe_text import recipe_text
 from graft.records import Base, Dataset, FileDigest, Inputs, canonical_json, sha256_bytes
-from tasks.lineage import forced, goes_back_to, grown_from, promotion_of, rolled_back, stands_on
+from graft.refs import PromotedRef
+from tasks.lineage import forced, goes_back_to, grown_from, rolled_back, stands_on
+from tasks.registry import promotion_of
 from tests.memory import memory_ledger
 
 A = "a" * 64
@@ -168,7 +170,8 @@ def test_what_a_recipe_stands_on_follows_the_bases(family: Family) -> None:
         "choose_base.bases": ["graft:support@0002", "elsewhere"]}))  # fmt: skip
     found = [(why, one.predicate.model_number) for why, one in stands_on(family.ledger, recipe)]
     assert found == [("champion", "0003"), ("chain", "0001"), ("rollback", "0002"), ("base", "0002")]
-    assert promotion_of(family.ledger, "elsewhere") is None
+    assert promotion_of(family.ledger, PromotedRef("support", "0009")) is None
+    assert promotion_of(family.ledger, PromotedRef("elsewhere")) is None
 
 
 def test_a_base_that_cannot_be_right_is_refused(key: tuple[Signer, Keyring]) -> None:
