@@ -20,10 +20,10 @@ import torch
 from benchmarks.quality import TRIALS, load
 from flows.curve import measure_curve
 from graft.recipe_text import recipe_text
-from tasks.curve import Wanted
-from tasks.init import adopt, init, is_there
-from tasks.pin import pin
-from tasks.steps import run_step
+from tasks.commands.init import adopt, init, is_there
+from tasks.learning_curve.measure import Wanted
+from tasks.registry.pin import pin
+from tasks.steps.context import run_step
 from tasks.workspace import Workspace
 
 TASKS = ("banking77", "emotion", "irony", "sst2", "kitchen")

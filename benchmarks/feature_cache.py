@@ -20,12 +20,12 @@ import pandas as pd
 from graft.model.encoder import embed
 from graft.recipe_text import recipe_text
 from graft.records import EmbeddingRecord, sha256_file
-from tasks.add import add
-from tasks.bases import locate
-from tasks.init import adopt, init
-from tasks.pin import pin
-from tasks.rows import FEATURES
-from tasks.steps import run_step
+from tasks.commands.init import adopt, init
+from tasks.datasets.add import add
+from tasks.registry.bases import locate
+from tasks.registry.pin import pin
+from tasks.steps.context import run_step
+from tasks.steps.rows import FEATURES
 from tasks.workspace import Workspace
 
 MESSAGES = Path(__file__).parents[1] / "data" / "datasets" / "support" / "messages.csv"

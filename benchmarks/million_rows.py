@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from graft.recipe_text import recipe_text
-from tasks.init import adopt, init
-from tasks.pin import pin
+from tasks.commands.init import adopt, init
+from tasks.registry.pin import pin
 from tests.tiny import write_tiny_base
 
 WORDS = 20_000

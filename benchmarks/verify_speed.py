@@ -21,7 +21,7 @@ from pathlib import Path
 
 from graft.ledger import Keyring, Ledger, PromotionPredicate, RunPredicate, Signer, make_key, sign_model, verify_model
 from graft.records import digest_folder
-from tasks.verify import Tally, verify_ledger
+from tasks.registry.verify import Tally, verify_ledger
 
 A = "a" * 64
 

@@ -32,8 +32,8 @@ def audit_chain(
         began: when the command began by ``time.monotonic``; without it, now.
     """
     began = time.monotonic() if began is None else began
-    from tasks.audit import audit
-    from tasks.render import render_chain
+    from tasks.commands.render import render_chain
+    from tasks.registry.audit import audit
 
     if workspace.recipe_path(name).is_file() or not _is_in_ledger(workspace, name):
         workspace.recipe(name)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 
 from flows.terminal import WIDTH, console, next_lines
-from tasks.remove import Removed
-from tasks.undo import Undone
+from tasks.commands.remove import Removed
+from tasks.datasets.undo import Undone
 
 
 def show_undone(recipe: str, undone: Undone) -> None:

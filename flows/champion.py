@@ -14,7 +14,7 @@ def change(workspace: Workspace, name: str, act: Callable[[], Promotion], *, as_
     """Change the champion, draw its pages anew, and show what is in force now."""
     before = workspace.ledger().champion(name)
     promotion = act()
-    from tasks.render import redraw
+    from tasks.commands.render import redraw
 
     page = redraw(workspace, name).relative_to(workspace.root)
     if as_json:

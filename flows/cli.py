@@ -120,7 +120,7 @@ def demo(
 def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="new folder, or a clone of a workspace")]) -> None:
     """Make a workspace, or add to a clone what git does not carry."""
     from flows.terminal import console, next_lines
-    from tasks.init import init as make
+    from tasks.commands.init import init as make
 
     workspace, added = make(folder)
     out = console()
@@ -160,7 +160,7 @@ def run(
 ) -> None:
     """Pin, validate, embed, fine-tune, compare, decide and promote, once."""
     from flows.run import run_recipe
-    from tasks.mortal import stopping_on_sigterm
+    from tasks.processes.child_process import stopping_on_sigterm
 
     with stopping_on_sigterm():
         facts = run_recipe(here(), recipe, show=not as_json, wait=wait)
@@ -177,7 +177,7 @@ def status(
 ) -> None:
     """Show champion, last verdict and open alarms."""
     from flows.status import show_status
-    from tasks.status import status as read
+    from tasks.commands.status import status as read
 
     workspace = here()
     if recipe:
@@ -228,7 +228,7 @@ def audit(
 def promote(recipe: Name, reason: Reason, as_json: AsJson = False) -> None:
     """Make the last run's model champion, against its verdict if need be; signed by you."""
     from flows.champion import change
-    from tasks.promote import promote_by_hand
+    from tasks.registry.promote import promote_by_hand
 
     workspace = here()
     change(workspace, recipe, lambda: promote_by_hand(workspace, recipe, _said(reason)), as_json=as_json)
@@ -246,7 +246,7 @@ def rollback(
 ) -> None:
     """Make an earlier model champion again, past every one that was rolled back itself."""
     from flows.champion import change
-    from tasks.promote import roll_back
+    from tasks.registry.promote import roll_back
 
     workspace = here()
     change(workspace, recipe, lambda: roll_back(workspace, recipe, _said(reason), to=to), as_json=as_json)
@@ -258,8 +258,8 @@ def step(
     recipe: Name,
 ) -> None:
     """Run one step of a pinned run in this process: what the stages of dvc.yaml call."""
-    from tasks.mortal import STARTED_BY, end_with, stopping_on_sigterm
-    from tasks.steps import run_step
+    from tasks.processes.child_process import STARTED_BY, end_with, stopping_on_sigterm
+    from tasks.steps.context import run_step
 
     end_with(int(os.environ.get(STARTED_BY, os.getppid())))
     try:

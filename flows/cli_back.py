@@ -18,7 +18,7 @@ def undo(
 ) -> None:
     """Take the newest addition or repair of a recipe's dataset back, as a new version; no file is deleted."""
     from flows.back import show_undone
-    from tasks.undo import undo as take_back
+    from tasks.datasets.undo import undo as take_back
 
     undone = take_back(here(), recipe, file)
     if as_json:
@@ -30,7 +30,7 @@ def undo(
 def remove(recipe: Name, as_json: AsJson = False) -> None:
     """Take a recipe out of the workspace, in one commit; its champions and the ledger stay."""
     from flows.back import show_removed
-    from tasks.remove import remove as take_out
+    from tasks.commands.remove import remove as take_out
 
     removed = take_out(here(), recipe)
     if as_json:

@@ -29,7 +29,7 @@ def card(
     workspace, watcher = here(), Watcher()
     if not as_json:
         watcher.started("card")
-    from tasks.cards import make_card
+    from tasks.commands.cards import make_card
 
     try:
         path, made = make_card(

@@ -25,7 +25,7 @@ def curve(
     """Measure accuracy against rows, and what transfer saves of data, time and cost against training from scratch."""
     from flows.curve import measure_curve
     from graft.curve import ARMS
-    from tasks.curve import Wanted
+    from tasks.learning_curve.measure import Wanted
 
     wanted = Wanted(sizes=_sizes(sizes.split(",")), draws=draws, costly_draws=costly_draws)
     if arms is not None:

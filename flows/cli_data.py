@@ -96,7 +96,7 @@ def add(
 ) -> None:
     """Add labelled rows, or labels for rows that are there, as a new version of the dataset."""
     from flows.new import show_added
-    from tasks.add import add as add_file
+    from tasks.datasets.add import add as add_file
 
     added = add_file(here(), recipe, file, new_classes=new_class or ())
     if as_json:

@@ -32,7 +32,7 @@ def gc(
 ) -> None:
     """Say how much DVC's cache holds here, who needs it and how much can be freed; with --yes, free it."""
     from flows.garbage import show_garbage
-    from tasks.garbage import collect, look_for
+    from tasks.dvc.garbage import collect, look_for
 
     garbage = collect(here()) if yes else look_for(here())
     if as_json:

@@ -33,7 +33,7 @@ def move_ledger(
 ) -> None:
     """Copy the ledger to another place, check it there, and let the workspace use that one; cut off, say it again."""
     from flows.terminal import console, next_lines
-    from tasks.ledgers import move_ledger as move
+    from tasks.registry.move import move_ledger as move
 
     moved = move(here(), place)
     if as_json:

@@ -9,10 +9,10 @@ from rich.text import Text
 from flows.terminal import STYLES, WIDTH, Watcher, console, human, said
 from graft.records import CurveRecord, Estimate
 from graft.report.claims import ARMS, Claim, Claims, Pair
-from tasks.claims import conclude
-from tasks.curve import Wanted, measure
-from tasks.render import render_run
-from tasks.report import REPORT
+from tasks.commands.render import render_run
+from tasks.learning_curve.claims import conclude
+from tasks.learning_curve.measure import Wanted, measure
+from tasks.steps.report import REPORT
 from tasks.workspace import Workspace
 
 _COLUMN = 12

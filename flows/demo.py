@@ -10,7 +10,7 @@ from flows.monitor import monitor_batch
 from flows.run import run_recipe
 from flows.terminal import console, headline_lines, human, next_lines
 from graft.data import read_table
-from tasks.init import adopt, carried, init, is_there
+from tasks.commands.init import adopt, carried, init, is_there
 from tasks.workspace import Workspace
 
 RECIPE = "support"

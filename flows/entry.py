@@ -9,8 +9,8 @@ import sys
 def main() -> None:
     """Run a command."""
     if sys.argv[1:2] == ["step"]:
-        from tasks.mortal import STARTED_BY, end_with
-        from tasks.warm import ADDRESS, ask
+        from tasks.processes.child_process import STARTED_BY, end_with
+        from tasks.processes.warm import ADDRESS, ask
 
         if ADDRESS in os.environ:
             end_with(int(os.environ.get(STARTED_BY, os.getppid())))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flows.terminal import Watcher, console, headline_lines, next_lines, row
-from tasks.fetch import Fetched, fetch
+from tasks.dvc.fetch import Fetched, fetch
 from tasks.workspace import Workspace
 
 

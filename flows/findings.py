@@ -14,8 +14,8 @@ from flows.terminal import WIDTH, console, shorten
 from graft.data import nearest
 from graft.errors import InputError
 from graft.records import DatasetRecord, Finding, ValidationRecord
-from tasks.findings import rows_of, with_contents
-from tasks.locks import hold
+from tasks.datasets.findings import rows_of, with_contents
+from tasks.processes.locks import hold
 from tasks.workspace import Workspace
 
 UNSEEN = "Test rows of classes not in train"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from flows.terminal import console, headline_lines, next_lines, shorten
-from tasks.garbage import Garbage
+from tasks.dvc.garbage import Garbage
 
 
 def show_garbage(garbage: Garbage) -> None:

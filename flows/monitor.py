@@ -38,7 +38,7 @@ def monitor_batch(
     watcher = Watcher()
     if show:
         watcher.started("monitor")
-    from tasks.monitor import monitor
+    from tasks.commands.monitor import monitor
 
     try:
         record = monitor(
@@ -47,7 +47,7 @@ def monitor_batch(
     finally:
         watcher.close()
     if show:
-        from tasks.monitor import texts_of
+        from tasks.commands.monitor import texts_of
 
         rows = [row for one in record.comparisons for row in one.unknown_rows[:N_ROWS]]
         _show(record, texts_of(workspace, name, batch, rows), title=title)

@@ -15,8 +15,8 @@ from flows.terminal import WIDTH, console, next_lines, shorten
 from graft.data import Look, look, nearest
 from graft.errors import InputError
 from graft.recipe import TimeFormat
-from tasks.add import Added
-from tasks.init import IMAGE, new
+from tasks.commands.init import IMAGE, new
+from tasks.datasets.add import Added
 from tasks.workspace import Workspace
 
 _MANY_ROWS, _FEW_VALUES = 100, 0.1
@@ -34,7 +34,7 @@ def new_recipe(
     must do.
 
     Raises:
-        InputError: text or image, or label, is neither given nor asked nor guessed; and as ``tasks.init.new``.
+        InputError: text or image, or label, is neither given nor asked nor guessed; and as ``tasks.commands.init.new``.
     """
     workspace.recipe_path(name)
     found = look(files["train"])

@@ -22,18 +22,18 @@ from flows.server import close_dead_runs, mark_run
 from flows.words import outcome
 from graft.errors import BusyError
 from graft.records import DecisionRecord, Record, load_record
-from tasks.audit import audit
-from tasks.forward import catch_up
-from tasks.heal import heal
-from tasks.locks import hold, is_mine
-from tasks.nothing import nothing_to_do
-from tasks.pin import pin
-from tasks.pipeline import bring_forward
-from tasks.promote import enact
-from tasks.render import render_chain, render_run
-from tasks.steps import STEPS
-from tasks.versions import STOPPING, reproduce
-from tasks.warm import warm
+from tasks.commands.render import render_chain, render_run
+from tasks.commands.up_to_date import nothing_to_do
+from tasks.dvc.forward import catch_up
+from tasks.dvc.pipeline import bring_forward
+from tasks.dvc.recover import heal
+from tasks.dvc.repro import STOPPING, reproduce
+from tasks.processes.locks import hold, is_mine
+from tasks.processes.warm import warm
+from tasks.registry.audit import audit
+from tasks.registry.pin import pin
+from tasks.registry.promote import enact
+from tasks.steps.context import STEPS
 from tasks.workspace import Workspace
 
 CHATTER = (

@@ -13,12 +13,12 @@ from flows.terminal import Watcher, console, headline_lines, human, next_lines, 
 from graft.errors import GraftError, StepError
 from graft.records import DecisionRecord, EvaluationRecord, Inputs, ModelRecord, load_record
 from graft.report.content import add_up
-from tasks.cost import costs, rates, utc_now
-from tasks.heal import heal
-from tasks.locks import hold
-from tasks.nothing import nothing_to_do
-from tasks.pin import pin
-from tasks.pipeline import bring_forward
+from tasks.commands.up_to_date import nothing_to_do
+from tasks.dvc.pipeline import bring_forward
+from tasks.dvc.recover import heal
+from tasks.processes.locks import hold
+from tasks.registry.pin import pin
+from tasks.steps.cost import costs, rates, utc_now
 from tasks.workspace import Workspace
 
 

@@ -47,9 +47,9 @@ from prefect.states import Completed, Crashed
 
 from graft.errors import StepError
 from graft.records import sweep, write_atomic
-from tasks.locks import hold, silently
-from tasks.mortal import mortal
-from tasks.versions import QUIET, environment
+from tasks.dvc.repro import QUIET, environment
+from tasks.processes.child_process import mortal
+from tasks.processes.locks import hold, silently
 
 _STARTS_WITHIN_S = 120
 _OURS = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}

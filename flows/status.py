@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from rich.text import Text
 
 from flows.terminal import STYLES, console, next_lines, shorten
-from tasks.status import RecipeStatus
+from tasks.commands.status import RecipeStatus
 from tasks.workspace import Workspace
 
 

@@ -17,7 +17,7 @@ from flows.progress import Sparse, how_far
 from flows.words import outcome
 from graft.records import Check, DecisionRecord, EvaluationRecord, Record
 from graft.wording import bound, said
-from tasks.cost import Rates
+from tasks.steps.cost import Rates
 
 STYLES = {
     "passed": "blue",

@@ -12,12 +12,12 @@ from flows.findings import UNSEEN, class_counts, rows_of_finding, show_rows
 from flows.terminal import STYLES, WIDTH, Watcher, check_lines, console, headline_lines, next_lines, shorten
 from graft.data import strange_labels
 from graft.records import DatasetRecord, Finding, ValidationRecord, load_record
-from tasks.heal import heal
-from tasks.locks import hold
-from tasks.mend import Mended, mend
-from tasks.pin import pin
-from tasks.pipeline import bring_forward
-from tasks.versions import reproduce
+from tasks.datasets.repair import Mended, mend
+from tasks.dvc.pipeline import bring_forward
+from tasks.dvc.recover import heal
+from tasks.dvc.repro import reproduce
+from tasks.processes.locks import hold
+from tasks.registry.pin import pin
 from tasks.workspace import Workspace
 
 STEPS = ("ingest", "validate")

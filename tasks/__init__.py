@@ -1,5 +1,5 @@
-"""Which files: one module per step. Each reads files, calls ``graft``, and writes files and one record.
+"""Which files: everything that reads and writes a workspace, whose paths ``workspace.py`` knows.
 
-``steps.py`` runs any of them; ``workspace.py`` knows where everything lies; ``pin.py`` writes down the world before a run;
-``promote.py`` changes it after one; ``versions.py`` speaks to DVC and git; ``audit.py`` walks back from a champion.
+A run goes from ``registry/pin.py``, which writes the world down, through ``steps/``, which ``dvc/`` reproduces in processes of
+``processes/``, to ``registry/promote.py``, which changes the world, and ``commands/render.py``, which draws it.
 """

@@ -13,7 +13,7 @@ from graft.errors import InputError
 from graft.ledger import Keyring, Ledger
 from graft.recipe import Recipe, check_name, load_recipe
 from graft.records.plain import MAX_JSON, MAX_YAML, check_small, read_small, read_yaml
-from tasks.versions import in_head, is_blob
+from tasks.dvc.repro import in_head, is_blob
 
 _BUCKET = re.compile(r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.-]+)*/?$")
 _OTHER = re.compile(r"[^A-Za-z0-9_-]+")

@@ -9,9 +9,9 @@ import pandas as pd
 
 from graft.recipe_text import recipe_text
 from graft.records import digest_folder, sha256_file
-from tasks.init import adopt, init
-from tasks.pin import pin
-from tasks.steps import run_step
+from tasks.commands.init import adopt, init
+from tasks.registry.pin import pin
+from tasks.steps.context import run_step
 from tasks.workspace import Workspace
 from tests.steps.conftest import ROOT, TINY
 

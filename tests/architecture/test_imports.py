@@ -58,7 +58,7 @@ def test_the_search_finds_imports() -> None:
     """The helpers of this file see an import inside a function and one of a sub-module."""
     tree = ast.parse("def f():\n    import a.b\n    from c import d\n")
     assert list(imported(tree)) == ["a.b", "c.d"]
-    assert "tasks/steps.py" in importers("graft.recipe")
+    assert "tasks/steps/context.py" in importers("graft.recipe")
     assert len(FILES) > 40
 
 
@@ -76,8 +76,8 @@ def test_prefect_is_for_flows() -> None:
 
 
 def test_dvc_is_a_process() -> None:
-    """Nothing but tasks/versions.py and flows may import DVC."""
-    assert not {name for name in importers("dvc") if name != "tasks/versions.py" and not name.startswith("flows/")}
+    """Nothing but tasks/dvc/repro.py and flows may import DVC."""
+    assert not {name for name in importers("dvc") if name != "tasks/dvc/repro.py" and not name.startswith("flows/")}
 
 
 @pytest.mark.parametrize("library", HEAVY)
@@ -87,7 +87,15 @@ def test_one_importer(library: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["graft.decide", "tasks.decide", "tasks.pin", "tasks.promote", "tasks.status", "flows.cli"]
+    "module",
+    [
+        "graft.decide",
+        "tasks.steps.decide",
+        "tasks.registry.pin",
+        "tasks.registry.promote",
+        "tasks.commands.status",
+        "flows.cli",
+    ],
 )
 def test_who_only_words_and_files_things_is_quick(module: str) -> None:
     """What computes nothing imports nothing to compute with: a command that has nothing to do answers at once."""
@@ -107,7 +115,7 @@ def test_the_flow_computes_nothing() -> None:
 
 @pytest.mark.slow
 def test_importing_changes_no_environment() -> None:
-    """What a process says of hubs and threads is set where it starts (flows/cli.py, tasks/versions.py), never by an import."""
+    """What a process says of hubs and threads is set where it starts (flows/cli.py, tasks/dvc/repro.py), never by an import."""
     code = (
         "import os; before = dict(os.environ); import graft.model.encoder, graft.model.folder, tasks.steps; "
         "print([key for key in os.environ if os.environ[key] != before.get(key) and key.startswith(('HF_', 'TOK'))])"

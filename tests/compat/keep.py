@@ -15,7 +15,7 @@ from pathlib import Path
 from graft import __version__
 from graft.model.classifier import predict
 from graft.model.folder import load_model
-from tasks.monitor import monitor
+from tasks.commands.monitor import monitor
 from tests.faults.chain import make_chain
 from tests.tiny import write_tiny_base
 

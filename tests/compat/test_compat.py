@@ -14,9 +14,9 @@ from graft.model.folder import load_model
 from graft.records import Inputs, MonitorRecord, load_record
 from graft.report.content import Report
 from graft.report.page import render_report
-from tasks.audit import audit
-from tasks.steps import STEPS
-from tasks.versions import commit, git
+from tasks.dvc.repro import commit, git
+from tasks.registry.audit import audit
+from tasks.steps.context import STEPS
 from tasks.workspace import Workspace
 
 VERSIONS = sorted(path for path in Path(__file__).parent.iterdir() if (path / "ledger").is_dir())

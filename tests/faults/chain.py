@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from graft.recipe_text import recipe_text
-from tasks.init import adopt, init
-from tasks.pin import pin
-from tasks.promote import enact, promote_by_hand, roll_back
-from tasks.steps import STEPS, run_step
-from tasks.versions import dvc
+from tasks.commands.init import adopt, init
+from tasks.dvc.repro import dvc
+from tasks.registry.pin import pin
+from tasks.registry.promote import enact, promote_by_hand, roll_back
+from tasks.steps.context import STEPS, run_step
 from tasks.workspace import Workspace
 from tests.steps.conftest import ROOT, TINY
 

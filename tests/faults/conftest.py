@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from graft.recipe_text import recipe_text
-from tasks.init import adopt, init
+from tasks.commands.init import adopt, init
 from tests.faults.desk import MESSAGES, Desk, table
 from tests.faults.disks import disk
 from tests.faults.shelf import much, much_once, promoted, promoted_once

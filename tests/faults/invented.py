@@ -11,12 +11,12 @@ from graft.ledger import Ledger, Promotion, PromotionPredicate, Run, RunPredicat
 from graft.model.bases import WEIGHTS
 from graft.recipe_text import recipe_text
 from graft.records import Dataset, Inputs, Record, canonical_json, digest_folder
-from tasks import bases
-from tasks.init import adopt, init
-from tasks.pointer import dvc_md5
-from tasks.promote import publish
-from tasks.steps import STEPS, VERSIONS
-from tasks.versions import commit
+from tasks.commands.init import adopt, init
+from tasks.dvc.pointer import dvc_md5
+from tasks.dvc.repro import commit
+from tasks.registry import bases
+from tasks.registry.promote import publish
+from tasks.steps.context import STEPS, VERSIONS
 from tasks.workspace import Workspace
 from tests.faults.desk import MESSAGES, table
 

@@ -19,11 +19,11 @@ import numpy as np
 
 from graft.recipe_text import recipe_text
 from graft.records import DecisionRecord, ModelRecord, load_record, sha256_file, sweep
-from tasks.init import adopt, init
-from tasks.locks import hold
-from tasks.pin import pin
-from tasks.steps import STEPS, run_step
-from tasks.versions import commit, dvc, environment, git, lockfile
+from tasks.commands.init import adopt, init
+from tasks.dvc.repro import commit, dvc, environment, git, lockfile
+from tasks.processes.locks import hold
+from tasks.registry.pin import pin
+from tasks.steps.context import STEPS, run_step
 from tasks.workspace import Workspace
 from tests.tiny import write_taught_base
 

@@ -10,13 +10,13 @@ import pytest
 
 from graft.recipe_text import recipe_text
 from graft.records import Record
-from tasks.add import add
-from tasks.init import adopt, init
-from tasks.pin import pin
-from tasks.pipeline import bring_forward
-from tasks.promote import enact, promote_by_hand, roll_back
-from tasks.steps import STEPS, run_step
-from tasks.versions import commit, dvc, git, stage
+from tasks.commands.init import adopt, init
+from tasks.datasets.add import add
+from tasks.dvc.pipeline import bring_forward
+from tasks.dvc.repro import commit, dvc, git, stage
+from tasks.registry.pin import pin
+from tasks.registry.promote import enact, promote_by_hand, roll_back
+from tasks.steps.context import STEPS, run_step
 from tasks.workspace import Workspace
 from tests.faults.desk import table
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.locks import hold
-from tasks.versions import commit, dvc
+from tasks.dvc.repro import commit, dvc
+from tasks.processes.locks import hold
 from tasks.workspace import Workspace
 from tests.faults.lives import check_whole, copy, facts, make_workspace, start, undisturbed, variables
 

@@ -12,9 +12,9 @@ import pytest
 from graft.errors import InputError
 from graft.recipe_text import recipe_text
 from graft.records import DecisionRecord, EvaluationRecord
-from tasks.init import adopt, init
-from tasks.pin import pin
-from tasks.steps import STEPS, run_step
+from tasks.commands.init import adopt, init
+from tasks.registry.pin import pin
+from tasks.steps.context import STEPS, run_step
 from tasks.workspace import Workspace
 from tests.faults.chain import finish
 from tests.steps.conftest import ROOT, TINY

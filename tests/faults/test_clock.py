@@ -10,20 +10,20 @@ import pytest
 from flows.audit import audit_chain
 from graft.errors import InputError
 from graft.records import DecisionRecord
-from tasks.add import add
-from tasks.audit import audit
-from tasks.monitor import monitor
-from tasks.nothing import nothing_to_do
-from tasks.pin import pin
-from tasks.promote import promote_by_hand, roll_back
-from tasks.status import status
+from tasks.commands.monitor import monitor
+from tasks.commands.status import status
+from tasks.commands.up_to_date import nothing_to_do
+from tasks.datasets.add import add
+from tasks.registry.audit import audit
+from tasks.registry.pin import pin
+from tasks.registry.promote import promote_by_hand, roll_back
 from tasks.workspace import Workspace
 from tests.faults.desk import Desk
 from tests.faults.shelf import rows, train
 
 pytestmark = pytest.mark.slow
 
-READERS = ("tasks.promote", "tasks.cost", "tasks.locks", "flows.status", "flows.terminal")
+READERS = ("tasks.registry.promote", "tasks.steps.cost", "tasks.processes.locks", "flows.status", "flows.terminal")
 
 
 class Clock:

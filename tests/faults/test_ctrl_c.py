@@ -18,15 +18,17 @@ from safetensors import safe_open
 from graft.model.checkpoint import Stand
 from graft.recipe_text import recipe_text
 from graft.records import sha256_file
-from tasks.init import adopt, init
-from tasks.versions import commit
+from tasks.commands.init import adopt, init
+from tasks.dvc.repro import commit
 from tasks.workspace import Workspace
 from tests.faults.lives import RECIPE, ROOT, check_whole, copy, processes, start, variables, write_rows
 from tests.tiny import write_tiny_base
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="looks for processes in /proc")
 KEYS = {**RECIPE, "data.dataset": "tiny", "finetune.n_epochs": 60}
-FINETUNE = "from pathlib import Path; from tasks.steps import *; run_step(Workspace(Path({!r})), 'finetune', 'tiny')"
+FINETUNE = (
+    "from pathlib import Path; from tasks.steps.context import *; run_step(Workspace(Path({!r})), 'finetune', 'tiny')"
+)
 
 
 def make_priced(folder: Path) -> Workspace:

@@ -14,12 +14,12 @@ from graft.errors import GraftError
 from graft.model.folder import load_model
 from graft.model.reference import load_reference
 from graft.records import RECORDS, load_record
-from tasks.cost import costs, rates
-from tasks.monitor import monitor
-from tasks.objects import last_made, pointed
-from tasks.render import render_run
-from tasks.status import status
-from tasks.steps import load_inputs
+from tasks.commands.monitor import monitor
+from tasks.commands.render import render_run
+from tasks.commands.status import status
+from tasks.dvc.cache import last_made, pointed
+from tasks.steps.context import load_inputs
+from tasks.steps.cost import costs, rates
 from tasks.workspace import Workspace
 from tests.faults.desk import Desk, table
 

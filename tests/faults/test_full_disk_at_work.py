@@ -11,17 +11,17 @@ import pytest
 
 from graft.errors import GraftError, StepError
 from graft.records import PART, load_record, sweep
-from tasks.add import add
-from tasks.audit import audit
-from tasks.heal import heal
-from tasks.init import init
-from tasks.mend import mend
-from tasks.pin import pin
-from tasks.pipeline import bring_forward
-from tasks.promote import enact, promote_by_hand
-from tasks.render import render_run
-from tasks.steps import STEPS, run_step
-from tasks.versions import dvc, lockfile, stage
+from tasks.commands.init import init
+from tasks.commands.render import render_run
+from tasks.datasets.add import add
+from tasks.datasets.repair import mend
+from tasks.dvc.pipeline import bring_forward
+from tasks.dvc.recover import heal
+from tasks.dvc.repro import dvc, lockfile, stage
+from tasks.registry.audit import audit
+from tasks.registry.pin import pin
+from tasks.registry.promote import enact, promote_by_hand
+from tasks.steps.context import STEPS, run_step
 from tasks.workspace import Workspace
 from tests.faults.desk import Desk, table, unchanged
 from tests.faults.disks import FULL, Ballast, Disk, said

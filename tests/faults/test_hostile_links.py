@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from graft.errors import GraftError, InputError
-from tasks.pin import pin
+from tasks.registry.pin import pin
 from tasks.workspace import Workspace
 from tests.faults.bad_files import GOOD
 from tests.faults.desk import NEW, Desk, sentence, unchanged
@@ -170,7 +170,7 @@ def promoted(own: Desk) -> Path:
 def test_a_pinned_number_leads_nowhere_else(own: Desk, promoted: Path, revision: str) -> None:
     """A pin that says another folder in the place of a promotion's number is not followed."""
     from graft.records import Base
-    from tasks.bases import locate
+    from tasks.registry.bases import locate
 
     base = Base(
         id="graft:known@champion",

@@ -16,11 +16,11 @@ import yaml
 
 from graft.data import parts_of
 from graft.errors import GraftError
-from tasks import bases
-from tasks.pin import pin
-from tasks.pipeline import bring_forward
-from tasks.steps import load_inputs
-from tasks.versions import dvc
+from tasks.dvc.pipeline import bring_forward
+from tasks.dvc.repro import dvc
+from tasks.registry import bases
+from tasks.registry.pin import pin
+from tasks.steps.context import load_inputs
 from tasks.workspace import Workspace
 from tests.faults.bad_files import GOOD
 from tests.faults.desk import NEW, Desk, sentence, unchanged

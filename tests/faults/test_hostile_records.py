@@ -13,7 +13,7 @@ from graft.recipe import parse_recipe
 from graft.recipe_text import recipe_text
 from graft.records import load_record
 from graft.records.plain import MAX_JSON
-from tasks.steps import load_inputs
+from tasks.steps.context import load_inputs
 from tasks.workspace import Workspace
 from tests.faults.canary import pickled
 from tests.faults.desk import Desk

@@ -9,10 +9,10 @@ import pytest
 
 from graft.errors import InputError, TamperError
 from graft.ledger import Signer, make_key
-from tasks.audit import audit
-from tasks.init import init
-from tasks.promote import roll_back
-from tasks.versions import git
+from tasks.commands.init import init
+from tasks.dvc.repro import git
+from tasks.registry.audit import audit
+from tasks.registry.promote import roll_back
 from tasks.workspace import Workspace
 from tests.faults.invented import NAME, finish, invent, promote
 from tests.faults.lives import copy

@@ -24,11 +24,11 @@ from tests.faults.lives import check_whole, copy, facts, make_workspace, process
 pytestmark = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="finds its victims in /proc")
 VICTIMS = {
     "flow": ("graft run",),
-    "dvc": ("tasks.mortal", " dvc "),
+    "dvc": ("tasks.processes.child_process", " dvc "),
     "step": ("graft step",),
     "server": ("uvicorn",),
-    "warm": ("tasks.warm",),
-    "child": ("tasks.warm",),  # DVC or a step
+    "warm": ("tasks.processes.warm",),
+    "child": ("tasks.processes.warm",),  # DVC or a step
 }
 WINDOW_S = 14.0
 """A kill comes at any moment up to here. A run that has nothing left to make takes about as long, so every part of one is hit."""

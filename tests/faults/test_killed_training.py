@@ -13,23 +13,23 @@ from pathlib import Path
 
 import pytest
 
-from tasks.steps import run_step
+from tasks.steps.context import run_step
 from tasks.workspace import Workspace
 from tests.training import N_STEPS, checkpoints, make_ready, written
 
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tasks.finetune", "transformers.models.bert.modeling_bert"])
+PROCESSES.set_forkserver_preload(["tasks.steps.finetune", "transformers.models.bert.modeling_bert"])
 """Each training is a process of its own, forked from one that has loaded torch, which takes seconds."""
 
 
 def training(root: Path, screen: Connection) -> None:
     """What the process does: finetune, with a checkpoint at every step, telling what it shows."""
     import graft.model.checkpoint
-    import tasks.checkpoints
-    import tasks.steps
+    import tasks.steps.checkpoints
+    import tasks.steps.context
 
-    tasks.checkpoints.CHECKPOINT_SECONDS, graft.model.checkpoint.MAX_SHARE = 0.0, float("inf")
-    tasks.steps.report_progress = lambda done, total, note: screen.send((done, note))
+    tasks.steps.checkpoints.CHECKPOINT_SECONDS, graft.model.checkpoint.MAX_SHARE = 0.0, float("inf")
+    tasks.steps.context.report_progress = lambda done, total, note: screen.send((done, note))
     run_step(Workspace(root), "finetune", "tiny")
 
 

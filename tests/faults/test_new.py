@@ -16,8 +16,8 @@ import pytest
 
 from graft.errors import InputError
 from graft.records import sweep
-from tasks.init import adopt
-from tasks.versions import commit, dvc, git
+from tasks.commands.init import adopt
+from tasks.dvc.repro import commit, dvc, git
 from tasks.workspace import Workspace
 from tests.faults.desk import MESSAGES, Desk, Tree, table, tree, unchanged
 from tests.faults.lives import killed_at, variables
@@ -166,7 +166,7 @@ def test_one_that_fails_takes_away_its_own_and_no_more(workspace: Workspace, mon
         adopt(workspace, "other", {"rows.csv": other}, "# another\n")
         raise InputError("DVC refuses.")
 
-    monkeypatch.setattr("tasks.init.keep", refused)
+    monkeypatch.setattr("tasks.commands.init.keep", refused)
     with pytest.raises(InputError, match="DVC refuses"):
         make(workspace)
     assert set(workspace.params()["recipes"]) == before | {"other"}

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.add import add
-from tasks.promote import promote_by_hand
-from tasks.versions import environment
+from tasks.datasets.add import add
+from tasks.dvc.repro import environment
+from tasks.registry.promote import promote_by_hand
 from tasks.workspace import Workspace
 from tests.faults.desk import Desk, sentence, tree
 from tests.faults.disks import Disk

@@ -16,7 +16,7 @@ import pytest
 from graft.errors import StepError
 from graft.ledger import Keyring, Ledger, make_key
 from graft.ledger.object_store import ObjectStore
-from tasks.audit import audit
+from tasks.registry.audit import audit
 from tests.faults.chain import make_chain
 
 N_PROMOTERS = 16

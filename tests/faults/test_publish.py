@@ -11,16 +11,16 @@ import yaml
 from graft.errors import InputError, StepError
 from graft.ledger import Ledger
 from graft.ledger.objects import Folder
-from tasks.audit import audit
-from tasks.fetch import fetch
-from tasks.ledgers import _name as name_ledger
-from tasks.ledgers import move_ledger
-from tasks.nothing import nothing_to_do
-from tasks.pin import pin
-from tasks.promote import enact, own_paths, promote_by_hand, roll_back
-from tasks.publish import send
-from tasks.upstream import n_unpushed
-from tasks.versions import commit, dvc, git
+from tasks.commands.up_to_date import nothing_to_do
+from tasks.dvc.fetch import fetch
+from tasks.dvc.publish import send
+from tasks.dvc.repro import commit, dvc, git
+from tasks.dvc.upstream import n_unpushed
+from tasks.registry.audit import audit
+from tasks.registry.move import _name as name_ledger
+from tasks.registry.move import move_ledger
+from tasks.registry.pin import pin
+from tasks.registry.promote import enact, own_paths, promote_by_hand, roll_back
 from tasks.workspace import Workspace
 from tests.faults.desk import Desk
 

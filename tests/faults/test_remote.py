@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from graft.errors import StepError, TamperError
-from tasks.audit import audit
-from tasks.fetch import fetch
-from tasks.nothing import nothing_to_do
-from tasks.objects import Cache, pointed
-from tasks.pin import pin
-from tasks.versions import dvc, git
+from tasks.commands.up_to_date import nothing_to_do
+from tasks.dvc.cache import Cache, pointed
+from tasks.dvc.fetch import fetch
+from tasks.dvc.repro import dvc, git
+from tasks.registry.audit import audit
+from tasks.registry.pin import pin
 from tasks.workspace import Workspace
 from tests.faults.desk import Desk, unchanged
 from tests.faults.shelf import cloned

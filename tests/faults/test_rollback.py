@@ -12,11 +12,11 @@ import pytest
 
 from graft.errors import InputError, TamperError
 from graft.ledger import Ledger
-from tasks.audit import audit
-from tasks.lineage import rolled_back
-from tasks.pin import pin
-from tasks.promote import promote_by_hand, roll_back
-from tasks.versions import git
+from tasks.dvc.repro import git
+from tasks.registry.audit import audit
+from tasks.registry.lineage import rolled_back
+from tasks.registry.pin import pin
+from tasks.registry.promote import promote_by_hand, roll_back
 from tasks.workspace import Workspace
 from tests.faults.desk import Desk, unchanged
 from tests.faults.invented import NAME, finish, invent

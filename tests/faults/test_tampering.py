@@ -14,14 +14,14 @@ from graft.errors import InputError, TamperError
 from graft.ledger import Keyring, Ledger, Signer, make_key
 from graft.records import Inputs, digest_folder, sha256_bytes, write_json
 from graft.report.content import Audit
-from tasks.audit import audit
-from tasks.beside import verify_here
-from tasks.monitor import monitor
-from tasks.promote import publish
-from tasks.render import redraw
-from tasks.status import status
-from tasks.verify import Tally, verify_ledger
-from tasks.versions import commit, git
+from tasks.commands.monitor import monitor
+from tasks.commands.render import redraw
+from tasks.commands.status import status
+from tasks.dvc.repro import commit, git
+from tasks.registry.audit import audit
+from tasks.registry.beside import verify_here
+from tasks.registry.promote import publish
+from tasks.registry.verify import Tally, verify_ledger
 from tasks.workspace import Workspace
 from tests.faults.chain import make_chain
 from tests.memory import memory_ledger, read_ledger

@@ -6,7 +6,7 @@ import pytest
 
 from flows.run import _show_end
 from graft.records import DecisionRecord, EvaluationRecord, load_record
-from tasks.render import render_run
+from tasks.commands.render import render_run
 from tasks.workspace import Workspace
 
 
@@ -14,7 +14,9 @@ def test_a_held_run_leads_with_its_fact_and_what_to_do_and_a_forced_promotion_is
     promoted: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Verdict, accuracy beside the best cheap rival and one step; the page names who promoted it all the same, and why."""
-    monkeypatch.setattr("tasks.render._drift_page", lambda *_: False)  # seconds of imports, and not looked at here
+    monkeypatch.setattr(
+        "tasks.commands.render._drift_page", lambda *_: False
+    )  # seconds of imports, and not looked at here
     decision = load_record(promoted.record("known", "decide"), "decide")
     evaluation = load_record(promoted.record("known", "evaluate"), "evaluate")
     assert isinstance(decision, DecisionRecord)

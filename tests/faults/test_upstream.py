@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from graft.errors import BusyError, StepError
-from tasks.upstream import n_unpushed, push_commits
-from tasks.versions import git
+from tasks.dvc.repro import git
+from tasks.dvc.upstream import n_unpushed, push_commits
 from tests.faults.desk import unchanged
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from flows.run import run_recipe
 from graft.recipe_text import recipe_text
-from tasks.init import adopt, init
+from tasks.commands.init import adopt, init
 from tasks.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ import pytest
 
 from graft.records import Inputs, write_json
 from graft.report.content import Audit
-from tasks.audit import audit
-from tasks.versions import environment
+from tasks.dvc.repro import environment
+from tasks.registry.audit import audit
 from tasks.workspace import Workspace
 
 

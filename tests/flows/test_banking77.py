@@ -9,9 +9,9 @@ import pytest
 from flows.run import run_recipe
 from graft.recipe_text import recipe_text
 from graft.records import DatasetRecord, EvaluationRecord, ValidationRecord, load_record
-from tasks.init import adopt, init, new
-from tasks.status import status
-from tasks.versions import dvc
+from tasks.commands.init import adopt, init, new
+from tasks.commands.status import status
+from tasks.dvc.repro import dvc
 from tasks.workspace import Workspace
 from tests.flows.conftest import MESSAGES, QUICK
 

@@ -8,9 +8,9 @@ import pytest
 
 from flows.run import run_recipe
 from graft.recipe_text import recipe_text
-from tasks.audit import audit
-from tasks.init import adopt
-from tasks.promote import promote_by_hand
+from tasks.commands.init import adopt
+from tasks.registry.audit import audit
+from tasks.registry.promote import promote_by_hand
 from tasks.workspace import Workspace
 from tests.flows.conftest import QUICK
 

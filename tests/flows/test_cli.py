@@ -10,8 +10,8 @@ import pytest
 import typer
 
 from flows.cli import app
-from tasks.init import init
-from tasks.versions import environment
+from tasks.commands.init import init
+from tasks.dvc.repro import environment
 from tasks.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ from flows.server import prefect_server as server_for_a_run
 from flows.server import tag_of
 from graft.errors import GraftError, InputError
 from graft.recipe_text import recipe_text
-from tasks.init import init
+from tasks.commands.init import init
 from tasks.workspace import Workspace
 
 

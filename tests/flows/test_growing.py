@@ -10,7 +10,7 @@ import pytest
 from flows.run import run_recipe
 from graft.model.reference import load_trained_on
 from graft.records import EvaluationRecord, load_record
-from tasks.add import add
+from tasks.datasets.add import add
 from tasks.workspace import Workspace
 from tests.flows.conftest import MESSAGES
 

@@ -14,9 +14,9 @@ import pytest
 from flows.monitor import monitor_batch
 from graft.errors import InputError, TamperError
 from graft.records import EvaluationRecord
-from tasks.monitor import monitor
-from tasks.status import status
-from tasks.versions import environment, git
+from tasks.commands.monitor import monitor
+from tasks.commands.status import status
+from tasks.dvc.repro import environment, git
 from tasks.workspace import Workspace
 from tests.flows.conftest import MESSAGES
 
@@ -135,7 +135,7 @@ def test_a_champion_without_scores_of_test_rows_never_passes_a_batch(
     promoted: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A champion of an older version: contents are compared, and what its answers would say is said to be unknown."""
-    monkeypatch.setattr("tasks.monitor._held_out", lambda *_: None)
+    monkeypatch.setattr("tasks.commands.monitor._held_out", lambda *_: None)
     record = monitor(promoted, "support", MESSAGES.with_name("batch_usual.csv"), progress=quiet)
     assert (record.outcome, record.passed) == ("cannot_tell", False)
     (one,) = record.comparisons

@@ -10,9 +10,9 @@ import yaml
 from flows.audit import audit_chain
 from graft.errors import InputError
 from graft.recipe_text import recipe_text
-from tasks.pin import pin
-from tasks.remove import remove
-from tasks.versions import git
+from tasks.commands.remove import remove
+from tasks.dvc.repro import git
+from tasks.registry.pin import pin
 from tasks.workspace import Workspace
 from tests.flows.conftest import QUICK
 

@@ -18,12 +18,12 @@ from flows.retrain import retrain, worth_retrying
 from flows.run import run_recipe
 from graft.errors import BusyError, InputError
 from graft.records import DecisionRecord, load_record
-from tasks.audit import audit
-from tasks.init import init
-from tasks.locks import hold
-from tasks.promote import promote_by_hand, roll_back
-from tasks.steps import STEPS
-from tasks.versions import commit, dvc, environment, git
+from tasks.commands.init import init
+from tasks.dvc.repro import commit, dvc, environment, git
+from tasks.processes.locks import hold
+from tasks.registry.audit import audit
+from tasks.registry.promote import promote_by_hand, roll_back
+from tasks.steps.context import STEPS
 from tasks.workspace import Workspace
 from tests.flows.conftest import make_workspace
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from tasks.versions import commit, dvc, environment, git
+from tasks.dvc.repro import commit, dvc, environment, git
 from tasks.workspace import Workspace
 from tests.faults.lives import make_workspace
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from graft.errors import TamperError
 from graft.ledger import Keyring, Ledger, PromotionPredicate, RunPredicate, Signer, make_key, sign_model
 from graft.records import FileDigest, digest_folder
-from tasks.verify import Tally, verify_ledger
+from tasks.registry.verify import Tally, verify_ledger
 from tests.memory import Memory, memory_ledger
 
 A = "a" * 64

@@ -11,10 +11,10 @@ import pytest
 
 from graft.recipe_text import recipe_text
 from graft.records import Record
-from tasks.init import adopt, init
-from tasks.pin import pin
-from tasks.steps import STEPS, run_step
-from tasks.versions import commit
+from tasks.commands.init import adopt, init
+from tasks.dvc.repro import commit
+from tasks.registry.pin import pin
+from tasks.steps.context import STEPS, run_step
 from tasks.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]

@@ -12,11 +12,11 @@ import pytest
 
 from graft.errors import InputError
 from graft.records import DatasetRecord, digest_folder, sha256_file
-from tasks.add import add
-from tasks.mend import mend
-from tasks.pin import pin
-from tasks.steps import run_step
-from tasks.versions import dvc, git
+from tasks.datasets.add import add
+from tasks.datasets.repair import mend
+from tasks.dvc.repro import dvc, git
+from tasks.registry.pin import pin
+from tasks.steps.context import run_step
 from tasks.workspace import Workspace
 
 Make = Callable[..., Workspace]

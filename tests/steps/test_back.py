@@ -9,18 +9,18 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import tasks.remove
+import tasks.commands.remove
 from graft.errors import BusyError, InputError, StepError
 from graft.recipe_text import recipe_text
 from graft.records import DatasetRecord, digest_folder
-from tasks.add import add
-from tasks.locks import hold, holder
-from tasks.pin import pin
-from tasks.remove import remove
-from tasks.status import running
-from tasks.steps import run_step
-from tasks.undo import undo
-from tasks.versions import git
+from tasks.commands.remove import remove
+from tasks.commands.status import running
+from tasks.datasets.add import add
+from tasks.datasets.undo import undo
+from tasks.dvc.repro import git
+from tasks.processes.locks import hold, holder
+from tasks.registry.pin import pin
+from tasks.steps.context import run_step
 from tasks.workspace import Workspace
 from tests.steps.conftest import ROOT, TINY
 
@@ -160,7 +160,7 @@ def test_a_removal_that_was_killed_is_finished(tiny_workspace: Make, monkeypatch
         raise StepError("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(tasks.remove, at, killed)
+        patch.setattr(tasks.commands.remove, at, killed)
         with pytest.raises(StepError, match="killed"):
             remove(workspace, "tiny")
     remove(workspace, "tiny")

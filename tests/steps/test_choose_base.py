@@ -16,8 +16,8 @@ from graft.model.encoder import embed, load_encoder
 from graft.model.folder import card_for, save_model
 from graft.records import Base, BaseChoiceRecord, EmbeddingRecord, EvaluationRecord, ShiftRecord, sha256_file
 from graft.stats import fit_probe
-from tasks.pin import pin
-from tasks.steps import run_step
+from tasks.registry.pin import pin
+from tasks.steps.context import run_step
 from tasks.workspace import Workspace
 from tests.tiny import write_tiny_base
 

@@ -14,9 +14,9 @@ import pytest
 from graft.errors import GraftError, InputError, TamperError
 from graft.records import CurveRecord, Record, load_curve, sha256_file
 from graft.report.claims import Claims
-from tasks.claims import conclude
-from tasks.curve import Wanted, measure
-from tasks.render import render_run
+from tasks.commands.render import render_run
+from tasks.learning_curve.claims import conclude
+from tasks.learning_curve.measure import Wanted, measure
 from tasks.workspace import Workspace
 from tests.training import make_ready
 
@@ -193,9 +193,9 @@ def test_auto_is_measured_as_finetune_chose(
 def test_images_have_a_curve(tmp_path: Path, tiny_image_base: Path, digits: tuple[list[bytes], Any]) -> None:
     """Images need no arm of their own: the cheap model reads pixels."""
     from graft.recipe_text import recipe_text
-    from tasks.init import adopt, init
-    from tasks.pin import pin
-    from tasks.steps import run_step
+    from tasks.commands.init import adopt, init
+    from tasks.registry.pin import pin
+    from tasks.steps.context import run_step
     from tests.steps.conftest import TINY
 
     workspace, _ = init(tmp_path / "workspace")

@@ -15,10 +15,10 @@ from graft.model.folder import load_model
 from graft.recipe_text import recipe_text
 from graft.records import RECORDS, EvaluationRecord, Record, sha256_file
 from graft.report.content import Mistakes
-from tasks.init import adopt, init
-from tasks.pin import pin
-from tasks.render import render_run
-from tasks.steps import STEPS
+from tasks.commands.init import adopt, init
+from tasks.commands.render import render_run
+from tasks.registry.pin import pin
+from tasks.steps.context import STEPS
 from tasks.workspace import Workspace
 
 RunAll = Callable[[Workspace], dict[str, Record]]

@@ -10,9 +10,9 @@ import pytest
 from flows.findings import Rows, rows_of_finding, show_rows
 from graft.errors import InputError
 from graft.records import DatasetRecord, ValidationRecord, sha256_file
-from tasks.findings import path_of
-from tasks.pin import pin
-from tasks.steps import run_step
+from tasks.datasets.findings import path_of
+from tasks.registry.pin import pin
+from tasks.steps.context import run_step
 from tasks.workspace import Workspace
 from tests.steps.conftest import ROOT
 

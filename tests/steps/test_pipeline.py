@@ -11,12 +11,12 @@ import yaml
 from graft.errors import InputError, StepError
 from graft.recipe_text import recipe_text
 from graft.records import write_atomic
-from tasks import pipeline
-from tasks.heal import heal
-from tasks.init import adopt, init
-from tasks.pipeline import TOPMOST, bring_forward, stages_of, without
-from tasks.steps import STEPS
-from tasks.versions import commit, dvc, git
+from tasks.commands.init import adopt, init
+from tasks.dvc import pipeline
+from tasks.dvc.pipeline import TOPMOST, bring_forward, stages_of, without
+from tasks.dvc.recover import heal
+from tasks.dvc.repro import commit, dvc, git
+from tasks.steps.context import STEPS
 from tasks.workspace import Workspace
 from tests.steps.conftest import TINY
 

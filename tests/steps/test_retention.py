@@ -16,10 +16,10 @@ from graft.model.folder import load_model
 from graft.model.reference import load_trained_on
 from graft.recipe_text import recipe_text
 from graft.records import EvaluationRecord, load_record
-from tasks.init import adopt, init
-from tasks.pin import pin
-from tasks.rows import ROWS
-from tasks.steps import run_step
+from tasks.commands.init import adopt, init
+from tasks.registry.pin import pin
+from tasks.steps.context import run_step
+from tasks.steps.rows import ROWS
 from tasks.workspace import Workspace
 from tests.faults.chain import finish
 from tests.steps.conftest import ROOT, TINY

@@ -19,11 +19,11 @@ from graft.records import ShiftComparison, ShiftRecord, sha256_file
 from graft.shift.card import read_card
 from graft.shift.domain import load_domain
 from graft.shift.words import tell
-from tasks.add import add
-from tasks.cards import make_card
-from tasks.detect_shift import is_later
-from tasks.pin import pin
-from tasks.steps import load_inputs, run_step
+from tasks.commands.cards import make_card
+from tasks.datasets.add import add
+from tasks.registry.pin import pin
+from tasks.steps.context import load_inputs, run_step
+from tasks.steps.detect_shift import is_later
 from tasks.workspace import Workspace
 from tests.faults.chain import finish
 

@@ -11,8 +11,8 @@ import pytest
 from graft.errors import BusyError, InputError, StepError, TamperError
 from graft.model.reference import load_trained_on
 from graft.records import RECORDS, BiasRecord, DatasetRecord, ModelRecord, Record, digest_folder, sha256_file
-from tasks.locks import hold
-from tasks.steps import STEPS, run_step
+from tasks.processes.locks import hold
+from tasks.steps.context import STEPS, run_step
 from tasks.workspace import Workspace
 
 Make = Callable[..., Workspace]
@@ -168,7 +168,7 @@ def test_every_stage_is_a_step_and_the_other_way_round() -> None:
     """The one definition of the edges names exactly the steps that there are, in their order."""
     import yaml
 
-    from tasks.pipeline import stages_of
+    from tasks.dvc.pipeline import stages_of
 
     stages = yaml.safe_load(stages_of("tiny", "rows"))["stages"]
     assert tuple(stages) == STEPS

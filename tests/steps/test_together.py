@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
-import tasks.together
+import tasks.steps.distributed
 from graft.errors import StepError
 from graft.model.bases import WEIGHTS
 from graft.recipe_text import recipe_text
 from graft.records import ModelRecord
-from tasks.pin import pin
-from tasks.steps import run_step
+from tasks.registry.pin import pin
+from tasks.steps.context import run_step
 from tasks.workspace import Workspace
 from tests.tiny import without_dropout, write_tiny_base
 from tests.training import KEYS, checkpoints, make_ready
@@ -56,7 +56,7 @@ def train(workspace: Workspace, **changed: object) -> ModelRecord:
 
 
 def watch(monkeypatch: pytest.MonkeyPatch, seen: Progress) -> None:
-    monkeypatch.setattr("tasks.steps.report_progress", seen)
+    monkeypatch.setattr("tasks.steps.context.report_progress", seen)
 
 
 @pytest.mark.parametrize("strategy", ["full", pytest.param("auto", marks=pytest.mark.slow)])
@@ -88,9 +88,9 @@ def test_two_processes_make_what_one_makes(
 @pytest.mark.slow
 def test_when_one_process_is_killed_all_end(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first process killed, the step ends with a sentence, nothing of the others is left, and it can be run again."""
-    import tasks.checkpoints
+    import tasks.steps.checkpoints
 
-    monkeypatch.setattr(tasks.checkpoints, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(tasks.steps.checkpoints, "CHECKPOINT_SECONDS", 0.0)
     started = started_by(monkeypatch)
 
     def kill(_done: int, _total: int, note: str) -> None:
@@ -136,14 +136,14 @@ def test_ctrl_c_is_passed_on(workspace: Workspace, monkeypatch: pytest.MonkeyPat
 def started_by(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list that gets the process that is started for the training."""
     started: list[int] = []
-    popen = tasks.together.subprocess.Popen
+    popen = tasks.steps.distributed.subprocess.Popen
 
     def start(*args: object, **kwargs: object) -> object:
         process = popen(*args, **kwargs)
         started.append(process.pid)
         return process
 
-    monkeypatch.setattr(tasks.together.subprocess, "Popen", start)
+    monkeypatch.setattr(tasks.steps.distributed.subprocess, "Popen", start)
     return started
 
 

@@ -15,8 +15,8 @@ from graft.recipe import parse_recipe
 from graft.recipe_text import recipe_text
 from graft.records import Base, Dataset, FileDigest, Inputs, canonical_json, sha256_bytes
 from graft.refs import PromotedRef
-from tasks.lineage import forced, goes_back_to, grown_from, rolled_back, stands_on
-from tasks.registry import promotion_of
+from tasks.registry.lineage import forced, goes_back_to, grown_from, rolled_back, stands_on
+from tasks.registry.models import promotion_of
 from tests.memory import memory_ledger
 
 A = "a" * 64

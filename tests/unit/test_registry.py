@@ -9,7 +9,7 @@ import pytest
 from graft.errors import InputError, TamperError
 from graft.model.bases import WEIGHTS
 from graft.records import digest_folder
-from tasks.registry import model_folder, open_model
+from tasks.registry.models import model_folder, open_model
 from tasks.workspace import Workspace
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from graft.errors import InputError
 from graft.recipe import TimeFormat
-from tasks.add import called_as
-from tasks.times import settle_times
+from tasks.datasets.add import called_as
+from tasks.datasets.times import settle_times
 
 
 def table(folder: Path, cells: list[str]) -> dict[str, Path]:

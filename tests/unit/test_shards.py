@@ -125,7 +125,7 @@ def test_an_index_that_lies(sharded: Path, what: str) -> None:
 
 def test_a_pinned_shard_that_changed(sharded: Path, tmp_path: Path) -> None:
     """A run refuses a base one of whose shards is no longer the pinned one."""
-    from tasks.bases import locate, pin
+    from tasks.registry.bases import locate, pin
     from tasks.workspace import Workspace
 
     workspace = Workspace(tmp_path)

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from flows.terminal import WIDTH, Watcher, check_lines, headline_lines, human, next_lines, outlook, row, said, shorten
 from graft.records import Check, Estimate, exact
-from tasks.cost import Rates
+from tasks.steps.cost import Rates
 
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 \r overwritten\n second line " + "long " * 60
 
