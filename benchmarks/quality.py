@@ -22,8 +22,9 @@ import pandas as pd
 from graft.model.bases import locate_base
 from graft.model.classifier import predict
 from graft.model.encoder import embed
-from graft.model.examples import UNLABELLED, Examples
+from graft.model.examples import Examples
 from graft.model.finetune import finetune
+from graft.rows import NO_LABEL
 from graft.sections import Finetune
 from graft.stats import choose_C, fit_probe
 
@@ -110,7 +111,7 @@ def measure(
     began = time.process_time()
     C, _ = choose_C(X[rows], labels[rows], n_folds=5, seed=draw)
     probe = fit_probe(X[rows], labels[rows], C=C).predict(Z)
-    shown = np.full(len(labels), UNLABELLED, dtype=labels.dtype)
+    shown = np.full(len(labels), NO_LABEL, dtype=labels.dtype)
     shown[rows] = labels[rows]
     used = np.arange(len(labels)) if trial.uses_others else rows
     how = Finetune.model_validate({**COMMON, **trial.settings, "seed": draw, "precision": precision})

@@ -14,6 +14,7 @@ from flows import BEGAN, cli_back, cli_card, cli_curve, cli_data, cli_keep, cli_
 from flows.cli_data import AsJson, Name, here, print_json
 from graft import __version__
 from graft.errors import GraftError, InputError, StepError
+from tasks.processes.environment import QUIET
 
 app = typer.Typer(
     name="graft",
@@ -78,12 +79,7 @@ def _from_disk(error: OSError) -> StepError:
 def _quiet() -> None:
     """Turn telemetry off, keep Prefect's own log off the terminal (its server still gets it), and have idle threads sleep."""
     defaults = {
-        "DVC_NO_ANALYTICS": "1",
-        "DO_NOT_TRACK": "1",
-        "GX_ANALYTICS_ENABLED": "false",
-        "HF_HUB_OFFLINE": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        **QUIET,
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
         "OMP_WAIT_POLICY": "PASSIVE",  # else a thread that waits for another burns its core: half of a training beside other work
     }

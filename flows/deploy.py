@@ -27,7 +27,7 @@ from flows.retrain import retrain
 from flows.server import HEARTBEAT_S, answering
 from flows.terminal import console, next_lines
 from graft.errors import InputError
-from tasks.dvc.repro import QUIET
+from tasks.processes.environment import QUIET
 from tasks.workspace import Workspace
 
 POOL = "graft"

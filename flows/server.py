@@ -47,8 +47,8 @@ from prefect.states import Completed, Crashed
 
 from graft.errors import StepError
 from graft.records import sweep, write_atomic
-from tasks.dvc.repro import QUIET, environment
 from tasks.processes.child_process import mortal
+from tasks.processes.environment import QUIET, environment
 from tasks.processes.locks import hold, silently
 
 _STARTS_WITHIN_S = 120

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from graft.errors import InputError
-from tasks.dvc.repro import QUIET
+from tasks.processes.environment import QUIET
 from tests.tiny import write_tiny_base, write_tiny_image_base
 
 ROOT = Path(__file__).parents[1]

@@ -9,7 +9,6 @@ from graft.data.gather import Gathered, check_times, read_rows_file
 from graft.data.labels import check_test_labels, nearest_label, strange_labels
 from graft.data.looking.look import Look, look
 from graft.data.parts import (
-    COLUMN,
     Part,
     check_kinds,
     columns_of,
@@ -21,17 +20,11 @@ from graft.data.parts import (
     taken_back,
 )
 from graft.data.place import Placed, place_rows
-from graft.data.sides import BECAUSE, DROPPED, SIDES, TEST, TRAIN, UNLABELLED, Sides, content_key
+from graft.data.sides import BECAUSE, Sides, content_key
 from graft.data.times import order_of, read_times, refuse_unread
 
 __all__ = [
     "BECAUSE",
-    "COLUMN",
-    "DROPPED",
-    "SIDES",
-    "TEST",
-    "TRAIN",
-    "UNLABELLED",
     "Gathered",
     "Look",
     "Part",

@@ -9,25 +9,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from graft.data.gather import CHANGED
-from graft.data.sides import (
-    ACROSS,
-    ALIKE,
-    DROPPED,
-    GROUP,
-    MENDED,
-    NO_LABEL,
-    NO_TIME,
-    REPEAT,
-    UNLABELLED,
-    WAITING,
-    Sides,
-)
+from graft.data.sides import ACROSS, ALIKE, GROUP, LACKS_LABEL, MENDED, NO_TIME, REPEAT, WAITING, Sides
 from graft.data.updates import Updates
 from graft.records import Finding, Severity
+from graft.rows import DROPPED, UNLABELLED
 
 _N_NAMED = 20
 _DROPPED: tuple[tuple[int, str, Severity, str], ...] = (
-    (NO_LABEL, "rows without a label", "warning", "label them, or take them out"),
+    (LACKS_LABEL, "rows without a label", "warning", "label them, or take them out"),
     (WAITING, "rows that wait for their label", "note", "graft add RECIPE LABELS"),
     (NO_TIME, "rows without a time", "warning", "give each row its time"),
     (ACROSS, "rows that also stand on the other side", "note", ""),

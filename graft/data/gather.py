@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graft.data.alike import Looks, look_at
-from graft.data.parts import COLUMN, Part, columns_of, read_part
-from graft.data.sides import DROPPED, SIDES, TEST, TRAIN, position
+from graft.data.parts import Part, columns_of, read_part
+from graft.data.sides import position
 from graft.data.times import as_iso, read_times, refuse_unread
 from graft.recipe import Data
+from graft.rows import COLUMN, DROPPED, SIDES, TEST, TRAIN, row_schema
 
 Progress = Callable[[int, int, str], None]
-FIELDS = ("row", "id", "content", "label", "group", "time")
 CHANGED, DROP = 1, 2
 """What a repair did to a row."""
 _CODE = {side: code for code, side in enumerate(SIDES)}
@@ -60,12 +60,7 @@ def gather(
 
     Cost: one pass, memory of one batch and about 35 bytes a row.
     """
-    others = _other_columns(parts, data)
-    kind = pa.string() if data.modality == "text" else pa.binary()
-    schema = pa.schema(
-        [(name, kind if name == "content" else pa.string()) for name in FIELDS]
-        + [(name, pa.string()) for name in others]
-    )
+    schema = row_schema(data.modality, _other_columns(parts, data), placed=False)
     index, labels, n = [], {"": -1}, 0
     sizes = []
     with pq.ParquetWriter(rows, schema, compression="zstd") as writer:

@@ -14,10 +14,9 @@ from graft.data.forms.raw import TextFile
 from graft.data.forms.read import read_batches
 from graft.errors import InputError
 from graft.recipe import Data
+from graft.rows import COLUMN
 
 _ADDED = re.compile(r"(?P<kind>added|repair|undo)-(?P<number>[0-9]{4})\.(?P<ending>csv|tsv|jsonl|parquet)")
-COLUMN = "column."
-"""Prefix of a table's other columns, so that they cannot clash with ours."""
 
 
 @dataclass(frozen=True)

@@ -12,20 +12,10 @@ import numpy.typing as npt
 from graft.data.alike import Looks
 from graft.data.gather import DROP, Gathered, Progress, gather
 from graft.data.parts import Part
-from graft.data.sides import (
-    DROPPED,
-    MENDED,
-    NO_TIME,
-    SIDES,
-    TRAIN,
-    Sides,
-    assign_sides,
-    drop_by_label,
-    keep_unlabelled,
-    limit_rows_per_class,
-)
+from graft.data.sides import MENDED, NO_TIME, Sides, assign_sides, drop_by_label, keep_unlabelled, limit_rows_per_class
 from graft.data.updates import Updates, apply_updates
 from graft.recipe import Data
+from graft.rows import DROPPED, SIDES, TRAIN
 
 ROWS = "rows.parquet"
 

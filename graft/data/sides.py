@@ -16,10 +16,8 @@ import numpy.typing as npt
 
 from graft.data.fold import fold
 from graft.records import TAKEN_OUT
+from graft.rows import DROPPED, SIDES, TEST, TRAIN, UNLABELLED
 
-TRAIN, TEST, DROPPED, UNLABELLED = "train", "test", "dropped", "unlabelled"
-SIDES = (TRAIN, TEST, DROPPED, UNLABELLED)
-"""A side's code is its place here. Rows on the last are learned from as those of train are, but without a label."""
 BECAUSE = (
     "",
     "also on the other side",
@@ -33,8 +31,8 @@ BECAUSE = (
     "beyond the rows per class",
 )
 """Why a row was dropped, or is learned from without a label; a reason's code is its place here."""
-KEPT, ACROSS, ALIKE, GROUP, NO_TIME, MENDED, NO_LABEL, WAITING, REPEAT, BEYOND = range(len(BECAUSE))
-_TRAIN, _TEST, _DROPPED, _UNLABELLED = range(len(SIDES))
+KEPT, ACROSS, ALIKE, GROUP, NO_TIME, MENDED, LACKS_LABEL, WAITING, REPEAT, BEYOND = range(len(BECAUSE))
+_TRAIN, _TEST, _DROPPED, _UNLABELLED = (SIDES.index(side) for side in (TRAIN, TEST, DROPPED, UNLABELLED))
 
 Codes = npt.NDArray[np.int8]
 Keys = npt.NDArray[np.uint64]
@@ -136,7 +134,7 @@ def drop_by_label(sides: Sides, keys: Keys, labels: npt.NDArray[np.int32], has_i
         labels: shape (n,), codes; -1 for none. A row with an id can still get one: it waits.
     """
     sides.drop((labels < 0) & has_id, WAITING)
-    sides.drop(labels < 0, NO_LABEL)
+    sides.drop(labels < 0, LACKS_LABEL)
     on_train = np.flatnonzero(sides.on(TRAIN))
     order = on_train[np.lexsort((on_train, labels[on_train], keys[on_train]))]
     same = (keys[order][1:] == keys[order][:-1]) & (labels[order][1:] == labels[order][:-1])
@@ -165,7 +163,7 @@ def keep_unlabelled(sides: Sides, keys: Keys, on_train: npt.NDArray[np.bool_]) -
     Args:
         on_train: shape (n,), the rows that lay on the training side before any was dropped for its label.
     """
-    rows = np.flatnonzero(on_train & np.isin(sides.because, (NO_LABEL, WAITING, BEYOND)))
+    rows = np.flatnonzero(on_train & np.isin(sides.because, (LACKS_LABEL, WAITING, BEYOND)))
     rows = rows[~np.isin(keys[rows], keys[sides.on(TRAIN)])]
     _, first = np.unique(keys[rows], return_index=True)
     sides.side[rows[first]] = _UNLABELLED

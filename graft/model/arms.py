@@ -18,10 +18,11 @@ from graft.errors import StepError
 from graft.model.budget import ALONE
 from graft.model.classifier import Classifier, predict
 from graft.model.encoder import Progress, embed, embed_items, load_encoder
-from graft.model.examples import UNLABELLED, Examples
+from graft.model.examples import Examples
 from graft.model.finetune import finetune
 from graft.model.scratch import epochs_from_scratch, fit_scratch, train_from_scratch, tune_scratch
 from graft.recipe import Finetune, Modality
+from graft.rows import NO_LABEL
 from graft.stats.probe import GRID, choose_C, fit_probe
 
 Labels = npt.NDArray[np.str_]
@@ -76,7 +77,7 @@ def transfer(bench: Bench, order: Rows, n: int, draw: int, progress: Progress) -
     examples = replace(rows, features=features)
     if bench.unlabelled is not None:
         others = _joined(bench.train.take(order[n:]), bench.unlabelled)
-        others = replace(others, features=bench.embed(others), labels=np.full(len(others.labels), UNLABELLED))
+        others = replace(others, features=bench.embed(others), labels=np.full(len(others.labels), NO_LABEL))
         examples = _joined(examples, others)
     how = bench.how.model_copy(update={"seed": bench.how.seed + draw})
     counts = np.unique(rows.labels, return_counts=True)[1]
@@ -144,7 +145,7 @@ def scratch_network(
             modality=bench.modality, max_tokens=bench.max_tokens, names=rows.names, progress=progress,
         )  # fmt: skip
     except StepError:
-        return Learned(lambda examples: np.full(len(examples.labels), UNLABELLED), chosen)
+        return Learned(lambda examples: np.full(len(examples.labels), NO_LABEL), chosen)
     return Learned(_says(trained), chosen)
 
 

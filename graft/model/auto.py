@@ -21,11 +21,12 @@ from graft.model.checkpoint import Checkpoint, Stand
 from graft.model.classifier import predict
 from graft.model.device import gpu_memory
 from graft.model.encoder import Encoder, Progress, load_encoder, silent
-from graft.model.examples import UNLABELLED, Examples
+from graft.model.examples import Examples
 from graft.model.finetune import finetune
 from graft.model.layers import Cut, find_stack
 from graft.recipe import Finetune, Modality
 from graft.records import Trial
+from graft.rows import NO_LABEL
 
 N_FOLDS = 3
 N_FINALISTS = 2
@@ -157,7 +158,7 @@ class _Trials:
 
     def _final(self, name: str) -> float:
         """Return what it takes to train on all rows."""
-        return self._training(name, len(self.labels), int((self.labels == UNLABELLED).sum()))
+        return self._training(name, len(self.labels), int((self.labels == NO_LABEL).sum()))
 
     def _training(self, name: str, n_rows: float, n_unlabelled: int = 0) -> float:
         how = self.candidates[name]
@@ -238,7 +239,7 @@ def _folds(examples: Examples, seed: int) -> tuple[Examples, npt.NDArray[np.int_
         InputError: no class has a row for each fold.
     """
     rng = np.random.default_rng(seed)
-    known = np.flatnonzero(examples.labels != UNLABELLED)
+    known = np.flatnonzero(examples.labels != NO_LABEL)
     chosen = np.sort(rng.permutation(known)[:MAX_ROWS])
     labels = examples.labels[chosen]
     folds = np.zeros(len(chosen), dtype=int)

@@ -7,9 +7,10 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from graft.model.device import gpu_memory
 from graft.model.encoder import Contents, Encoder, on_device
-from graft.model.examples import UNLABELLED, Examples
+from graft.model.examples import Examples
 from graft.model.layers import find_stack
 from graft.recipe import Finetune
+from graft.rows import NO_LABEL
 
 TERA = 1e12
 N_SAMPLE = 64
@@ -90,7 +91,7 @@ def run_flops(encoder: Encoder, examples: Examples, how: Finetune, *, forward: f
         encoder: the base, or what was made of it: only its architecture counts.
         forward: as ``forward_flops`` returns it.
     """
-    n, n_unlabelled = len(examples.labels), int((examples.labels == UNLABELLED).sum())
+    n, n_unlabelled = len(examples.labels), int((examples.labels == NO_LABEL).sum())
     return n * forward + training_flops(encoder, how, n, forward=forward, n_unlabelled=n_unlabelled)
 
 

@@ -12,10 +12,10 @@ import torch
 from graft.errors import InputError
 from graft.model.encoder import Contents
 from graft.recipe import Finetune
+from graft.rows import NO_LABEL
 
 Features = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.str_]
-UNLABELLED = ""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def hold_out(examples: Examples, how: Finetune) -> tuple[Examples, Examples | No
         return examples, None
     rng = np.random.default_rng(how.seed)
     held: list[int] = []
-    for label in np.unique(examples.labels[examples.labels != UNLABELLED]):
+    for label in np.unique(examples.labels[examples.labels != NO_LABEL]):
         rows = rng.permutation(np.flatnonzero(examples.labels == label))
         held += rows[: min(len(rows) - 1, round(how.held_out * len(rows)))].tolist()
     if not held:

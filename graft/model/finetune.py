@@ -20,10 +20,11 @@ from graft.model.classifier import Classifier, fit_head, predict
 from graft.model.contrastive import contrast, paired_epochs
 from graft.model.device import gpu_memory
 from graft.model.encoder import Body, Encoder, Progress, embed_items, load_encoder, silent
-from graft.model.examples import UNLABELLED, Examples, Features, hold_out, one_hot
+from graft.model.examples import Examples, Features, hold_out, one_hot
 from graft.model.layers import Cut, find_stack
 from graft.model.train import Rows, Training, cross_entropy
 from graft.recipe import Finetune, Modality
+from graft.rows import NO_LABEL
 from graft.stats.cka import linear_cka
 from graft.stats.spread import spread_labels
 
@@ -73,7 +74,7 @@ def finetune(
 
     shares = _guess(start, train, how, learn, checkpoint)
     if how.strategy == "head":
-        has_more = len(train.labels) > (train.labels != UNLABELLED).sum()
+        has_more = len(train.labels) > (train.labels != NO_LABEL).sum()
         return _refit(encoder, train.features, shares, start.labels, how, C=C) if has_more else start
     rows = Rows(encoder.prepare(train.contents)[0], shares, _weigh(shares, how), train.names)
     held_rows = None
@@ -95,7 +96,7 @@ def _start(encoder: Encoder, train: Examples, how: Finetune, *, C: float) -> Cla
     It is not fitted to what unlabelled rows are taken for: training that begins where all of them are learned already has less
     to learn from (measured, docs/experiments.md).
     """
-    known = train.take(np.flatnonzero(train.labels != UNLABELLED))
+    known = train.take(np.flatnonzero(train.labels != NO_LABEL))
     weights = _weigh(one_hot(known.labels, tuple(np.unique(known.labels))), how)
     return fit_head(encoder, known.features, known.labels, weights=weights.numpy(), C=C)
 
@@ -112,7 +113,7 @@ def _guess(
         learn: ``finetune`` with examples, settings and a checkpoint of another name to be given.
         checkpoint: keeps what came of it.
     """
-    is_known = train.labels != UNLABELLED
+    is_known = train.labels != NO_LABEL
     classes = torch.zeros(len(is_known), len(start.labels))
     classes[is_known] = one_hot(train.labels[is_known], start.labels)
     if is_known.all():

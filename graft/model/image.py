@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from transformers import AutoImageProcessor
 
+from graft.model.bases import PROCESSOR
 from graft.model.network import load_network, refusal, refusals, save_network, untrained
 from graft.pictures import open_picture
 from graft.recipe import Modality
 
-PROCESSOR = "preprocessor_config.json"
 _ORDER = torch.channels_last  # halves the time of convolutions on a CPU
 WITHOUT_GRAFT = """\
 import json

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from graft.recipe import Modality
 from graft.records import TAKEN_OUT, Finding, Severity
+from graft.rows import COLUMN, SIDES
 from graft.validate.groups import looks_like_group
 from graft.validate.oddities import describe_images, describe_texts
 
@@ -23,11 +24,10 @@ Read = Callable[[], Iterator[pd.DataFrame]]
 Ints = npt.NDArray[np.int_]
 Bools = npt.NDArray[np.bool_]
 
-SIDES = ("train", "test", "dropped", "batch", "unlabelled")
-TRAIN, TEST, DROPPED, BATCH, UNLABELLED = range(len(SIDES))
+TRAIN, TEST, DROPPED, UNLABELLED, BATCH = range(len(SIDES))
+"""Codes of the sides."""
 LEARNED = (TRAIN, UNLABELLED)
 """Sides whose rows are learned from: no row of the test side may stand there."""
-COLUMN = "column."
 N_SAMPLE = 20_000
 _N_CHARS = 2_000
 _N_GROUPS = 8

@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 from graft.leak import MIN_SHARE, share_given_away
 from graft.recipe import Modality
 from graft.records import Finding
-from graft.validate.compact import COLUMN, LEARNED, TEST, TRAIN, Rows
+from graft.rows import COLUMN
+from graft.validate.compact import LEARNED, TEST, TRAIN, Rows
 from graft.validate.groups import crossing
 from graft.validate.labels import label_findings
 from graft.validate.language import N_TEXTS, tell_languages

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from graft.leak import names_unit
+from graft.rows import COLUMN
 
 _IDENTIFIER = r"^(?:[A-Za-z]{1,8}[-_.:]?[0-9]{2,}|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{12,64})$"
 _MIN_VALUES = 5
@@ -15,7 +16,7 @@ _MAX_SHARE = 0.2
 
 def is_named_like_group(column: str) -> bool:
     """Tell whether a column's name says customer, patient, user and the like."""
-    return names_unit(column.removeprefix("column."))
+    return names_unit(column.removeprefix(COLUMN))
 
 
 def looks_like_group(column: str, values: pd.Series) -> bool:

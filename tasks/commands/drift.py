@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from graft.data import TEST, TRAIN
+from graft.rows import COLUMN, TEST, TRAIN
 from graft.shift.drift_page import write_drift_page
-from tasks.steps.rows import COLUMN
 from tasks.workspace import Workspace
 
 

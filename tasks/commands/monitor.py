@@ -27,6 +27,7 @@ from graft.records import (
     sha256_file,
     write_json,
 )
+from graft.rows import BATCH
 from graft.shift import champion as champions
 from graft.shift.compare import N_MIN, compare
 from graft.shift.held_out import HeldOut, nearness, read_held_out
@@ -110,7 +111,7 @@ def _read(workspace: Workspace, batch: Path, recipe: Recipe) -> pd.DataFrame:
         rows = pd.concat(read_part(Part(path, "batch"), data), ignore_index=True)
     rows["row"] = [f"{batch.name} row {n}" for n in range(1, len(rows) + 1)]
     keys, _ = look_at(rows["content"].tolist(), rows["row"].tolist(), data.modality)
-    return rows.assign(key=keys, near="", side="batch", because="")
+    return rows.assign(key=keys, near="", side=BATCH, because="")
 
 
 def _compare(

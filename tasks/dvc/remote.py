@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from graft.errors import GraftError, StepError
-from tasks.dvc.repro import dvc, dvc_error, environment
+from tasks.dvc.repro import dvc, dvc_error
 from tasks.processes.child_process import mortal
+from tasks.processes.environment import environment
 from tasks.workspace import Workspace
 
 _SAID = (

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from ast import literal_eval
 from collections.abc import Callable, Sequence
@@ -19,18 +18,9 @@ import yaml
 from graft.errors import BusyError, GraftError, InputError, ResourceError, StepError, TamperError
 from graft.records import write_atomic
 from tasks.processes.child_process import mortal
+from tasks.processes.environment import environment
 from tasks.processes.locks import hold, silently
 
-QUIET = {
-    "DVC_NO_ANALYTICS": "1",
-    "DO_NOT_TRACK": "1",
-    "GX_ANALYTICS_ENABLED": "false",
-    "HF_HUB_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "TOKENIZERS_PARALLELISM": "false",
-}
-"""Telemetry of every dependency off, and no hub asked, here and in every process started from here."""
 _NOT_COPIED, _NO_ROOM = "failed to transfer", "[Errno 28]"
 _LOCKED = "Unable to acquire lock", "is busy, it is being blocked by"
 _EXITED = re.compile(r"exited with (-?\d+)$")
@@ -40,12 +30,6 @@ _PATIENCE_S = 5.0
 """How long a git command of somebody else may take."""
 _KINDS = (InputError, StepError, ResourceError, BusyError, TamperError)
 _ERRORS: dict[str, type[GraftError]] = {kind.__name__: kind for kind in _KINDS}
-
-
-def environment() -> dict[str, str]:
-    """Return the environment for DVC and its steps: this Python's commands first, telemetry off."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    return {**os.environ, **QUIET, "PATH": path}
 
 
 def dvc(root: Path, *arguments: str) -> str:

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from graft.data import TEST, TRAIN, UNLABELLED
 from graft.errors import InputError
 from graft.model.arms import Bench
 from graft.model.examples import Examples
 from graft.recipe import Finetune
 from graft.records import Base, BaseChoiceRecord, DatasetRecord, EmbeddingRecord, ModelRecord, sha256_bytes
 from graft.report.content import Cost
+from graft.rows import TEST, TRAIN, UNLABELLED
 from tasks.registry.bases import locate
 from tasks.steps.context import Context, load_inputs
 from tasks.steps.cost import costs

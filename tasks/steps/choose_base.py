@@ -7,12 +7,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from graft.choice import choose, rank, score_features
-from graft.data import TRAIN
 from graft.errors import InputError, StepError
 from graft.model import budget
 from graft.model.encoder import load_encoder
 from graft.model.source_head import source_probabilities
 from graft.records import BaseChoiceRecord, EmbeddingRecord, check
+from graft.rows import TRAIN
 from tasks.registry.bases import locate
 from tasks.steps.context import Context
 from tasks.steps.rows import read_features, read_rows

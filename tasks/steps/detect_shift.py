@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from graft.data import TEST, TRAIN
 from graft.errors import TamperError
 from graft.model.reference import load_reference, load_trained_on
 from graft.records import Base, Champion, Check, Estimate, Outcome, Policy, ShiftComparison, ShiftRecord, sha256_file
 from graft.records.shift import Profile
+from graft.rows import TEST, TRAIN
 from graft.shift.card import find_card, flag_language, read_card
 from graft.shift.compare import N_MIN, compare
 from graft.shift.domain import load_domain

@@ -11,7 +11,6 @@ import pandas as pd
 from graft import pictures
 from graft.arms import CANDIDATE, CHAMPION, PROBE, SCRATCH, SCRATCH_NETWORK
 from graft.choice import regret
-from graft.data import TEST, TRAIN, UNLABELLED
 from graft.evaluate import (
     champion_verdict,
     compare_arms,
@@ -40,6 +39,7 @@ from graft.records import (
 )
 from graft.records.plain import parse_object
 from graft.report.content import Mistake, Mistakes
+from graft.rows import TEST, TRAIN, UNLABELLED
 from graft.shift.held_out import nearness, write_held_out
 from graft.stats import fit_probe, mcnemar, paired_difference, proportion
 from graft.stats.calibration import calibration_error, error_by_chance, reliability

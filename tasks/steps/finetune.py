@@ -8,12 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from graft.data import TRAIN, UNLABELLED
 from graft.model import budget
 from graft.model.auto import Choice, choose
 from graft.model.bases import count_parameters
 from graft.model.classifier import Classifier
-from graft.model.examples import UNLABELLED as NO_LABEL
 from graft.model.examples import Examples
 from graft.model.finetune import finetune
 from graft.model.folder import card_for, save_model
@@ -21,6 +19,7 @@ from graft.model.reference import save_reference
 from graft.model.together import threads_shared
 from graft.recipe import Finetune
 from graft.records import Base, BaseChoiceRecord, ModelRecord, Trial, digest_folder
+from graft.rows import NO_LABEL, TRAIN, UNLABELLED
 from tasks.processes.disk import Writing
 from tasks.registry.bases import locate
 from tasks.steps.checkpoints import Checkpoints, hearing_ctrl_c

@@ -16,10 +16,6 @@ import pyarrow.parquet as pq
 
 from graft.data import (
     BECAUSE,
-    SIDES,
-    TEST,
-    TRAIN,
-    UNLABELLED,
     Gathered,
     Placed,
     Sides,
@@ -32,6 +28,7 @@ from graft.data import (
 from graft.errors import InputError
 from graft.recipe import Data
 from graft.records import DatasetRecord, digest_folder
+from graft.rows import SIDES, TEST, TRAIN, UNLABELLED
 from tasks.datasets.findings import finding_rows
 from tasks.steps.context import Context
 from tasks.steps.rows import ROWS

@@ -6,10 +6,10 @@ import pandas as pd
 
 from graft.arms import CANDIDATE, PROBE
 from graft.bias import bias_checks, measure_slices
-from graft.data import TEST
 from graft.records import BiasRecord
+from graft.rows import COLUMN, TEST
 from tasks.steps.context import Context
-from tasks.steps.rows import COLUMN, PREDICTIONS, read_rows
+from tasks.steps.rows import PREDICTIONS, read_rows
 
 
 def run(context: Context) -> BiasRecord:

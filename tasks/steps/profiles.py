@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from graft.data import COLUMN
 from graft.recipe import Modality
 from graft.records.shift import Profile
+from graft.rows import COLUMN
 from graft.shift.signs import load_tokenizer, profile_columns, profile_images, profile_texts
 
 

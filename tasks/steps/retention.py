@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from graft.data import TEST, TRAIN
 from graft.errors import TamperError
 from graft.model.bases import WEIGHTS
 from graft.model.classifier import Classifier
@@ -16,6 +15,7 @@ from graft.model.folder import load_model
 from graft.model.reference import load_trained_on
 from graft.model.retention import Features, against_base, measure_retention
 from graft.records import Ancestor, Base, Retention, sha256_file
+from graft.rows import TEST, TRAIN
 from tasks.registry.models import open_model
 from tasks.steps.context import Context
 from tasks.steps.rows import ROWS

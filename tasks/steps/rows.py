@@ -8,13 +8,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 from safetensors import safe_open
 
-from graft.data import COLUMN, TEST, TRAIN, UNLABELLED
 from graft.errors import StepError
+from graft.rows import TEST, TRAIN, UNLABELLED
 from tasks.steps.context import Context
 from tasks.workspace import MISTAKES, PREDICTIONS, ROWS
 
 __all__ = [
-    "COLUMN",
     "EMBEDDED",
     "FEATURES",
     "MISTAKES",

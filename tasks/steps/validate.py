@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from graft.data import TRAIN, read_rows_file
+from graft.data import read_rows_file
 from graft.records import Check, DatasetRecord, Finding, ValidationRecord
+from graft.rows import TRAIN
 from graft.validate import validate_rows
 from tasks.datasets.findings import finding_rows
 from tasks.steps.context import Context

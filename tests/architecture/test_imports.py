@@ -26,6 +26,7 @@ SHARED = {
     "graft.sections",
     "graft.pictures",
     "graft.refs",
+    "graft.rows",
 }
 HEAVY = {
     "great_expectations": "graft/validate",

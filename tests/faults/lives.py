@@ -20,7 +20,8 @@ import numpy as np
 from graft.recipe_text import recipe_text
 from graft.records import DecisionRecord, ModelRecord, load_record, sha256_file, sweep
 from tasks.commands.init import adopt, init
-from tasks.dvc.repro import commit, dvc, environment, git, lockfile
+from tasks.dvc.repro import commit, dvc, git, lockfile
+from tasks.processes.environment import environment
 from tasks.processes.locks import hold
 from tasks.registry.pin import pin
 from tasks.steps.context import STEPS, run_step

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tasks.datasets.add import add
-from tasks.dvc.repro import environment
+from tasks.processes.environment import environment
 from tasks.registry.promote import promote_by_hand
 from tasks.workspace import Workspace
 from tests.faults.desk import Desk, sentence, tree

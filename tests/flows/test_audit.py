@@ -10,7 +10,7 @@ import pytest
 
 from graft.records import Inputs, write_json
 from graft.report.content import Audit
-from tasks.dvc.repro import environment
+from tasks.processes.environment import environment
 from tasks.registry.audit import audit
 from tasks.workspace import Workspace
 

@@ -11,7 +11,7 @@ import typer
 
 from flows.cli import app
 from tasks.commands.init import init
-from tasks.dvc.repro import environment
+from tasks.processes.environment import environment
 from tasks.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,8 @@ from graft.errors import InputError, TamperError
 from graft.records import EvaluationRecord
 from tasks.commands.monitor import monitor
 from tasks.commands.status import status
-from tasks.dvc.repro import environment, git
+from tasks.dvc.repro import git
+from tasks.processes.environment import environment
 from tasks.workspace import Workspace
 from tests.flows.conftest import MESSAGES
 

@@ -19,7 +19,8 @@ from flows.run import run_recipe
 from graft.errors import BusyError, InputError
 from graft.records import DecisionRecord, load_record
 from tasks.commands.init import init
-from tasks.dvc.repro import commit, dvc, environment, git
+from tasks.dvc.repro import commit, dvc, git
+from tasks.processes.environment import environment
 from tasks.processes.locks import hold
 from tasks.registry.audit import audit
 from tasks.registry.promote import promote_by_hand, roll_back

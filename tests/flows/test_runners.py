@@ -21,7 +21,8 @@ from typing import Any
 
 import pytest
 
-from tasks.dvc.repro import commit, dvc, environment, git
+from tasks.dvc.repro import commit, dvc, git
+from tasks.processes.environment import environment
 from tasks.workspace import Workspace
 from tests.faults.lives import make_workspace
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from graft.data import Part, place_rows
 from graft.data.fold import fold
 from graft.data.near import text_similarity
-from graft.data.sides import BECAUSE, SIDES
+from graft.data.sides import BECAUSE
 from graft.recipe import Data
+from graft.rows import SIDES
 
 SENTENCES = (
     "where is the parcel that i ordered last week",

@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from graft.data import SIDES, Part, place_rows
+from graft.data import Part, place_rows
 from graft.recipe import Data
+from graft.rows import SIDES
 
 DATA = Data(
     dataset="d", train="train.parquet", test=None, text=None, image="jpeg", label="projection", id="image_id",

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from graft.data import TEST
 from graft.errors import TamperError
 from graft.model.classifier import predict
 from graft.model.folder import load_model
 from graft.model.reference import load_trained_on
 from graft.recipe_text import recipe_text
 from graft.records import EvaluationRecord, load_record
+from graft.rows import TEST
 from tasks.commands.init import adopt, init
 from tasks.registry.pin import pin
 from tasks.steps.context import run_step

@@ -6,11 +6,13 @@ import shutil
 from collections.abc import Callable
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from graft.errors import BusyError, InputError, StepError, TamperError
 from graft.model.reference import load_trained_on
 from graft.records import RECORDS, BiasRecord, DatasetRecord, ModelRecord, Record, digest_folder, sha256_file
+from graft.rows import COLUMN, row_schema
 from tasks.processes.locks import hold
 from tasks.steps.context import STEPS, run_step
 from tasks.workspace import Workspace
@@ -154,6 +156,20 @@ def test_twins_and_groups_never_cross_in_the_written_rows(tiny_workspace: Make) 
     assert record.n_train == len(train) > 0 < len(test)
     assert not set(train["key"]) & set(test["key"])
     assert not set(train["group"]) & set(test["group"])
+
+
+def test_the_written_rows_are_as_declared(tiny_workspace: Make) -> None:
+    """Names, order and types of the columns are those of ``row_schema``; only Arrow's width of strings is free."""
+    workspace = tiny_workspace()
+    run_step(workspace, "ingest", "tiny")
+    written = pq.read_schema(workspace.files("tiny", "ingest") / "rows.parquet")
+    others = [name for name in written.names if name.startswith(COLUMN)]
+    declared = row_schema("text", others, placed=True)
+    assert others
+    assert written.names == declared.names
+    assert (
+        {str(kind).removeprefix("large_") for kind in written.types} == {"string"} == {str(k) for k in declared.types}
+    )
 
 
 def test_small_slices_are_insufficient_and_never_pass(tiny_workspace: Make, run_all: RunAll) -> None:

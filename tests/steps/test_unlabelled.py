@@ -13,11 +13,12 @@ from safetensors.numpy import load_file
 
 import tasks.steps.finetune
 from graft.model.classifier import Classifier
-from graft.model.examples import UNLABELLED, Examples
+from graft.model.examples import Examples
 from graft.model.reference import load_reference, load_trained_on
 from graft.records import DatasetRecord, ModelRecord, Record, ValidationRecord
 from graft.report.content import Report
 from graft.report.page import render_report
+from graft.rows import NO_LABEL
 from tasks.steps.context import Context, load_inputs, run_step
 from tasks.steps.rows import read_features
 from tasks.workspace import Workspace
@@ -73,7 +74,7 @@ def test_a_run_that_learns_from_them(
     (examples,) = learned
     both = rows[rows["side"].isin(["train", "unlabelled"])]
     assert list(examples.names) == both["row"].tolist()
-    assert examples.labels.tolist() == both["label"].where(both["side"] == "train", UNLABELLED).tolist()
+    assert examples.labels.tolist() == both["label"].where(both["side"] == "train", NO_LABEL).tolist()
     assert (model.n_train, model.n_unlabelled) == (32, len(pool))
     assert load_trained_on(workspace.model("tiny")) == set(both["key"])
     assert f"on 32 labelled and {len(pool)} unlabelled rows of" in (workspace.model("tiny") / "README.md").read_text()

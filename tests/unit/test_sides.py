@@ -11,11 +11,8 @@ from graft.data.sides import (
     BEYOND,
     GROUP,
     KEPT,
-    NO_LABEL,
+    LACKS_LABEL,
     REPEAT,
-    TEST,
-    TRAIN,
-    UNLABELLED,
     WAITING,
     Sides,
     assign_sides,
@@ -25,6 +22,7 @@ from graft.data.sides import (
     limit_rows_per_class,
     position,
 )
+from graft.rows import TEST, TRAIN, UNLABELLED
 
 NONE = np.empty((0, 2), dtype=np.int64)
 
@@ -111,7 +109,7 @@ def test_repeats_conflicts_and_labels() -> None:
     found = made("rrrreeer")
     keys = np.array([1, 1, 1, 2, 5, 5, 3, 4], dtype=np.uint64)
     drop_by_label(found, keys, np.array([0, 0, 1, 0, 1, 1, -1, -1], dtype=np.int32), np.array([0] * 7 + [1]) == 1)
-    assert found.because.tolist() == [KEPT, REPEAT, KEPT, KEPT, KEPT, KEPT, NO_LABEL, WAITING]
+    assert found.because.tolist() == [KEPT, REPEAT, KEPT, KEPT, KEPT, KEPT, LACKS_LABEL, WAITING]
 
 
 def test_limit_rows_per_class() -> None:
@@ -140,7 +138,7 @@ def test_unlabelled_rows_have_a_side_of_their_own() -> None:
     because = found.because.tolist()
     keep_unlabelled(found, keys, on_train)
     kept = np.flatnonzero(found.on(UNLABELLED)).tolist()
-    assert {row: because[row] for row in kept} == {0: BEYOND, 3: NO_LABEL, 6: WAITING, 7: BEYOND}
+    assert {row: because[row] for row in kept} == {0: BEYOND, 3: LACKS_LABEL, 6: WAITING, 7: BEYOND}
     assert np.flatnonzero(found.on(TRAIN)).tolist() == [1, 2]
     assert np.flatnonzero(found.on(TEST)).tolist() == [8]
     assert found.because.tolist() == because

@@ -13,8 +13,9 @@ from graft.model.budget import FIRST_EPOCHS, first_of
 from graft.model.checkpoint import Checkpoint
 from graft.model.classifier import predict
 from graft.model.encoder import embed
-from graft.model.examples import UNLABELLED, Examples, hold_out
+from graft.model.examples import Examples, hold_out
 from graft.model.finetune import finetune
+from graft.rows import NO_LABEL
 from graft.stats.spread import spread_labels
 from tests.tiny import settings
 
@@ -22,7 +23,7 @@ from tests.tiny import settings
 def examples(base: Path, n_known: int = 40, n_others: int = 40) -> Examples:
     """Texts of two classes, then texts without a label; a last word makes each another."""
     texts = [f"{('refund my money', 'a red cat')[k % 2]} {k}" for k in range(n_known + n_others)]
-    labels = np.array([("money", "cat")[k % 2] if k < n_known else UNLABELLED for k in range(len(texts))])
+    labels = np.array([("money", "cat")[k % 2] if k < n_known else NO_LABEL for k in range(len(texts))])
     features, _ = embed(base, texts, modality="text", max_tokens=16)
     return Examples(texts, features, labels, [f"row {k}" for k in range(len(texts))])
 
@@ -32,7 +33,7 @@ def test_none_is_held_out(tiny_base: Path) -> None:
     rows, held_out = hold_out(examples(tiny_base), settings(held_out=0.25))
     assert held_out is not None
     assert sorted(held_out.labels) == ["cat"] * 5 + ["money"] * 5
-    assert (len(rows.labels), (rows.labels == UNLABELLED).sum()) == (70, 40)
+    assert (len(rows.labels), (rows.labels == NO_LABEL).sum()) == (70, 40)
     assert {*rows.names, *held_out.names} == {f"row {k}" for k in range(80)}
 
 

@@ -53,7 +53,7 @@ _SENSITIVE = {
 }  # fmt: skip
 _WOMEN = {"female", "woman", "women", "weiblich"}  # letters do not tell: F and M are felony and misdemeanour elsewhere
 _MEN = {"male", "man", "men", "männlich"}
-SIDES = frozenset({"train", "training", "test", "dev", "val", "valid", "validation"})
+SIDE_WORDS = frozenset({"train", "training", "test", "dev", "val", "valid", "validation"})
 _COUNTED = {"count", "score", "num", "n", "votes", "rank", "offset"}
 
 
@@ -277,7 +277,7 @@ def _label(free: list[Profile]) -> tuple[str, Guess] | None:
 
 
 def _may_be_label(one: Profile) -> bool:
-    if one.kind not in _CODES or set(map(str.lower, one.counts)) <= SIDES or _is_years(one):
+    if one.kind not in _CODES or set(map(str.lower, one.counts)) <= SIDE_WORDS or _is_years(one):
         return False
     return 2 <= one.n_distinct <= min(1000, max(2, one.counts.total() // 2)) and one.mean_chars <= 60
 

@@ -19,7 +19,7 @@ from graft.data.forms.source import Format, Source
 from graft.data.labels import strange_labels
 from graft.data.looking.advice import advice_on, refusal_of
 from graft.data.looking.entities import rounded_example
-from graft.data.looking.guess import BINARY, NO_ROLE, SIDES, Kind, Profile, Role, guess_roles, profile, tokens
+from graft.data.looking.guess import BINARY, NO_ROLE, SIDE_WORDS, Kind, Profile, Role, guess_roles, profile, tokens
 from graft.data.looking.tally import Tally, spaced, tally
 from graft.data.sides import content_key
 from graft.records import Value, sha256_bytes
@@ -252,7 +252,7 @@ def _odd_columns(profiles: list[Profile], seen: Tally) -> list[str]:
             odd.append(f'two columns are called "{twin}"')
         if one.kind == "binary":
             odd.append(f'column "{one.name}" holds bytes that are no image')
-        if one.counts and {value.lower() for value in one.counts} <= SIDES:
+        if one.counts and {value.lower() for value in one.counts} <= SIDE_WORDS:
             odd.append(f'column "{one.name}" says which split a row belongs to')
         is_id = bool(tokens(one.name) & {"id", "uid", "key"}) or one.name.lower().endswith("id")
         rounded = rounded_example(one.counts, is_id=is_id) if one.kind == "number" else ""
