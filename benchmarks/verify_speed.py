@@ -19,9 +19,19 @@ import tempfile
 import time
 from pathlib import Path
 
-from graft.ledger import Keyring, Ledger, PromotionPredicate, RunPredicate, Signer, make_key, sign_model, verify_model
+from graft.ledger import (
+    Keyring,
+    Ledger,
+    PromotionPredicate,
+    RunPredicate,
+    Signer,
+    Tally,
+    make_key,
+    sign_model,
+    verify_ledger,
+    verify_model,
+)
 from graft.records import digest_folder
-from tasks.registry.verify import Tally, verify_ledger
 
 A = "a" * 64
 

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 import pytest
 
 from graft.errors import InputError, TamperError
-from graft.ledger import Keyring, Ledger, Signer, make_key
+from graft.ledger import Keyring, Ledger, Signer, Tally, make_key, verify_ledger
 from graft.records import Inputs, digest_folder, sha256_bytes, write_json
 from graft.report.content import Audit
 from tasks.commands.monitor import monitor
@@ -21,7 +21,6 @@ from tasks.dvc.repro import commit, git
 from tasks.registry.audit import audit
 from tasks.registry.beside import verify_here
 from tasks.registry.promote import publish
-from tasks.registry.verify import Tally, verify_ledger
 from tasks.workspace import Workspace
 from tests.faults.chain import make_chain
 from tests.memory import memory_ledger, read_ledger

@@ -9,9 +9,18 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from graft.errors import TamperError
-from graft.ledger import Keyring, Ledger, PromotionPredicate, RunPredicate, Signer, make_key, sign_model
+from graft.ledger import (
+    Keyring,
+    Ledger,
+    PromotionPredicate,
+    RunPredicate,
+    Signer,
+    Tally,
+    make_key,
+    sign_model,
+    verify_ledger,
+)
 from graft.records import FileDigest, digest_folder
-from tasks.registry.verify import Tally, verify_ledger
 from tests.memory import Memory, memory_ledger
 
 A = "a" * 64
