@@ -131,7 +131,7 @@ def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="new folder,
 
 
 for command in (
-    cli_data.look,
+    cli_data.profile,
     cli_data.new,
     cli_data.add,
     cli_data.validate,
@@ -145,6 +145,7 @@ for command in (
     cli_service.move_ledger,
 ):
     app.command()(command)
+app.command("look", hidden=True)(cli_data.profile)  # its name before 0.2
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The commands that bring data in: look, new, add, validate."""
+"""The commands that bring data in: profile, new, add, validate."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ def print_json(facts: dict[str, Any]) -> None:
     typer.echo(json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False))
 
 
-def look(
+def profile(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="a file of rows, or a folder of images or texts")],
     as_json: AsJson = False,
 ) -> None:
     """Say what a file holds: format, columns, classes, languages, and what each column seems to be. Writes nothing."""
-    from flows.look import show_look
-    from graft.data import look as look_at
+    from flows.profile import show_profile
+    from graft.data import look
 
-    found = look_at(path)
+    found = look(path)
     if as_json:
         print_json(found.model_dump(mode="json"))
     else:
-        show_look(found, path=path)
+        show_profile(found, path=path)
 
 
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="a-z, 0-9 and hyphens")],
-    data: Annotated[Path, typer.Option(help="rows to train on: a table, or a folder; see graft look")],
+    data: Annotated[Path, typer.Option(help="rows to train on: a table, or a folder; see graft profile")],
     text: Annotated[str | None, typer.Option(help="column with the text")] = None,
     image: Annotated[str | None, typer.Option(help="column with the image; a folder of images has it as image")] = None,
     label: Annotated[str | None, typer.Option(help="column with the class")] = None,
@@ -59,7 +59,7 @@ def new(
         str, typer.Option(help="what is trained: head, top_k, lora, full, contrastive, or auto, which tries them")
     ] = "full",
     rows_per_class: Annotated[int | None, typer.Option(help="train on only so many rows per class")] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="take what look guesses, without asking")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="take what is guessed, without asking")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Look at labelled rows, ask what is not clear, bring them into the workspace and write a recipe for them."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from flows.look import show_look
+from flows.profile import show_profile
 from flows.terminal import WIDTH, console, next_lines, shorten
 from graft.data import Look, look, nearest
 from graft.errors import InputError
@@ -42,7 +42,7 @@ def new_recipe(
         do = "if a column does hold texts, say which: --text COLUMN"
         raise InputError(found.refusal, where=str(files["train"]), do=do)
     if show:
-        show_look(found)
+        show_profile(found)
     asked = show and not yes and sys.stdin.isatty() and console().is_terminal
     values = {**given}
     if yes or asked:

@@ -17,11 +17,11 @@ NO_TEXTS = table([(name, "", label) for name, _, label in MESSAGES])
 
 @pytest.mark.parametrize("what", BAD)
 def test_files_that_are_no_rows(desk: Desk, tmp_path: Path, what: str) -> None:
-    """``graft new`` and ``graft look`` refuse a file that is no table of rows: the same words, nothing written anywhere."""
+    """``graft new`` and ``graft profile`` refuse a file that is no table of rows: the same words, nothing written anywhere."""
     source = BAD[what].write(tmp_path)
     desk.refuses("new", "fresh", "--data", source, *NEW, words=BAD[what].words, source=tmp_path)
     if what not in {"two columns of a name"}:  # look shows what is odd about such a file
-        desk.refuses("look", source, words=BAD[what].words, source=tmp_path)
+        desk.refuses("profile", source, words=BAD[what].words, source=tmp_path)
 
 
 OPTIONS: dict[str, tuple[bytes, tuple[str, ...], tuple[str, ...]]] = {
@@ -126,7 +126,7 @@ def test_what_is_no_file_of_rows(desk: Desk, tmp_path: Path, kind: str) -> None:
             (source / "notes.md").write_text("# nothing\n")
     words = ("holds nothing that Graft reads",) if source.is_dir() else ("There is no file",)
     desk.refuses("new", "fresh", "--data", source, *NEW, words=words)
-    desk.refuses("look", source, words=words)
+    desk.refuses("profile", source, words=words)
 
 
 def test_a_file_that_may_not_be_read(desk: Desk, tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_file_that_may_not_be_read(desk: Desk, tmp_path: Path) -> None:
     source.chmod(0)
     words = ("rows.csv may not be read.", "chmod")
     desk.refuses("new", "fresh", "--data", source, *NEW, words=words)
-    desk.refuses("look", source, words=words)
+    desk.refuses("profile", source, words=words)
 
 
 def test_a_test_file_that_is_bad(desk: Desk, tmp_path: Path) -> None:

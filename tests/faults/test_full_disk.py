@@ -73,5 +73,5 @@ def test_a_disk_that_may_only_be_read(small: Desk, tmp_path: Path) -> None:
     small.refuses("add", "known", source, words=words, exit_code=1)
     small.refuses("run", "known", words=words, exit_code=1)
     with unchanged(small.root):
-        small.must("look", source)
+        small.must("profile", source)
     assert tree(small.root) == before

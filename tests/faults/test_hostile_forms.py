@@ -67,7 +67,7 @@ def test_a_file_with_a_hostile_name(desk: Desk, tmp_path: Path) -> None:
     """A file's name is shown as text."""
     source = tmp_path / f"r{EVIL}.jsonl".replace("/", "")
     source.write_bytes(rows(EVIL))
-    assert is_plain(desk.must("look", source))
+    assert is_plain(desk.must("profile", source))
 
 
 def test_what_is_printed_is_text(monkeypatch: pytest.MonkeyPatch) -> None:

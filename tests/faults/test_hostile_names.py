@@ -80,7 +80,8 @@ DOORS: dict[str, tuple[str, ...]] = {
     "new --group": ("new", "fresh", "--data", ROWS, *NEW, "--group", "{}"),
     "new --id": ("new", "fresh", "--data", ROWS, *NEW, "--id", "{}"),
     "new --base": ("new", "fresh", "--data", ROWS, *NEW, "--base", "{}"),
-    "look PATH": ("look", "{}"), "add FILE": ("add", "known", "{}"), "monitor BATCH": ("monitor", "known", "{}"),
+    "profile PATH": ("profile", "{}"), "look PATH": ("look", "{}"),
+    "add FILE": ("add", "known", "{}"), "monitor BATCH": ("monitor", "known", "{}"),
     "audit --at": ("audit", "known", "--at", "{}"), "promote --reason": ("promote", "known", "--reason", "{}"),
     "a command": ("{}",), "an option": ("status", "{}", "known"),
 }  # fmt: skip

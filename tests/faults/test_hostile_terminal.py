@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.look import show_look
+from flows.profile import show_profile
 from flows.terminal import check_lines, headline_lines, row, shorten
 from graft.data import look
 from graft.errors import InputError
@@ -48,8 +48,8 @@ def test_a_file_that_is_looked_at(own: Desk, tmp_path: Path) -> None:
     """``look`` and ``new`` show names of columns, classes and groups without what a terminal would obey."""
     source = tmp_path / "rows.jsonl"
     source.write_bytes(rows(EVIL))
-    assert is_plain(own.must("look", source))
-    facts = json.loads(own.must("look", source, "--json"))
+    assert is_plain(own.must("profile", source))
+    facts = json.loads(own.must("profile", source, "--json"))
     assert COLUMN in {column["name"] for column in facts["columns"]}
     columns = ("--text", COLUMN, "--label", f"label{EVIL}", "--group", f"g{EVIL}", "--sensitive", f"g{EVIL}")
     base = str(next(iter(own_base(own))))
@@ -86,7 +86,7 @@ def test_errors_of_a_file(own: Desk, tmp_path: Path) -> None:
     bad = tmp_path / f"b{EVIL.replace('/', '')}.csv"
     bad.write_bytes(f"{COLUMN},label\na,b\nc\n".encode())
     commands: tuple[tuple[str | Path, ...], ...] = (
-        ("look", bad), ("add", "known", bad), ("monitor", "known", bad), ("status", EVIL), ("look", EVIL),
+        ("profile", bad), ("add", "known", bad), ("monitor", "known", bad), ("status", EVIL), ("profile", EVIL),
         ("new", "fresh", "--data", bad, "--text", EVIL, "--label", "label"), ("audit", "known", "--at", EVIL),
     )  # fmt: skip
     for command in commands:
@@ -103,14 +103,14 @@ def test_a_look_at_many_odd_columns(tmp_path: Path, capsys: pytest.CaptureFixtur
         for n in range(60)
     ]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    show_look(look(tmp_path / "rows.jsonl"), path=tmp_path / "rows.jsonl")
+    show_profile(look(tmp_path / "rows.jsonl"), path=tmp_path / "rows.jsonl")
     assert is_plain(capsys.readouterr().out)
 
 
 def test_an_error_is_json_where_json_was_asked_for(own: Desk, tmp_path: Path) -> None:
     """With ``--json`` standard output holds one object whatever comes out, and the exit code says the same as without."""
     for command in (
-        ("look", f"{EVIL}.csv"),
+        ("profile", f"{EVIL}.csv"),
         ("status", EVIL),
         ("monitor", "known", tmp_path / "gone.csv"),
         ("audit", "nobody"),

@@ -97,7 +97,7 @@ def page_of(guesses: dict[str, Truth]) -> tuple[str, dict[str, int]]:
     fields = Truth._fields
     right = {field: sum(_is_right(guesses[name], TABLE[name], field) for name in TABLE) for field in fields}
     lines = [
-        "# What `graft look` guesses of public data",
+        "# What `graft profile` guesses of public data",
         "",
         f"The form and the columns of each role, as guessed for {len(TABLE)} datasets; a wrong guess is followed by the truth.",
         "Nothing is done on a guess alone: it fills in what a person confirms. The rules were written with most of these",

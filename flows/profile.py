@@ -1,4 +1,4 @@
-"""``graft look``: what a file holds, shown."""
+"""``graft profile``: what a file holds, shown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LEAST_ROOM = 24
 _JOINS = str.maketrans("_-", "aa")
 
 
-def show_look(found: Look, *, path: Path | None = None) -> None:
+def show_profile(found: Look, *, path: Path | None = None) -> None:
     """Show what was seen: form, columns with what they seem to be for, classes, languages, what is odd, advice.
 
     With the path that was looked at, the command that comes next is shown; none where Graft cannot be trained on this.
