@@ -23,17 +23,19 @@ def curve(
     as_json: AsJson = False,
 ) -> None:
     """Measure accuracy against rows, and what transfer saves of data, time and cost against training from scratch."""
+    workspace, asked = here(), _sizes(sizes.split(","))
+    workspace.recipe(recipe)  # what is wrong is said before what computes is imported
     from flows.curve import measure_curve
     from graft.curve import ARMS
     from tasks.learning_curve.measure import Wanted
 
-    wanted = Wanted(sizes=_sizes(sizes.split(",")), draws=draws, costly_draws=costly_draws)
+    wanted = Wanted(sizes=asked, draws=draws, costly_draws=costly_draws)
     if arms is not None:
         named = {arm: own.split(":") for arm, _, own in (one.partition(":") for one in _listed(arms.split(",")))}
         chosen = sorted(named, key=lambda arm: ARMS.index(arm) if arm in ARMS else -1)
         own_sizes = {arm: _sizes(own) for arm, own in named.items() if own != [""]}
         wanted = replace(wanted, arms=tuple(chosen), own_sizes=own_sizes)
-    claims = measure_curve(here(), recipe, wanted, show=not as_json)
+    claims = measure_curve(workspace, recipe, wanted, show=not as_json)
     if as_json:
         cost = claims.cost.model_dump(mode="json") if claims.cost else None
         print_json({"record": claims.record.model_dump(mode="json"), "cost": cost})

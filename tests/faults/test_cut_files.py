@@ -178,7 +178,7 @@ def test_commands_that_read_on_damaged_files(used_once: Path, tmp_path: Path, de
     assert play(used_once, tmp_path, desk, QUICK[1:], 1, seed=1) > 50
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_command_on_some_damaged_files(used_once: Path, tmp_path: Path, desk: Desk) -> None:
     """Every command does, one that changes the workspace too; a sixth of the files here."""
     assert play(used_once, tmp_path, desk, COMMANDS, 1, seed=2, step=6) > 50

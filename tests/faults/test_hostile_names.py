@@ -25,6 +25,8 @@ from tasks.workspace import Workspace
 from tests.faults.bad_files import GOOD
 from tests.faults.desk import NEW, Desk, sentence, unchanged
 
+pytestmark = pytest.mark.slow
+
 CANARY = "canary-of-names"
 _PATHS = ("../x", "../../x", "/etc/passwd", "known/../../x", "./known", "known/", "known//x", "..", ".", "~/x", "..\\x",
           "C:\\x", "C:x", "\\\\host\\share", "file:///etc/passwd", "http://127.0.0.1:9/x", "known/../known")  # fmt: skip
@@ -140,7 +142,6 @@ def test_names_at_a_door_of_the_command_line(own: Desk, tmp_path: Path, door: st
     knock(own, tmp_path / "rows.csv", door, some(NAMES, door))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("door", DOORS)
 def test_every_name_at_every_door(own: Desk, tmp_path: Path, door: str) -> None:
     """The same, for all names at all doors."""
@@ -262,7 +263,6 @@ def test_names_that_only_dvc_takes_for_numbers(own: Desk, tmp_path: Path, name: 
     own.refuses("new", name, "--data", tmp_path / "rows.csv", *NEW, words=("is a number to DVC",))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["123", "true", "null", "0x1f", "run", "step", "a-1", "0", "on"])
 def test_names_that_yaml_would_take_for_something_else(own: Desk, tmp_path: Path, name: str) -> None:
     """A name that is a number, a truth or nothing to YAML is a name to Graft, to DVC's stages and in the model's pin."""

@@ -20,6 +20,8 @@ from tasks.steps.context import STEPS
 from tasks.workspace import Workspace
 from tests.faults.lives import copy, make_workspace
 
+pytestmark = pytest.mark.slow
+
 HASH = "0123456789abcdef0123456789abcdef"
 
 

@@ -22,6 +22,8 @@ from tasks.workspace import Workspace
 from tests.faults.desk import MESSAGES, Desk, Tree, table, tree, unchanged
 from tests.faults.lives import killed_at, variables
 
+pytestmark = pytest.mark.slow
+
 WINDOW_S = 9.0
 """A kill comes at any moment up to here, by when the command has come to its end, or nearly."""
 
@@ -72,7 +74,7 @@ def make(workspace: Workspace) -> None:
     adopt(workspace, "fresh", {"rows.csv": workspace.root.parent / "rows.csv"}, "# a recipe\n")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("step", [1])
 def test_killed_before_any_change_of_the_disk(workspace: Workspace, step: int) -> None:
     """Before each file that is opened, renamed or taken away, and before each command of DVC's or git's."""
@@ -109,7 +111,6 @@ def test_killed_while_git_works_on(
     assert git(killed.root, "log", "--format=%s").splitlines().count("fresh: a recipe") == 1
 
 
-@pytest.mark.slow
 def test_killed_at_random_moments(workspace: Workspace, tiny_base: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever part of it, DVC's too: after ten kills, one on what the other left, the same command leads to the same."""
     rng = random.Random(5)  # noqa: S311 - which moments is no secret

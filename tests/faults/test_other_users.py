@@ -28,6 +28,8 @@ from websockets.typing import Subprotocol
 from flows.server import answering, prefect_server
 from graft.errors import StepError
 
+pytestmark = pytest.mark.slow
+
 OPEN = {"/api/health", "/api/ready"}
 NOBODY = 65534
 WITHIN_S = 120

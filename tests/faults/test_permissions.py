@@ -20,12 +20,11 @@ from tests.faults.desk import Desk, sentence, tree
 from tests.faults.disks import Disk
 from tests.faults.shelf import rows, train
 
+pytestmark = pytest.mark.slow
 OTHER = 65534
 CODE = """
 import json, sys
 from flows.cli import main
-
-pytestmark = pytest.mark.slow
 for arguments in json.loads(sys.argv[1]):
     sys.argv = ["graft", *arguments]
     try:

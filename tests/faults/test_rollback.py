@@ -22,6 +22,8 @@ from tests.faults.desk import Desk, unchanged
 from tests.faults.invented import NAME, finish, invent
 from tests.faults.lives import copy, killed_at
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Workspace:
@@ -149,13 +151,12 @@ def _killed(three: Workspace, folder: Path, before: str | None, reason: str, ste
     return point
 
 
-@pytest.mark.slow
 def test_killed_around_its_entry(three: Workspace, tmp_path: Path) -> None:
     """A second rollback over three models, killed before every fifth change of the disk: it ends at the first model."""
     assert _killed(three, tmp_path, "worse on Mondays", "so is this one", 5) > 10
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("before", [None, "worse on Mondays"])
 def test_killed_before_every_change_of_the_disk(three: Workspace, tmp_path: Path, before: str | None) -> None:
     """A first and a second rollback, killed twice anywhere: said again, each ends where it should and goes no step further."""

@@ -25,6 +25,8 @@ from tasks.workspace import Workspace
 from tests.faults.chain import make_chain
 from tests.memory import memory_ledger, read_ledger
 
+pytestmark = pytest.mark.slow
+
 N_FLIPS = 250
 
 

@@ -146,6 +146,7 @@ def test_a_champion_without_scores_of_test_rows_never_passes_a_batch(
     assert record.outcome == "alarm"
 
 
+@pytest.mark.slow
 def test_what_the_champion_said_of_test_rows_lies_in_the_ledger(promoted: Workspace) -> None:
     """A clone without the files of evaluate monitors all the same; a blob that is gone is named, and nothing passes."""
     shutil.rmtree(promoted.files("support", "evaluate"))
@@ -157,6 +158,7 @@ def test_what_the_champion_said_of_test_rows_lies_in_the_ledger(promoted: Worksp
         monitor(promoted, "support", batch, progress=quiet)
 
 
+@pytest.mark.slow
 def test_the_command_prints_facts_as_json(promoted: Workspace) -> None:
     """One JSON object on stdout and nothing else; with ``--strict`` what did not pass exits with 4."""
     batch = MESSAGES.with_name("batch_broken.csv")

@@ -20,6 +20,8 @@ from tasks.learning_curve.measure import Wanted, measure
 from tasks.workspace import Workspace
 from tests.training import make_ready
 
+pytestmark = pytest.mark.slow
+
 CHEAP = ("frozen_probe", "scratch", "random_encoder", "shuffled_labels")
 SMALL = Wanted(arms=CHEAP, sizes=(1, 4, None), draws=2)
 
@@ -92,7 +94,6 @@ def test_what_a_cell_depends_on_is_in_its_key(own: Workspace) -> None:
     assert {name.split("-")[0] for name in added} == {"transfer"}
 
 
-@pytest.mark.slow
 def test_every_arm(own: Workspace) -> None:
     """All six arms, the rates tried on training rows, and each pair compared; the record knows no time, and costs lie beside."""
     wanted = Wanted(sizes=(2, 8), draws=2, costly_draws=2)
@@ -112,7 +113,6 @@ def test_every_arm(own: Workspace) -> None:
     assert load_curve(own.record("tiny", "curve")) == claims.record
 
 
-@pytest.mark.slow
 def test_costs_of_another_record_are_not_shown(
     own: Workspace, run_all: Callable[[Workspace], dict[str, Record]]
 ) -> None:

@@ -76,6 +76,7 @@ def test_digits_run_to_a_verdict(workspace: Workspace, run_all: RunAll, name: st
     assert {step: sha256_file(workspace.record("tiny", step)) for step in STEPS} == first
 
 
+@pytest.mark.slow
 def test_the_report_shows_the_pictures_of_mistakes(workspace: Workspace, run_all: RunAll) -> None:
     """The surest mistakes are drawn as small pictures inside the page, which asks no other host for them."""
     strategy(workspace, "head")

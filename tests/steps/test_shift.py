@@ -191,6 +191,7 @@ def test_what_the_champion_learned_from_is_told_from_new_rows(tiny_workspace: Ma
     assert tell(champion).startswith("shifted: AUC 1.00")
 
 
+@pytest.mark.slow
 def test_few_new_rows_among_many_old_ones_are_compared_alone(tiny_workspace: Make) -> None:
     """Of some 140 training rows 25 are new and about something else: only these are compared, and the classifier tells them.
 

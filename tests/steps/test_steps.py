@@ -194,6 +194,7 @@ def test_every_stage_is_a_step_and_the_other_way_round() -> None:
         assert f"steps.{step}" in stage["params"][-1]["data/tiny/inputs.json"]
 
 
+@pytest.mark.slow
 def test_what_auto_chose_is_said(tiny_workspace: Make) -> None:
     """The step's line and its record name what was chosen among what; the same again gives the same bytes."""
     workspace = tiny_workspace(finetune__strategy="auto", finetune__n_epochs=1, finetune__n_layers=1)

@@ -22,6 +22,8 @@ from tasks.workspace import Workspace
 from tests.tiny import without_dropout, write_tiny_base
 from tests.training import KEYS, checkpoints, make_ready
 
+pytestmark = pytest.mark.slow
+
 Progress = Callable[[int, int, str], None]
 QUICK = {
     **KEYS,
@@ -85,7 +87,6 @@ def test_two_processes_make_what_one_makes(
     assert two.strategy == "head" or "goes on after step" in lines[-1][2]
 
 
-@pytest.mark.slow
 def test_when_one_process_is_killed_all_end(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first process killed, the step ends with a sentence, nothing of the others is left, and it can be run again."""
     import tasks.steps.checkpoints
@@ -105,7 +106,6 @@ def test_when_one_process_is_killed_all_end(workspace: Workspace, monkeypatch: p
     assert children(os.getpid()) == others
 
 
-@pytest.mark.slow
 def test_what_a_process_raises_arrives(workspace: Workspace) -> None:
     """A loss that is no number, in two processes, is the sentence that it is in one."""
     with pytest.raises(StepError, match="no longer a number in epoch") as said:
@@ -114,7 +114,6 @@ def test_what_a_process_raises_arrives(workspace: Workspace) -> None:
     assert "learning_rate" in said.value.do
 
 
-@pytest.mark.slow
 def test_ctrl_c_is_passed_on(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopped by Ctrl-C, the first process writes a checkpoint, and the training goes on from there."""
     lines: list[tuple[int, str]] = []

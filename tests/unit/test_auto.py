@@ -154,6 +154,7 @@ def test_a_budget_too_small(chosen: Chosen) -> None:
     assert "strategy: head" in said.value.do
 
 
+@pytest.mark.slow
 def test_what_cannot_be_tried_is_left_out(chosen: Chosen, tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without peft no lora, with several processes or patience no contrast, and no top_k where a base cannot be cut."""
     few = planted(tiny_base, 24)
