@@ -160,7 +160,7 @@ def test_damaged_sources(kind: str, tmp_path: Path) -> None:
     rounds(kind, N_ROUNDS, tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_damaged_sources_at_length(kind: str, tmp_path: Path) -> None:
     """The same, fifty times as often."""
@@ -210,7 +210,7 @@ def test_damaged_datasets(tmp_path: Path) -> None:
     place(N_ROUNDS, tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_damaged_datasets_at_length(tmp_path: Path) -> None:
     """The same, fifty times as often."""
     place(50 * N_ROUNDS, tmp_path)
@@ -232,7 +232,7 @@ def test_damaged_recipes() -> None:
     parse(2 * N_ROUNDS)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_damaged_recipes_at_length() -> None:
     """The same, fifty times as often."""
     parse(100 * N_ROUNDS)

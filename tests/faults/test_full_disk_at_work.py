@@ -116,6 +116,7 @@ def test_a_disk_that_fills_during_a_run(disk: Disk, meant: tuple[Path, dict[str,
     assert all(met), "no point was small enough"
 
 
+@pytest.mark.long
 def test_a_disk_that_fills_anywhere_in_a_run(disk: Disk, meant: tuple[Path, dict[str, str], int]) -> None:
     """Eight points between no room and just enough."""
     source, digests_, size = meant

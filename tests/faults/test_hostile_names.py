@@ -142,6 +142,7 @@ def test_names_at_a_door_of_the_command_line(own: Desk, tmp_path: Path, door: st
     knock(own, tmp_path / "rows.csv", door, some(NAMES, door))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("door", DOORS)
 def test_every_name_at_every_door(own: Desk, tmp_path: Path, door: str) -> None:
     """The same, for all names at all doors."""
