@@ -6,7 +6,7 @@ from pathlib import Path
 
 from graft.errors import InputError, TamperError
 from graft.ledger import Ledger, Promotion
-from graft.model.bases import WEIGHTS
+from graft.model.settings import SETTINGS
 from graft.records import digest_folder
 from graft.refs import PromotedRef
 from tasks.workspace import Workspace
@@ -31,7 +31,7 @@ def model_folder(workspace: Workspace, recipe: str, number: str) -> Path:
         InputError: the model is not on this machine.
     """
     folder = workspace.registry(recipe) / number
-    if not (folder / WEIGHTS).is_file():
+    if not (folder / SETTINGS).is_file():
         raise InputError(
             f"Model {recipe} {number} is not on this machine.",
             where=str(folder),

@@ -8,6 +8,7 @@ import pytest
 
 from graft.errors import InputError, TamperError
 from graft.model.bases import WEIGHTS
+from graft.model.settings import SETTINGS
 from graft.records import digest_folder
 from tasks.registry.models import model_folder, open_model
 from tasks.workspace import Workspace
@@ -19,7 +20,7 @@ def workspace(tmp_path: Path) -> Workspace:
     folder = tmp_path / "registry" / "support" / "0001"
     folder.mkdir(parents=True)
     (folder / WEIGHTS).write_bytes(b"weights")
-    (folder / "graft.json").write_text("{}")
+    (folder / SETTINGS).write_text("{}")
     return Workspace(tmp_path)
 
 
@@ -29,9 +30,9 @@ def test_what_was_promoted_is_opened(workspace: Workspace) -> None:
     assert open_model(workspace, "support", "0001", digest_folder(folder)[1]) == folder
 
 
-@pytest.mark.parametrize("name", [WEIGHTS, "graft.json", "one_more.json"])
+@pytest.mark.parametrize("name", [WEIGHTS, SETTINGS, "one_more.json"])
 def test_another_file_is_found(workspace: Workspace, name: str) -> None:
-    """Whichever file is another, absent or too many; only without weights the model is not here."""
+    """Whichever file is another, absent or too many; only without its settings the model is not here."""
     folder = workspace.registry("support") / "0001"
     model_id = digest_folder(folder)[1]
     (folder / name).write_text("others")
@@ -39,7 +40,7 @@ def test_another_file_is_found(workspace: Workspace, name: str) -> None:
         open_model(workspace, "support", "0001", model_id)
     (folder / name).unlink()
     if name != "one_more.json":
-        with pytest.raises(InputError if name == WEIGHTS else TamperError):
+        with pytest.raises(InputError if name == SETTINGS else TamperError):
             open_model(workspace, "support", "0001", model_id)
 
 
