@@ -97,7 +97,7 @@ def _wait_until_none_lives(workspace: Workspace) -> None:
 @pytest.mark.parametrize(
     ("rounds", "seed"),
     [
-        pytest.param(5, 3, id="5", marks=pytest.mark.slow),
+        pytest.param(3, 3, id="3", marks=pytest.mark.slow),
         pytest.param(100, 2, id="100", marks=pytest.mark.long),
     ],
 )
