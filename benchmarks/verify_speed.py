@@ -22,10 +22,10 @@ from pathlib import Path
 from graft.ledger import (
     Keyring,
     Ledger,
+    LedgerTally,
     PromotionPredicate,
     RunPredicate,
     Signer,
-    Tally,
     make_key,
     sign_model,
     verify_ledger,
@@ -110,7 +110,7 @@ def write_ledger(folder: Path, n_entries: int) -> None:
 def verify_one(folder: Path) -> None:
     """Verify a ledger and print seconds of CPU time, peak memory above the start, and what was counted."""
     start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began, tally = time.process_time(), Tally()
+    began, tally = time.process_time(), LedgerTally()
     verify_ledger(Ledger(folder / "ledger", Keyring(folder / "trusted")), tally)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start) / 1024
     entries = tally.n_runs + tally.n_promotions

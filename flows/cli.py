@@ -81,7 +81,7 @@ def _quiet() -> None:
     defaults = {
         **QUIET,
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-        "OMP_WAIT_POLICY": "PASSIVE",  # else a thread that waits for another burns its core: half of a training beside other work
+        "OMP_WAIT_POLICY": "PASSIVE",  # else a thread that waits for another burns its core
     }
     for key, value in defaults.items():
         os.environ.setdefault(key, value)

@@ -26,7 +26,7 @@ from tasks.commands.render import render_chain, render_run
 from tasks.commands.up_to_date import nothing_to_do
 from tasks.dvc.forward import catch_up
 from tasks.dvc.pipeline import bring_forward
-from tasks.dvc.recover import heal
+from tasks.dvc.recover import recover
 from tasks.dvc.repro import STOPPING, reproduce
 from tasks.processes.locks import hold, is_mine
 from tasks.processes.warm import warm
@@ -68,7 +68,7 @@ def retrain(recipe: str, workspace: str = "") -> State[Any]:
         return go_through(here, recipe)
     catch_up(here, recipe)
     with hold(lock, recipe, mends=True) as was_cut_off:
-        heal(here, recipe)
+        recover(here, recipe)
         pin(here, recipe)
         for sentence in bring_forward(here, recipe):
             get_run_logger().info("%s", sentence)

@@ -15,7 +15,7 @@ from graft.records import DecisionRecord, EvaluationRecord, Inputs, ModelRecord,
 from graft.report.content import add_up
 from tasks.commands.up_to_date import nothing_to_do
 from tasks.dvc.pipeline import bring_forward
-from tasks.dvc.recover import heal
+from tasks.dvc.recover import recover
 from tasks.processes.locks import hold
 from tasks.registry.pin import pin
 from tasks.steps.cost import costs, rates, utc_now
@@ -39,7 +39,7 @@ def run_recipe(
     lock, wait_for = workspace.lock(name, "run"), _say_who if wait else None
     held = hold(lock, name, wait=wait_for, do=f"graft run {name} --wait    waits for it", mends=True)
     with held as was_cut_off:
-        heal(workspace, name)
+        recover(workspace, name)
         inputs = pin(workspace, name)
         for sentence in bring_forward(workspace, name):
             print(sentence, file=sys.stderr)  # noqa: T201 - not among the facts

@@ -47,7 +47,7 @@ from prefect.states import Completed, Crashed
 
 from graft.errors import StepError
 from graft.records import sweep, write_atomic
-from tasks.processes.child_process import mortal
+from tasks.processes.child_process import child_command
 from tasks.processes.environment import QUIET, environment
 from tasks.processes.locks import hold, silently
 
@@ -181,7 +181,7 @@ def _keep(
 ) -> None:
     """Run a server until told to stop, and another where it is killed: the socket is ours, so who asks meanwhile waits."""
     fd = listener.fileno()
-    command = mortal("uvicorn", "--factory", _APP, "--fd", str(fd), "--log-level", "error", "--lifespan", "on")
+    command = child_command("uvicorn", "--factory", _APP, "--fd", str(fd), "--log-level", "error", "--lifespan", "on")
     for _ in range(_LIVES):
         # in a group of its own: Ctrl-C is for the run, which has still to tell the server how it ended
         with subprocess.Popen(

@@ -12,9 +12,9 @@ from flows.findings import UNSEEN, class_counts, rows_of_finding, show_rows
 from flows.terminal import STYLES, WIDTH, Watcher, check_lines, console, headline_lines, next_lines, shorten
 from graft.data import strange_labels
 from graft.records import DatasetRecord, Finding, ValidationRecord, load_record
-from tasks.datasets.repair import Mended, mend
+from tasks.datasets.repair import Repaired, repair
 from tasks.dvc.pipeline import bring_forward
-from tasks.dvc.recover import heal
+from tasks.dvc.recover import recover
 from tasks.dvc.repro import reproduce
 from tasks.processes.locks import hold
 from tasks.registry.pin import pin
@@ -37,7 +37,7 @@ def validate_recipe(
     dataset, record = _look(workspace, name, show=show)
     mended = None
     if fix:
-        mended = mend(workspace, name)
+        mended = repair(workspace, name)
         if show:
             _show_mended(mended)
         if mended.file:
@@ -72,7 +72,7 @@ def _look(workspace: Workspace, name: str, *, show: bool) -> tuple[DatasetRecord
     watcher = Watcher()
     found = []
     with hold(workspace.lock(name, "run"), name):
-        heal(workspace, name)
+        recover(workspace, name)
         pin(workspace, name)
         for sentence in bring_forward(workspace, name):
             print(sentence, file=sys.stderr)  # noqa: T201 - not among the facts
@@ -138,7 +138,7 @@ def _finding_lines(finding: Finding) -> list[Text]:
     return [first, *(Text(" " * 20 + line, style="dim") for line in wrapped)]
 
 
-def _show_mended(mended: Mended) -> None:
+def _show_mended(mended: Repaired) -> None:
     sentence = "Nothing here can be mended without a person."
     if mended.file:
         sentence = (

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from graft.errors import InputError
 from graft.evaluate import champion_verdict
-from graft.ledger import Keyring, Ledger, Tally
+from graft.ledger import Keyring, Ledger, LedgerTally
 from graft.ledger import verify_ledger as verify
 from graft.model.classifier import Classifier, features_of, score
 from graft.model.encoder import Contents
 from graft.model.folder import load_model as load_classifier
+from graft.model.settings import SETTINGS
 from graft.records import ChampionVerdict, Estimate, ShiftComparison
 from graft.sections import DetectShift
 from graft.shift.compare import compare
@@ -51,10 +53,14 @@ def load_model(folder: Path | str) -> Model:
     """Return the model in a folder, such as ``registry/RECIPE/0001``. Only safetensors and JSON are read, and no hub is asked.
 
     Raises:
-        InputError: it is not there, or is no model of Graft's.
+        InputError: nothing is there, or no model of Graft's.
         TamperError: a file of it is damaged. Whether it is the one that was promoted says ``graft audit``.
     """
-    return Model(load_classifier(Path(folder)))
+    place = Path(folder)
+    if not (place / SETTINGS).is_file():
+        what = f"{place.name or place} is no model of Graft's."
+        raise InputError(what, where=f"{place} has no {SETTINGS}", do="give a folder such as registry/RECIPE/0001")
+    return Model(load_classifier(place))
 
 
 def detect_shift(
@@ -73,8 +79,8 @@ def detect_shift(
 
     Args:
         reference, current: features, shapes (n, d) and (m, d), of one encoder.
-        reference_labels, current_labels: n and m classes, "" where a row has none; with both, label and concept shift are told
-            from covariate shift.
+        reference_labels, current_labels: n and m classes, "" where a row has none; with both, label and concept shift are
+            separated from covariate shift.
         alpha: level over all tests that are made.
         max_auc: the largest AUC of a classifier that tells the samples apart which is no shift yet, in [0.5, 1].
         n_permutations: of each test; at least 8 / alpha are made.
@@ -144,7 +150,7 @@ def judge(
     return Judgement(champion_verdict(difference, margin=margin), difference, mcnemar(ours, theirs))
 
 
-def verify_ledger(ledger: Path | str, keys: Path | str) -> Tally:
+def verify_ledger(ledger: Path | str, keys: Path | str) -> LedgerTally:
     """Verify every entry, signature and record of a ledger, and return what was counted.
 
     Args:
@@ -157,6 +163,6 @@ def verify_ledger(ledger: Path | str, keys: Path | str) -> Tally:
     Cost: every file is read once.
     """
     place = ledger if isinstance(ledger, str) and ledger.startswith("s3://") else Path(ledger)
-    tally = Tally()
+    tally = LedgerTally()
     verify(Ledger(place, Keyring(Path(keys))), tally)
     return tally

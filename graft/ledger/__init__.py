@@ -12,18 +12,18 @@ from graft.ledger.dsse import Keyring, Signer, key_file, keyid_of, make_key
 from graft.ledger.entries import PromotionPredicate, RunPredicate, Statement
 from graft.ledger.model_signature import sign_model, verify_model
 from graft.ledger.store import Ledger, Promotion, Run
-from graft.ledger.verify import Tally, verify_ledger
+from graft.ledger.verify import LedgerTally, verify_ledger
 
 __all__ = [
     "Keyring",
     "Ledger",
+    "LedgerTally",
     "Promotion",
     "PromotionPredicate",
     "Run",
     "RunPredicate",
     "Signer",
     "Statement",
-    "Tally",
     "key_file",
     "keyid_of",
     "make_key",

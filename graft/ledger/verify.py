@@ -12,26 +12,19 @@ from graft.records.plain import parse_object
 
 
 @dataclass
-class Tally:
-    """What has been verified so far."""
+class LedgerTally:
+    """What has been verified of a ledger so far. ``unnamed``: records that no entry names, by digest."""
 
-    n_files: int = 0
-    n_bytes: int = 0
     n_signatures: int = 0
     n_records: int = 0
     n_runs: int = 0
     n_promotions: int = 0
-    n_datasets: int = 0
-    n_older_datasets: int = 0
-    n_models: int = 0
     signed: Counter[str] = field(default_factory=Counter)
     """Entries by the keyid of the key that signed them."""
-    absent: list[str] = field(default_factory=list)
-    added: list[str] = field(default_factory=list)
     unnamed: list[str] = field(default_factory=list)
 
 
-def verify_ledger(ledger: Ledger, tally: Tally) -> None:
+def verify_ledger(ledger: Ledger, tally: LedgerTally) -> None:
     """Verify every file of a ledger: digests, signatures, numbers, and that whatever an entry names is there.
 
     A record that no entry names is left by a command that was cut off, or was put there: it is named in ``tally.unnamed``. What
@@ -68,7 +61,7 @@ def verify_ledger(ledger: Ledger, tally: Tally) -> None:
     tally.unnamed = sorted(blobs - named)
 
 
-def _verify_runs(ledger: Ledger, recipe: str, blobs: set[str], parents: set[str], tally: Tally) -> set[str]:
+def _verify_runs(ledger: Ledger, recipe: str, blobs: set[str], parents: set[str], tally: LedgerTally) -> set[str]:
     """Verify a recipe's runs one by one, and that what they name is there: runs, promotions and records. Return the records."""
     entries: set[str] = set()
     named: set[str] = set()

@@ -15,7 +15,7 @@ from tasks.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Mended:
+class Repaired:
     """What was mended: ``file`` is its name in the dataset, empty where nothing was to be mended."""
 
     dataset: str
@@ -28,7 +28,7 @@ class Mended:
         return asdict(self)
 
 
-def mend(workspace: Workspace, name: str) -> Mended:
+def repair(workspace: Workspace, name: str) -> Repaired:
     """Write the repairs of the rows that ``ingest`` wrote last into the dataset: a new version of it.
 
     Assumes: ingest has run on the dataset as it is.
@@ -54,4 +54,4 @@ def mend(workspace: Workspace, name: str) -> Mended:
             lines = (json.dumps(one, sort_keys=True, ensure_ascii=False) for one in done)
             write_atomic(new, ("\n".join(lines) + "\n").encode())
         version = keep_version(workspace, data.dataset, f"{data.dataset}: {file}, {len(done):,} rows mended", new=new)
-    return Mended(data.dataset, file, len(done) - n_dropped, n_dropped, version)
+    return Repaired(data.dataset, file, len(done) - n_dropped, n_dropped, version)

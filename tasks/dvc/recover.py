@@ -22,7 +22,7 @@ from tasks.workspace import Workspace
 _OF_A_FILE = {"path", "md5", "size"}
 
 
-def heal(workspace: Workspace, name: str) -> None:
+def recover(workspace: Workspace, name: str) -> None:
     """Put right what killed processes left of a recipe's files and of DVC's."""
     root = workspace.root
     for folder in (root, root / ".graft"):

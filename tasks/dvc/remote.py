@@ -13,7 +13,7 @@ from pathlib import Path
 
 from graft.errors import GraftError, StepError
 from tasks.dvc.repro import dvc, dvc_error
-from tasks.processes.child_process import mortal
+from tasks.processes.child_process import child_command
 from tasks.processes.environment import environment
 from tasks.workspace import Workspace
 
@@ -99,7 +99,7 @@ def bring(
     Raises:
         StepError: next to nothing came for too long.
     """
-    command = mortal("dvc", "--wait-for-lock", "fetch", *targets)
+    command = child_command("dvc", "--wait-for-lock", "fetch", *targets)
     halves = set(_halves(objects))
     start = last = _held(objects)
     with (
@@ -162,7 +162,7 @@ def check_there(root: Path, targets: Sequence[str], remote: str) -> None:
 
 
 def _sent(root: Path, remote: str, *arguments: str) -> str:
-    command = mortal("dvc", "--wait-for-lock", *arguments)
+    command = child_command("dvc", "--wait-for-lock", *arguments)
     with tempfile.TemporaryDirectory() as memory:
         variables = environment() | {"DVC_SITE_CACHE_DIR": memory}
         done = subprocess.run(command, cwd=root, env=variables, capture_output=True, text=True, check=False)

@@ -17,7 +17,7 @@ import yaml
 
 from graft.errors import BusyError, GraftError, InputError, ResourceError, StepError, TamperError
 from graft.records import write_atomic
-from tasks.processes.child_process import mortal
+from tasks.processes.child_process import child_command
 from tasks.processes.environment import environment
 from tasks.processes.locks import hold, silently
 
@@ -41,7 +41,7 @@ def dvc(root: Path, *arguments: str) -> str:
         BusyError: another DVC command works on the same files.
         StepError: it failed, or could not copy a file; the last line says why.
     """
-    command = mortal("dvc", "--wait-for-lock", *arguments)
+    command = child_command("dvc", "--wait-for-lock", *arguments)
     done = subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, check=False)
     if done.returncode or _NOT_COPIED in done.stderr:
         for half in (root / ".dvc" / "cache").rglob(".*.tmp") if _NO_ROOM in done.stderr else ():
@@ -56,7 +56,7 @@ def run_module(root: Path, module: str, *arguments: str) -> None:
     Raises:
         StepError: it failed; the last line that it printed says why.
     """
-    command = mortal(module, *arguments)
+    command = child_command(module, *arguments)
     done = subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, check=False)
     if done.returncode:
         raise _killed(module, done.returncode) or _failed(module, done.stderr)
@@ -94,7 +94,7 @@ def reproduce(root: Path, step: str, recipe: str, line: Callable[[str], None]) -
         BusyError: another DVC command works on the same files.
         KeyboardInterrupt: a person stopped it; ``line`` was called with ``STOPPING``.
     """
-    command = mortal("dvc", "--wait-for-lock", "repro", "--single-item", stage(root, recipe, step))
+    command = child_command("dvc", "--wait-for-lock", "repro", "--single-item", stage(root, recipe, step))
     said = []
     with subprocess.Popen(
         command, cwd=root, env=environment(), process_group=0,  # Ctrl-C of a terminal goes to this process alone

@@ -25,7 +25,7 @@ SERVED = {"dvc": "dvc.cli", "tasks.commands.drift": "tasks.commands.drift"}
 _PR_SET_PDEATHSIG = 1
 
 
-def mortal(module: str, *arguments: str) -> list[str]:
+def child_command(module: str, *arguments: str) -> list[str]:
     """Return the command that runs a module of this Python in a process that ends with this one."""
     return [sys.executable, "-P", "-m", "tasks.processes.child_process", str(os.getpid()), module, *arguments]
 

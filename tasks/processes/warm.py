@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tasks.processes.child_process import STARTED_BY, end_with, mortal
+from tasks.processes.child_process import STARTED_BY, child_command, end_with
 
 ADDRESS = "GRAFT_WARM"
 """Names the socket of the warm process: an abstract one, which is gone with it and has no file."""
@@ -53,7 +53,7 @@ def warm() -> Iterator[None]:
         address = listener.getsockname()[1:].decode()
         # in a group of its own: Ctrl-C is for the run, which passes it on to its stage
         process = subprocess.Popen(
-            mortal("tasks.processes.warm", str(listener.fileno())),
+            child_command("tasks.processes.warm", str(listener.fileno())),
             pass_fds=[listener.fileno()], process_group=0,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
@@ -219,7 +219,7 @@ class Server:
             for stream, number in zip(command.streams, (1, 2), strict=True):
                 os.dup2(stream, number)
                 os.close(stream)
-            Path("/proc/self/comm").write_text(command.step or "dvc")  # what ps shows, and ``heal`` asks for
+            Path("/proc/self/comm").write_text(command.step or "dvc")  # what ps shows, and ``recover`` asks for
             os.chdir(command.folder)
             os.environ.clear()
             os.environ.update(command.environment | {STARTED_BY: str(self.pid if command.step else os.getpid())})

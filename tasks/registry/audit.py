@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from graft.errors import InputError, TamperError
-from graft.ledger import Ledger, Promotion, Run, Tally, verify_ledger
+from graft.ledger import Ledger, Promotion, Run, verify_ledger
 from graft.model.bases import WEIGHTS
 from graft.records import Base, Inputs
 from graft.report.content import Audit, AuditLine, Hop, Integrity
@@ -14,6 +14,7 @@ from tasks.registry.beside import UNSIGNED, Beside, verify_beside
 from tasks.registry.keys import committed_by, uncommitted_keys
 from tasks.registry.lineage import forced, parent_of
 from tasks.registry.verify import (
+    Tally,
     verify_dataset,
     verify_folder,
     verify_history,

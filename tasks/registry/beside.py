@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from graft.errors import TamperError
-from graft.ledger import Ledger, Run, Tally
+from graft.ledger import Ledger, Run
 from graft.records import sha256_file
 from graft.records.plain import parse_object
 from tasks.dvc.repro import git, in_head, is_blob, unquoted
-from tasks.registry.verify import is_written
+from tasks.registry.verify import Tally, is_written
 from tasks.steps.context import STEPS, WITH_FILES
 from tasks.steps.cost import COST
 from tasks.steps.report import REPORT

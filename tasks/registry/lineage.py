@@ -32,9 +32,7 @@ def stands_on(ledger: Ledger, recipe: Recipe) -> Iterator[tuple[str, Promotion]]
         yield "rollback", before
         yield from (("chain", one) for one in grown_from(ledger, before))
     for base in recipe.choose_base.bases:
-        ref = parse_ref(base)
-        one = promotion_of(ledger, ref) if isinstance(ref, PromotedRef) else None
-        if one:
+        if one := promotion_of(ledger, parse_ref(base)):
             yield "base", one
             yield from (("base", other) for other in grown_from(ledger, one))
 

@@ -8,16 +8,18 @@ from graft.errors import InputError, TamperError
 from graft.ledger import Ledger, Promotion
 from graft.model.settings import SETTINGS
 from graft.records import digest_folder
-from graft.refs import PromotedRef
+from graft.refs import ModelRef, PromotedRef
 from tasks.workspace import Workspace
 
 
-def promotion_of(ledger: Ledger, ref: PromotedRef) -> Promotion | None:
-    """Return the promotion that a reference means now; None: there was none.
+def promotion_of(ledger: Ledger, ref: ModelRef) -> Promotion | None:
+    """Return the promotion that a reference means now; None: there was none, or the model was not made here.
 
     Raises:
         TamperError: the ledger was altered.
     """
+    if not isinstance(ref, PromotedRef):
+        return None
     promotions = ledger.promotions(ref.recipe)
     if ref.number:
         return next((promotion for promotion in promotions if promotion.predicate.number == ref.number), None)

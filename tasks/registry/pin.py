@@ -17,7 +17,7 @@ from graft.records import (
     sha256_file,
     write_json,
 )
-from graft.refs import PromotedRef, parse_ref
+from graft.refs import parse_ref
 from graft.shift.card import find_card
 from tasks.dvc.publish import check_can_share
 from tasks.registry import bases
@@ -116,9 +116,7 @@ def _ancestors(workspace: Workspace, ledger: Ledger, recipe: Recipe) -> dict[str
     """Return the promoted models that each base of the recipe grew from, and what is here of their tasks' rows."""
     found = {}
     for base in recipe.choose_base.bases:
-        ref = parse_ref(base)
-        own = promotion_of(ledger, ref) if isinstance(ref, PromotedRef) else None
-        if own:
+        if own := promotion_of(ledger, parse_ref(base)):
             chain = (own, *grown_from(ledger, own))
             found[base] = tuple(_ancestor(workspace, one.predicate) for one in chain)
     return found

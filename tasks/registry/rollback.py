@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from graft.errors import InputError, TamperError
-from graft.ledger import Ledger, Promotion, PromotionPredicate, Tally
+from graft.ledger import Ledger, Promotion, PromotionPredicate
 from tasks.dvc.pointer import check_pointer
 from tasks.registry.lineage import goes_back_to
-from tasks.registry.verify import verify_folder
+from tasks.registry.verify import Tally, verify_folder
 from tasks.workspace import Workspace
 
 

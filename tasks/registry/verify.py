@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from graft.errors import TamperError
-from graft.ledger import Ledger, Promotion, Run, Tally, verify_model
+from graft.ledger import Ledger, LedgerTally, Promotion, Run, verify_model
 from graft.records import PART, FileDigest, Inputs, Record, digest_folder, sha256_file
 from graft.records.steps import Skip
 from tasks.dvc.pointer import check_pointer
@@ -14,6 +15,19 @@ from tasks.dvc.repro import git
 from tasks.workspace import Workspace
 
 _ADDED = re.compile(r"^:000000 \d+ 0+ ([0-9a-f]{40,64}) A\t(.+)$")
+
+
+@dataclass
+class Tally(LedgerTally):
+    """What an audit has verified so far: of the ledger, and of the files that its entries name."""
+
+    n_files: int = 0
+    n_bytes: int = 0
+    n_datasets: int = 0
+    n_older_datasets: int = 0
+    n_models: int = 0
+    absent: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
 
 
 def verify_history(workspace: Workspace) -> None:

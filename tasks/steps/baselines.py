@@ -68,8 +68,8 @@ def champion(context: Context, test: pd.DataFrame) -> tuple[Strings, npt.NDArray
     """
     pinned = context.pinned.champion
     assert pinned is not None  # noqa: S101 - the caller looked
-    ref = pinned.folder.split("/")
-    folder = open_model(context.workspace, ref[1], ref[2], pinned.model_id)
+    _, recipe, number = pinned.folder.split("/")
+    folder = open_model(context.workspace, recipe, number, pinned.model_id)
     model = load_model(folder)
     scores = predict(model, test["content"].tolist(), progress=context.progress)
     fair = ~test["key"].isin(load_trained_on(folder)).to_numpy()

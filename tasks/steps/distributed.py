@@ -17,7 +17,7 @@ from types import FrameType
 from graft import errors
 from graft.errors import GraftError, StepError
 from graft.model import together
-from tasks.processes.child_process import STARTED_BY, end_with, mortal
+from tasks.processes.child_process import STARTED_BY, child_command, end_with
 from tasks.steps.context import Context, load_inputs, report_progress
 from tasks.workspace import Workspace
 
@@ -40,7 +40,7 @@ def train(context: Context, *, n_threads: int) -> None:
         KeyboardInterrupt: asked to stop.
     """
     n_processes = str(context.recipe.finetune.n_processes)
-    command = mortal("torch.distributed.run", *_AT_HOME, "--nproc-per-node", n_processes)
+    command = child_command("torch.distributed.run", *_AT_HOME, "--nproc-per-node", n_processes)
     here = {"OMP_NUM_THREADS": str(n_threads), "PYTHONSAFEPATH": "1"}
     if sys.platform in _LOOPBACK:
         here["GLOO_SOCKET_IFNAME"] = _LOOPBACK[sys.platform]

@@ -45,7 +45,7 @@ from graft.stats import fit_probe, mcnemar, paired_difference, proportion
 from graft.stats.calibration import calibration_error, error_by_chance, reliability
 from graft.stats.f1 import macro_f1
 from tasks.registry.bases import locate
-from tasks.steps import baselines as arms
+from tasks.steps import baselines
 from tasks.steps.context import Context
 from tasks.steps.retention import retention
 from tasks.steps.rows import MISTAKES, PREDICTIONS, read_features, read_rows
@@ -82,8 +82,10 @@ def run(context: Context) -> EvaluationRecord:
     predicted: dict[str, Strings] = {CANDIDATE: said, PROBE: probes[choice.base]}
     tflops = {CANDIDATE: model.tflops}
     if settings.from_scratch:
-        predicted[SCRATCH_NETWORK], tflops[SCRATCH_NETWORK] = arms.scratch_network(context, folder, model, train, test)
-    predicted[SCRATCH] = arms.cheap(context, train, test)
+        predicted[SCRATCH_NETWORK], tflops[SCRATCH_NETWORK] = baselines.scratch_network(
+            context, folder, model, train, test
+        )
+    predicted[SCRATCH] = baselines.cheap(context, train, test)
     rng = np.random.default_rng(SEED)
     accuracy, differences, p_values = compare_arms(
         y_true, predicted, rng=rng, n_bootstrap=settings.n_bootstrap, level=level
@@ -98,7 +100,7 @@ def run(context: Context) -> EvaluationRecord:
     predictions = pd.DataFrame({"row": test["row"], "key": test["key"], "label": y_true, **predicted})
     predictions["score"] = scores.max(axis=1)
     if context.pinned.champion:
-        predictions[CHAMPION], fair, known = arms.champion(context, test)
+        predictions[CHAMPION], fair, known = baselines.champion(context, test)
         theirs, ours = ((predictions[arm].to_numpy(dtype=str) == y_true)[fair] for arm in (CHAMPION, CANDIDATE))
         accuracy[CHAMPION] = proportion(theirs)
         differences[CHAMPION] = paired_difference(ours, theirs, rng=rng, n_bootstrap=settings.n_bootstrap, level=level)

@@ -116,9 +116,9 @@ def test_the_flow_computes_nothing() -> None:
 
 @pytest.mark.slow
 def test_importing_changes_no_environment() -> None:
-    """What a process says of hubs and threads is set where it starts (flows/cli.py, tasks/dvc/repro.py), never by an import."""
+    """What a process says of hubs and threads is set where it starts, by tasks/processes/environment.py, never by an import."""
     code = (
-        "import os; before = dict(os.environ); import graft.model.encoder, graft.model.folder, tasks.steps; "
+        "import os; before = dict(os.environ); import graft.model.encoder, graft.model.folder, tasks.steps.context; "
         "print([key for key in os.environ if os.environ[key] != before.get(key) and key.startswith(('HF_', 'TOK'))])"
     )
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "TOKENIZERS_"))}

@@ -14,9 +14,9 @@ from graft.records import PART, load_record, sweep
 from tasks.commands.init import init
 from tasks.commands.render import render_run
 from tasks.datasets.add import add
-from tasks.datasets.repair import mend
+from tasks.datasets.repair import repair
 from tasks.dvc.pipeline import bring_forward
-from tasks.dvc.recover import heal
+from tasks.dvc.recover import recover
 from tasks.dvc.repro import dvc, lockfile, stage
 from tasks.registry.audit import audit
 from tasks.registry.pin import pin
@@ -42,7 +42,7 @@ def untrained(folder: Path, base: Path, seed: int = 0) -> Workspace:
 
 def go(workspace: Workspace, *, pages: bool = False) -> None:
     """Do what a run does, stage by stage, and promote."""
-    heal(workspace, "known")
+    recover(workspace, "known")
     bring_forward(workspace, "known")
     pin(workspace, "known")
     for step in STEPS:
@@ -190,17 +190,17 @@ def test_a_repair_that_found_no_room_is_taken_away_and_made_again(disk: Disk, ti
     pin(made, "odd")
     run_step(made, "ingest", "odd")
     undisturbed = Workspace(shutil.copytree(made.root, tmp_path / "copy", symlinks=True))
-    wanted = mend(undisturbed, "odd")
+    wanted = repair(undisturbed, "odd")
     assert wanted.file
     workspace = disk(made.root, 4 * 2**20)
     size = (undisturbed.dataset("odd") / wanted.file).stat().st_size
     for n_free in (size // 2, int(1.2 * size)):
         ballast = Ballast(workspace, n_free)
         with unchanged(workspace.root), pytest.raises((StepError, OSError)) as caught:
-            mend(workspace, "odd")
+            repair(workspace, "odd")
         assert "The disk is full." in said(caught.value)
         ballast.away()
-    assert mend(workspace, "odd") == wanted
+    assert repair(workspace, "odd") == wanted
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def some(names: list[str], which: str) -> list[str]:
 
 
 def test_there_are_a_thousand_cases() -> None:
-    """Names times doors are more than two thousand cases; without the slow ones each name is still seen at some door."""
+    """Names times doors are more than two thousand cases; without the long ones each name is still seen at some door."""
     assert len(NAMES) * len(DOORS) > 2000
     assert {name for door in DOORS for name in some(NAMES, door)} == set(NAMES)
 

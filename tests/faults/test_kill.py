@@ -97,7 +97,8 @@ def _wait_until_none_lives(workspace: Workspace) -> None:
 @pytest.mark.parametrize(
     ("rounds", "seed"),
     [
-        pytest.param(3, 3, id="3", marks=pytest.mark.slow),
+        pytest.param(len(VICTIMS), 3, id="each", marks=pytest.mark.slow),
+        pytest.param(20, 3, id="20", marks=pytest.mark.long),
         pytest.param(100, 2, id="100", marks=pytest.mark.long),
     ],
 )

@@ -13,7 +13,7 @@ import yaml
 
 from graft.errors import BusyError, StepError
 from graft.records import copy_folder, part, sweep, write_atomic
-from tasks.dvc.recover import heal
+from tasks.dvc.recover import recover
 from tasks.dvc.repro import commit, dvc_error, git, lockfile
 from tasks.processes.locks import hold
 from tasks.steps.context import STEPS
@@ -56,7 +56,7 @@ def test_a_lock_file_cut_anywhere_is_put_back(workspace: Workspace, kept_in: str
     recipes = {name: stage for name, stage in STAGES.items() if name != "mine"}
     for end in range(0, len(whole) + 1, 13):
         path.write_text(whole[:end])
-        heal(workspace, "tiny")
+        recover(workspace, "tiny")
         stages = yaml.safe_load(path.read_text())["stages"]
         found = {name: stage["outs"][0]["md5"] for name, stage in stages.items() if name in recipes}
         assert found == dict.fromkeys(recipes, HASH), f"cut at {end}"
@@ -65,12 +65,12 @@ def test_a_lock_file_cut_anywhere_is_put_back(workspace: Workspace, kept_in: str
 def test_a_lock_file_that_is_whole_is_left_alone(workspace: Workspace) -> None:
     """The bytes of a whole dvc.lock stay, whatever an older copy says; without any, none is made."""
     path, its_copy = lockfile(workspace.root, "tiny")
-    heal(workspace, "tiny")
+    recover(workspace, "tiny")
     assert not path.exists()
     older = {**STAGES, "ingest": entry("other")}
     write_atomic(its_copy, yaml.safe_dump({"stages": older}).encode())
     write_atomic(path, (whole := yaml.safe_dump({"schema": "2.0", "stages": STAGES})).encode())
-    heal(workspace, "tiny")
+    recover(workspace, "tiny")
     assert path.read_text() == whole
 
 
@@ -81,7 +81,7 @@ def test_dvcs_list_of_who_works_on_what_forgets_the_dead(workspace: Workspace, l
     dead = subprocess.Popen(["true"])
     dead.wait()
     path.write_text(left if left != "dead" else json.dumps({"read": {"data": [{"pid": dead.pid, "cmd": "dvc repro"}]}}))
-    heal(workspace, "tiny")
+    recover(workspace, "tiny")
     assert json.loads(path.read_bytes()) == {}
 
 
@@ -93,11 +93,11 @@ def test_a_pointer_cut_short_is_put_back_or_made_again(workspace: Workspace) -> 
     for end in range(len(before)):
         known.write_bytes(before[:end])
         new.write_bytes(b"outs:\n- md5: 01"[:end])
-        heal(workspace, "tiny")
+        recover(workspace, "tiny")
         assert known.read_bytes() == before or end == len(before) - 1
         assert not new.exists()
     known.write_bytes(before + b"  desc: mine\n")
-    heal(workspace, "tiny")
+    recover(workspace, "tiny")
     assert known.read_bytes() == before + b"  desc: mine\n"
 
 
@@ -119,11 +119,11 @@ def test_only_the_temporary_files_of_the_dead_are_taken_away(workspace: Workspac
     ) as writer:
         assert writer.stdout is not None
         alive = {Path(writer.stdout.readline().strip()) for _ in range(2)}
-        heal(workspace, "tiny")
+        recover(workspace, "tiny")
         assert set(folder.iterdir()) == alive | {folder / ".link.part"}
         writer.kill()
         writer.wait()
-    heal(workspace, "tiny")
+    recover(workspace, "tiny")
     assert [path.name for path in folder.iterdir()] == [".link.part"]
 
 

@@ -14,6 +14,7 @@ from graft.errors import InputError, TamperError
 from graft.ledger import Ledger
 from tasks.dvc.repro import git
 from tasks.registry.audit import audit
+from tasks.registry.bases import pin as pin_base
 from tasks.registry.lineage import rolled_back
 from tasks.registry.pin import pin
 from tasks.registry.promote import promote_by_hand, roll_back
@@ -82,6 +83,18 @@ def test_to_a_number(workspace: Workspace) -> None:
     for to, words in (("2", "champion already"), ("9", "has no champion 9"), ("two", "has no champion two")):
         with unchanged(workspace.root), pytest.raises(InputError, match=words):
             roll_back(workspace, NAME, "again", to=to)
+
+
+def test_a_rollbacks_number_is_a_base_as_well(workspace: Workspace, tiny_base: Path) -> None:
+    """Named by the number of a rollback, a base is the model that it put in force; by a number that is none, an error."""
+    roll_back(workspace, NAME, "worse on Mondays")
+    for number in ("0002", "0003"):  # an encoder in place of the invented model
+        shutil.copytree(tiny_base, workspace.registry(NAME) / number, dirs_exist_ok=True)
+    for base in (f"graft:{NAME}@0004", f"graft:{NAME}@champion", f"graft:{NAME}@0002"):
+        assert pin_base(workspace, base, "text").revision == "0002"
+    assert pin_base(workspace, f"graft:{NAME}@0003", "text").revision == "0003"
+    with pytest.raises(InputError, match="has no champion 0005"):
+        pin_base(workspace, f"graft:{NAME}@0005", "text")
 
 
 @pytest.mark.parametrize("how", ["altered", "absent", "pointer", "another"])

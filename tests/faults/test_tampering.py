@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 import pytest
 
 from graft.errors import InputError, TamperError
-from graft.ledger import Keyring, Ledger, Signer, Tally, make_key, verify_ledger
+from graft.ledger import Keyring, Ledger, LedgerTally, Signer, make_key, verify_ledger
 from graft.records import Inputs, digest_folder, sha256_bytes, write_json
 from graft.report.content import Audit
 from tasks.commands.monitor import monitor
@@ -466,7 +466,7 @@ def _check_one(ledger: Ledger, name: str) -> None:
     elif kind == "runs":
         list(ledger.runs(rest.split("/")[0]))
     else:
-        verify_ledger(ledger, Tally())
+        verify_ledger(ledger, LedgerTally())
 
 
 @pytest.mark.long
@@ -474,7 +474,7 @@ def test_every_byte(chain: Workspace) -> None:
     """Every byte of every file of the ledger, and of every record in the workspace: one bit of it flipped is found."""
     rng, files = random.Random(5), read_ledger(chain.root / "ledger")  # noqa: S311
     keyring = Keyring(chain.trusted_keys)
-    verify_ledger(memory_ledger(keyring, files), Tally())
+    verify_ledger(memory_ledger(keyring, files), LedgerTally())
     n = 0
     for name, content in files.items():
         for at in range(len(content)):

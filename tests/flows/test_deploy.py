@@ -82,7 +82,7 @@ def test_a_run_closes_dead_runs_of_its_own_clone_alone(
     """Also where there is nothing to do; a living run of the same recipe in another clone goes on."""
     import flows.retrain as module
 
-    for name in ("heal", "pin", "catch_up", "bring_forward"):
+    for name in ("recover", "pin", "catch_up", "bring_forward"):
         monkeypatch.setattr(module, name, lambda *_: [])
     monkeypatch.setattr(module, "nothing_to_do", lambda *_: "The same.")
     monkeypatch.setenv("GRAFT_WORKSPACE", str(two.root))

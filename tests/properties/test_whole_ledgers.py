@@ -12,10 +12,10 @@ from graft.errors import TamperError
 from graft.ledger import (
     Keyring,
     Ledger,
+    LedgerTally,
     PromotionPredicate,
     RunPredicate,
     Signer,
-    Tally,
     make_key,
     sign_model,
     verify_ledger,
@@ -100,7 +100,7 @@ CHECKS = settings(max_examples=120, deadline=None, suppress_health_check=[Health
 @given(acts=ACTS)
 def test_no_alarm_over_clean_ledgers(world: KEYS, acts: list[tuple[str, str, bool, bytes]]) -> None:
     """Whatever was run, promoted and rolled back, in whatever order and by whom: every file is counted and none is doubted."""
-    ledger, tally = grow(world, acts), Tally()
+    ledger, tally = grow(world, acts), LedgerTally()
     verify_ledger(ledger, tally)
     assert isinstance(ledger.objects, Memory)
     assert tally.n_records + tally.n_runs + tally.n_promotions == len(ledger.objects.files)
@@ -151,4 +151,4 @@ def test_alarm_over_every_altered_ledger(
         assume(files[other] != content)
         files[name], files[other] = files[other], (content if how == "exchange" else files[other])
     with pytest.raises(TamperError):
-        verify_ledger(ledger, Tally())
+        verify_ledger(ledger, LedgerTally())

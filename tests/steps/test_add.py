@@ -13,7 +13,7 @@ import pytest
 from graft.errors import InputError
 from graft.records import DatasetRecord, digest_folder, sha256_file
 from tasks.datasets.add import add
-from tasks.datasets.repair import mend
+from tasks.datasets.repair import repair
 from tasks.dvc.repro import dvc, git
 from tasks.registry.pin import pin
 from tasks.steps.context import run_step
@@ -148,11 +148,11 @@ def test_repairs_are_a_further_file(tiny_workspace: Make, old: pd.DataFrame) -> 
     workspace = tiny_workspace(damaged)
     _, rows = ingest(workspace)
     original = sha256_file(workspace.dataset("tiny") / "rows.csv")
-    mended = mend(workspace, "tiny")
+    mended = repair(workspace, "tiny")
     assert (mended.file, mended.n_changed, mended.n_dropped) == ("repair-0001.jsonl", 1, 1)
     assert sha256_file(workspace.dataset("tiny") / "rows.csv") == original
     record, after = ingest(workspace)
     assert after.loc["rows.csv row 1", "content"].endswith("caf\u00e9 & more")
     assert after["side"].drop("rows.csv row 4").equals(rows["side"].drop("rows.csv row 4"))
     assert {f.name for f in record.findings} >= {"rows that a repair mended", "rows that a repair took out"}
-    assert mend(workspace, "tiny").file == ""
+    assert repair(workspace, "tiny").file == ""

@@ -14,7 +14,7 @@ from graft.records import write_atomic
 from tasks.commands.init import adopt, init
 from tasks.dvc import pipeline
 from tasks.dvc.pipeline import TOPMOST, bring_forward, stages_of, without
-from tasks.dvc.recover import heal
+from tasks.dvc.recover import recover
 from tasks.dvc.repro import commit, dvc, git
 from tasks.steps.context import STEPS
 from tasks.workspace import Workspace
@@ -193,6 +193,6 @@ def test_no_command_of_a_recipe_reads_what_is_of_another(workspace: Workspace) -
         bring_forward(workspace, name)
     for path in ("data/other/dvc.yaml", "data/other/dvc.lock", "recipes/other.yaml"):
         (workspace.root / path).write_text("{")
-    heal(workspace, "tiny")
+    recover(workspace, "tiny")
     assert bring_forward(workspace, "tiny") == []
     assert "data/tiny/dvc.yaml:ingest" in json.loads(dvc(workspace.root, "status", "--json", "data/tiny/dvc.yaml"))

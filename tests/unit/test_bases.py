@@ -62,7 +62,7 @@ def test_pickles_are_never_a_base(tiny_base: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [("pkg:left-pad", "not a package that Graft knows"), ("hf:org/name", "of a kind that Graft does not know"),
-     ("https://example.org/x", "of a kind"), ("nowhere", "is not on this machine")],
+     ("https://example.org/x", "of a kind"), ("graft:support@0001", "registry alone"), ("nowhere", "is not on this machine")],
 )  # fmt: skip
 def test_unknown_names(tmp_path: Path, name: str, says: str) -> None:
     """A name that stands for nothing here is refused, and nothing is asked over a network."""

@@ -1,0 +1,73 @@
+"""The front door: what it says where the truth is known. Its page is run in tests/flows/test_library.py."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import graft
+from graft.errors import InputError
+
+
+def draw(n: int, seed: int, *, mean: float = 0.0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(mean, 1.0, (n, 8)).astype(np.float32)
+
+
+def test_a_planted_shift_is_found_and_none_where_there_is_none() -> None:
+    """Two samples of one distribution are alike; of means a standard deviation apart they are not."""
+    assert graft.detect_shift(draw(200, 1), draw(200, 2)).shifted is False
+    found = graft.detect_shift(draw(200, 1), draw(200, 2, mean=1.0))
+    assert found.shifted is True
+    assert found.auc is not None
+    assert found.auc.value > 0.9
+
+
+def test_labels_separate_the_kinds_of_shift() -> None:
+    """The same contents with the labels turned around: another concept, by name; without labels nothing is found."""
+    reference, current = draw(400, 1), draw(400, 2)
+    before, after = ((np.where(X[:, 0] > 0, "a", "b")).tolist() for X in (reference, -current))
+    found = graft.detect_shift(reference, current, reference_labels=before, current_labels=after)
+    assert [kind.name for kind in found.kinds if kind.found] == ["concept"]
+    assert not any(kind.found for kind in graft.detect_shift(reference, current).kinds)
+
+
+@pytest.mark.parametrize(
+    ("n_candidate", "n_champion", "verdict"),
+    [(950, 800, "superior"), (900, 900, "non_inferior"), (800, 950, "inferior")],
+)
+def test_the_better_of_two_is_named(n_candidate: int, n_champion: int, verdict: str) -> None:
+    """Of 1,000 rows each has so many right, from the first on; the difference is candidate minus champion."""
+    candidate, champion = (["a"] * n + ["b"] * (1_000 - n) for n in (n_candidate, n_champion))
+    judgement = graft.judge(["a"] * 1_000, candidate, champion)
+    assert judgement.verdict == verdict
+    assert judgement.difference.value == pytest.approx((n_candidate - n_champion) / 1_000)
+    assert (judgement.p_value < 0.01) == (n_candidate != n_champion)
+
+
+def test_few_rows_are_undecided() -> None:
+    """One row's difference in ten says nothing."""
+    assert graft.judge(["a"] * 10, ["a"] * 9 + ["b"], ["a"] * 10).verdict == "undecided"
+
+
+@pytest.mark.parametrize("lengths", [(3, 2, 3), (3, 3, 2), (0, 0, 0)])
+def test_rows_must_be_the_same(lengths: tuple[int, int, int]) -> None:
+    """Labels of other rows are no comparison."""
+    with pytest.raises(ValueError, match="rows"):
+        graft.judge(*(["a"] * n for n in lengths))
+
+
+@pytest.mark.parametrize("name", ["", "nothing"])
+def test_what_is_no_model_is_said(tmp_path: Path, name: str) -> None:
+    """An empty folder and none are the caller's to change; nothing was altered."""
+    with pytest.raises(InputError, match="no model of Graft's"):
+        graft.load_model(tmp_path / name)
+
+
+def test_the_door_is_light_until_it_is_used() -> None:
+    """``import graft`` alone imports nothing that computes, and a name that is not there is an AttributeError."""
+    code = "import sys, graft; assert not {'torch', 'numpy'} & set(sys.modules); assert not hasattr(graft, 'nothing')"
+    subprocess.run([sys.executable, "-c", code], check=True)
