@@ -27,7 +27,7 @@ from graft.model.classifier import predict
 from graft.model.encoder import embed, load_encoder
 from graft.model.examples import Examples
 from graft.model.finetune import finetune
-from graft.sections import Finetune
+from graft.recipe.schema import Finetune
 from graft.stats import choose_C
 
 N_MEASURED = 2500

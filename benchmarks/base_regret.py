@@ -29,7 +29,7 @@ from scipy import stats
 
 from benchmarks.auto_regret import rows_of
 from benchmarks.quality import SHARED, Rows
-from graft.choice import choose, rank, score_features
+from graft.evaluation.choice import choose, rank, score_features
 from graft.model import budget
 from graft.model.bases import describe_base, locate_base
 from graft.model.classifier import predict
@@ -38,10 +38,10 @@ from graft.model.examples import Examples
 from graft.model.finetune import finetune
 from graft.model.folder import card_for, save_model
 from graft.model.source_head import source_probabilities
+from graft.recipe.schema import Finetune, Modality
 from graft.records import Base, BaseScore
-from graft.sections import Finetune, Modality
 from graft.stats import choose_C, fit_probe
-from tests.mobilenet import write_mobilenet
+from tests.support.mobilenet import write_mobilenet
 
 MAX_TOKENS, SIDE = 64, 96
 N_MEASURED = 1000

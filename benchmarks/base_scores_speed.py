@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from benchmarks.quality import MAX_TOKENS, load
-from graft.choice import score_features
+from graft.evaluation.choice import score_features
 from graft.model.bases import locate_base
 from graft.model.encoder import embed
 from graft.stats import choose_C, knn_accuracy, leep, logme

@@ -18,13 +18,13 @@ import pandas as pd
 import torch
 
 from benchmarks.quality import TRIALS, load
-from flows.curve import measure_curve
-from graft.recipe_text import recipe_text
-from tasks.commands.init import adopt, init, is_there
-from tasks.learning_curve.measure import Wanted
-from tasks.registry.pin import pin
-from tasks.steps.context import run_step
-from tasks.workspace import Workspace
+from graft.recipe.text import recipe_text
+from graft_cli.curve import measure_curve
+from graft_tasks.commands.init import adopt, init, is_there
+from graft_tasks.learning_curve.measure import Wanted
+from graft_tasks.registry.pin import pin
+from graft_tasks.steps.context import run_step
+from graft_tasks.workspace import Workspace
 
 TASKS = ("banking77", "emotion", "irony", "sst2", "kitchen")
 SIZES = {

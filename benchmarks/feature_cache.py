@@ -18,15 +18,15 @@ from pathlib import Path
 import pandas as pd
 
 from graft.model.encoder import embed
-from graft.recipe_text import recipe_text
+from graft.recipe.text import recipe_text
 from graft.records import EmbeddingRecord, sha256_file
-from tasks.commands.init import adopt, init
-from tasks.datasets.add import add
-from tasks.registry.bases import locate
-from tasks.registry.pin import pin
-from tasks.steps.context import run_step
-from tasks.steps.rows import FEATURES
-from tasks.workspace import Workspace
+from graft_tasks.commands.init import adopt, init
+from graft_tasks.datasets.add import add
+from graft_tasks.registry.bases import locate
+from graft_tasks.registry.pin import pin
+from graft_tasks.steps.context import run_step
+from graft_tasks.steps.rows import FEATURES
+from graft_tasks.workspace import Workspace
 
 MESSAGES = Path(__file__).parents[1] / "data" / "datasets" / "support" / "messages.csv"
 KEYS = {"data.dataset": "mail", "data.train": "rows.csv", "data.text": "text", "data.label": "intent"}

@@ -31,7 +31,7 @@ from graft.model.classifier import predict
 from graft.model.encoder import embed
 from graft.model.examples import Examples
 from graft.model.finetune import finetune
-from graft.sections import Finetune
+from graft.recipe.schema import Finetune
 from graft.stats import choose_C
 
 MAX_TOKENS, BATCH, SEED = 128, 32, 0

@@ -26,8 +26,8 @@ from graft.model.encoder import embed
 from graft.model.examples import Examples
 from graft.model.finetune import finetune
 from graft.model.retention import mean_of, measure_retention
+from graft.recipe.schema import Finetune
 from graft.records import Estimate, Retention
-from graft.sections import Finetune
 from graft.stats import choose_C
 
 TUNED = {"n_epochs": 3, "batch_size": 32, "learning_rate": 1e-4, "seed": 0}

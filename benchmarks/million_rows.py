@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from graft.recipe_text import recipe_text
-from tasks.commands.init import adopt, init
-from tasks.registry.pin import pin
-from tests.tiny import write_tiny_base
+from graft.recipe.text import recipe_text
+from graft_tasks.commands.init import adopt, init
+from graft_tasks.registry.pin import pin
+from tests.support.tiny_models import write_tiny_base
 
 WORDS = 20_000
 CLASSES = 20

@@ -24,8 +24,8 @@ import pandas as pd
 from benchmarks.quality import load
 from benchmarks.shift_sets import kept
 from graft.model.bases import locate_base
+from graft.recipe.schema import DetectShift
 from graft.records import ShiftComparison
-from graft.sections import DetectShift
 from graft.shift.champion import answers
 from graft.shift.compare import compare
 from graft.shift.held_out import HeldOut, halved, nearness

@@ -26,8 +26,8 @@ import pyarrow as pa
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from graft.data.fold import fold
 from graft.data.near import image_bands, image_similarity, near_pairs, text_bands, text_similarity
+from graft.data.normalize import fold
 
 Pairs = npt.NDArray[np.int64]
 

@@ -24,8 +24,8 @@ from graft.model.classifier import predict
 from graft.model.encoder import embed
 from graft.model.examples import Examples
 from graft.model.finetune import finetune
+from graft.recipe.schema import Finetune
 from graft.rows import NO_LABEL
-from graft.sections import Finetune
 from graft.stats import choose_C, fit_probe
 
 SHARED = Path(os.environ.get("GRAFT_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from graft.recipe.schema import DetectShift
 from graft.records import ShiftComparison
-from graft.sections import DetectShift
 from graft.shift.compare import compare
 from graft.shift.sample import Sample
 

@@ -18,7 +18,7 @@ import time
 
 import numpy as np
 
-from graft.sections import DetectShift
+from graft.recipe.schema import DetectShift
 from graft.shift.compare import compare
 from graft.shift.sample import Sample
 

@@ -24,7 +24,7 @@ from graft.model.bases import locate_base
 from graft.model.encoder import embed
 from graft.recipe import Modality
 from graft.shift.sample import Sample
-from tests.mobilenet import write_mobilenet
+from tests.support.mobilenet import write_mobilenet
 
 DOMAINS = ("books", "dvd", "electronics", "kitchen")
 SETS = (*(f"amazon {domain}" for domain in DOMAINS), "banking77", "hate train", "hate test")

@@ -25,11 +25,11 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.shift_sets import DOMAINS, SETS, cifar_predictions, digits, sample
+from graft.recipe.schema import DetectShift
 from graft.records import ShiftComparison
-from graft.sections import DetectShift
-from graft.shift.card import SHIPPED
+from graft.shift.card_rows import load_domain
 from graft.shift.compare import compare
-from graft.shift.domain import load_domain
+from graft.shift.domain_card import SHIPPED
 from graft.shift.sample import Sample
 from graft.stats import choose_C, fit_probe, proportion, proportion_difference, two_sample_test
 from graft.stats.mmd import gaussian, mmd_test

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
 
-from graft.arms import CANDIDATE, CHAMPION, PROBE, SCRATCH, SCRATCH_NETWORK
-from graft.evaluate import champion_verdict, transfer_verdict
+from graft.evaluation.baselines import CANDIDATE, CHAMPION, PROBE, SCRATCH, SCRATCH_NETWORK
+from graft.evaluation.compare import champion_verdict, transfer_verdict
 from graft.records import Estimate
 from graft.stats import paired_difference
 

@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from graft.errors import InputError
-from graft.evaluate import champion_verdict
+from graft.evaluation.compare import champion_verdict
 from graft.ledger import Keyring, Ledger, LedgerTally
 from graft.ledger import verify_ledger as verify
 from graft.model.classifier import Classifier, features_of, score
 from graft.model.encoder import Contents
 from graft.model.folder import load_model as load_classifier
 from graft.model.settings import SETTINGS
+from graft.recipe.schema import DetectShift
 from graft.records import ChampionVerdict, Estimate, ShiftComparison
-from graft.sections import DetectShift
 from graft.shift.compare import compare
 from graft.shift.sample import Sample
 from graft.stats import mcnemar, paired_difference

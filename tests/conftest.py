@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from graft.errors import InputError
-from tasks.processes.environment import QUIET
-from tests.tiny import write_tiny_base, write_tiny_image_base
+from graft_tasks.processes.environment import QUIET
+from tests.support.tiny_models import write_tiny_base, write_tiny_image_base
 
 ROOT = Path(__file__).parents[1]
 os.environ |= QUIET  # a test sends nothing home either
@@ -31,7 +31,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def cifar(shared_data: Path) -> Path:
-    """The folder of published predictions on CIFAR-10.1; ``tests.cifar`` reads them."""
+    """The folder of published predictions on CIFAR-10.1; ``tests.support.cifar`` reads them."""
     folder = shared_data / "predictions" / "cifar10_1"
     if not folder.is_dir():
         pytest.skip(f"shared data absent: {folder}")

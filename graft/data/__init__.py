@@ -1,14 +1,16 @@
 """From files to rows: looking, bringing in, reading, and which side of the train/test border each row lies on."""
 
-from graft.data.alike import look_at
-from graft.data.bring import bring
+from graft.data.assign import Placed, place_rows
 from graft.data.drift import check_ids, schema_drift
 from graft.data.findings import side_findings
-from graft.data.forms.read import nearest, read_batches, read_table
 from graft.data.gather import Gathered, check_times, read_rows_file
+from graft.data.importing import import_data
 from graft.data.labels import check_test_labels, nearest_label, strange_labels
-from graft.data.looking.look import Look, look
-from graft.data.parts import (
+from graft.data.profile.profile import Look, look
+from graft.data.readers.read import nearest, read_batches, read_table
+from graft.data.sides import BECAUSE, Sides, content_key
+from graft.data.sketches import look_at
+from graft.data.source_files import (
     Part,
     check_kinds,
     columns_of,
@@ -19,8 +21,6 @@ from graft.data.parts import (
     read_repairs,
     taken_back,
 )
-from graft.data.place import Placed, place_rows
-from graft.data.sides import BECAUSE, Sides, content_key
 from graft.data.times import order_of, read_times, refuse_unread
 
 __all__ = [
@@ -30,13 +30,13 @@ __all__ = [
     "Part",
     "Placed",
     "Sides",
-    "bring",
     "check_ids",
     "check_kinds",
     "check_test_labels",
     "check_times",
     "columns_of",
     "content_key",
+    "import_data",
     "in_force",
     "look",
     "look_at",

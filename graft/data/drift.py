@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterable
 
 import pandas as pd
 
-from graft.data.forms.read import read_batches
 from graft.data.labels import check_new_labels, nearest_label
-from graft.data.parts import Part, columns_of, read_part
+from graft.data.readers.read import read_batches
 from graft.data.sides import content_key
+from graft.data.source_files import Part, columns_of, read_part
 from graft.errors import InputError
 from graft.recipe import Data
 

@@ -12,9 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from graft.data.alike import Looks, look_at
-from graft.data.parts import Part, columns_of, read_part
 from graft.data.sides import position
+from graft.data.sketches import Looks, look_at
+from graft.data.source_files import Part, columns_of, read_part
 from graft.data.times import as_iso, read_times, refuse_unread
 from graft.recipe import Data
 from graft.rows import COLUMN, DROPPED, SIDES, TEST, TRAIN, row_schema

@@ -17,7 +17,7 @@ from graft.ledger.entries import PromotionPredicate, RunPredicate, Statement, st
 from graft.ledger.object_store import ObjectStore
 from graft.ledger.objects import Folder, Objects
 from graft.records import canonical_json, sha256_bytes
-from graft.records.plain import parse_json
+from graft.records.safe_read import parse_json
 
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 _NAME = re.compile(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from graft.errors import TamperError
 from graft.ledger.model_signature import verify_model
 from graft.ledger.store import Ledger
-from graft.records.plain import parse_object
+from graft.records.safe_read import parse_object
 
 
 @dataclass

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 
 from graft.errors import InputError
-from graft.model import budget, lora, together
+from graft.model import budget, distributed, lora
 from graft.model.checkpoint import Checkpoint, Stand
 from graft.model.classifier import predict
 from graft.model.device import gpu_memory
@@ -182,7 +182,7 @@ class _Trials:
             classifier = self.train(rows, alone, checkpoint, self._shown(name, cost))
             found = np.array(classifier.labels)[predict(classifier, others.contents).argmax(axis=1)]
             kept["hits"] = torch.from_numpy(found == others.labels)
-            if checkpoint and together.rank() == 0:
+            if checkpoint and distributed.rank() == 0:
                 checkpoint.save(kept, None, Stand(n_done=1))
         self.spent += cost
         return kept["hits"].numpy()

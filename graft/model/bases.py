@@ -9,11 +9,11 @@ from math import prod
 from pathlib import Path
 
 from graft.errors import InputError, TamperError
-from graft.model.plain import TEXTS, check_plain
+from graft.model.folder_check import TEXTS, check_plain
 from graft.model.shards import WHOLE, digest_weights, read_shapes, weight_files
 from graft.recipe import Modality
 from graft.records import Base, canonical_json, sha256_bytes, sha256_file
-from graft.records.plain import MAX_YAML, read_yaml
+from graft.records.safe_read import MAX_YAML, read_yaml
 from graft.refs import PackageRef, PromotedRef, parse_ref
 
 WEIGHTS = WHOLE

@@ -12,8 +12,8 @@ import torch
 
 from graft.model.device import device, gpu_memory
 from graft.model.feature_cache import Embedded, FeatureCache
+from graft.model.folder_check import check_plain
 from graft.model.image import ImageEncoder
-from graft.model.plain import check_plain
 from graft.model.text import TextEncoder
 from graft.recipe import Modality
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from graft.errors import InputError
-from graft.model import blend, lora, together
+from graft.model import blend, distributed, lora
 from graft.model.budget import first_of
 from graft.model.checkpoint import Checkpoint, Stand
 from graft.model.classifier import Classifier, fit_head, predict
@@ -130,7 +130,7 @@ def _guess(
     classes[~is_known] = thought
     likeliest = spread_labels(train.features, classes.numpy(), is_known).argmax(axis=1)
     kept["classes"] = torch.eye(len(start.labels))[likeliest]
-    if part and together.rank() == 0:
+    if part and distributed.rank() == 0:
         part.save(kept, None, Stand(n_done=1))
     return kept["classes"]
 

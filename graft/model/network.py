@@ -15,8 +15,8 @@ from transformers import AutoConfig, AutoModel, AutoModelForImageClassification,
 from transformers.utils import logging as transformers_logging
 
 from graft.errors import InputError, TamperError
-from graft.model.promise import held_to
 from graft.model.shards import WHOLE, Shapes, read_shapes
+from graft.model.weight_check import held_to
 from graft.recipe import Modality
 
 transformers_logging.set_verbosity_error()

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from graft.recipe import Modality
 from graft.records import Value
-from graft.records.plain import load_json
+from graft.records.safe_read import load_json
 
 SETTINGS = "graft.json"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from graft.errors import InputError, TamperError
 from graft.model.header import read_header, size_of_values, without_repeats
 from graft.records import canonical_json, sha256_bytes, sha256_file
-from graft.records.plain import MAX_JSON, read_small
+from graft.records.safe_read import MAX_JSON, read_small
 
 WHOLE = "model.safetensors"
 INDEX = f"{WHOLE}.index.json"

@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional
 
 from graft.errors import StepError
-from graft.model import together
+from graft.model import distributed
 from graft.model.checkpoint import Checkpoint, Stand
 from graft.model.encoder import Batch, Body, Progress, batches, on_device, silent
 from graft.model.layers import find_stack
@@ -111,7 +111,7 @@ class Training:
         }
         if checkpoint:
             self._stand, note = checkpoint.restore(everything, self._optimizer)
-            together.check_same(self._stand.n_done)
+            distributed.check_same(self._stand.n_done)
             if note:
                 progress(self._stand.n_done, len(self._order), note)
         self._train_mode()
@@ -121,7 +121,7 @@ class Training:
             self._stand = self._stand.after_step(loss * len(batch))
             if is_last:
                 self._end_epoch()
-            if checkpoint and together.rank() == 0 and (self._has_ended() or checkpoint.due()):
+            if checkpoint and distributed.rank() == 0 and (self._has_ended() or checkpoint.due()):
                 checkpoint.save(everything, self._optimizer, self._stand)
                 checkpoint.stop_if_asked()
             progress(self._stand.n_done, len(self._order), f"epoch {epoch + 1} of {self._n_epochs}, loss {loss:.3f}")
@@ -141,10 +141,10 @@ class Training:
         for group in self._optimizer.param_groups:
             group["lr"] = group["peak"] * _linear(self._stand.n_done, len(self._order))
         self._optimizer.zero_grad(set_to_none=True)
-        mine = batch[together.rank() :: together.size()]
+        mine = batch[distributed.rank() :: distributed.size()]
         share = self._loss(mine).sum() / len(batch) if len(mine) else 0.0 * self._loss(batch[:1]).sum()
         share.backward()  # type: ignore[no-untyped-call]  # torch publishes no type for it
-        loss = together.add_up(float(share.detach()), self._moving.values())
+        loss = distributed.add_up(float(share.detach()), self._moving.values())
         slope = torch.nn.utils.clip_grad_norm_(self._moving.values(), 1.0)
         if not (
             math.isfinite(loss) and math.isfinite(slope)
@@ -162,9 +162,9 @@ class Training:
 
     def _loss(self, batch: npt.NDArray[np.int_]) -> torch.Tensor:
         """Return the weighted loss of each row of a batch."""
-        of_step = (self.how.seed, self._stand.n_done, together.rank())  # what was interrupted draws the same again
+        of_step = (self.how.seed, self._stand.n_done, distributed.rank())  # what was interrupted draws the same again
         rng = np.random.default_rng(of_step)
-        if together.size() > 1:  # each process hides other units, and goes on from the first one's checkpoint
+        if distributed.size() > 1:  # each process hides other units, and goes on from the first one's checkpoint
             torch.manual_seed(int(rng.integers(2**63)))
         inputs = self.encoder.collate([self.rows.items[i] for i in batch])
         if self.vary and self.how.augment:
@@ -188,7 +188,7 @@ class Training:
             self._stand = self._stand.after_epoch(n_rows)
             return
         self._stand = self._stand.after_epoch(
-            n_rows, together.of_first(measure(self.encoder, self.head, self.held_out))
+            n_rows, distributed.of_first(measure(self.encoder, self.head, self.held_out))
         )
         self._train_mode()
         losses = [loss for loss, _ in self._stand.held_out]

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from graft.records.plain import load_json
+from graft.records.safe_read import load_json
 from graft.records.steps import Record
 from graft.records.values import Estimate, Outcome, Sha256, Value
 

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from graft.records.choice import BaseRegret, BaseScore
 from graft.records.evaluation import Calibration, Confusion, Retention
-from graft.records.plain import MAX_JSON, parse_json, read_small
+from graft.records.safe_read import MAX_JSON, parse_json, read_small
 from graft.records.shift import ShiftComparison
 from graft.records.values import Check, Estimate, FileDigest, Sha256, Value
 

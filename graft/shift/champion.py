@@ -16,7 +16,7 @@ from graft.records import Estimate, ShiftKind
 from graft.shift.head import Head
 from graft.shift.held_out import HeldOut, halved
 from graft.shift.sample import Sample
-from graft.shift.words import chance
+from graft.shift.wording import chance
 from graft.stats.foreign import Foreign, foreign_share
 from graft.stats.univariate import ks_test
 

@@ -7,13 +7,13 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from graft.recipe.schema import DetectShift
 from graft.records import ShiftComparison, ShiftKind, ShiftTest
-from graft.sections import DetectShift
 from graft.shift.champion import N_SHOWN, PROBABILITIES, Answers, AnswerTests, answer_kinds, answer_tests
 from graft.shift.head import Head, fit_head
-from graft.shift.kinds import tell_kinds, weigh_labels
 from graft.shift.sample import Sample
-from graft.shift.words import chance
+from graft.shift.shift_types import tell_kinds, weigh_labels
+from graft.shift.wording import chance
 from graft.stats.mmd import mmd_test
 from graft.stats.twosample import TwoSample, two_sample_test
 from graft.stats.univariate import holm, ks_test

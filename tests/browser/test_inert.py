@@ -13,9 +13,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from graft.report.content import Mistakes
-from graft.report.page import render_audit, render_report
-from tests import report_samples as samples
+from graft.presentation.page import render_audit, render_report
+from graft.records.report import Mistakes
+from tests.support import report_samples as samples
 
 CHROMIUM = shutil.which("chromium")
 CSP = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>\n')

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from graft.report.content import Standing
-from graft.report.page import render_audit, render_report
-from tests import report_samples as samples
+from graft.presentation.page import render_audit, render_report
+from graft.records.report import Standing
+from tests.support import report_samples as samples
 
 REPOSITORY = Path(__file__).parents[2]
 AXE = Path(os.environ.get("GRAFT_AXE") or REPOSITORY / ".cache/axe/package/axe.min.js")

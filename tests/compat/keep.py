@@ -15,9 +15,9 @@ from pathlib import Path
 from graft import __version__
 from graft.model.classifier import predict
 from graft.model.folder import load_model
-from tasks.commands.monitor import monitor
-from tests.faults.chain import make_chain
-from tests.tiny import write_tiny_base
+from graft_tasks.commands.monitor import monitor
+from tests.support.lineage_workspace import make_chain
+from tests.support.tiny_models import write_tiny_base
 
 HERE = Path(__file__).parent
 TEXTS = ["Please cancel my order", "Where is my parcel?", "ünïcode, and a very long text " * 9]

@@ -11,13 +11,13 @@ import pytest
 
 from graft.model.classifier import predict
 from graft.model.folder import load_model
+from graft.presentation.page import render_report
 from graft.records import Inputs, MonitorRecord, load_record
-from graft.report.content import Report
-from graft.report.page import render_report
-from tasks.dvc.repro import commit, git
-from tasks.registry.audit import audit
-from tasks.steps.context import STEPS
-from tasks.workspace import Workspace
+from graft.records.report import Report
+from graft_tasks.dvc.repro import commit, git
+from graft_tasks.registry.audit import audit
+from graft_tasks.steps.context import STEPS
+from graft_tasks.workspace import Workspace
 
 VERSIONS = sorted(path for path in Path(__file__).parent.iterdir() if (path / "ledger").is_dir())
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from graft.recipe_text import recipe_text
-from tasks.commands.init import adopt, init
-from tests.faults.desk import MESSAGES, Desk, table
-from tests.faults.disks import disk
-from tests.faults.shelf import much, much_once, promoted, promoted_once
+from graft.recipe.text import recipe_text
+from graft_tasks.commands.init import adopt, init
+from tests.support.cli_runner import MESSAGES, Desk, table
+from tests.support.registry_workspace import much, much_once, promoted, promoted_once
+from tests.support.small_disk import disk
 
 __all__ = ["disk", "much", "much_once", "promoted", "promoted_once"]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.dvc.repro import commit, dvc
-from tasks.processes.locks import hold
-from tasks.workspace import Workspace
-from tests.faults.lives import check_whole, copy, facts, make_workspace, start, undisturbed, variables
+from graft_tasks.dvc.repro import commit, dvc
+from graft_tasks.processes.locks import hold
+from graft_tasks.workspace import Workspace
+from tests.support.kill_points import check_whole, copy, facts, make_workspace, start, undisturbed, variables
 
 pytestmark = pytest.mark.slow
 

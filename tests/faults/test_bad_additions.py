@@ -11,9 +11,9 @@ import pytest
 
 from graft.ledger import Ledger
 from graft.records import digest_folder
-from tests.faults.bad_files import BAD, GOOD, Bad, archive
-from tests.faults.desk import MESSAGES, Desk, table
 from tests.faults.test_bad_images import gallery, picture
+from tests.support.bad_files import BAD, GOOD, Bad, archive
+from tests.support.cli_runner import MESSAGES, Desk, table
 
 ROW = ("m99", "a message about a house", "card")
 

@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 
 from graft.errors import InputError
-from graft.recipe_text import recipe_text
+from graft.recipe.text import recipe_text
 from graft.records import DecisionRecord, EvaluationRecord
-from tasks.commands.init import adopt, init
-from tasks.registry.pin import pin
-from tasks.steps.context import STEPS, run_step
-from tasks.workspace import Workspace
-from tests.faults.chain import finish
+from graft_tasks.commands.init import adopt, init
+from graft_tasks.registry.pin import pin
+from graft_tasks.steps.context import STEPS, run_step
+from graft_tasks.workspace import Workspace
 from tests.steps.conftest import ROOT, TINY
+from tests.support.lineage_workspace import finish
 
 Make = Callable[..., Workspace]
 

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from graft.pictures import describe_picture, open_picture
-from tests.faults.desk import Desk
+from tests.support.cli_runner import Desk
 
 IMAGES = ("--image", "image", "--label", "label")
 

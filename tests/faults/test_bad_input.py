@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.bad_files import BAD, GOOD, Bad
-from tests.faults.desk import MESSAGES, NEW, Desk, table
+from tests.support.bad_files import BAD, GOOD, Bad
+from tests.support.cli_runner import MESSAGES, NEW, Desk, table
 
 ONE_CLASS = table([(name, text, "card") for name, text, _ in MESSAGES])
 LONELY = table([*MESSAGES, ("m99", "a message about a house", "house")])

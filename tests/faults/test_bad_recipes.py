@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.bad_files import GOOD, Bad
-from tests.faults.desk import NEW, Desk
 from tests.faults.test_bad_images import IMAGES, gallery
+from tests.support.bad_files import GOOD, Bad
+from tests.support.cli_runner import NEW, Desk
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdefghi", "bcdefghij", strict=True)

@@ -7,23 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from flows.audit import audit_chain
 from graft.errors import InputError
 from graft.records import DecisionRecord
-from tasks.commands.monitor import monitor
-from tasks.commands.status import status
-from tasks.commands.up_to_date import nothing_to_do
-from tasks.datasets.add import add
-from tasks.registry.audit import audit
-from tasks.registry.pin import pin
-from tasks.registry.promote import promote_by_hand, roll_back
-from tasks.workspace import Workspace
-from tests.faults.desk import Desk
-from tests.faults.shelf import rows, train
+from graft_cli.audit import audit_chain
+from graft_tasks.commands.monitor import monitor
+from graft_tasks.commands.status import status
+from graft_tasks.commands.up_to_date import nothing_to_do
+from graft_tasks.datasets.add import add
+from graft_tasks.registry.audit import audit
+from graft_tasks.registry.pin import pin
+from graft_tasks.registry.promote import promote_by_hand, roll_back
+from graft_tasks.workspace import Workspace
+from tests.support.cli_runner import Desk
+from tests.support.registry_workspace import rows, train
 
 pytestmark = pytest.mark.slow
 
-READERS = ("tasks.registry.promote", "tasks.steps.cost", "tasks.processes.locks", "flows.status", "flows.terminal")
+READERS = (
+    "graft_tasks.registry.promote",
+    "graft_tasks.steps.cost",
+    "graft_tasks.processes.locks",
+    "graft_cli.status",
+    "graft_cli.terminal",
+)
 
 
 class Clock:

@@ -16,18 +16,19 @@ import yaml
 from safetensors import safe_open
 
 from graft.model.checkpoint import Stand
-from graft.recipe_text import recipe_text
+from graft.recipe.text import recipe_text
 from graft.records import sha256_file
-from tasks.commands.init import adopt, init
-from tasks.dvc.repro import commit
-from tasks.workspace import Workspace
-from tests.faults.lives import RECIPE, ROOT, check_whole, copy, processes, start, variables, write_rows
-from tests.tiny import write_tiny_base
+from graft_tasks.commands.init import adopt, init
+from graft_tasks.dvc.repro import commit
+from graft_tasks.workspace import Workspace
+from tests.support.kill_points import RECIPE, ROOT, check_whole, copy, processes, start, variables, write_rows
+from tests.support.tiny_models import write_tiny_base
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="looks for processes in /proc")
 KEYS = {**RECIPE, "data.dataset": "tiny", "finetune.n_epochs": 60}
 FINETUNE = (
-    "from pathlib import Path; from tasks.steps.context import *; run_step(Workspace(Path({!r})), 'finetune', 'tiny')"
+    "from pathlib import Path; from graft_tasks.steps.context import *; "
+    "run_step(Workspace(Path({!r})), 'finetune', 'tiny')"
 )
 
 

@@ -14,14 +14,14 @@ from graft.errors import GraftError
 from graft.model.folder import load_model
 from graft.model.reference import load_reference
 from graft.records import RECORDS, load_record
-from tasks.commands.monitor import monitor
-from tasks.commands.render import render_run
-from tasks.commands.status import status
-from tasks.dvc.cache import last_made, pointed
-from tasks.steps.context import load_inputs
-from tasks.steps.cost import costs, rates
-from tasks.workspace import Workspace
-from tests.faults.desk import Desk, table
+from graft_tasks.commands.monitor import monitor
+from graft_tasks.commands.render import render_run
+from graft_tasks.commands.status import status
+from graft_tasks.dvc.cache import last_made, pointed
+from graft_tasks.steps.context import load_inputs
+from graft_tasks.steps.cost import costs, rates
+from graft_tasks.workspace import Workspace
+from tests.support.cli_runner import Desk, table
 
 COMMANDS = (
     ("status",), ("status", "known"), ("audit", "known"), ("gc",), ("promote", "known", "--reason", "r"),

@@ -15,12 +15,12 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from graft.data import bring, look, parts_of, place_rows, read_repairs
+from graft.data import import_data, look, parts_of, place_rows, read_repairs
 from graft.errors import InputError
 from graft.recipe import Data, parse_recipe
-from graft.recipe_text import recipe_text
-from tests.faults.bad_files import GOOD, jsonl, parquet, workbook
-from tests.faults.desk import MESSAGES, sentence, table
+from graft.recipe.text import recipe_text
+from tests.support.bad_files import GOOD, jsonl, parquet, workbook
+from tests.support.cli_runner import MESSAGES, sentence, table
 
 Files = dict[str, bytes]
 N_ROUNDS = 80
@@ -138,7 +138,7 @@ def one_round(files: Files, folder: Path, rng: random.Random) -> bool:
     source, target = spoil(files, folder / "source", rng), folder / "target"
     allowed(lambda: look(source))
     target.mkdir()
-    came = allowed(lambda: bring(source, target))
+    came = allowed(lambda: import_data(source, target))
     left = sorted(path.name for path in target.iterdir())
     assert left == [] or (came and {Path(name).stem for name in left} <= {"train", "test"}), left
     return came
@@ -254,7 +254,7 @@ def test_saved_datasets_that_say_other_things(tmp_path: Path, file: str, content
     for name, written in {**saved_dataset(), file: content.encode()}.items():
         (tmp_path / name).write_bytes(written)
     assert not allowed(lambda: look(tmp_path))
-    assert not allowed(lambda: bring(tmp_path, tmp_path / "target"))
+    assert not allowed(lambda: import_data(tmp_path, tmp_path / "target"))
     assert not (tmp_path / "target").exists()
 
 
@@ -267,6 +267,6 @@ def test_keys_and_columns_that_are_no_text(tmp_path: Path) -> None:
     for name, written in {**stream, "data-00000-of-00001.arrow": arrow}.items():
         (tmp_path / "saved" / name).write_bytes(written)
     for source, says in ((tmp_path / "rows.jsonl", "is not JSON lines"), (tmp_path / "saved", "is not a whole Arrow")):
-        for act in (look, lambda path: bring(path, tmp_path / "target")):
+        for act in (look, lambda path: import_data(path, tmp_path / "target")):
             with pytest.raises(InputError, match=says):
                 act(source)

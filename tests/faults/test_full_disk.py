@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.workspace import Workspace
-from tests.faults.desk import NEW, Desk, table, tree, unchanged
-from tests.faults.disks import Ballast, Disk
+from graft_tasks.workspace import Workspace
+from tests.support.cli_runner import NEW, Desk, table, tree, unchanged
+from tests.support.small_disk import Ballast, Disk
 
 ROOM = 5 * 2**20
 

@@ -11,21 +11,21 @@ import pytest
 
 from graft.errors import GraftError, StepError
 from graft.records import PART, load_record, sweep
-from tasks.commands.init import init
-from tasks.commands.render import render_run
-from tasks.datasets.add import add
-from tasks.datasets.repair import repair
-from tasks.dvc.pipeline import bring_forward
-from tasks.dvc.recover import recover
-from tasks.dvc.repro import dvc, lockfile, stage
-from tasks.registry.audit import audit
-from tasks.registry.pin import pin
-from tasks.registry.promote import enact, promote_by_hand
-from tasks.steps.context import STEPS, run_step
-from tasks.workspace import Workspace
-from tests.faults.desk import Desk, table, unchanged
-from tests.faults.disks import FULL, Ballast, Disk, said
-from tests.faults.shelf import cloned, new, rows, train
+from graft_tasks.commands.init import init
+from graft_tasks.commands.render import render_run
+from graft_tasks.datasets.add import add
+from graft_tasks.datasets.repair import repair
+from graft_tasks.dvc.pipeline import bring_forward
+from graft_tasks.dvc.recover import recover
+from graft_tasks.dvc.repro import dvc, lockfile, stage
+from graft_tasks.registry.audit import audit
+from graft_tasks.registry.pin import pin
+from graft_tasks.registry.promote import enact, promote_by_hand
+from graft_tasks.steps.context import STEPS, run_step
+from graft_tasks.workspace import Workspace
+from tests.support.cli_runner import Desk, table, unchanged
+from tests.support.registry_workspace import cloned, new, rows, train
+from tests.support.small_disk import FULL, Ballast, Disk, said
 
 pytestmark = pytest.mark.slow
 

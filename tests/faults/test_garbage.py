@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from graft.records import digest_folder
-from tasks.dvc.cache import Cache
-from tasks.dvc.garbage import Garbage, collect, look_for
-from tasks.dvc.repro import dvc, git
-from tasks.registry.audit import audit
-from tasks.registry.promote import roll_back
-from tasks.workspace import Workspace
-from tests.faults.desk import Desk, tree, unchanged
+from graft_tasks.dvc.cache import Cache
+from graft_tasks.dvc.garbage import Garbage, collect, look_for
+from graft_tasks.dvc.repro import dvc, git
+from graft_tasks.registry.audit import audit
+from graft_tasks.registry.promote import roll_back
+from graft_tasks.workspace import Workspace
+from tests.support.cli_runner import Desk, tree, unchanged
 
 pytestmark = pytest.mark.slow
 
@@ -138,7 +138,7 @@ def test_what_was_cut_off_goes_and_what_goes_on_stays(promoted: Workspace) -> No
 
 def test_a_run_that_goes_on_is_left_alone(promoted: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     """While a recipe is held nothing is freed, and it is said who holds it."""
-    from tasks.processes.locks import hold
+    from graft_tasks.processes.locks import hold
 
     desk = Desk(promoted.root, capsys)
     with hold(promoted.lock("known", "run"), "known"):

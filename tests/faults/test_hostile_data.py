@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from graft.data import bring, look
+from graft.data import import_data, look
 from graft.errors import GraftError
-from tests.faults.bad_files import GOOD, workbook
-from tests.faults.canary import array, code, extension_arrow, extension_parquet, pickled, zipped
-from tests.faults.desk import MESSAGES, NEW, Desk, sentence, tree
+from tests.support.bad_files import GOOD, workbook
+from tests.support.cli_runner import MESSAGES, NEW, Desk, sentence, tree
+from tests.support.executable_files import array, code, extension_arrow, extension_parquet, pickled, zipped
 
 ENDINGS = (
     ".csv", ".tsv", ".txt", ".json", ".jsonl", ".parquet", ".arrow", ".feather", ".xlsx", ".pkl", ".pickle", ".bin", ".pt",
@@ -54,7 +54,7 @@ def test_what_would_run_never_runs_as_rows(tmp_path: Path, canary: Path, kind: s
         source.write_bytes(PACKED[kind](canary))
         was_refused = (
             refused(lambda source=source: look(source)),
-            refused(lambda source=source, ending=ending: bring(source, tmp_path / f"into{ending}")),
+            refused(lambda source=source, ending=ending: import_data(source, tmp_path / f"into{ending}")),
         )
         assert was_refused[0] == was_refused[1] or kind in ("code", "pickle"), ending
         assert not canary.exists(), ending
@@ -79,7 +79,7 @@ def test_saved_datasets_of_pickles(tmp_path: Path, canary: Path, name: str) -> N
     assert not refused(lambda: look(folder))
     (folder / name).write_bytes(pickled(canary))
     refused(lambda: look(folder))
-    refused(lambda: bring(folder, tmp_path / "into"))
+    refused(lambda: import_data(folder, tmp_path / "into"))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_saved_datasets_that_name_files_elsewhere(tmp_path: Path, filename: str)
     (folder / "dataset_info.json").write_text("{}")
     (folder / "state.json").write_text(json.dumps({"_data_files": [{"filename": filename}]}))
     assert refused(lambda: look(folder))
-    assert refused(lambda: bring(folder, tmp_path / "into"))
+    assert refused(lambda: import_data(folder, tmp_path / "into"))
 
 
 def zip_of(names: dict[str, bytes]) -> bytes:
@@ -159,7 +159,7 @@ def test_archives_are_not_unpacked(tmp_path: Path, what: str, ending: str) -> No
     source.write_bytes(ARCHIVES[what]())
     before = tree(tmp_path)
     assert refused(lambda: look(source))
-    assert refused(lambda: bring(source, tmp_path / "a" / "b" / "into"))
+    assert refused(lambda: import_data(source, tmp_path / "a" / "b" / "into"))
     assert tree(tmp_path) == before
 
 
@@ -187,7 +187,7 @@ def test_json_bombs_in_rows(tmp_path: Path, what: str) -> None:
         source = tmp_path / f"rows{k}.jsonl"
         source.write_text(text)
         refused(lambda source=source: look(source))
-        refused(lambda source=source, k=k: bring(source, tmp_path / f"into{k}"))
+        refused(lambda source=source, k=k: import_data(source, tmp_path / f"into{k}"))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400 * 1024
 
 

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from flows.terminal import console
-from graft.data import bring, look
+from graft.data import import_data, look
 from graft.errors import InputError
-from tests.faults.bad_files import GOOD, workbook
-from tests.faults.desk import MESSAGES, Desk
+from graft_cli.terminal import console
 from tests.faults.test_hostile_terminal import EVIL, is_plain, rows
+from tests.support.bad_files import GOOD, workbook
+from tests.support.cli_runner import MESSAGES, Desk
 
 
 def test_parquet_whose_notes_are_a_well(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_tables_that_are_reached_by_links(tmp_path: Path, how: str) -> None:
         (tmp_path / "given" / "train.csv").symlink_to(tmp_path / "secret" / "train.csv")
     else:
         (tmp_path / "given" / "train").symlink_to(tmp_path / "secret")
-    for act in (look, lambda path: bring(path, tmp_path / "into")):
+    for act in (look, lambda path: import_data(path, tmp_path / "into")):
         with pytest.raises(InputError, match="is reached by a link"):
             act(tmp_path / "given")
     (tmp_path / "mine").symlink_to(tmp_path / "secret")

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from graft.errors import TamperError
 from graft.model.bases import WEIGHTS, describe_base
 from graft.model.header import read_header
-from tests.faults.desk import sentence
+from tests.support.cli_runner import sentence
 
 
 def framed(header: dict[str, Any] | bytes, values: bytes = b"", size: int | None = None) -> bytes:

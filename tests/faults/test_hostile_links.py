@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from graft.errors import GraftError, InputError
-from tasks.registry.pin import pin
-from tasks.workspace import Workspace
-from tests.faults.bad_files import GOOD
-from tests.faults.desk import NEW, Desk, sentence, unchanged
+from graft_tasks.registry.pin import pin
+from graft_tasks.workspace import Workspace
+from tests.support.bad_files import GOOD
+from tests.support.cli_runner import NEW, Desk, sentence, unchanged
 
 COMMANDS = (
     ("status",), ("status", "known"), ("run", "known"), ("validate", "known"), ("validate", "known", "--fix"),
@@ -170,7 +170,7 @@ def promoted(own: Desk) -> Path:
 def test_a_pinned_number_leads_nowhere_else(own: Desk, promoted: Path, revision: str) -> None:
     """A pin that says another folder in the place of a promotion's number is not followed."""
     from graft.records import Base
-    from tasks.registry.bases import locate
+    from graft_tasks.registry.bases import locate
 
     base = Base(
         id="graft:known@champion",

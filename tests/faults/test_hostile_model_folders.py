@@ -13,8 +13,8 @@ from graft.model.bases import read_licence
 from graft.model.encoder import embed
 from graft.model.folder import load_model, save_model
 from graft.records import Base
-from tests.faults.canary import PACKED
 from tests.faults.test_hostile_headers import framed, tensor
+from tests.support.executable_files import PACKED
 
 
 @pytest.fixture

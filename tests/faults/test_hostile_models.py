@@ -14,10 +14,10 @@ import pytest
 from graft.errors import GraftError, InputError
 from graft.model.bases import WEIGHTS, check_modality, describe_base, locate_base, read_licence
 from graft.model.encoder import embed, load_encoder
-from graft.model.plain import ADAPTER
+from graft.model.folder_check import ADAPTER
 from graft.recipe import Modality
-from tests.faults.canary import PACKED, code, pickled, sings, zipped
-from tests.faults.desk import sentence
+from tests.support.cli_runner import sentence
+from tests.support.executable_files import PACKED, code, pickled, sings, zipped
 
 BESIDE = (
     "pytorch_model.bin", "model.pt", "model.pth", "model.ckpt", "model.pkl", "model.joblib", "model.npy", "model.npz",

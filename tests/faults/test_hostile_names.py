@@ -16,14 +16,14 @@ import yaml
 
 from graft.data import parts_of
 from graft.errors import GraftError
-from tasks.dvc.pipeline import bring_forward
-from tasks.dvc.repro import dvc
-from tasks.registry import bases
-from tasks.registry.pin import pin
-from tasks.steps.context import load_inputs
-from tasks.workspace import Workspace
-from tests.faults.bad_files import GOOD
-from tests.faults.desk import NEW, Desk, sentence, unchanged
+from graft_tasks.dvc.pipeline import bring_forward
+from graft_tasks.dvc.repro import dvc
+from graft_tasks.registry import bases
+from graft_tasks.registry.pin import pin
+from graft_tasks.steps.context import load_inputs
+from graft_tasks.workspace import Workspace
+from tests.support.bad_files import GOOD
+from tests.support.cli_runner import NEW, Desk, sentence, unchanged
 
 pytestmark = pytest.mark.slow
 

@@ -10,14 +10,14 @@ import pytest
 
 from graft.errors import GraftError, InputError
 from graft.recipe import parse_recipe
-from graft.recipe_text import recipe_text
+from graft.recipe.text import recipe_text
 from graft.records import load_record
-from graft.records.plain import MAX_JSON
-from tasks.steps.context import load_inputs
-from tasks.workspace import Workspace
-from tests.faults.canary import pickled
-from tests.faults.desk import Desk
+from graft.records.safe_read import MAX_JSON
+from graft_tasks.steps.context import load_inputs
+from graft_tasks.workspace import Workspace
 from tests.faults.test_hostile_data import refused
+from tests.support.cli_runner import Desk
+from tests.support.executable_files import pickled
 
 
 def sparse(path: Path, size: int = 2**30, head: bytes = b'{"step": "ingest", ') -> None:

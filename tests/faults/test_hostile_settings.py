@@ -17,9 +17,9 @@ from graft.errors import InputError
 from graft.model.bases import WEIGHTS
 from graft.model.encoder import load_encoder
 from graft.recipe import Modality
-from tests.faults.desk import sentence
 from tests.faults.test_hostile_models import use
-from tests.tiny import write_tiny_image_base
+from tests.support.cli_runner import sentence
+from tests.support.tiny_models import write_tiny_image_base
 
 
 @pytest.fixture

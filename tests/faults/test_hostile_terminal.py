@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from flows.profile import show_profile
-from flows.terminal import check_lines, headline_lines, row, shorten
 from graft.data import look
 from graft.errors import InputError
 from graft.records import Check, Estimate
-from tests.faults.desk import Desk
+from graft_cli.profile import show_profile
+from graft_cli.terminal import check_lines, headline_lines, row, shorten
+from tests.support.cli_runner import Desk
 
 EVIL = "\x1b[31mred\x1b]0;title\x07\x9b2J\x1b[2J\u202etxet\u2028[red]bold[/red]\r\x08\x7f\u200b"
 COLUMN = f"te{EVIL}xt"
@@ -61,7 +61,7 @@ def test_a_file_that_is_looked_at(own: Desk, tmp_path: Path) -> None:
 
 
 def own_base(own: Desk) -> tuple[str, ...]:
-    from tasks.workspace import Workspace
+    from graft_tasks.workspace import Workspace
 
     return Workspace(own.root).recipe("known")[0].choose_base.bases
 

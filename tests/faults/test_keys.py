@@ -9,13 +9,13 @@ import pytest
 
 from graft.errors import InputError, TamperError
 from graft.ledger import Signer, make_key
-from tasks.commands.init import init
-from tasks.dvc.repro import git
-from tasks.registry.audit import audit
-from tasks.registry.promote import roll_back
-from tasks.workspace import Workspace
-from tests.faults.invented import NAME, finish, invent, promote
-from tests.faults.lives import copy
+from graft_tasks.commands.init import init
+from graft_tasks.dvc.repro import git
+from graft_tasks.registry.audit import audit
+from graft_tasks.registry.promote import roll_back
+from graft_tasks.workspace import Workspace
+from tests.support.invented_ledger import NAME, finish, invent, promote
+from tests.support.kill_points import copy
 
 
 @pytest.fixture(scope="module")

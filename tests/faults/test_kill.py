@@ -18,17 +18,17 @@ from pathlib import Path
 
 import pytest
 
-from tasks.workspace import Workspace
-from tests.faults.lives import check_whole, copy, facts, make_workspace, processes, start, undisturbed
+from graft_tasks.workspace import Workspace
+from tests.support.kill_points import check_whole, copy, facts, make_workspace, processes, start, undisturbed
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="finds its victims in /proc")
 VICTIMS = {
     "flow": ("graft run",),
-    "dvc": ("tasks.processes.child_process", " dvc "),
+    "dvc": ("graft_tasks.processes.child_process", " dvc "),
     "step": ("graft step",),
     "server": ("uvicorn",),
-    "warm": ("tasks.processes.warm",),
-    "child": ("tasks.processes.warm",),  # DVC or a step
+    "warm": ("graft_tasks.processes.warm",),
+    "child": ("graft_tasks.processes.warm",),  # DVC or a step
 }
 WINDOW_S = 14.0
 """A kill comes at any moment up to here. A run that has nothing left to make takes about as long, so every part of one is hit."""

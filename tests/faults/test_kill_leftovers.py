@@ -13,12 +13,12 @@ import yaml
 
 from graft.errors import BusyError, StepError
 from graft.records import copy_folder, part, sweep, write_atomic
-from tasks.dvc.recover import recover
-from tasks.dvc.repro import commit, dvc_error, git, lockfile
-from tasks.processes.locks import hold
-from tasks.steps.context import STEPS
-from tasks.workspace import Workspace
-from tests.faults.lives import copy, make_workspace
+from graft_tasks.dvc.recover import recover
+from graft_tasks.dvc.repro import commit, dvc_error, git, lockfile
+from graft_tasks.processes.locks import hold
+from graft_tasks.steps.context import STEPS
+from graft_tasks.workspace import Workspace
+from tests.support.kill_points import copy, make_workspace
 
 pytestmark = pytest.mark.slow
 
@@ -173,7 +173,7 @@ def test_an_index_that_a_killed_git_locked_is_freed_and_anothers_is_named(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only a lock left during a commit of ours is taken away; of any other the path is said, and what to do."""
-    monkeypatch.setattr("tasks.dvc.repro._PATIENCE_S", 0.2)
+    monkeypatch.setattr("graft_tasks.dvc.repro._PATIENCE_S", 0.2)
     lock = workspace.root / ".git" / "index.lock"
     (workspace.root / "params.yaml").write_text("recipes: {}\n")
     lock.touch()
@@ -239,7 +239,7 @@ def test_a_commit_of_paths_that_are_not_there_commits_nothing(workspace: Workspa
 )
 def test_a_killed_step_is_named_with_its_signal(output: str, returncode: int, sentence: str) -> None:
     """Whichever shell stands between, and whether the step or DVC was killed, the sentence says who and by what."""
-    from tasks.dvc.repro import _step_error
+    from graft_tasks.dvc.repro import _step_error
 
     assert str(_step_error("embed", output.splitlines(), returncode)).startswith(f"error: {sentence}")
 
@@ -254,7 +254,7 @@ def test_a_lock_of_another_dvc_is_worth_waiting_for() -> None:
 def test_a_process_ends_with_the_one_that_it_is_bound_to(between: list[str]) -> None:
     """Bound to its parent, or to the parent of a shell that passes nothing on, a process is gone once that one is killed."""
     child = (
-        "import os, signal, sys; from tasks.processes.child_process import end_with; end_with(int(sys.argv[1])); "
+        "import os, signal, sys; from graft_tasks.processes.child_process import end_with; end_with(int(sys.argv[1])); "
         "print(os.getpid(), flush=True); signal.pause()"
     )
     parent = (
@@ -273,5 +273,7 @@ def test_a_process_whose_parent_is_dead_already_ends_at_once() -> None:
     """Whoever asks too late to end with a process ends then."""
     gone = subprocess.Popen(["true"])
     gone.wait()
-    code = f"from tasks.processes.child_process import end_with; import time; end_with({gone.pid}); time.sleep(60)"
+    code = (
+        f"from graft_tasks.processes.child_process import end_with; import time; end_with({gone.pid}); time.sleep(60)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from graft.records import sha256_file
-from tasks.learning_curve.claims import conclude
-from tasks.learning_curve.measure import Wanted, measure
-from tasks.workspace import Workspace
-from tests.training import make_ready
+from graft_tasks.learning_curve.claims import conclude
+from graft_tasks.learning_curve.measure import Wanted, measure
+from graft_tasks.workspace import Workspace
+from tests.support.training_workspace import make_ready
 
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tasks.learning_curve.claims", "transformers.models.bert.modeling_bert"])
+PROCESSES.set_forkserver_preload(["graft_tasks.learning_curve.claims", "transformers.models.bert.modeling_bert"])
 WANTED = Wanted(arms=("transfer", "frozen_probe", "scratch", "shuffled_labels"), sizes=(1, 4), draws=2, costly_draws=2)
 N_CELLS = 16
 

@@ -13,23 +13,23 @@ from pathlib import Path
 
 import pytest
 
-from tasks.steps.context import run_step
-from tasks.workspace import Workspace
-from tests.training import N_STEPS, checkpoints, make_ready, written
+from graft_tasks.steps.context import run_step
+from graft_tasks.workspace import Workspace
+from tests.support.training_workspace import N_STEPS, checkpoints, make_ready, written
 
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tasks.steps.finetune", "transformers.models.bert.modeling_bert"])
+PROCESSES.set_forkserver_preload(["graft_tasks.steps.finetune", "transformers.models.bert.modeling_bert"])
 """Each training is a process of its own, forked from one that has loaded torch, which takes seconds."""
 
 
 def training(root: Path, screen: Connection) -> None:
     """What the process does: finetune, with a checkpoint at every step, telling what it shows."""
     import graft.model.checkpoint
-    import tasks.steps.checkpoints
-    import tasks.steps.context
+    import graft_tasks.steps.checkpoints
+    import graft_tasks.steps.context
 
-    tasks.steps.checkpoints.CHECKPOINT_SECONDS, graft.model.checkpoint.MAX_SHARE = 0.0, float("inf")
-    tasks.steps.context.report_progress = lambda done, total, note: screen.send((done, note))
+    graft_tasks.steps.checkpoints.CHECKPOINT_SECONDS, graft.model.checkpoint.MAX_SHARE = 0.0, float("inf")
+    graft_tasks.steps.context.report_progress = lambda done, total, note: screen.send((done, note))
     run_step(Workspace(root), "finetune", "tiny")
 
 

@@ -16,11 +16,11 @@ import pytest
 
 from graft.errors import InputError
 from graft.records import sweep
-from tasks.commands.init import adopt
-from tasks.dvc.repro import commit, dvc, git
-from tasks.workspace import Workspace
-from tests.faults.desk import MESSAGES, Desk, Tree, table, tree, unchanged
-from tests.faults.lives import killed_at, variables
+from graft_tasks.commands.init import adopt
+from graft_tasks.dvc.repro import commit, dvc, git
+from graft_tasks.workspace import Workspace
+from tests.support.cli_runner import MESSAGES, Desk, Tree, table, tree, unchanged
+from tests.support.kill_points import killed_at, variables
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +49,7 @@ def start(workspace: Workspace, *arguments: str, path: str = "") -> subprocess.P
     """Start ``graft`` in a process of its own, with a folder in which programs are looked for first."""
     plain = variables(workspace.root.parent)
     return subprocess.Popen(
-        [sys.executable, "-c", "from flows.cli import main; main()", *arguments],
+        [sys.executable, "-c", "from graft_cli.main import main; main()", *arguments],
         cwd=workspace.root,
         env=plain | {"PATH": f"{path}{os.pathsep}{plain['PATH']}", "PYTHONPATH": str(Path(__file__).parents[2])},
         stdout=subprocess.PIPE,
@@ -167,7 +167,7 @@ def test_one_that_fails_takes_away_its_own_and_no_more(workspace: Workspace, mon
         adopt(workspace, "other", {"rows.csv": other}, "# another\n")
         raise InputError("DVC refuses.")
 
-    monkeypatch.setattr("tasks.commands.init.keep", refused)
+    monkeypatch.setattr("graft_tasks.commands.init.keep", refused)
     with pytest.raises(InputError, match="DVC refuses"):
         make(workspace)
     assert set(workspace.params()["recipes"]) == before | {"other"}

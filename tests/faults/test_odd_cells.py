@@ -13,9 +13,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from graft.data import bring, look, parts_of, place_rows
+from graft.data import import_data, look, parts_of, place_rows
 from graft.recipe import Data, parse_recipe
-from graft.recipe_text import recipe_text
+from graft.recipe.text import recipe_text
 from tests.faults.test_damaged_bytes import allowed
 
 CELLS = [
@@ -104,7 +104,7 @@ def use(path: Path, folder: Path) -> bool:
     dataset, scratch = folder / "dataset", folder / "scratch"
     dataset.mkdir(parents=True)
     scratch.mkdir()
-    if not allowed(lambda: bring(path, dataset)):
+    if not allowed(lambda: import_data(path, dataset)):
         return False
     (train,) = dataset.iterdir()
     values = {**VALUES, "data.train": train.name}

@@ -25,8 +25,8 @@ from prefect.states import Running
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from flows.server import answering, prefect_server
 from graft.errors import StepError
+from graft_flows.server import answering, prefect_server
 
 pytestmark = pytest.mark.slow
 

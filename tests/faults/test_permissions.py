@@ -12,19 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from tasks.datasets.add import add
-from tasks.processes.environment import environment
-from tasks.registry.promote import promote_by_hand
-from tasks.workspace import Workspace
-from tests.faults.desk import Desk, sentence, tree
-from tests.faults.disks import Disk
-from tests.faults.shelf import rows, train
+from graft_tasks.datasets.add import add
+from graft_tasks.processes.environment import environment
+from graft_tasks.registry.promote import promote_by_hand
+from graft_tasks.workspace import Workspace
+from tests.support.cli_runner import Desk, sentence, tree
+from tests.support.registry_workspace import rows, train
+from tests.support.small_disk import Disk
 
 pytestmark = pytest.mark.slow
 OTHER = 65534
 CODE = """
 import json, sys
-from flows.cli import main
+from graft_cli.main import main
 for arguments in json.loads(sys.argv[1]):
     sys.argv = ["graft", *arguments]
     try:

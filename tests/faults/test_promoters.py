@@ -16,8 +16,8 @@ import pytest
 from graft.errors import StepError
 from graft.ledger import Keyring, Ledger, make_key
 from graft.ledger.object_store import ObjectStore
-from tasks.registry.audit import audit
-from tests.faults.chain import make_chain
+from graft_tasks.registry.audit import audit
+from tests.support.lineage_workspace import make_chain
 
 N_PROMOTERS = 16
 N_ROUNDS = 30
@@ -56,7 +56,7 @@ def race(place: str, folder: Path, n_rounds: int) -> None:
     """Let the promoters run against each other, and look at what lies there after each round."""
     make_key(folder / "key.pem", folder / "trusted")
     ledger = Ledger(place if place.startswith("s3://") else Path(place), Keyring(folder / "trusted"))
-    command = [sys.executable, "-m", "tests.faults.promoter", place, str(folder), str(n_rounds)]
+    command = [sys.executable, "-m", "tests.support.promoter", place, str(folder), str(n_rounds)]
     racers = [
         subprocess.Popen([*command, str(me)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ)
         for me in range(N_PROMOTERS)

@@ -11,18 +11,18 @@ import yaml
 from graft.errors import InputError, StepError
 from graft.ledger import Ledger
 from graft.ledger.objects import Folder
-from tasks.commands.up_to_date import nothing_to_do
-from tasks.dvc.fetch import fetch
-from tasks.dvc.publish import send
-from tasks.dvc.repro import commit, dvc, git
-from tasks.dvc.upstream import n_unpushed
-from tasks.registry.audit import audit
-from tasks.registry.move import _name as name_ledger
-from tasks.registry.move import move_ledger
-from tasks.registry.pin import pin
-from tasks.registry.promote import enact, own_paths, promote_by_hand, roll_back
-from tasks.workspace import Workspace
-from tests.faults.desk import Desk
+from graft_tasks.commands.up_to_date import nothing_to_do
+from graft_tasks.dvc.fetch import fetch
+from graft_tasks.dvc.publish import send
+from graft_tasks.dvc.repro import commit, dvc, git
+from graft_tasks.dvc.upstream import n_unpushed
+from graft_tasks.registry.audit import audit
+from graft_tasks.registry.move import _name as name_ledger
+from graft_tasks.registry.move import move_ledger
+from graft_tasks.registry.pin import pin
+from graft_tasks.registry.promote import enact, own_paths, promote_by_hand, roll_back
+from graft_tasks.workspace import Workspace
+from tests.support.cli_runner import Desk
 
 pytestmark = pytest.mark.slow
 

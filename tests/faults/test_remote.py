@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 
 from graft.errors import StepError, TamperError
-from tasks.commands.up_to_date import nothing_to_do
-from tasks.dvc.cache import Cache, pointed
-from tasks.dvc.fetch import fetch
-from tasks.dvc.repro import dvc, git
-from tasks.registry.audit import audit
-from tasks.registry.pin import pin
-from tasks.workspace import Workspace
-from tests.faults.desk import Desk, unchanged
-from tests.faults.shelf import cloned
+from graft_tasks.commands.up_to_date import nothing_to_do
+from graft_tasks.dvc.cache import Cache, pointed
+from graft_tasks.dvc.fetch import fetch
+from graft_tasks.dvc.repro import dvc, git
+from graft_tasks.registry.audit import audit
+from graft_tasks.registry.pin import pin
+from graft_tasks.workspace import Workspace
+from tests.support.cli_runner import Desk, unchanged
+from tests.support.registry_workspace import cloned
 
 pytestmark = pytest.mark.slow
 

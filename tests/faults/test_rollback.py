@@ -12,16 +12,16 @@ import pytest
 
 from graft.errors import InputError, TamperError
 from graft.ledger import Ledger
-from tasks.dvc.repro import git
-from tasks.registry.audit import audit
-from tasks.registry.bases import pin as pin_base
-from tasks.registry.lineage import rolled_back
-from tasks.registry.pin import pin
-from tasks.registry.promote import promote_by_hand, roll_back
-from tasks.workspace import Workspace
-from tests.faults.desk import Desk, unchanged
-from tests.faults.invented import NAME, finish, invent
-from tests.faults.lives import copy, killed_at
+from graft_tasks.dvc.repro import git
+from graft_tasks.registry.audit import audit
+from graft_tasks.registry.bases import pin as pin_base
+from graft_tasks.registry.lineage import rolled_back
+from graft_tasks.registry.pin import pin
+from graft_tasks.registry.promote import promote_by_hand, roll_back
+from graft_tasks.workspace import Workspace
+from tests.support.cli_runner import Desk, unchanged
+from tests.support.invented_ledger import NAME, finish, invent
+from tests.support.kill_points import copy, killed_at
 
 pytestmark = pytest.mark.slow
 
@@ -192,7 +192,7 @@ def test_what_the_command_says(
     assert "FORCED known 0004 was promoted against the verdict hold, by Ada: model 2" in status
     (facts,) = json.loads(desk.must("status", "--json"))["recipes"]
     assert facts["forced"] == "against the verdict hold, by Ada: model 2"
-    monkeypatch.setattr("flows.cli.BEGAN", -1e6)
+    monkeypatch.setattr("graft_cli.main.BEGAN", -1e6)
     said = " ".join(desk.must("audit", NAME).split())
     assert "FORCED Promoted against the verdict hold, by Ada: model 2" in said
     assert "checked offline" in said

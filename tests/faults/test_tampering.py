@@ -13,17 +13,17 @@ import pytest
 from graft.errors import InputError, TamperError
 from graft.ledger import Keyring, Ledger, LedgerTally, Signer, make_key, verify_ledger
 from graft.records import Inputs, digest_folder, sha256_bytes, write_json
-from graft.report.content import Audit
-from tasks.commands.monitor import monitor
-from tasks.commands.render import redraw
-from tasks.commands.status import status
-from tasks.dvc.repro import commit, git
-from tasks.registry.audit import audit
-from tasks.registry.beside import verify_here
-from tasks.registry.promote import publish
-from tasks.workspace import Workspace
-from tests.faults.chain import make_chain
-from tests.memory import memory_ledger, read_ledger
+from graft.records.audit import Audit
+from graft_tasks.commands.monitor import monitor
+from graft_tasks.commands.render import redraw
+from graft_tasks.commands.status import status
+from graft_tasks.dvc.repro import commit, git
+from graft_tasks.registry.audit import audit
+from graft_tasks.registry.beside import verify_here
+from graft_tasks.registry.promote import publish
+from graft_tasks.workspace import Workspace
+from tests.support.lineage_workspace import make_chain
+from tests.support.memory_ledger import memory_ledger, read_ledger
 
 pytestmark = pytest.mark.slow
 

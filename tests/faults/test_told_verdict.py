@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from flows.run import _show_end
 from graft.records import DecisionRecord, EvaluationRecord, load_record
-from tasks.commands.render import render_run
-from tasks.workspace import Workspace
+from graft_cli.run import _show_end
+from graft_tasks.commands.render import render_run
+from graft_tasks.workspace import Workspace
 
 
 def test_a_held_run_leads_with_its_fact_and_what_to_do_and_a_forced_promotion_is_seen(
@@ -15,7 +15,7 @@ def test_a_held_run_leads_with_its_fact_and_what_to_do_and_a_forced_promotion_is
 ) -> None:
     """Verdict, accuracy beside the best cheap rival and one step; the page names who promoted it all the same, and why."""
     monkeypatch.setattr(
-        "tasks.commands.render._drift_page", lambda *_: False
+        "graft_tasks.commands.render._drift_page", lambda *_: False
     )  # seconds of imports, and not looked at here
     decision = load_record(promoted.record("known", "decide"), "decide")
     evaluation = load_record(promoted.record("known", "evaluate"), "evaluate")

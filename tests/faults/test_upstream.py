@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from graft.errors import BusyError, StepError
-from tasks.dvc.repro import git
-from tasks.dvc.upstream import n_unpushed, push_commits
-from tests.faults.desk import unchanged
+from graft_tasks.dvc.repro import git
+from graft_tasks.dvc.upstream import n_unpushed, push_commits
+from tests.support.cli_runner import unchanged
 
 
 @pytest.fixture

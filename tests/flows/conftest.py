@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from flows.run import run_recipe
-from graft.recipe_text import recipe_text
-from tasks.commands.init import adopt, init
-from tasks.workspace import Workspace
+from graft.recipe.text import recipe_text
+from graft_cli.run import run_recipe
+from graft_tasks.commands.init import adopt, init
+from graft_tasks.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 MESSAGES = ROOT / "data" / "datasets" / "support" / "messages.csv"

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from graft.records import Inputs, write_json
-from graft.report.content import Audit
-from tasks.processes.environment import environment
-from tasks.registry.audit import audit
-from tasks.workspace import Workspace
+from graft.records.audit import Audit
+from graft_tasks.processes.environment import environment
+from graft_tasks.registry.audit import audit
+from graft_tasks.workspace import Workspace
 
 
 def _flip(path: Path) -> None:

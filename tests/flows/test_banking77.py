@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from flows.run import run_recipe
-from graft.recipe_text import recipe_text
+from graft.recipe.text import recipe_text
 from graft.records import DatasetRecord, EvaluationRecord, ValidationRecord, load_record
-from tasks.commands.init import adopt, init, new
-from tasks.commands.status import status
-from tasks.dvc.repro import dvc
-from tasks.workspace import Workspace
+from graft_cli.run import run_recipe
+from graft_tasks.commands.init import adopt, init, new
+from graft_tasks.commands.status import status
+from graft_tasks.dvc.repro import dvc
+from graft_tasks.workspace import Workspace
 from tests.flows.conftest import MESSAGES, QUICK
 
 pytestmark = [pytest.mark.long, pytest.mark.realdata]

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from flows.run import run_recipe
-from graft.recipe_text import recipe_text
-from tasks.commands.init import adopt
-from tasks.registry.audit import audit
-from tasks.registry.promote import promote_by_hand
-from tasks.workspace import Workspace
+from graft.recipe.text import recipe_text
+from graft_cli.run import run_recipe
+from graft_tasks.commands.init import adopt
+from graft_tasks.registry.audit import audit
+from graft_tasks.registry.promote import promote_by_hand
+from graft_tasks.workspace import Workspace
 from tests.flows.conftest import QUICK
 
 

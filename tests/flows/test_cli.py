@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import typer
 
-from flows.cli import app
-from tasks.commands.init import init
-from tasks.processes.environment import environment
-from tasks.workspace import Workspace
+from graft_cli.main import app
+from graft_tasks.commands.init import init
+from graft_tasks.processes.environment import environment
+from graft_tasks.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 HEAVY = [
@@ -90,7 +90,7 @@ def test_bad_input_is_one_sentence_exit_2_and_nothing_written(empty: Path, tmp_p
 
 def test_help_imports_nothing_heavy() -> None:
     """graft --help answers at once because no library that is slow to import is touched."""
-    code = f"import sys, flows.cli; print([m for m in {HEAVY!r} if m in sys.modules])"
+    code = f"import sys, graft_cli.main; print([m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -10,14 +10,14 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 from prefect.states import Running
 
-from flows.deploy import MISSED_S, POOL, RULE, deploy
-from flows.retrain import retrain
-from flows.server import prefect_server as server_for_a_run
-from flows.server import tag_of
 from graft.errors import GraftError, InputError
-from graft.recipe_text import recipe_text
-from tasks.commands.init import init
-from tasks.workspace import Workspace
+from graft.recipe.text import recipe_text
+from graft_flows.deploy import MISSED_S, POOL, RULE, deploy
+from graft_flows.retrain import retrain
+from graft_flows.server import prefect_server as server_for_a_run
+from graft_flows.server import tag_of
+from graft_tasks.commands.init import init
+from graft_tasks.workspace import Workspace
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_a_deployment_names_no_folder_and_keeps_its_schedule(two: Workspace, pre
         assert (made.path, made.pull_steps, made.parameters) == (None, [], {"recipe": "one"})
         assert made.job_variables["working_dir"] == "."
         assert str(two.root) not in made.model_dump_json()
-        assert made.entrypoint == "flows.retrain.retrain"
+        assert made.entrypoint == "graft_flows.retrain.retrain"
         assert len(client.read_automations_by_name(RULE)) == 1
         client.delete_work_pool(POOL)
         client.create_work_pool(WorkPoolCreate(name=POOL, type="docker"))
@@ -80,7 +80,7 @@ def test_a_run_closes_dead_runs_of_its_own_clone_alone(
     two: Workspace, prefect_server: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where there is nothing to do; a living run of the same recipe in another clone goes on."""
-    import flows.retrain as module
+    import graft_flows.retrain as module
 
     for name in ("recover", "pin", "catch_up", "bring_forward"):
         monkeypatch.setattr(module, name, lambda *_: [])

@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from flows.run import run_recipe
 from graft.model.reference import load_trained_on
 from graft.records import EvaluationRecord, load_record
-from tasks.datasets.add import add
-from tasks.workspace import Workspace
+from graft_cli.run import run_recipe
+from graft_tasks.datasets.add import add
+from graft_tasks.workspace import Workspace
 from tests.flows.conftest import MESSAGES
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import graft
 from graft.errors import TamperError
-from tasks.workspace import Workspace
+from graft_tasks.workspace import Workspace
 
 PAGE = Path(__file__).parents[2] / "docs" / "library.md"
 

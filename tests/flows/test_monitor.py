@@ -11,14 +11,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from flows.monitor import monitor_batch
 from graft.errors import InputError, TamperError
 from graft.records import EvaluationRecord
-from tasks.commands.monitor import monitor
-from tasks.commands.status import status
-from tasks.dvc.repro import git
-from tasks.processes.environment import environment
-from tasks.workspace import Workspace
+from graft_cli.monitor import monitor_batch
+from graft_tasks.commands.monitor import monitor
+from graft_tasks.commands.status import status
+from graft_tasks.dvc.repro import git
+from graft_tasks.processes.environment import environment
+from graft_tasks.workspace import Workspace
 from tests.flows.conftest import MESSAGES
 
 
@@ -136,7 +136,7 @@ def test_a_champion_without_scores_of_test_rows_never_passes_a_batch(
     promoted: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A champion of an older version: contents are compared, and what its answers would say is said to be unknown."""
-    monkeypatch.setattr("tasks.commands.monitor._held_out", lambda *_: None)
+    monkeypatch.setattr("graft_tasks.commands.monitor._held_out", lambda *_: None)
     record = monitor(promoted, "support", MESSAGES.with_name("batch_usual.csv"), progress=quiet)
     assert (record.outcome, record.passed) == ("cannot_tell", False)
     (one,) = record.comparisons

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from tasks.commands.init import init
+from graft_tasks.commands.init import init
 from tests.flows.conftest import MESSAGES
 
 

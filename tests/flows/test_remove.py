@@ -7,13 +7,13 @@ import shutil
 import pytest
 import yaml
 
-from flows.audit import audit_chain
 from graft.errors import InputError
-from graft.recipe_text import recipe_text
-from tasks.commands.remove import remove
-from tasks.dvc.repro import git
-from tasks.registry.pin import pin
-from tasks.workspace import Workspace
+from graft.recipe.text import recipe_text
+from graft_cli.audit import audit_chain
+from graft_tasks.commands.remove import remove
+from graft_tasks.dvc.repro import git
+from graft_tasks.registry.pin import pin
+from graft_tasks.workspace import Workspace
 from tests.flows.conftest import QUICK
 
 

@@ -14,18 +14,18 @@ import pytest
 from prefect import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
-from flows.retrain import retrain, worth_retrying
-from flows.run import run_recipe
 from graft.errors import BusyError, InputError
 from graft.records import DecisionRecord, load_record
-from tasks.commands.init import init
-from tasks.dvc.repro import commit, dvc, git
-from tasks.processes.environment import environment
-from tasks.processes.locks import hold
-from tasks.registry.audit import audit
-from tasks.registry.promote import promote_by_hand, roll_back
-from tasks.steps.context import STEPS
-from tasks.workspace import Workspace
+from graft_cli.run import run_recipe
+from graft_flows.retrain import retrain, worth_retrying
+from graft_tasks.commands.init import init
+from graft_tasks.dvc.repro import commit, dvc, git
+from graft_tasks.processes.environment import environment
+from graft_tasks.processes.locks import hold
+from graft_tasks.registry.audit import audit
+from graft_tasks.registry.promote import promote_by_hand, roll_back
+from graft_tasks.steps.context import STEPS
+from graft_tasks.workspace import Workspace
 from tests.flows.conftest import make_workspace
 
 

@@ -21,10 +21,10 @@ from typing import Any
 
 import pytest
 
-from tasks.dvc.repro import commit, dvc, git
-from tasks.processes.environment import environment
-from tasks.workspace import Workspace
-from tests.faults.lives import make_workspace
+from graft_tasks.dvc.repro import commit, dvc, git
+from graft_tasks.processes.environment import environment
+from graft_tasks.workspace import Workspace
+from tests.support.kill_points import make_workspace
 
 pytestmark = pytest.mark.slow
 WITHIN_S = 600

@@ -6,7 +6,7 @@ import pytest
 from prefect import flow, get_client, task
 from prefect.states import Completed, Crashed, Failed, Running, State
 
-from flows.server import close_lost_tasks
+from graft_flows.server import close_lost_tasks
 
 
 @task

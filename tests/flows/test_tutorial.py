@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from prefect.settings import PREFECT_API_URL
 
-from tasks.processes.environment import environment
+from graft_tasks.processes.environment import environment
 
 ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT / "docs" / "first-model.md"

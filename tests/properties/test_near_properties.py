@@ -12,8 +12,8 @@ import numpy.typing as npt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.data.fold import fold
 from graft.data.near import near_pairs, text_bands, text_similarity
+from graft.data.normalize import fold
 
 SIGNS = {
     code: " "

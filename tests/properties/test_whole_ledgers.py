@@ -21,7 +21,7 @@ from graft.ledger import (
     verify_ledger,
 )
 from graft.records import FileDigest, digest_folder
-from tests.memory import Memory, memory_ledger
+from tests.support.memory_ledger import Memory, memory_ledger
 
 A = "a" * 64
 KEYS = tuple[Signer, Signer, Keyring, tuple[FileDigest, ...], str, bytes]

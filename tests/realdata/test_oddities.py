@@ -20,7 +20,7 @@ from graft.data import content_key
 from graft.recipe import Validate
 from graft.records import Check, Finding
 from graft.validate import validate_rows
-from tests.oddities_page import section, table, write_section
+from tests.support.oddities_page import section, table, write_section
 
 pytestmark = pytest.mark.realdata
 

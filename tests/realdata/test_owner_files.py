@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from graft.data import bring, look
+from graft.data import import_data, look
 
 
 @pytest.mark.realdata
@@ -49,7 +49,7 @@ def test_xrays_in_sub_folders_are_joined_to_their_metadata(shared_data: Path, tm
     about.to_csv(folder / "metadata.csv", index=False)
     seen = look(folder)
     assert (seen.columns_with("image"), seen.columns_with("group")) == (("image_id",), ("patient_id",))
-    (path,) = bring(folder, tmp_path / "brought").values()
+    (path,) = import_data(folder, tmp_path / "brought").values()
     table = pq.read_table(path, columns=["file", "image", "patient_id"]).to_pandas()
     assert table["file"].tolist() == about["image_id"].tolist()
     assert all(row.image == images[row.file] for row in table.itertuples())

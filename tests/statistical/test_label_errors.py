@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from graft.validate import find_suspects
-from tests.oddities_page import table, write_section
+from tests.support.oddities_page import table, write_section
 
 Loaded = tuple[list[Any], npt.NDArray[np.str_], Literal["text", "image"]]
 SEEDS = (0, 1, 2)

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from graft.bias import measure_slices
+from graft.evaluation.bias import measure_slices
 from graft.stats import mcnemar, paired_difference, proportion, proportion_difference, two_sample_test
-from tests.cifar import cifar_predictions
+from tests.support.cifar import cifar_predictions
 
 
 def test_two_sample_level() -> None:

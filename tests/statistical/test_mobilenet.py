@@ -10,7 +10,7 @@ import pytest
 from graft.model.encoder import embed, load_encoder
 from graft.model.source_head import source_probabilities
 from graft.pictures import open_picture
-from tests.mobilenet import LABELS, PICTURE, WEIGHTS, write_mobilenet
+from tests.support.mobilenet import LABELS, PICTURE, WEIGHTS, write_mobilenet
 
 pytestmark = pytest.mark.realdata
 

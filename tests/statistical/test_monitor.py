@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from graft.recipe.schema import DetectShift
 from graft.records import ShiftComparison
-from graft.sections import DetectShift
 from graft.shift.champion import answers
 from graft.shift.compare import compare
 from graft.shift.held_out import HeldOut, halved, nearness

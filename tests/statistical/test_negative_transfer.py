@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graft.arms import CANDIDATE, PROBE, SCRATCH, SCRATCH_NETWORK
-from graft.evaluate import compare_arms, transfer_verdict
+from graft.evaluation.baselines import CANDIDATE, PROBE, SCRATCH, SCRATCH_NETWORK
+from graft.evaluation.compare import compare_arms, transfer_verdict
 from graft.model.budget import epochs_within, forward_flops, run_flops
 from graft.model.classifier import predict
 from graft.model.encoder import embed
@@ -17,7 +17,7 @@ from graft.model.examples import Examples
 from graft.model.finetune import finetune
 from graft.model.scratch import SCRATCH_RATE, best_from_scratch, fit_scratch
 from graft.stats import choose_C, fit_probe
-from tests.tiny import WORDS, settings, write_taught_base
+from tests.support.tiny_models import WORDS, settings, write_taught_base
 
 N_SEEDS = 50
 CLASSES, SIGNAL, LENGTH = 3, 2, 9

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from graft.sections import DetectShift
+from graft.recipe.schema import DetectShift
 from graft.shift.compare import compare
 from graft.shift.sample import Sample
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import special
 
+from graft.recipe.schema import DetectShift
 from graft.records import ShiftComparison
-from graft.sections import DetectShift
 from graft.shift.compare import compare
 from graft.shift.sample import Sample
 from graft.stats.concept import concept_test

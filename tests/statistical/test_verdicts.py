@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.verdict_levels import MARGIN, World, judge, worlds
-from graft.arms import CANDIDATE, CHAMPION
+from graft.evaluation.baselines import CANDIDATE, CHAMPION
 from graft.stats import paired_difference
 from graft.stats.accuracy import rows_to_tell
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from graft.recipe_text import recipe_text
+from graft.recipe.text import recipe_text
 from graft.records import Record
-from tasks.commands.init import adopt, init
-from tasks.dvc.repro import commit
-from tasks.registry.pin import pin
-from tasks.steps.context import STEPS, run_step
-from tasks.workspace import Workspace
+from graft_tasks.commands.init import adopt, init
+from graft_tasks.dvc.repro import commit
+from graft_tasks.registry.pin import pin
+from graft_tasks.steps.context import STEPS, run_step
+from graft_tasks.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 TINY = {

@@ -12,12 +12,12 @@ import pytest
 
 from graft.errors import InputError
 from graft.records import DatasetRecord, digest_folder, sha256_file
-from tasks.datasets.add import add
-from tasks.datasets.repair import repair
-from tasks.dvc.repro import dvc, git
-from tasks.registry.pin import pin
-from tasks.steps.context import run_step
-from tasks.workspace import Workspace
+from graft_tasks.datasets.add import add
+from graft_tasks.datasets.repair import repair
+from graft_tasks.dvc.repro import dvc, git
+from graft_tasks.registry.pin import pin
+from graft_tasks.steps.context import run_step
+from graft_tasks.workspace import Workspace
 
 Make = Callable[..., Workspace]
 ROOT = Path(__file__).parents[2]

@@ -10,11 +10,11 @@ import pytest
 from graft.model.budget import TERA, forward_flops
 from graft.model.folder import load_model
 from graft.records import EvaluationRecord, ModelRecord
-from tasks.registry.pin import pin
-from tasks.registry.promote import enact, promote_by_hand
-from tasks.steps.context import STEPS, run_step
-from tasks.steps.rows import PREDICTIONS, ROWS
-from tasks.workspace import Workspace
+from graft_tasks.registry.pin import pin
+from graft_tasks.registry.promote import enact, promote_by_hand
+from graft_tasks.steps.context import STEPS, run_step
+from graft_tasks.steps.rows import PREDICTIONS, ROWS
+from graft_tasks.workspace import Workspace
 
 Make = Callable[..., Workspace]
 
@@ -69,7 +69,7 @@ def test_nothing_is_trained_from_scratch_unless_a_recipe_asks_for_it(
     workspace = tiny_workspace(finetune__strategy="head")
     for step in STEPS[: STEPS.index("evaluate")]:
         run_step(workspace, step, "tiny")
-    monkeypatch.setattr("tasks.steps.baselines.predict_from_scratch", None)
+    monkeypatch.setattr("graft_tasks.steps.baselines.predict_from_scratch", None)
     found = evaluated(workspace)
     assert set(found.accuracy) == {"candidate", "frozen_probe", "scratch"}
     assert set(found.differences) == {"frozen_probe", "scratch"}

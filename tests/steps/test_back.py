@@ -9,19 +9,19 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import tasks.commands.remove
+import graft_tasks.commands.remove
 from graft.errors import BusyError, InputError, StepError
-from graft.recipe_text import recipe_text
+from graft.recipe.text import recipe_text
 from graft.records import DatasetRecord, digest_folder
-from tasks.commands.remove import remove
-from tasks.commands.status import running
-from tasks.datasets.add import add
-from tasks.datasets.undo import undo
-from tasks.dvc.repro import git
-from tasks.processes.locks import hold, holder
-from tasks.registry.pin import pin
-from tasks.steps.context import run_step
-from tasks.workspace import Workspace
+from graft_tasks.commands.remove import remove
+from graft_tasks.commands.status import running
+from graft_tasks.datasets.add import add
+from graft_tasks.datasets.undo import undo
+from graft_tasks.dvc.repro import git
+from graft_tasks.processes.locks import hold, holder
+from graft_tasks.registry.pin import pin
+from graft_tasks.steps.context import run_step
+from graft_tasks.workspace import Workspace
 from tests.steps.conftest import ROOT, TINY
 
 Make = Callable[..., Workspace]
@@ -160,7 +160,7 @@ def test_a_removal_that_was_killed_is_finished(tiny_workspace: Make, monkeypatch
         raise StepError("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(tasks.commands.remove, at, killed)
+        patch.setattr(graft_tasks.commands.remove, at, killed)
         with pytest.raises(StepError, match="killed"):
             remove(workspace, "tiny")
     remove(workspace, "tiny")

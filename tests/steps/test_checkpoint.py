@@ -12,15 +12,15 @@ import pytest
 from safetensors import SafetensorError
 
 import graft.model.checkpoint
-import tasks.steps.checkpoints
-import tasks.steps.context
-from graft.recipe_text import recipe_text
-from tasks.dvc.repro import git
-from tasks.processes.disk import Writing
-from tasks.registry.pin import pin
-from tasks.steps.context import run_step
-from tasks.workspace import Workspace
-from tests.training import KEYS, checkpoints, make_ready, written
+import graft_tasks.steps.checkpoints
+import graft_tasks.steps.context
+from graft.recipe.text import recipe_text
+from graft_tasks.dvc.repro import git
+from graft_tasks.processes.disk import Writing
+from graft_tasks.registry.pin import pin
+from graft_tasks.steps.context import run_step
+from graft_tasks.workspace import Workspace
+from tests.support.training_workspace import KEYS, checkpoints, make_ready, written
 
 
 class Interrupted(BaseException):
@@ -54,7 +54,7 @@ def trained_once(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> W
 @pytest.fixture
 def trained(trained_once: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """A copy of the trained workspace, in which a checkpoint is written at every step."""
-    monkeypatch.setattr(tasks.steps.checkpoints, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(graft_tasks.steps.checkpoints, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(graft.model.checkpoint, "MAX_SHARE", float("inf"))
     shutil.copytree(trained_once.root, tmp_path / "workspace")
     return Workspace(tmp_path / "workspace")
@@ -64,7 +64,7 @@ def finetune(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, at: int | No
     """Run the step, interrupted at a step of the training if one is named, and return what was shown."""
     screen = Screen(at)
     with monkeypatch.context() as patched:
-        patched.setattr(tasks.steps.context, "report_progress", screen)
+        patched.setattr(graft_tasks.steps.context, "report_progress", screen)
         try:
             run_step(workspace, "finetune", "tiny")
         except Interrupted:
@@ -119,7 +119,7 @@ def test_another_recipe_another_base_or_another_code_starts_anew(
     tokenizer.write_text(json.dumps({**json.loads(tokenizer.read_text()), "do_lower_case": False}))
     pin(trained, "tiny")
     assert finetune(trained, monkeypatch).notes == anew
-    monkeypatch.setitem(tasks.steps.context.VERSIONS, "finetune", 99)
+    monkeypatch.setitem(graft_tasks.steps.context.VERSIONS, "finetune", 99)
     assert finetune(trained, monkeypatch).notes == anew
     assert [path.name for path in checkpoints(trained).iterdir()] == ["finetune.safetensors"]
 

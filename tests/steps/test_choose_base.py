@@ -16,10 +16,10 @@ from graft.model.encoder import embed, load_encoder
 from graft.model.folder import card_for, save_model
 from graft.records import Base, BaseChoiceRecord, EmbeddingRecord, EvaluationRecord, ShiftRecord, sha256_file
 from graft.stats import fit_probe
-from tasks.registry.pin import pin
-from tasks.steps.context import run_step
-from tasks.workspace import Workspace
-from tests.tiny import write_tiny_base
+from graft_tasks.registry.pin import pin
+from graft_tasks.steps.context import run_step
+from graft_tasks.workspace import Workspace
+from tests.support.tiny_models import write_tiny_base
 
 Make = Callable[..., Workspace]
 UP_TO = ("ingest", "validate", "embed", "choose_base")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-import tasks.steps.context
-from tasks.steps.context import run_step
-from tasks.workspace import Workspace
-from tests.training import N_STEPS, checkpoints, make_ready, written
+import graft_tasks.steps.context
+from graft_tasks.steps.context import run_step
+from graft_tasks.workspace import Workspace
+from tests.support.training_workspace import N_STEPS, checkpoints, make_ready, written
 
 
 class Keyboard:
@@ -47,7 +47,7 @@ def test_the_step_ends_and_the_next_run_goes_on_after_it(
     """Stopped twice, and each time long before a checkpoint is due: the same bits in the end, and no step is done twice."""
     seen, before = [], signal.getsignal(signal.SIGINT)
     for keyboard in (Keyboard(7), Keyboard(20)):
-        monkeypatch.setattr(tasks.steps.context, "report_progress", keyboard)
+        monkeypatch.setattr(graft_tasks.steps.context, "report_progress", keyboard)
         with pytest.raises(KeyboardInterrupt):
             run_step(workspace, "finetune", "tiny")
         seen.append(keyboard.lines)
@@ -60,7 +60,7 @@ def test_the_step_ends_and_the_next_run_goes_on_after_it(
     ]
     assert (seen[0][-1][0], seen[1][1][0], seen[1][-1][0]) == (7, 9, 20)
     last = Keyboard()
-    monkeypatch.setattr(tasks.steps.context, "report_progress", last)
+    monkeypatch.setattr(graft_tasks.steps.context, "report_progress", last)
     run_step(workspace, "finetune", "tiny")
     assert last.lines[0] == (21, "goes on after step 21")
     assert last.lines[-1][0] == N_STEPS
@@ -73,13 +73,13 @@ def test_sigterm_stops_as_ctrl_c_does_however_often_it_is_sent(
     """A service manager may send it to each process of a run, and each passes it on: the checkpoint is written all the same."""
     (checkpoints(workspace) / "finetune.safetensors").unlink(missing_ok=True)
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(tasks.steps.context, "report_progress", Keyboard(7, 7, sends=signal.SIGTERM))
+    monkeypatch.setattr(graft_tasks.steps.context, "report_progress", Keyboard(7, 7, sends=signal.SIGTERM))
     with pytest.raises(KeyboardInterrupt):
         run_step(workspace, "finetune", "tiny")
     assert [path.name for path in checkpoints(workspace).iterdir()] == ["finetune.safetensors"]
     assert signal.getsignal(signal.SIGTERM) is before
     last = Keyboard()
-    monkeypatch.setattr(tasks.steps.context, "report_progress", last)
+    monkeypatch.setattr(graft_tasks.steps.context, "report_progress", last)
     run_step(workspace, "finetune", "tiny")
     assert last.lines[0] == (8, "goes on after step 8")
     assert written(workspace) == undisturbed
@@ -88,7 +88,7 @@ def test_sigterm_stops_as_ctrl_c_does_however_often_it_is_sent(
 def test_a_second_ctrl_c_does_not_wait(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """It stops at once, where it is, and what was kept before is still there."""
     (checkpoints(workspace) / "finetune.safetensors").unlink(missing_ok=True)
-    monkeypatch.setattr(tasks.steps.context, "report_progress", Keyboard(7, 7))
+    monkeypatch.setattr(graft_tasks.steps.context, "report_progress", Keyboard(7, 7))
     with pytest.raises(KeyboardInterrupt):
         run_step(workspace, "finetune", "tiny")
     assert list(checkpoints(workspace).glob("*")) == []

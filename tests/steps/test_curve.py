@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 
 from graft.errors import GraftError, InputError, TamperError
+from graft.learning_curve.claims import Claims
 from graft.records import CurveRecord, Record, load_curve, sha256_file
-from graft.report.claims import Claims
-from tasks.commands.render import render_run
-from tasks.learning_curve.claims import conclude
-from tasks.learning_curve.measure import Wanted, measure
-from tasks.workspace import Workspace
-from tests.training import make_ready
+from graft_tasks.commands.render import render_run
+from graft_tasks.learning_curve.claims import conclude
+from graft_tasks.learning_curve.measure import Wanted, measure
+from graft_tasks.workspace import Workspace
+from tests.support.training_workspace import make_ready
 
 pytestmark = pytest.mark.slow
 
@@ -192,10 +192,10 @@ def test_auto_is_measured_as_finetune_chose(
 
 def test_images_have_a_curve(tmp_path: Path, tiny_image_base: Path, digits: tuple[list[bytes], Any]) -> None:
     """Images need no arm of their own: the cheap model reads pixels."""
-    from graft.recipe_text import recipe_text
-    from tasks.commands.init import adopt, init
-    from tasks.registry.pin import pin
-    from tasks.steps.context import run_step
+    from graft.recipe.text import recipe_text
+    from graft_tasks.commands.init import adopt, init
+    from graft_tasks.registry.pin import pin
+    from graft_tasks.steps.context import run_step
     from tests.steps.conftest import TINY
 
     workspace, _ = init(tmp_path / "workspace")

@@ -9,16 +9,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import tasks.steps.context
-import tasks.steps.embed
+import graft_tasks.steps.context
+import graft_tasks.steps.embed
 from graft.model.text import TRIED, TextEncoder
-from graft.recipe_text import recipe_text
+from graft.recipe.text import recipe_text
 from graft.records import EmbeddingRecord, sha256_file
-from tasks.datasets.add import add
-from tasks.registry.pin import pin
-from tasks.steps.context import run_step
-from tasks.steps.rows import EMBEDDED, FEATURES
-from tasks.workspace import Workspace
+from graft_tasks.datasets.add import add
+from graft_tasks.registry.pin import pin
+from graft_tasks.steps.context import run_step
+from graft_tasks.steps.rows import EMBEDDED, FEATURES
+from graft_tasks.workspace import Workspace
 from tests.steps.conftest import ROOT, TINY
 
 Make = Callable[..., Workspace]
@@ -35,7 +35,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return really(self, contents)
 
     monkeypatch.setattr(TextEncoder, "prepare", prepare)
-    monkeypatch.setattr(tasks.steps.embed, "N_CHUNK", 32)
+    monkeypatch.setattr(graft_tasks.steps.embed, "N_CHUNK", 32)
     return seen
 
 
@@ -62,14 +62,14 @@ def without_cache(workspace: Workspace) -> tuple[str, str]:
 
 def test_what_shares_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows of one file and one stretch of its numbers, whichever of them are there; a file's name may look like a row's."""
-    monkeypatch.setattr(tasks.steps.embed, "N_CHUNK", 10)
+    monkeypatch.setattr(graft_tasks.steps.embed, "N_CHUNK", 10)
     names = [
         *(f"a.csv row {k}" for k in (1, 3, 10, 11, 35, 40)),
         *(f"a row 1 row {k}" for k in (31, 39)),
         "b.csv row 39",
     ]
     chunks = [slice(0, 3), slice(3, 4), slice(4, 6), slice(6, 8), slice(8, 9)]
-    assert tasks.steps.embed._chunks(names) == chunks
+    assert graft_tasks.steps.embed._chunks(names) == chunks
 
 
 def test_how_many_texts_were_cut_is_said(tiny_workspace: Make) -> None:
@@ -81,7 +81,7 @@ def test_how_many_texts_were_cut_is_said(tiny_workspace: Make) -> None:
     n_longer = sum(len(ids) > 8 for ids in tokenizer(embedded(workspace)["content"].tolist())["input_ids"])
     assert 0 < record.n_truncated == n_longer
     assert f" rows, {n_longer} cut to 8 tokens, with base" in record.summary
-    assert tasks.steps.embed._cut(0, 128) == ""
+    assert graft_tasks.steps.embed._cut(0, 128) == ""
 
 
 def test_a_new_file_costs_only_its_rows(tiny_workspace: Make, tmp_path: Path, computed: list[str]) -> None:
@@ -140,7 +140,7 @@ def test_a_kill_costs_the_chunk_that_it_was_in(
             raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(tasks.steps.context, "report_progress", killed_in_the_third)
+        patched.setattr(graft_tasks.steps.context, "report_progress", killed_in_the_third)
         with pytest.raises(Killed):
             run_step(workspace, "embed", "tiny")
     assert len(cached(workspace)) == 2
@@ -173,5 +173,5 @@ def test_other_settings_and_another_code_start_anew(
     path = workspace.root / "base" / "tokenizer_config.json"
     path.write_text(path.read_text().replace("{", '{"new": 1,', 1))
     check_anew()
-    monkeypatch.setitem(tasks.steps.context.VERSIONS, "embed", 99)
+    monkeypatch.setitem(graft_tasks.steps.context.VERSIONS, "embed", 99)
     check_anew()

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from graft.records import Record
-from tasks.steps.context import STEPS, VERSIONS
-from tasks.workspace import Workspace
+from graft_tasks.steps.context import STEPS, VERSIONS
+from graft_tasks.workspace import Workspace
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 EXACT = ("ingest", "validate")
@@ -89,7 +89,7 @@ def test_every_step_writes_what_its_version_wrote(
         golden = json.loads((GOLDEN / name(step)).read_text(encoding="utf-8"))
         if odd := (([] if seen == golden else ["not equal"]) if step in EXACT else differences(seen, golden)):
             changed[step] = odd[:5]
-    assert changed == {}, "raise the step's number in tasks/steps/context.py, then --update-goldens"
+    assert changed == {}, "raise the step's number in tasks/graft_tasks/steps/context.py, then --update-goldens"
 
 
 def test_there_is_one_golden_for_each_step() -> None:

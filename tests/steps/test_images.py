@@ -12,14 +12,14 @@ import pandas as pd
 import pytest
 
 from graft.model.folder import load_model
-from graft.recipe_text import recipe_text
+from graft.recipe.text import recipe_text
 from graft.records import RECORDS, EvaluationRecord, Record, sha256_file
-from graft.report.content import Mistakes
-from tasks.commands.init import adopt, init
-from tasks.commands.render import render_run
-from tasks.registry.pin import pin
-from tasks.steps.context import STEPS
-from tasks.workspace import Workspace
+from graft.records.report import Mistakes
+from graft_tasks.commands.init import adopt, init
+from graft_tasks.commands.render import render_run
+from graft_tasks.registry.pin import pin
+from graft_tasks.steps.context import STEPS
+from graft_tasks.workspace import Workspace
 
 RunAll = Callable[[Workspace], dict[str, Record]]
 KEYS = {

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from flows.findings import Rows, rows_of_finding, show_rows
 from graft.errors import InputError
 from graft.records import DatasetRecord, ValidationRecord, sha256_file
-from tasks.datasets.findings import path_of
-from tasks.registry.pin import pin
-from tasks.steps.context import run_step
-from tasks.workspace import Workspace
+from graft_cli.findings import Rows, rows_of_finding, show_rows
+from graft_tasks.datasets.findings import path_of
+from graft_tasks.registry.pin import pin
+from graft_tasks.steps.context import run_step
+from graft_tasks.workspace import Workspace
 from tests.steps.conftest import ROOT
 
 Make = Callable[..., Workspace]

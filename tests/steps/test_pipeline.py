@@ -9,15 +9,15 @@ import pytest
 import yaml
 
 from graft.errors import InputError, StepError
-from graft.recipe_text import recipe_text
+from graft.recipe.text import recipe_text
 from graft.records import write_atomic
-from tasks.commands.init import adopt, init
-from tasks.dvc import pipeline
-from tasks.dvc.pipeline import TOPMOST, bring_forward, stages_of, without
-from tasks.dvc.recover import recover
-from tasks.dvc.repro import commit, dvc, git
-from tasks.steps.context import STEPS
-from tasks.workspace import Workspace
+from graft_tasks.commands.init import adopt, init
+from graft_tasks.dvc import pipeline
+from graft_tasks.dvc.pipeline import TOPMOST, bring_forward, stages_of, without
+from graft_tasks.dvc.recover import recover
+from graft_tasks.dvc.repro import commit, dvc, git
+from graft_tasks.steps.context import STEPS
+from graft_tasks.workspace import Workspace
 from tests.steps.conftest import TINY
 
 MINE = """  mine:  # a stage of a person's

@@ -13,16 +13,16 @@ from graft.errors import TamperError
 from graft.model.classifier import predict
 from graft.model.folder import load_model
 from graft.model.reference import load_trained_on
-from graft.recipe_text import recipe_text
+from graft.recipe.text import recipe_text
 from graft.records import EvaluationRecord, load_record
 from graft.rows import TEST
-from tasks.commands.init import adopt, init
-from tasks.registry.pin import pin
-from tasks.steps.context import run_step
-from tasks.steps.rows import ROWS
-from tasks.workspace import Workspace
-from tests.faults.chain import finish
+from graft_tasks.commands.init import adopt, init
+from graft_tasks.registry.pin import pin
+from graft_tasks.steps.context import run_step
+from graft_tasks.steps.rows import ROWS
+from graft_tasks.workspace import Workspace
 from tests.steps.conftest import ROOT, TINY
+from tests.support.lineage_workspace import finish
 
 PAIRS = (("cancel", "delivery"), ("fault", "refund"), ("cancel", "refund"), ("delivery", "fault"))
 NAMES = ("one", "two", "three", "four")

@@ -12,20 +12,20 @@ import pytest
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
-from flows.cli import app
 from graft.data.sides import position
 from graft.errors import InputError, TamperError
 from graft.records import ShiftComparison, ShiftRecord, sha256_file
-from graft.shift.card import read_card
-from graft.shift.domain import load_domain
-from graft.shift.words import tell
-from tasks.commands.cards import make_card
-from tasks.datasets.add import add
-from tasks.registry.pin import pin
-from tasks.steps.context import load_inputs, run_step
-from tasks.steps.detect_shift import is_later
-from tasks.workspace import Workspace
-from tests.faults.chain import finish
+from graft.shift.card_rows import load_domain
+from graft.shift.domain_card import read_card
+from graft.shift.wording import tell
+from graft_cli.main import app
+from graft_tasks.commands.cards import make_card
+from graft_tasks.datasets.add import add
+from graft_tasks.registry.pin import pin
+from graft_tasks.steps.context import load_inputs, run_step
+from graft_tasks.steps.detect_shift import is_later
+from graft_tasks.workspace import Workspace
+from tests.support.lineage_workspace import finish
 
 ROOT = Path(__file__).parents[2]
 Make = Callable[..., Workspace]

@@ -13,9 +13,9 @@ from graft.errors import BusyError, InputError, StepError, TamperError
 from graft.model.reference import load_trained_on
 from graft.records import RECORDS, BiasRecord, DatasetRecord, ModelRecord, Record, digest_folder, sha256_file
 from graft.rows import COLUMN, row_schema
-from tasks.processes.locks import hold
-from tasks.steps.context import STEPS, run_step
-from tasks.workspace import Workspace
+from graft_tasks.processes.locks import hold
+from graft_tasks.steps.context import STEPS, run_step
+from graft_tasks.workspace import Workspace
 
 Make = Callable[..., Workspace]
 RunAll = Callable[[Workspace], dict[str, Record]]
@@ -184,7 +184,7 @@ def test_every_stage_is_a_step_and_the_other_way_round() -> None:
     """The one definition of the edges names exactly the steps that there are, in their order."""
     import yaml
 
-    from tasks.dvc.pipeline import stages_of
+    from graft_tasks.dvc.pipeline import stages_of
 
     stages = yaml.safe_load(stages_of("tiny", "rows"))["stages"]
     assert tuple(stages) == STEPS

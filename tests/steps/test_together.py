@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
-import tasks.steps.distributed
+import graft_tasks.steps.distributed
 from graft.errors import StepError
 from graft.model.bases import WEIGHTS
-from graft.recipe_text import recipe_text
+from graft.recipe.text import recipe_text
 from graft.records import ModelRecord
-from tasks.registry.pin import pin
-from tasks.steps.context import run_step
-from tasks.workspace import Workspace
-from tests.tiny import without_dropout, write_tiny_base
-from tests.training import KEYS, checkpoints, make_ready
+from graft_tasks.registry.pin import pin
+from graft_tasks.steps.context import run_step
+from graft_tasks.workspace import Workspace
+from tests.support.tiny_models import without_dropout, write_tiny_base
+from tests.support.training_workspace import KEYS, checkpoints, make_ready
 
 pytestmark = pytest.mark.slow
 
@@ -58,7 +58,7 @@ def train(workspace: Workspace, **changed: object) -> ModelRecord:
 
 
 def watch(monkeypatch: pytest.MonkeyPatch, seen: Progress) -> None:
-    monkeypatch.setattr("tasks.steps.context.report_progress", seen)
+    monkeypatch.setattr("graft_tasks.steps.context.report_progress", seen)
 
 
 @pytest.mark.parametrize("strategy", ["full", pytest.param("auto", marks=pytest.mark.slow)])
@@ -89,9 +89,9 @@ def test_two_processes_make_what_one_makes(
 
 def test_when_one_process_is_killed_all_end(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first process killed, the step ends with a sentence, nothing of the others is left, and it can be run again."""
-    import tasks.steps.checkpoints
+    import graft_tasks.steps.checkpoints
 
-    monkeypatch.setattr(tasks.steps.checkpoints, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(graft_tasks.steps.checkpoints, "CHECKPOINT_SECONDS", 0.0)
     started = started_by(monkeypatch)
 
     def kill(_done: int, _total: int, note: str) -> None:
@@ -135,14 +135,14 @@ def test_ctrl_c_is_passed_on(workspace: Workspace, monkeypatch: pytest.MonkeyPat
 def started_by(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list that gets the process that is started for the training."""
     started: list[int] = []
-    popen = tasks.steps.distributed.subprocess.Popen
+    popen = graft_tasks.steps.distributed.subprocess.Popen
 
     def start(*args: object, **kwargs: object) -> object:
         process = popen(*args, **kwargs)
         started.append(process.pid)
         return process
 
-    monkeypatch.setattr(tasks.steps.distributed.subprocess, "Popen", start)
+    monkeypatch.setattr(graft_tasks.steps.distributed.subprocess, "Popen", start)
     return started
 
 

@@ -11,17 +11,17 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
-import tasks.steps.finetune
+import graft_tasks.steps.finetune
 from graft.model.classifier import Classifier
 from graft.model.examples import Examples
 from graft.model.reference import load_reference, load_trained_on
+from graft.presentation.page import render_report
 from graft.records import DatasetRecord, ModelRecord, Record, ValidationRecord
-from graft.report.content import Report
-from graft.report.page import render_report
+from graft.records.report import Report
 from graft.rows import NO_LABEL
-from tasks.steps.context import Context, load_inputs, run_step
-from tasks.steps.rows import read_features
-from tasks.workspace import Workspace
+from graft_tasks.steps.context import Context, load_inputs, run_step
+from graft_tasks.steps.rows import read_features
+from graft_tasks.workspace import Workspace
 from tests.steps.conftest import ROOT
 
 Make = Callable[..., Workspace]
@@ -45,13 +45,13 @@ def test_a_run_that_learns_from_them(
 ) -> None:
     """They are counted, embedded, trained on without their labels and named as trained on; all else is of labelled rows."""
     learned: list[Examples] = []
-    really = tasks.steps.finetune.finetune
+    really = graft_tasks.steps.finetune.finetune
 
     def finetune(folder: Path, rows: Examples, *settings: Any, **facts: Any) -> Classifier:
         learned.append(rows)
         return really(folder, rows, *settings, **facts)
 
-    monkeypatch.setattr(tasks.steps.finetune, "finetune", finetune)
+    monkeypatch.setattr(graft_tasks.steps.finetune, "finetune", finetune)
     workspace = tiny_workspace(half_labelled, data__unlabelled=True, data__rows_per_class=8)
     records = run_all(workspace)
     rows = rows_of(workspace)

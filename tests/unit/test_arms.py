@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from graft.errors import StepError
-from graft.model import arms
+from graft.learning_curve import learners
 from graft.model.encoder import embed, silent
 from graft.model.examples import Examples
 from graft.model.scratch import epochs_from_scratch
-from tests.tiny import settings
+from tests.support.tiny_models import settings
 
 WORDS = {
     "pay": ["pay the bill", "my card", "a bill to pay", "the card please"],
@@ -26,86 +26,88 @@ ORDER = np.array([0, 4, 1, 5, 2, 6, 3, 7])
 
 
 @pytest.fixture
-def bench(tiny_base: Path) -> arms.Bench:
+def bench(tiny_base: Path) -> learners.Bench:
     """Eight texts of two classes, which are the test rows as well."""
     features, _ = embed(tiny_base, TEXTS, modality="text", max_tokens=16)
     rows = Examples(TEXTS, features, LABELS)
     how = settings(n_epochs=1)
-    return arms.Bench(tiny_base, "text", 16, how, n_folds=2, max_rows=100, train=rows, unlabelled=None, test=rows)
+    return learners.Bench(tiny_base, "text", 16, how, n_folds=2, max_rows=100, train=rows, unlabelled=None, test=rows)
 
 
 LEARN = {
-    "transfer": arms.transfer,
-    "frozen_probe": arms.frozen_probe,
-    "scratch": arms.scratch,
-    "random_encoder": arms.random_encoder,
-    "shuffled_labels": arms.shuffled_labels,
+    "transfer": learners.transfer,
+    "frozen_probe": learners.frozen_probe,
+    "scratch": learners.scratch,
+    "random_encoder": learners.random_encoder,
+    "shuffled_labels": learners.shuffled_labels,
 }
 
 
 @pytest.mark.parametrize("name", LEARN)
 @pytest.mark.parametrize("n", [2, 4, 8])
-def test_each_arm_learns_from_any_number_of_rows(bench: arms.Bench, name: str, n: int) -> None:
+def test_each_arm_learns_from_any_number_of_rows(bench: learners.Bench, name: str, n: int) -> None:
     """With one row of each class nothing can be chosen by folds, and each arm learns all the same; twice the same."""
     first, again = (LEARN[name](bench, ORDER, n, 0, silent).predict(bench.test) for _ in range(2))
     assert first.tolist() == again.tolist()
     assert set(first) <= set(LABELS)
 
 
-def test_a_probe_of_one_row_each_takes_the_middle_penalty(bench: arms.Bench) -> None:
+def test_a_probe_of_one_row_each_takes_the_middle_penalty(bench: learners.Bench) -> None:
     """With two rows of each class the penalty is chosen among those of the grid."""
-    assert arms.frozen_probe(bench, ORDER, 2, 0, silent).chosen == {"C": arms.C_UNTUNED}
-    assert arms.frozen_probe(bench, ORDER, 4, 0, silent).chosen["C"] in arms.GRID
-    assert arms.scratch(bench, ORDER, 2, 0, silent).chosen == {}
+    assert learners.frozen_probe(bench, ORDER, 2, 0, silent).chosen == {"C": learners.C_UNTUNED}
+    assert learners.frozen_probe(bench, ORDER, 4, 0, silent).chosen["C"] in learners.GRID
+    assert learners.scratch(bench, ORDER, 2, 0, silent).chosen == {}
 
 
-def test_transfer_by_a_head_is_the_frozen_probe(bench: arms.Bench) -> None:
+def test_transfer_by_a_head_is_the_frozen_probe(bench: learners.Bench) -> None:
     """The strategy head tunes nothing, so both say the same."""
     head = replace(bench, how=settings(strategy="head"))
-    both = [learn(head, ORDER, 6, 1, silent).predict(head.test) for learn in (arms.transfer, arms.frozen_probe)]
+    both = [learn(head, ORDER, 6, 1, silent).predict(head.test) for learn in (learners.transfer, learners.frozen_probe)]
     assert both[0].tolist() == both[1].tolist()
 
 
 def test_rows_beyond_a_draw_are_learned_from_only_where_the_recipe_says_so(
-    bench: arms.Bench, monkeypatch: pytest.MonkeyPatch
+    bench: learners.Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without data.unlabelled training sees the draw's rows alone; with it the others too, and their labels never."""
     seen: list[Examples] = []
-    real = arms.finetune
+    real = learners.finetune
 
     def look(folder: Path, examples: Examples, *given: Any, **named: Any) -> Any:
         seen.append(examples)
         return real(folder, examples, *given, **named)
 
-    monkeypatch.setattr(arms, "finetune", look)
-    arms.transfer(bench, ORDER, 4, 0, silent)
+    monkeypatch.setattr(learners, "finetune", look)
+    learners.transfer(bench, ORDER, 4, 0, silent)
     others = Examples(["a red card"], bench.train.features[:1], np.array([""]))
-    arms.transfer(replace(bench, unlabelled=others), ORDER, 4, 0, silent)
+    learners.transfer(replace(bench, unlabelled=others), ORDER, 4, 0, silent)
     assert seen[0].labels.tolist() == ["pay", "pet", "pay", "pet"]
     assert seen[1].labels.tolist() == ["pay", "pet", "pay", "pet", "", "", "", "", ""]
     assert seen[1].contents[-1] == "a red card"
 
 
-def test_transfer_holds_nothing_out_where_there_is_one_row_of_each_class(bench: arms.Bench) -> None:
+def test_transfer_holds_nothing_out_where_there_is_one_row_of_each_class(bench: learners.Bench) -> None:
     """A recipe that stops by held-out rows is followed where there are some, and else trained to its end."""
     stops = replace(bench, how=settings(n_epochs=1, held_out=0.3, patience=1, interpolation="auto"))
     for n in (2, 8):
-        assert len(arms.transfer(stops, ORDER, n, 0, silent).predict(stops.test)) == 8
+        assert len(learners.transfer(stops, ORDER, n, 0, silent).predict(stops.test)) == 8
 
 
 def test_a_network_from_scratch_that_diverges_gets_nothing_right(
-    bench: arms.Bench, monkeypatch: pytest.MonkeyPatch
+    bench: learners.Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A loss that is no number is not an error of the curve: that rate has learned nothing."""
 
     def diverges(*_given: Any, **_named: Any) -> None:
         raise StepError("The loss is no longer a number.")
 
-    learned = arms.scratch_network(replace(bench, how=settings(n_epochs=1)), ORDER, 8, 0, silent, learning_rate=1e-3)
+    learned = learners.scratch_network(
+        replace(bench, how=settings(n_epochs=1)), ORDER, 8, 0, silent, learning_rate=1e-3
+    )
     assert set(learned.predict(bench.test)) <= set(LABELS)
     assert learned.chosen == {"learning_rate": 1e-3, "n_epochs": 80}
-    monkeypatch.setattr(arms, "train_from_scratch", diverges)
-    learned = arms.scratch_network(bench, ORDER, 8, 0, silent, learning_rate=1.0)
+    monkeypatch.setattr(learners, "train_from_scratch", diverges)
+    learned = learners.scratch_network(bench, ORDER, 8, 0, silent, learning_rate=1.0)
     assert not (learned.predict(bench.test) == LABELS).any()
 
 

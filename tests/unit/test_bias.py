@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graft.bias import bias_checks, measure_slices
+from graft.evaluation.bias import bias_checks, measure_slices
 from graft.records import Estimate, Slice
 
 

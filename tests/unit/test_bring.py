@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from graft.data.bring import bring
-from graft.data.forms.dialect import Dialect
-from graft.data.forms.read import read_table
-from graft.data.looking.look import look
+from graft.data.importing import import_data
+from graft.data.profile.profile import look
+from graft.data.readers.dialect import Dialect
+from graft.data.readers.read import read_table
 from graft.errors import InputError
 from graft.records import sha256_file
 
@@ -53,7 +53,7 @@ def data(tmp_path: Path) -> Path:
 def test_what_can_be_read_is_copied(tmp_path: Path, data: Path, name: str, content: bytes) -> None:
     """Plain tables arrive with the same bytes, under the ending that says their format."""
     (tmp_path / name).write_bytes(content)
-    written = bring(tmp_path / name, data)
+    written = import_data(tmp_path / name, data)
     assert written == {"train": data / f"train{'.tsv' if name == 'a.txt' else Path(name).suffix}"}
     assert written["train"].read_bytes() == content
     assert len(read_table(written["train"], ["text", "label"])) == 2
@@ -70,7 +70,7 @@ def test_what_can_be_read_is_copied(tmp_path: Path, data: Path, name: str, conte
 def test_other_dialects_become_parquet(tmp_path: Path, data: Path, name: str, content: str, dialect: Dialect) -> None:
     """A table of another dialect becomes Parquet of strings that names its source, digest and dialect, and no folder."""
     (tmp_path / name).write_text(content)
-    written = bring(tmp_path / name, data, dialect=dialect, role="test")
+    written = import_data(tmp_path / name, data, dialect=dialect, role="test")
     assert written == {"test": data / "test.parquet"}
     assert read_table(written["test"]).equals(read_table(tmp_path / name, dialect=dialect))
     said = origin(written["test"])
@@ -82,9 +82,9 @@ def test_other_dialects_become_parquet(tmp_path: Path, data: Path, name: str, co
 def test_the_same_source_gives_the_same_bytes(tmp_path: Path) -> None:
     """Bringing twice writes equal bytes, and a second time replaces the first."""
     (tmp_path / "a.csv").write_text("text;label\none;x\ntwo;y\n")
-    first = bring(tmp_path / "a.csv", tmp_path / "one")["train"].read_bytes()
-    assert bring(tmp_path / "a.csv", tmp_path / "two")["train"].read_bytes() == first
-    assert bring(tmp_path / "a.csv", tmp_path / "one")["train"].read_bytes() == first
+    first = import_data(tmp_path / "a.csv", tmp_path / "one")["train"].read_bytes()
+    assert import_data(tmp_path / "a.csv", tmp_path / "two")["train"].read_bytes() == first
+    assert import_data(tmp_path / "a.csv", tmp_path / "one")["train"].read_bytes() == first
 
 
 def test_splits_of_text_and_label_files(tmp_path: Path, data: Path) -> None:
@@ -95,7 +95,7 @@ def test_splits_of_text_and_label_files(tmp_path: Path, data: Path) -> None:
     for split, n in {"train": 3, "val": 1, "test": 2}.items():
         (source / f"{split}_text.txt").write_text("".join(f"“text” {k}, x\n" if k != 1 else "\n" for k in range(n)))
         (source / f"{split}_labels.txt").write_text("".join(f"{k % 2}\n" for k in range(n)))
-    written = bring(source, data)
+    written = import_data(source, data)
     assert set(written) == {"train", "test"}
     assert read_table(written["train"]).to_dict("list") == {
         "text": ["“text” 0, x", "", "“text” 2, x"],
@@ -104,7 +104,7 @@ def test_splits_of_text_and_label_files(tmp_path: Path, data: Path) -> None:
     assert len(read_table(written["test"])) == 2
     (source / "train_labels.txt").write_text("0\n1\n")
     with pytest.raises(InputError, match=r"has 3 lines and train_labels\.txt has 2"):
-        bring(source, tmp_path / "other")
+        import_data(source, tmp_path / "other")
     assert not (tmp_path / "other").exists()
 
 
@@ -125,16 +125,16 @@ def test_saved_datasets(tmp_path: Path, data: Path) -> None:
         return datasets.Dataset.from_dict(rows, features=features)
 
     datasets.DatasetDict({"train": part(5), "validation": part(2)}).save_to_disk(tmp_path / "saved")
-    written = bring(tmp_path / "saved", data)
+    written = import_data(tmp_path / "saved", data)
     train, test = (read_table(written[name]) for name in ("train", "test"))
     assert train["label"].tolist() == ["neg", "pos", "neg", "pos", "neg"]
     assert train["image"].tolist() == [picture(k) for k in range(5)]
     assert len(test) == 2
     part(3).save_to_disk(tmp_path / "one")  # type: ignore[attr-defined]
-    assert len(read_table(bring(tmp_path / "one", tmp_path / "b")["train"])) == 3
+    assert len(read_table(import_data(tmp_path / "one", tmp_path / "b")["train"])) == 3
     part(4).to_parquet(tmp_path / "hub" / "data" / "train-00000-of-00002.parquet")  # type: ignore[attr-defined]
     part(3).to_parquet(tmp_path / "hub" / "data" / "train-00001-of-00002.parquet")  # type: ignore[attr-defined]
-    hub = read_table(bring(tmp_path / "hub", tmp_path / "c")["train"])
+    hub = read_table(import_data(tmp_path / "hub", tmp_path / "c")["train"])
     assert (len(hub), hub["label"].iloc[1]) == (7, "pos")
 
 
@@ -143,21 +143,21 @@ def test_excel(tmp_path: Path, data: Path) -> None:
     pytest.importorskip("openpyxl")
     frame = pd.DataFrame({"text": ["a, b", "c"], "n": [1, 2], "label": ["x", None]})
     frame.to_excel(tmp_path / "a.xlsx", index=False)
-    written = bring(tmp_path / "a.xlsx", data)["train"]
+    written = import_data(tmp_path / "a.xlsx", data)["train"]
     assert read_table(written).to_dict("list") == {"text": ["a, b", "c"], "n": ["1", "2"], "label": ["x", ""]}
     assert look(tmp_path / "a.xlsx").format == "Excel"
     with pd.ExcelWriter(tmp_path / "b.xlsx") as writer:
         for name in ("rows", "notes"):
             frame.to_excel(writer, sheet_name=name, index=False)
     with pytest.raises(InputError) as caught:
-        bring(tmp_path / "b.xlsx", data)
+        import_data(tmp_path / "b.xlsx", data)
     assert caught.value.where == "rows, notes"
     frame.set_axis(["text", "text", "label"], axis=1).to_excel(tmp_path / "c.xlsx", index=False)
     with pytest.raises(InputError, match="two columns of the name 'text'"):
-        bring(tmp_path / "c.xlsx", data)
+        import_data(tmp_path / "c.xlsx", data)
     (tmp_path / "d.xlsx").write_bytes((tmp_path / "a.xlsx").read_bytes()[:-200])
     with pytest.raises(InputError):
-        bring(tmp_path / "d.xlsx", data)
+        import_data(tmp_path / "d.xlsx", data)
 
 
 def images(folder: Path, *parts: str) -> Path:
@@ -174,14 +174,14 @@ def images(folder: Path, *parts: str) -> Path:
 def test_images_by_class(tmp_path: Path, data: Path) -> None:
     """Images in folders by class, with splits or without, keep their bytes beside their class and path."""
     source = images(tmp_path / "pets", "cat", "dog")
-    train = read_table(bring(source, data)["train"])
+    train = read_table(import_data(source, data)["train"])
     assert train["file"].tolist() == ["cat/0.jpg", "cat/1.jpg", "dog/0.png", "dog/1.png"]
     assert train["label"].tolist() == ["cat", "cat", "dog", "dog"]
     assert train["image"].iloc[3] == (source / "dog" / "1.png").read_bytes()
     seen = look(source)
     assert (seen.columns_with("image"), seen.columns_with("label"), seen.n_duplicates) == (("image",), ("label",), 2)
     split = images(tmp_path / "split", "train/cat", "train/dog", "test/cat", "test/dog")
-    written = bring(split, tmp_path / "b")
+    written = import_data(split, tmp_path / "b")
     assert {name: len(read_table(path)) for name, path in written.items()} == {"train": 4, "test": 4}
     assert read_table(written["test"])["file"].iloc[0] == "cat/0.jpg"
 
@@ -193,7 +193,7 @@ def test_table_with_image_paths(tmp_path: Path, data: Path) -> None:
         f"{kind}/{k}.{ending},{kind},p{k}\n" for kind, ending in (("cat", "jpg"), ("dog", "png")) for k in range(2)
     )
     (source / "rows.csv").write_text(f"image,label,patient\n{rows}")
-    train = read_table(bring(source / "rows.csv", data)["train"])
+    train = read_table(import_data(source / "rows.csv", data)["train"])
     assert set(train) == {"file", "label", "patient", "image"}
     assert train["image"].iloc[2] == (source / "dog" / "0.png").read_bytes()
     assert train["patient"].tolist() == ["p0", "p1", "p0", "p1"]
@@ -211,7 +211,7 @@ def test_images_outside_are_refused(tmp_path: Path, data: Path, evil: str) -> No
     bad = evil.replace("{root}", str(tmp_path))
     (source / "rows.csv").write_text(f"image,label\ncat/0.jpg,cat\n{bad},dog\n")
     with pytest.raises(InputError):
-        bring(source / "rows.csv", data)
+        import_data(source / "rows.csv", data)
     assert not data.exists()
 
 
@@ -222,7 +222,7 @@ def test_links_among_images_are_refused(tmp_path: Path, data: Path) -> None:
         target = source / "cat" / "0.jpg" if name == "file" else source / "cat"
         (source / "dog" / "x.png" if name == "file" else source / "bird").symlink_to(target)
         with pytest.raises(InputError, match="is a link"):
-            bring(source, data)
+            import_data(source, data)
 
 
 @pytest.mark.parametrize("how", ["folder", "paths", "parquet"])
@@ -238,7 +238,7 @@ def test_a_broken_image_leaves_nothing(tmp_path: Path, data: Path, how: str) -> 
         path = tmp_path / "a.parquet"
         pq.write_table(pa.table({"jpeg": [picture(0), picture(1)[:60]], "label": ["x", "y"]}), path)
     with pytest.raises(InputError):
-        bring(path, data)
+        import_data(path, data)
     assert not data.exists()
 
 
@@ -246,20 +246,20 @@ def test_parquet_with_images_is_copied(tmp_path: Path, data: Path) -> None:
     """Parquet whose images are all whole is copied byte for byte; a row without an image is refused."""
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"jpeg": [picture(0), picture(1)], "label": ["x", "y"]}), path)
-    assert bring(path, data)["train"].read_bytes() == path.read_bytes()
+    assert import_data(path, data)["train"].read_bytes() == path.read_bytes()
     pq.write_table(pa.table({"jpeg": [picture(0), None], "label": ["x", "y"]}), path)
     with pytest.raises(InputError, match="no image"):
-        bring(path, tmp_path / "b")
+        import_data(path, tmp_path / "b")
 
 
 def test_errors_leave_what_was_there(tmp_path: Path, data: Path) -> None:
     """A source that breaks after many rows leaves the old file as it was, and no temporary one."""
     (tmp_path / "a.csv").write_text("text;label\n" + "a;b\n" * 60_000)
-    before = bring(tmp_path / "a.csv", data)["train"].read_bytes()
+    before = import_data(tmp_path / "a.csv", data)["train"].read_bytes()
     for tail in ("a;b;c\n", '"a;b\n'):
         (tmp_path / "a.csv").write_text("text;label\n" + "a;b\n" * 60_000 + tail)
         with pytest.raises(InputError, match="not a table"):
-            bring(tmp_path / "a.csv", data)
+            import_data(tmp_path / "a.csv", data)
         assert [path.name for path in data.iterdir()] == ["train.parquet"]
         assert (data / "train.parquet").read_bytes() == before
 
@@ -268,19 +268,19 @@ def test_refusals(tmp_path: Path, data: Path) -> None:
     """A second format beside the first, a role that is a path, splits without train, and a role for splits are refused."""
     (tmp_path / "a.csv").write_text("text,label\na,b\n")
     (tmp_path / "a.jsonl").write_text('{"text": "a"}\n')
-    bring(tmp_path / "a.csv", data)
+    import_data(tmp_path / "a.csv", data)
     with pytest.raises(InputError, match=r"already has train\.csv"):
-        bring(tmp_path / "a.jsonl", data)
+        import_data(tmp_path / "a.jsonl", data)
     with pytest.raises(InputError, match="no name for a file"):
-        bring(tmp_path / "a.csv", data, role="../x")
+        import_data(tmp_path / "a.csv", data, role="../x")
     for name in ("dev", "test"):
         (tmp_path / "s").mkdir(exist_ok=True)
         (tmp_path / "s" / f"{name}.csv").write_text("text,label\na,b\n")
     with pytest.raises(InputError, match="and no train"):
-        bring(tmp_path / "s", data)
+        import_data(tmp_path / "s", data)
     (tmp_path / "s" / "train.csv").write_text("text,label\na,b\n")
     with pytest.raises(InputError, match="splits of its own"):
-        bring(tmp_path / "s", data, role="test")
+        import_data(tmp_path / "s", data, role="test")
 
 
 @pytest.mark.parametrize("inside", ["../../a.arrow", "/etc/passwd", "state.json"])
@@ -291,4 +291,4 @@ def test_a_saved_dataset_that_names_other_files_is_refused(tmp_path: Path, data:
     (source / "state.json").write_text(json.dumps({"_data_files": [{"filename": inside}]}))
     (source / "dataset_info.json").write_text("{}")
     with pytest.raises(InputError):
-        bring(source, data)
+        import_data(source, data)

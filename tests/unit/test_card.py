@@ -12,9 +12,9 @@ from safetensors.numpy import save
 
 from graft.errors import InputError
 from graft.records.shift import Profile, Property
-from graft.shift import card as cards
-from graft.shift.card import Card, find_card, flag_language, read_card
-from graft.shift.domain import load_domain, write_domain
+from graft.shift import domain_card
+from graft.shift.card_rows import load_domain, write_domain
+from graft.shift.domain_card import Card, find_card, flag_language, read_card
 
 HERE, THERE = "a" * 64, "b" * 64
 
@@ -142,7 +142,7 @@ def test_the_own_folder_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     own, shipped = tmp_path / "own", tmp_path / "shipped"
     own.mkdir()
     shipped.mkdir()
-    monkeypatch.setattr(cards, "SHIPPED", shipped)
+    monkeypatch.setattr(domain_card, "SHIPPED", shipped)
     assert find_card(HERE, own) is None
     write_domain(shipped / "a.safetensors", a_card(), features())
     assert find_card(HERE, own) == shipped / "a.safetensors"

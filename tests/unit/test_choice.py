@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from graft.choice import Scored, choose, rank, regret, score_features
+from graft.evaluation.choice import Scored, choose, rank, regret, score_features
 from graft.records import Base, BaseScore, Estimate
 from graft.stats.transferability import Neighbours
 

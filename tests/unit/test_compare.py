@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from graft.recipe.schema import DetectShift
 from graft.records import ShiftComparison, ShiftKind
-from graft.sections import DetectShift
 from graft.shift.compare import compare
 from graft.shift.sample import Sample
-from graft.shift.words import chance, tell
+from graft.shift.wording import chance, tell
 
 
 def sample(seed: int, n: int, shift: float = 0.0) -> np.ndarray:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from graft.recipe.schema import DetectShift
 from graft.records import ShiftComparison
-from graft.sections import DetectShift
 from graft.shift.compare import compare
 from graft.shift.sample import Sample
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-import tasks.steps.cost
+import graft_tasks.steps.cost
 from graft.errors import InputError
-from graft.report.content import Cost, add_up, money
-from tasks.steps.cost import Counter, Meter, Rates, Source, gpus, processors, rates
-from tasks.workspace import Workspace
+from graft.records.cost import Cost, add_up, money
+from graft_tasks.steps.cost import Counter, Meter, Rates, Source, gpus, processors, rates
+from graft_tasks.workspace import Workspace
 
 BURN = "import time\nwhile time.process_time() < 0.3: pass"
 
@@ -64,8 +64,8 @@ def test_a_wrong_rate_is_named(tmp_path: Path, cost: object, said: str) -> None:
 
 def test_energy_is_estimated_from_processor_time_of_children_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing is measured: seconds of this process and of those it waited for, times watts."""
-    monkeypatch.setattr(tasks.steps.cost, "processors", list)
-    monkeypatch.setattr(tasks.steps.cost, "gpus", list)
+    monkeypatch.setattr(graft_tasks.steps.cost, "processors", list)
+    monkeypatch.setattr(graft_tasks.steps.cost, "gpus", list)
     meter = Meter(Rates(watts_per_core=10, price_per_hour=36, currency="EUR"))
     subprocess.run([sys.executable, "-c", BURN], check=True)
     cost = meter.stop()
@@ -78,8 +78,8 @@ def test_energy_is_estimated_from_processor_time_of_children_too(monkeypatch: py
 def test_energy_is_measured_where_there_are_counters(monkeypatch: pytest.MonkeyPatch) -> None:
     """Processors and GPUs are added up, and processor time no longer counts."""
     processor, gpu = iter([100.0, 107.0]), iter([5.0, 25.0])
-    monkeypatch.setattr(tasks.steps.cost, "processors", lambda: [Source(lambda: next(processor))])
-    monkeypatch.setattr(tasks.steps.cost, "gpus", lambda: [Source(lambda: next(gpu))])
+    monkeypatch.setattr(graft_tasks.steps.cost, "processors", lambda: [Source(lambda: next(processor))])
+    monkeypatch.setattr(graft_tasks.steps.cost, "gpus", lambda: [Source(lambda: next(gpu))])
     cost = Meter(Rates(watts_per_core=1000)).stop()
     assert (cost.energy_joules, cost.energy_is_measured, cost.price) == (27.0, True, None)
 
@@ -87,8 +87,8 @@ def test_energy_is_measured_where_there_are_counters(monkeypatch: pytest.MonkeyP
 def test_a_measured_gpu_beside_estimated_processors_is_an_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is measured counts, but the sum is not called measured."""
     gpu = iter([0.0, 1000.0])
-    monkeypatch.setattr(tasks.steps.cost, "processors", list)
-    monkeypatch.setattr(tasks.steps.cost, "gpus", lambda: [Source(lambda: next(gpu))])
+    monkeypatch.setattr(graft_tasks.steps.cost, "processors", list)
+    monkeypatch.setattr(graft_tasks.steps.cost, "gpus", lambda: [Source(lambda: next(gpu))])
     cost = Meter(Rates(watts_per_core=1)).stop()
     assert cost.energy_joules is not None
     assert cost.energy_joules >= 1000

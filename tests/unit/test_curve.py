@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graft.curve import draw_rows, hold_out_rows, n_rows, sizes_for
 from graft.errors import InputError
-from graft.savings import Curves, area_gains, cost_saving, data_savings, points_of
+from graft.learning_curve.grid import draw_rows, hold_out_rows, n_rows, sizes_for
+from graft.learning_curve.savings import Curves, area_gains, cost_saving, data_savings, points_of
 
 LABELS = np.array(["a"] * 40 + ["b"] * 9 + ["c"] * 3)
 SIZES = (1, 2, 4, 8, 16, 32, None)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from graft.decide import decide, decision_record
+from graft.evaluation.decide import decide, decision_record
 from graft.records import (
     Champion,
     Check,

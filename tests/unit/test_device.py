@@ -21,8 +21,8 @@ from graft.model.retention import measure_retention, weight_change
 from graft.model.scratch import train_from_scratch
 from graft.model.source_head import source_probabilities
 from graft.recipe import Modality
-from tests.elsewhere import ELSEWHERE, MixedDevicesError, There, second_device
-from tests.tiny import settings, write_tiny_base, write_tiny_image_base
+from tests.support.other_device import ELSEWHERE, MixedDevicesError, There, second_device
+from tests.support.tiny_models import settings, write_tiny_base, write_tiny_image_base
 from tests.unit.test_image_model import Digits
 from tests.unit.test_model import messages
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix
 
-from graft.evaluate import (
+from graft.evaluation.compare import (
     champion_verdict,
     compare_arms,
     confusion,
@@ -15,8 +15,8 @@ from graft.evaluate import (
     open_comparisons,
     transfer_verdict,
 )
+from graft.recipe.schema import Decide, Evaluate
 from graft.records import Estimate, Retention
-from graft.sections import Decide, Evaluate
 from graft.stats import paired_difference
 
 

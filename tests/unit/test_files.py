@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from graft.data.bring import bring
+from graft.data.importing import import_data
 from graft.errors import TamperError
 from graft.records import canonical_json, copy_folder, digest_folder, part, sha256_file, write_atomic, write_json
 
@@ -105,7 +105,7 @@ def test_the_umask_alone_says_who_may_read_what_is_written(umask: int, tmp_path:
         with part(tmp_path, "page.html") as temporary:
             temporary.rename(tmp_path / "page.html")
         (tmp_path / "data").mkdir()
-        bring(tmp_path / "rows.csv", tmp_path / "data")
+        import_data(tmp_path / "rows.csv", tmp_path / "data")
     finally:
         os.umask(before)
     modes = {path.relative_to(tmp_path).as_posix(): path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from graft.data.looking.look import Look, look
+from graft.data.profile.profile import Look, look
 from graft.errors import InputError
 from tests.conftest import ROOT
 

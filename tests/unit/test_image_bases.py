@@ -13,7 +13,7 @@ from graft.errors import InputError
 from graft.model.encoder import load_encoder
 from graft.model.image import PROCESSOR
 from graft.records import digest_folder
-from tests.tiny import write_tiny_image_base
+from tests.support.tiny_models import write_tiny_image_base
 
 
 def altered(base: Path, folder: Path, what: str) -> Path:

@@ -23,7 +23,7 @@ from graft.model.folder import card_for, load_model, save_model
 from graft.model.image import PROCESSOR
 from graft.records import digest_folder
 from graft.stats import fit_probe
-from tests.tiny import settings, write_tiny_base, write_tiny_image_base
+from tests.support.tiny_models import settings, write_tiny_base, write_tiny_image_base
 
 Digits = tuple[list[bytes], np.ndarray]
 ARCHITECTURES: list[Literal["resnet", "vit"]] = ["resnet", "vit"]

@@ -15,7 +15,7 @@ from graft.errors import InputError
 from graft.model.encoder import Encoder, load_encoder
 from graft.model.layers import Cut, find_stack
 from graft.model.train import Rows, Training
-from tests.tiny import settings, without_dropout, write_tiny_base, write_tiny_image_base
+from tests.support.tiny_models import settings, without_dropout, write_tiny_base, write_tiny_image_base
 from tests.unit.test_image_model import Digits
 from tests.unit.test_model import messages
 

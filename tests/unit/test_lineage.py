@@ -12,12 +12,12 @@ from graft.errors import TamperError
 from graft.ledger import Keyring, Promotion, PromotionPredicate, RunPredicate, Signer, make_key
 from graft.model.bases import WEIGHTS
 from graft.recipe import parse_recipe
-from graft.recipe_text import recipe_text
+from graft.recipe.text import recipe_text
 from graft.records import Base, Dataset, FileDigest, Inputs, canonical_json, sha256_bytes
 from graft.refs import PromotedRef
-from tasks.registry.lineage import forced, goes_back_to, grown_from, rolled_back, stands_on
-from tasks.registry.models import promotion_of
-from tests.memory import memory_ledger
+from graft_tasks.registry.lineage import forced, goes_back_to, grown_from, rolled_back, stands_on
+from graft_tasks.registry.models import promotion_of
+from tests.support.memory_ledger import memory_ledger
 
 A = "a" * 64
 STEPS = {"decide": 1}

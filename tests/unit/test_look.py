@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from graft.data.forms.dialect import Dialect, guess_dialect
-from graft.data.forms.read import read_table
-from graft.data.looking.guess import kind_of
-from graft.data.looking.look import Look, look
+from graft.data.profile.guess import kind_of
+from graft.data.profile.profile import Look, look
+from graft.data.readers.dialect import Dialect, guess_dialect
+from graft.data.readers.read import read_table
 from graft.errors import InputError
 
 SENTENCE = "the card was not sent and I still wait for it since last week please tell me what to do"

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from graft.data import bring, check_test_labels, look
+from graft.data import check_test_labels, import_data, look
 from graft.data.labels import nearest_label, strange_labels
-from graft.data.looking.entities import rounded_example, strength_as_group
+from graft.data.profile.entities import rounded_example, strength_as_group
 from graft.errors import InputError
 
 WORDS = [
@@ -205,7 +205,7 @@ def test_images_in_sub_folders_are_joined_to_their_table(xrays: Path, tmp_path: 
     assert seen.columns_with("image") == ("Image Index",)
     assert seen.columns_with("group") == ("Patientid",)
     assert any("the images themselves are put into the table" in one for one in seen.advice)
-    (path,) = bring(xrays, tmp_path / "brought").values()
+    (path,) = import_data(xrays, tmp_path / "brought").values()
     table = pq.read_table(path).to_pandas()
     assert table["file"].tolist() == [f"{k:08}_000.png" for k in range(24)]
     for k, content in enumerate(table["image"]):
@@ -219,7 +219,7 @@ def test_images_named_without_their_ending(xrays: Path, tmp_path: Path) -> None:
         xrays / "Data_Entry.csv", index=False
     )
     assert look(xrays).columns_with("image") == ("Image Index",)
-    (path,) = bring(xrays, tmp_path / "brought").values()
+    (path,) = import_data(xrays, tmp_path / "brought").values()
     assert pq.read_table(path).num_rows == 24
 
 
@@ -229,7 +229,7 @@ def test_two_images_of_one_name_are_refused(xrays: Path, tmp_path: Path) -> None
         (xrays / "images_0/png/00000000_000.png").read_bytes()
     )
     with pytest.raises(InputError, match=r"2 images are called '00000000_000\.png'"):
-        bring(xrays, tmp_path / "brought")
+        import_data(xrays, tmp_path / "brought")
 
 
 def test_images_that_are_not_there_are_not_promised(tmp_path: Path) -> None:

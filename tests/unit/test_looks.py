@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from graft import looks
-from graft.looks import count_looks, level_after, rows_of
+from graft.evaluation import reuse
+from graft.evaluation.reuse import count_looks, level_after, rows_of
 
 
 def keys(*, of: Iterable[int]) -> list[str]:
@@ -65,7 +65,7 @@ def test_what_earlier_versions_wrote_still_counts() -> None:
 
 def test_a_large_test_set_is_named_by_some_of_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the largest number the least keys stand for all: the same rows are seen, without those too, others are new."""
-    monkeypatch.setattr(looks, "MOST_ROWS", 100)
+    monkeypatch.setattr(reuse, "MOST_ROWS", 100)
     seen = rows_of(keys(of=range(500)))
     assert len(seen) == 100 * 8
     assert count_looks(seen, [seen]) == 1

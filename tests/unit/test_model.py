@@ -21,7 +21,7 @@ from graft.model.folder import (
 from graft.model.reference import load_reference, load_trained_on, save_reference
 from graft.records import digest_folder
 from graft.stats import fit_probe
-from tests.tiny import settings, write_tiny_base
+from tests.support.tiny_models import settings, write_tiny_base
 
 THINGS = {
     "money": "refund my money",

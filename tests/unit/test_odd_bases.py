@@ -18,7 +18,7 @@ from graft.model.classifier import predict
 from graft.model.encoder import embed, load_encoder
 from graft.model.examples import Examples
 from graft.model.finetune import finetune
-from tests.tiny import settings, write_tiny_base, write_tiny_image_base
+from tests.support.tiny_models import settings, write_tiny_base, write_tiny_image_base
 from tests.unit.test_image_model import Digits
 from tests.unit.test_layers import CUT, IMAGE_NETWORKS, TEXT_NETWORKS
 from tests.unit.test_model import messages

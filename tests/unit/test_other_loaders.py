@@ -21,7 +21,7 @@ from graft.model.examples import Examples
 from graft.model.finetune import finetune
 from graft.model.folder import load_model
 from graft.recipe import Modality
-from tests.tiny import settings, write_tiny_base, write_tiny_image_base
+from tests.support.tiny_models import settings, write_tiny_base, write_tiny_image_base
 from tests.unit import test_image_model, test_model
 from tests.unit.test_image_model import Digits
 from tests.unit.test_layers import IMAGE_NETWORKS, TEXT_NETWORKS

@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from graft.presentation import svg
+from graft.presentation.page import render_audit, render_report
 from graft.records import Check, ShiftKind, check, exact
-from graft.report import svg
-from graft.report.content import Audit, Mistake, Report, Standing
-from graft.report.page import render_audit, render_report
+from graft.records.audit import Audit
+from graft.records.report import Mistake, Report, Standing
 from graft.shift.drift_page import _describe
-from tests import report_samples as samples
+from tests.support import report_samples as samples
 
 CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 REPORTS = {"promoted": samples.promoted, "held": samples.held, "rejected": samples.rejected,

@@ -9,7 +9,7 @@ import pytest
 from scipy import special, stats
 
 from graft.stats.prior import calibrate, calibrated, estimate_prior, estimate_prior_by_confusion
-from tests.cifar import cifar_predictions
+from tests.support.cifar import cifar_predictions
 
 
 def two_gaussians(rng: np.random.Generator, share: float, n: int) -> tuple[np.ndarray, np.ndarray]:

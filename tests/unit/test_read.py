@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from graft.data.forms.dialect import Dialect
-from graft.data.forms.read import read_batches, read_table
+from graft.data.readers.dialect import Dialect
+from graft.data.readers.read import read_batches, read_table
 from graft.errors import InputError
 
 NASTY = [

@@ -10,12 +10,12 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from flows.cli import app
 from graft.errors import InputError
 from graft.recipe import Data, Finetune, check_name, known_keys, load_recipe, parse_recipe
-from graft.recipe_text import DEFAULTS, recipe_text
+from graft.recipe.schema import Decide, Evaluate, Strategy
+from graft.recipe.text import DEFAULTS, recipe_text
 from graft.records import sha256_bytes
-from graft.sections import Decide, Evaluate, Strategy
+from graft_cli.main import app
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,8 +10,8 @@ from graft.errors import InputError, TamperError
 from graft.model.bases import WEIGHTS
 from graft.model.settings import SETTINGS
 from graft.records import digest_folder
-from tasks.registry.models import model_folder, open_model
-from tasks.workspace import Workspace
+from graft_tasks.registry.models import model_folder, open_model
+from graft_tasks.workspace import Workspace
 
 
 @pytest.fixture

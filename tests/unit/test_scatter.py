@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from graft.presentation.scatter import draw_samples
 from graft.records import ShiftComparison
-from graft.report.scatter import draw_samples
 
 
 def comparison(reference: list[tuple[float, float]], current: list[tuple[float, float]]) -> ShiftComparison:

@@ -14,7 +14,7 @@ from graft.model.checkpoint import Checkpoint
 from graft.model.classifier import predict
 from graft.model.encoder import load_encoder
 from graft.model.scratch import SCRATCH, best_from_scratch, fit_scratch, predict_from_scratch, train_from_scratch
-from tests.tiny import settings
+from tests.support.tiny_models import settings
 
 Digits = tuple[list[bytes], np.ndarray]
 N = 200

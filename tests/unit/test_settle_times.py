@@ -8,8 +8,8 @@ import pytest
 
 from graft.errors import InputError
 from graft.recipe import TimeFormat
-from tasks.datasets.add import called_as
-from tasks.datasets.times import settle_times
+from graft_tasks.datasets.add import called_as
+from graft_tasks.datasets.times import settle_times
 
 
 def table(folder: Path, cells: list[str]) -> dict[str, Path]:

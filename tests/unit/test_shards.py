@@ -15,7 +15,7 @@ from graft.errors import GraftError, InputError, TamperError
 from graft.model.bases import WEIGHTS, describe_base, locate_base
 from graft.model.encoder import embed, load_encoder
 from graft.model.shards import INDEX, digest_weights, read_shapes, weight_files
-from tests.faults.desk import sentence
+from tests.support.cli_runner import sentence
 
 TEXTS = ["good cat", "bad dog and tree", "please pay"]
 
@@ -125,8 +125,8 @@ def test_an_index_that_lies(sharded: Path, what: str) -> None:
 
 def test_a_pinned_shard_that_changed(sharded: Path, tmp_path: Path) -> None:
     """A run refuses a base one of whose shards is no longer the pinned one."""
-    from tasks.registry.bases import locate, pin
-    from tasks.workspace import Workspace
+    from graft_tasks.registry.bases import locate, pin
+    from graft_tasks.workspace import Workspace
 
     workspace = Workspace(tmp_path)
     base = pin(workspace, "sharded", "text")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from graft.sections import DetectShift
+from graft.recipe.schema import DetectShift
 from graft.shift.compare import compare
 from graft.shift.sample import Sample
 

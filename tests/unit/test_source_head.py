@@ -13,7 +13,7 @@ from graft.model.encoder import embed, load_encoder
 from graft.model.folder import card_for, save_model
 from graft.model.source_head import source_probabilities
 from graft.records import Base
-from tests.tiny import write_tiny_base
+from tests.support.tiny_models import write_tiny_base
 
 TEXTS = ["cancel my order", "where is my parcel, please", "the bill is not right", "a red cat and a blue dog"] * 10
 LABELS = np.array(list("abca") * 10)

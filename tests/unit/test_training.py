@@ -23,7 +23,7 @@ from graft.model.examples import Examples, hold_out, one_hot
 from graft.model.finetune import finetune
 from graft.model.train import Rows, Training, cross_entropy, measure, shuffled
 from graft.records import digest_folder
-from tests.tiny import settings, without_dropout, write_tiny_base, write_tiny_image_base
+from tests.support.tiny_models import settings, without_dropout, write_tiny_base, write_tiny_image_base
 from tests.unit.test_image_model import Digits
 from tests.unit.test_model import messages
 

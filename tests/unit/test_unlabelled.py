@@ -17,7 +17,7 @@ from graft.model.examples import Examples, hold_out
 from graft.model.finetune import finetune
 from graft.rows import NO_LABEL
 from graft.stats.spread import spread_labels
-from tests.tiny import settings
+from tests.support.tiny_models import settings
 
 
 def examples(base: Path, n_known: int = 40, n_others: int = 40) -> Examples:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from graft.data import Part, check_ids, next_name, parts_of, place_rows, read_repairs, schema_drift, side_findings
-from graft.data.place import Placed
+from graft.data.assign import Placed
 from graft.errors import InputError
 from graft.recipe import Data
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.processes.warm import ADDRESS, warm
+from graft_tasks.processes.warm import ADDRESS, warm
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is a warm process on Linux alone")
 SERVED = """
@@ -32,7 +32,7 @@ def main():
         raise ValueError("as it is")
     return int(what)
 """
-COMMAND = "import sys; from tasks.processes.warm import ask; ask('served', sys.argv); print('by itself')"
+COMMAND = "import sys; from graft_tasks.processes.warm import ask; ask('served', sys.argv); print('by itself')"
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def gone(pid: int) -> bool:
 
 def test_a_child_of_dvcs_is_known_as_one(served: None) -> None:
     """By its name, as its command line is the warm process's: so what it works on is not taken for a dead process's."""
-    from tasks.dvc.recover import _is_dvc
+    from graft_tasks.dvc.recover import _is_dvc
 
     process, server, child = waiting()
     assert _is_dvc(child)
@@ -137,7 +137,7 @@ def test_all_end_with_the_warm_process_and_others_do_without(served: None) -> No
 
 def test_what_another_user_serves_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that somebody else has taken is told by who listens there: nothing is sent, and the work is done here."""
-    from tasks.processes import warm as module
+    from graft_tasks.processes import warm as module
 
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("")

@@ -1,0 +1,1 @@
+"""Prefect flows: when and where a recipe is retrained. ``retrain.py`` is the whole pipeline on one screen."""

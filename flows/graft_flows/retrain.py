@@ -1,0 +1,185 @@
+"""The whole pipeline on one screen: pin the world, make each stage, decide, enact.
+
+Which step reads whose files stands in ``dvc.yaml``; a task here reproduces one stage and returns its record, so a step whose
+inputs did not change is not run again, whoever asks. What DVC cannot say stands here: the order of a run, what is worth
+retrying, and that a decision is enacted once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
+from prefect.states import Completed, State
+
+from graft.errors import BusyError
+from graft.presentation.formatting import outcome
+from graft.records import DecisionRecord, Record, load_record
+from graft_flows.events import listeners
+from graft_flows.progress import Sparse, how_far
+from graft_flows.server import close_dead_runs, mark_run
+from graft_tasks.commands.render import render_chain, render_run
+from graft_tasks.commands.up_to_date import nothing_to_do
+from graft_tasks.dvc.forward import catch_up
+from graft_tasks.dvc.pipeline import bring_forward
+from graft_tasks.dvc.recover import recover
+from graft_tasks.dvc.repro import STOPPING, reproduce
+from graft_tasks.processes.locks import hold, is_mine
+from graft_tasks.processes.warm import warm
+from graft_tasks.registry.audit import audit
+from graft_tasks.registry.pin import pin
+from graft_tasks.registry.promote import enact
+from graft_tasks.steps.context import STEPS
+from graft_tasks.workspace import Workspace
+
+CHATTER = (
+    "Updating lock file",
+    "Data and pipelines are up to date",
+    "To track the changes",
+    "git add",
+    "To enable auto staging",
+    "dvc config",
+    "Use `dvc push`",
+)
+"""What DVC says after every stage, and a run's log need not."""
+
+
+def worth_retrying(_task: Any, _run: Any, state: State[Any]) -> bool:
+    """Retry what may go away by itself: a held lock. Bad data stays bad, and a step that failed fails again."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, BusyError)
+
+
+@flow(name="retrain", flow_run_name="{recipe}", retries=0, persist_result=False, validate_parameters=True)
+def retrain(recipe: str, workspace: str = "") -> State[Any]:
+    """Run a recipe once. Completed whatever the verdict is; failed only where a step could not finish.
+
+    Args:
+        workspace: a folder in it; without it the one that GRAFT_WORKSPACE names, else the one that this process stands in.
+    """
+    here = Workspace.find(Path(workspace or os.environ.get("GRAFT_WORKSPACE") or "."))
+    mark_run(here.root)
+    lock = here.lock(recipe, "run")
+    if is_mine(lock):  # ``graft run`` holds it, has healed, and knows that there is something to do
+        return go_through(here, recipe)
+    catch_up(here, recipe)
+    with hold(lock, recipe, mends=True) as was_cut_off:
+        recover(here, recipe)
+        pin(here, recipe)
+        for sentence in bring_forward(here, recipe):
+            get_run_logger().info("%s", sentence)
+        because = "" if was_cut_off else nothing_to_do(here, recipe)
+        if because:
+            close_dead_runs(here.root)
+            return Completed(message=because)
+        return go_through(here, recipe)
+
+
+def go_through(here: Workspace, recipe: str) -> State[Any]:
+    """Pin, make each stage, enact, draw. Whatever was done before is not done again."""
+    close_dead_runs(here.root)
+    with warm():
+        pin_inputs(here, recipe)
+        records = {step: stage(step)(here, recipe) for step in STEPS}
+        decision = records["decide"]
+        promoted = promote(here, recipe)
+        draw_pages(here, recipe)
+    publish_verdict(here, recipe, records, promoted)
+    return Completed(message=f"{verdict_word(decision)}: {headline(decision)}")
+
+
+@task(name="pin", task_run_name="pin", persist_result=False)
+def pin_inputs(here: Workspace, recipe: str) -> None:
+    """Write down dataset, bases and champion."""
+    inputs = pin(here, recipe)
+    champion = inputs.champion.number if inputs.champion else "none"
+    get_run_logger().info("dataset %s, champion %s", inputs.dataset.sha256[:12], champion)
+
+
+def stage(step: str) -> Callable[[Workspace, str], Record]:
+    """Return the task of one step, under the step's name."""
+    named = reproduce_stage.with_options(name=step, task_run_name=step)
+    return lambda here, recipe: named(here, recipe, step)
+
+
+@task(retries=5, retry_delay_seconds=[1, 2, 5, 10, 20], retry_condition_fn=worth_retrying, persist_result=False)
+def reproduce_stage(here: Workspace, recipe: str, step: str) -> Record:
+    """Reproduce one stage with DVC and return the record that stands there then."""
+    log = get_run_logger()
+    for listener in listeners():
+        listener.started(step)
+
+    reused, pace = False, Sparse()
+
+    def hear(line: str) -> None:
+        nonlocal reused
+        reused = reused or "didn't change" in line
+        if line.startswith("progress\t"):
+            _, done, total, note = line.split("\t", 3)
+            for listener in listeners():
+                listener.progress(step, int(done), int(total), note)
+            if pace.is_due():
+                log.info("%s", how_far(int(done), int(total), note, ""))
+        elif line == STOPPING:
+            for listener in listeners():
+                listener.effect(step, STOPPING, "at the end of what it does; Ctrl-C again: at once")
+        elif line.strip() and not line.lstrip().startswith(CHATTER):
+            log.info("%s", line)
+
+    reproduce(here.root, step, recipe, hear)
+    record = load_record(here.record(recipe, step), step)
+    log.info("%s: %s", outcome(record), record.because or record.summary)
+    for listener in listeners():
+        listener.finished(step, record, reused=reused)
+    return record
+
+
+@task(
+    name="promote",
+    task_run_name="promote",
+    retries=3,
+    retry_delay_seconds=2,
+    retry_condition_fn=worth_retrying,
+    persist_result=False,
+)
+def promote(here: Workspace, recipe: str) -> str:
+    """Enact the decision; return the new champion's number, or an empty string."""
+    enacted = enact(here, recipe)
+    number = enacted.promotion.predicate.number if enacted.promotion else ""
+    get_run_logger().info("run %s, %s", enacted.run.entry[:12], f"champion {number}" if number else "champion stays")
+    for listener in listeners():
+        listener.effect("promote", "champion" if number else "not run", f"{number}, signed" if number else "")
+    return number
+
+
+@task(name="pages", task_run_name="pages", persist_result=False)
+def draw_pages(here: Workspace, recipe: str) -> None:
+    """Draw the report, and the chain where there is a champion."""
+    if here.ledger().champion(recipe):
+        render_chain(here, audit(here, recipe))
+    get_run_logger().info("%s", render_run(here, recipe))
+
+
+@task(name="publish", task_run_name="publish", persist_result=False)
+def publish_verdict(here: Workspace, recipe: str, records: dict[str, Record], promoted: str) -> None:
+    """Put the table of verdicts and a link to the page beside the run in Prefect."""
+    decision = records["decide"]
+    rows = [f"| {step} | {outcome(record)} | {record.because or record.summary} |" for step, record in records.items()]
+    champion = f"\n\nChampion {promoted}." if promoted else ""
+    table = "\n".join(["| step | outcome | |", "|---|---|---|", *rows])
+    title = f"# {verdict_word(decision)}: {recipe}\n\n{headline(decision)}{champion}\n\n"
+    create_markdown_artifact(markdown=title + table, key=f"{recipe}-verdict", description=headline(decision))
+    page = here.pages(recipe) / "report.html"
+    create_link_artifact(link=page.as_uri(), link_text="Report", key=f"{recipe}-report")
+
+
+def verdict_word(record: Record) -> str:
+    return record.verdict.capitalize() if isinstance(record, DecisionRecord) else "No verdict"
+
+
+def headline(record: Record) -> str:
+    return record.headline if isinstance(record, DecisionRecord) else record.because

@@ -1,0 +1,135 @@
+"""What follows from a look: short sentences for who is about to train."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from graft.data.profile.profile import Look
+
+_FEW_ROWS = 200
+_TINY = 10
+_UNEVEN = 5.0
+_SURE = 0.7
+
+
+def advice_on(seen: Look) -> tuple[str, ...]:
+    """Return what to do or to know, what matters most first."""
+    return (*_on_columns(seen), *_on_classes(seen), *_on_rows(seen), *_on_languages(seen))
+
+
+def refusal_of(seen: Look) -> str:
+    """Return why Graft cannot be trained on this and what can be; an empty text where it can."""
+    if seen.columns_with("text") or seen.columns_with("image") or _short_texts(seen):
+        return ""
+    kinds = {column.kind for column in seen.columns if column.role not in {"id", "time"}} - {"empty", "constant"}
+    numbers = kinds <= {"integer", "number"}
+    if numbers and seen.columns_with("time"):
+        return f"{_TASK} This is a series of measurements: use for example sktime or statsmodels."
+    held = "numbers" if numbers else "categories" if kinds <= {"category", "boolean"} else "numbers and categories"
+    return f"{_TASK} This is a table of {held}: use for example scikit-learn's HistGradientBoostingClassifier."
+
+
+def _short_texts(seen: Look) -> list[str]:
+    """Return the columns of words that mostly differ from row to row: names, say, which a person may well want classified."""
+    return [
+        column.name
+        for column in seen.columns
+        if column.kind == "category"
+        and column.role in {"none", "id"}
+        and column.confidence < _SURE
+        and column.n_distinct > 0.5 * seen.n_examined
+        and all(sum(map(str.isalpha, value)) >= 0.8 * len(value) for value in column.examples)
+    ]
+
+
+_TASK = "Graft trains on texts and images, one label per row."
+_ABSENT = "they are not beside the table. Put them there, or give the folder that holds both"
+
+
+def _on_columns(seen: Look) -> list[str]:
+    said = []
+    if not seen.columns_with("text") and not seen.columns_with("image"):
+        names = ", ".join(f'"{_short(name)}"' for name in _short_texts(seen)[:3])
+        said.append(f"No column looks like texts: if {names} holds them, say so.")
+    if not seen.columns_with("label"):
+        said.append("No column looks like a label: name it.")
+    for column in seen.columns:
+        if column.role in {"text", "image", "label"} and column.confidence < _SURE:
+            said.append(
+                f'That "{column.name}" is the {column.role} is a guess ({column.because}): say so, or name another.'
+            )
+        if column.role == "image" and column.kind == "image path":
+            there = "the images themselves are put into the table" if column.confidence >= _SURE else _ABSENT
+            said.append(f'"{column.name}" names image files: {there}.')
+        if column.role == "leaks_label":
+            said.append(f'"{column.name}" gives the label away ({column.because}): no model may see it.')
+        if column.role == "group":
+            said.append(
+                f'"{column.name}" ties rows together ({column.because}): use it as group, so that none is on both sides.'
+            )
+        if column.role == "time":
+            said.append(f'"{column.name}" holds times: test on the latest rows where the model will meet later ones.')
+        if column.role == "sensitive":
+            said.append(f'"{column.name}" may be sensitive: name it, and groups are compared.')
+    return said
+
+
+def _on_classes(seen: Look) -> list[str]:
+    counts = seen.class_counts
+    if len(counts) < 2:
+        return ["All rows have one label: there is nothing to learn."] if len(counts) == 1 else []
+    said = []
+    most, fewest = max(counts, key=lambda name: counts[name]), min(counts, key=lambda name: counts[name])
+    if counts[most] >= _UNEVEN * counts[fewest]:
+        share = counts[most] / sum(counts.values())
+        said.append(
+            f'Classes are uneven: "{_short(most)}" has {share:.0%} of the rows, "{_short(fewest)}" {counts[fewest]:,} rows. '
+            "Judge by macro F1, not by accuracy."
+        )
+    tiny = [name for name, n in counts.items() if n < _TINY]
+    if tiny:
+        names = ", ".join(_short(name) for name in tiny[:5]) + (" ..." if len(tiny) > 5 else "")
+        said.append(f"Classes with fewer than {_TINY} rows: {len(tiny)} ({names}). Add rows or merge them.")
+    return said
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 30 else name[:29] + "…"
+
+
+def _rows(n: int) -> str:
+    return "1 row" if n == 1 else f"{n:,} rows"
+
+
+def _on_rows(seen: Look) -> list[str]:
+    said = []
+    if seen.n_rows < _FEW_ROWS:
+        said.append(f"Only {_rows(seen.n_rows)}: intervals will be wide.")
+    if seen.n_duplicates:
+        said.append(f"{_rows(seen.n_duplicates)} of {seen.n_examined:,} repeat another: repeats are not trained on.")
+    if seen.n_conflicts:
+        said.append(f"Contents that stand with two labels: {seen.n_conflicts:,}. Look at them.")
+    if seen.n_crossing:
+        said.append(f"{_rows(seen.n_crossing)} of test also stand in train: these are not trained on.")
+    if seen.fraction_long > 0.05:
+        said.append(
+            f"{seen.fraction_long:.0%} of the texts have more than 500 characters, about 128 tokens: raise max_tokens."
+        )
+    sides = {split.name: split.n_rows for split in seen.splits}
+    if {"validation", "test"} <= set(sides):
+        said.append(f"The validation split ({_rows(sides['validation'])}) stays out: there is a test split.")
+    return said
+
+
+def _on_languages(seen: Look) -> list[str]:
+    told = {name: share for name, share in seen.languages.items() if name != "unknown"}
+    if not told or sum(told.values()) < 0.5:
+        return []
+    main = max(told, key=lambda name: told[name])
+    others = [f"{name} {share:.0%}" for name, share in told.items() if name != main and share >= 0.05]
+    if others:
+        return [
+            f"Texts are in several languages ({main} {told[main]:.0%}, {', '.join(others)}): take a multilingual base."
+        ]
+    return [] if main == "en" else [f'Texts are in "{main}": take a base that knows it.']

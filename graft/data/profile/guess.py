@@ -1,0 +1,298 @@
+"""What a column holds and what it is for: guesses, each with its reason and how sure it is."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import pandas as pd
+
+from graft.data.profile.entities import strength_as_group
+from graft.data.times import is_epoch, is_time, order_of
+from graft.leak import MIN_SHARE, names_unit, share_given_away
+
+Kind = Literal[
+    "text", "category", "integer", "number", "date/time", "boolean", "image", "image path", "binary", "empty", "constant"
+]  # fmt: skip
+Role = Literal["text", "image", "label", "group", "time", "id", "sensitive", "leaks_label", "none"]
+
+_CODES = {"category", "boolean", "integer", "number"}
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?", "#n/a"})
+"""What people write for nothing, case folded: ignored when a kind is guessed."""
+BINARY = "\x00"
+"""First character of what stands for a cell of bytes: image type and digest."""
+
+_BOOLEAN = frozenset({"true", "false", "yes", "no", "t", "f", "y", "n"})
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9]\d{0,17})")
+_NUMBER = re.compile(r"[-+]?(?:(?:(?:0|[1-9]\d*)(?:[.,]\d*)?|\.\d+)(?:[eE][-+]?\d+)?|inf|infinity)", re.IGNORECASE)
+_IMAGE_PATH = re.compile(r"[^\n]+\.(?:png|jpe?g|bmp|gif|webp|tiff?)", re.IGNORECASE)
+_UNSPACED = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")  # scripts that write no blanks between words
+_TOKEN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+
+_TEXT = {
+    "text", "sentence", "message", "tweet", "comment", "review", "content", "body", "question", "utterance", "document",
+}  # fmt: skip
+_LABEL = {
+    "label", "labels", "class", "category", "target", "intent", "sentiment", "toxicity", "toxic", "spam", "topic",
+    "emotion", "diagnosis", "outcome", "y",
+}  # fmt: skip
+_GROUP = {
+    "patient", "user", "author", "customer", "client", "subject", "speaker", "session", "conversation", "thread", "writer",
+    "account", "group",
+}  # fmt: skip
+_TIMES = {"date", "time", "timestamp", "datetime", "created", "day"}
+_ID = {"id", "uid", "uuid", "guid", "key", "index", "idx", "nr", "number", "rowid"}
+_SENSITIVE = {
+    "sex", "gender", "race", "ethnicity", "ethnic", "age", "religion", "nationality", "citizenship", "disability",
+    "orientation", "geschlecht", "alter",
+}  # fmt: skip
+_WOMEN = {"female", "woman", "women", "weiblich"}  # letters do not tell: F and M are felony and misdemeanour elsewhere
+_MEN = {"male", "man", "men", "männlich"}
+SIDE_WORDS = frozenset({"train", "training", "test", "dev", "val", "valid", "validation"})
+_COUNTED = {"count", "score", "num", "n", "votes", "rank", "offset"}
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A column's sample in figures. ``counts`` leaves empty cells out."""
+
+    name: str
+    kind: Kind
+    counts: Counter[str]
+    n_rows: int
+    n_empty: int
+    mean_chars: float
+    position: int
+    n_columns: int
+
+    @property
+    def n_distinct(self) -> int:
+        return len(self.counts)
+
+    @property
+    def values(self) -> list[str]:
+        """The distinct cells that hold a value."""
+        return known(self.counts)
+
+    @property
+    def is_unique(self) -> bool:
+        return self.n_empty == 0 and len(self.values) == self.n_rows > 1
+
+
+class Guess(NamedTuple):
+    """A role, its reason in a phrase, and how sure it is, in [0, 1]."""
+
+    role: Role
+    because: str
+    confidence: float
+
+
+_SHORT = 30  # characters: names of people are as short
+_NARROW = 5  # columns: label first and text after it is how tables without a header are written
+NO_ROLE = Guess("none", "", 0.0)
+
+
+def profile(cells: pd.Series, position: int, n_columns: int) -> Profile:
+    """Return a column's figures."""
+    counts = Counter(cells.tolist())
+    n_empty = counts.pop("", 0)
+    n_chars = sum(len(value) * n for value, n in counts.items())
+    kind = kind_of(counts)
+    mean = n_chars / max(1, counts.total())
+    return Profile(str(cells.name), kind, counts, len(cells), n_empty, mean, position, n_columns)
+
+
+def known(counts: Counter[str]) -> list[str]:
+    """Return the distinct cells that hold a value: a word for a missing one, such as NaN, is none."""
+    return [value for value in counts if value.casefold() not in MISSING]
+
+
+def kind_of(counts: Counter[str]) -> Kind:
+    """Return what the cells of a column are, empty ones aside; every one has to be of the kind.
+
+    Text is made of letters, and mostly differs from row to row with 1.5 words or more on average, or has six words.
+    """
+    values = known(counts)
+    if not values:
+        return "empty"
+    if values[0].startswith(BINARY):
+        return "image" if all(value.startswith(f"{BINARY}image") for value in values) else "binary"
+    if len(counts) == 1:
+        return "constant"
+    if all(value.casefold() in _BOOLEAN for value in values):
+        return "boolean"
+    tests: tuple[tuple[Callable[[str], Any], Kind], ...] = (
+        (_INTEGER.fullmatch, "integer"),
+        (_NUMBER.fullmatch, "number"),
+        (is_time, "date/time"),
+        (_IMAGE_PATH.fullmatch, "image path"),
+    )
+    for is_of, kind in tests:
+        if all(map(is_of, values)):
+            return kind
+    return "text" if _is_text(values, counts) else "category"
+
+
+def _is_text(values: list[str], counts: Counter[str]) -> bool:
+    seen = values[:: max(1, len(values) // 2000)]
+    if sum(value.lstrip()[:1] in {"[", "{"} and value.rstrip()[-1:] in {"]", "}"} for value in seen) > 0.9 * len(seen):
+        return False
+    n_letters = sum(character.isalpha() for value in seen for character in value[:200])
+    if n_letters < 0.3 * sum(len(value[:200]) for value in seen):
+        return False
+    n_words = sum(len(value.split()) + len(_UNSPACED.findall(value)) // 2 for value in seen) / len(seen)
+    return n_words >= 6 or (n_words >= 1.5 and len(values) > 0.5 * counts.total())
+
+
+def tokens(name: str) -> frozenset[str]:
+    """Return the words of a column's name: ``patientID`` and ``patient_id`` have the same."""
+    return frozenset(token.lower() for token in _TOKEN.findall(name))
+
+
+def guess_roles(profiles: list[Profile], sample: pd.DataFrame, pictures: str | None = None) -> dict[str, Guess]:
+    """Return the role of each column, one column at most for text, image, label, group and time.
+
+    Args:
+        profiles: one for each column of ``sample``, in its order.
+        sample: strings.
+        pictures: the column that names images which lie beside the table.
+    """
+    roles = dict.fromkeys((one.name for one in profiles), NO_ROLE)
+    for one in profiles:
+        roles[one.name] = _sensitive(one) or _id(one) or NO_ROLE
+    for find in (partial(_image, pictures=pictures), _text, _time, _label, _group):
+        free = [one for one in profiles if roles[one.name].role in {"none", "id"} or find is _text]
+        found = find(free)
+        if found is not None:
+            roles[found[0]] = found[1]
+    label = next((name for name, guess in roles.items() if guess.role == "label"), None)
+    labelled = sample[sample[label] != ""] if label is not None else sample.head(0)
+    codes = pd.factorize(labelled[label] if label is not None else labelled.index)[0]
+    for one in profiles if len(labelled) else ():
+        judged = one.kind in _CODES and roles[one.name] is NO_ROLE
+        share = share_given_away(labelled[one.name], codes) if judged else 0.0
+        if share >= MIN_SHARE:
+            roles[one.name] = Guess("leaks_label", f"its value determines {label} on {share:.1%} of rows", share)
+    return roles
+
+
+def _sensitive(one: Profile) -> Guess | None:
+    if one.kind in {"empty", "constant", "text"}:
+        return None
+    values = {value.casefold() for value in one.counts}
+    if values & _WOMEN and values & _MEN and len(values) <= 6:
+        return Guess("sensitive", "its values are genders", 0.95)
+    named = tokens(one.name) & _SENSITIVE
+    return Guess("sensitive", f"called {sorted(named)[0]}", 0.9) if named and one.kind != "date/time" else None
+
+
+def _id(one: Profile) -> Guess | None:
+    if not one.is_unique or one.kind not in {"integer", "category", "image path"}:
+        return None
+    words = tokens(one.name)
+    if words & _TIMES or _is_years(one):
+        return None
+    if words & _ID or one.name.lower().endswith("id") or one.name.startswith("Unnamed"):
+        return Guess("id", "named like an id, and no value comes twice", 0.95)
+    if one.kind == "integer":
+        numbers = sorted(map(int, one.values))
+        if numbers[-1] - numbers[0] == len(numbers) - 1:
+            return Guess("id", "counts the rows", 0.8)
+        return None
+    worded = any(" " in value for value in one.counts)
+    return None if worded else Guess("id", "no value comes twice", 0.6)
+
+
+def _is_years(one: Profile) -> bool:
+    return one.kind == "integer" and all(1900 <= int(value) <= 2100 for value in one.values)
+
+
+def _image(free: list[Profile], pictures: str | None) -> tuple[str, Guess] | None:
+    if pictures is not None:
+        return pictures, Guess("image", "names the images beside it", 0.95)
+    found = [one for one in free if one.kind == "image"]
+    if found:
+        return found[0].name, Guess("image", "holds images", 0.95 if len(found) == 1 else 0.7)
+    paths = [one for one in free if one.kind == "image path"]
+    return (paths[0].name, Guess("image", "names image files, none of which is here", 0.3)) if paths else None
+
+
+def _text(free: list[Profile]) -> tuple[str, Guess] | None:
+    texts = [one for one in free if one.kind == "text"]
+    if not texts:
+        return None
+
+    def score(one: Profile) -> float:
+        return 1.0 * bool(tokens(one.name) & _TEXT) + math.log10(1 + one.mean_chars) - one.n_empty / one.n_rows
+
+    highest = max(map(score, texts))
+    best = next(one for one in texts if score(one) > highest - 0.05)
+    others = [one for one in texts if one is not best and score(one) > score(best) - 0.3]
+    because = f"{best.mean_chars:,.0f} characters on average" + (f"; {others[0].name} is alike" if others else "")
+    return best.name, Guess("text", because, 0.5 if others else 0.95)
+
+
+def _time(free: list[Profile]) -> tuple[str, Guess] | None:
+    times = [one for one in free if _holds_times(one) and one.n_empty <= 0.05 * one.n_rows]
+    if not times:
+        return None
+    best = max(times, key=lambda one: (bool(tokens(one.name) & _TIMES), -one.n_empty, -one.position))
+    order = order_of(value for value in best.counts if value.casefold() not in MISSING)
+    how = order.time_format or "" if order.is_clear else "whether day or month comes first is not clear"
+    because = f"dates or times{f', {how}' if how else ''}"
+    return best.name, Guess("time", because, 0.9 if len(times) == 1 else 0.5)
+
+
+def _holds_times(one: Profile) -> bool:
+    is_named = not tokens(one.name).isdisjoint(_TIMES | {"epoch", "ts"})
+    return one.kind == "date/time" or (one.kind == "integer" and is_named and all(map(is_epoch, one.counts)))
+
+
+def _group(free: list[Profile]) -> tuple[str, Guess] | None:
+    short = [
+        one for one in free if one.kind in {"category", "integer"} or (one.mean_chars <= _SHORT and one.kind == "text")
+    ]
+    judged = [(strength_as_group(one.name, one.counts), -one.position, one) for one in short]
+    if not judged or max(judged)[0] == 0:
+        return None
+    strength, _, best = max(judged)
+    mean = best.counts.total() / best.n_distinct
+    named = next((unit for unit in sorted(_GROUP) if unit in best.name.lower()), "name")
+    return best.name, Guess("group", f"one {named} has {mean:.1f} rows on average", strength)
+
+
+def _label(free: list[Profile]) -> tuple[str, Guess] | None:
+    scored = sorted(((_label_score(one), -one.position, one) for one in free if _may_be_label(one)), reverse=True)
+    if not scored or scored[0][0] < 2.5:
+        return None
+    score, _, best = scored[0]
+    because = "named like a label" if tokens(best.name) & _LABEL else "few values, each often"
+    ahead = score - (scored[1][0] if len(scored) > 1 else 0)
+    return best.name, Guess("label", f"{because}: {best.n_distinct:,}", round(min(0.95, 0.5 + 0.15 * ahead), 2))
+
+
+def _may_be_label(one: Profile) -> bool:
+    if one.kind not in _CODES or set(map(str.lower, one.counts)) <= SIDE_WORDS or _is_years(one):
+        return False
+    return 2 <= one.n_distinct <= min(1000, max(2, one.counts.total() // 2)) and one.mean_chars <= 60
+
+
+def _label_score(one: Profile) -> float:
+    """Return how much a column looks like the label: 2.5 is the least that is believed.
+
+    Most for the very name and its words; something for the last place (the first of a narrow table without a header), for words
+    as values, few values and many rows a value; less for empty cells and for names of counts, groups and ids.
+    """
+    words = tokens(one.name)
+    score = 4.0 * (one.name.lower() in _LABEL) + 2.0 * bool(words & _LABEL) + 1.0 * bool(words & {"is", "has"})
+    score -= 2.0 * bool(words & (_COUNTED | _GROUP | _ID) or names_unit(one.name))
+    first = re.fullmatch(r"column_\d+", one.name) is not None and one.position == 0 and one.n_columns <= _NARROW
+    score += 1.5 * (first or one.position == one.n_columns - 1)
+    score += 1.0 * (one.kind in {"category", "boolean"}) - 1.0 * (one.kind == "number")
+    score += 0.5 * (one.n_distinct <= 20) + 0.5 * (one.counts.total() >= 20 * one.n_distinct)
+    return score - 3.0 * one.n_empty / one.n_rows

@@ -1,0 +1,83 @@
+"""Domain cards of a workspace: made by ``graft card``, found by the digest of their base."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from graft.data import import_data, read_table
+from graft.errors import InputError
+from graft.model.encoder import Progress, embed
+from graft.recipe import Modality
+from graft.shift.card_rows import write_domain
+from graft.shift.domain_card import N_ROWS, SUFFIX, Card
+from graft.shift.explain import load_tokenizer, profile_images, profile_texts
+from graft_tasks.datasets.add import scratch_folder
+from graft_tasks.dvc.repro import commit
+from graft_tasks.registry import bases
+from graft_tasks.steps.context import report_progress
+from graft_tasks.workspace import Workspace, as_file_name
+
+SEED = 60_000
+MAX_TOKENS = 128
+
+
+def make_card(
+    workspace: Workspace,
+    base: str,
+    file: Path,
+    *,
+    column: str,
+    modality: Modality,
+    source: str,
+    is_proxy: bool,
+    progress: Progress = report_progress,
+) -> tuple[Path, Card]:
+    """Make a base's domain card from a file of texts or images of its domain; the workspace keeps it in ``cards``.
+
+    Args:
+        column: with the texts, or the images' bytes.
+        source: what the rows are, for people: name and licence.
+        is_proxy: whether the rows only stand for what the base was trained on.
+
+    Raises:
+        InputError: no such base, no such column, or fewer than ten rows.
+    """
+    pinned = bases.pin(workspace, base, modality)
+    contents = _read(workspace, file, column)
+    chosen = np.sort(np.random.default_rng(SEED).permutation(len(contents))[:N_ROWS])
+    drawn = [contents[i] for i in chosen]
+    folder = bases.locate(workspace, pinned)
+    features, _ = embed(folder, drawn, modality=modality, max_tokens=MAX_TOKENS, progress=progress)
+    profile = profile_images(drawn) if modality == "image" else profile_texts(drawn, tokenizer=load_tokenizer(folder))
+    card = Card(
+        base=base,
+        base_sha256=pinned.folder_sha256,
+        source=source,
+        is_proxy=is_proxy,
+        modality=modality,
+        n_rows=len(drawn),
+        profile=profile,
+    )
+    path = workspace.cards / f"{as_file_name(base)}-{pinned.folder_sha256[:12]}{SUFFIX}"
+    write_domain(path, card, features)
+    commit(workspace.root, f"card of {base}: {card.title}", [str(path.relative_to(workspace.root))])
+    return path, card
+
+
+def _read(workspace: Workspace, file: Path, column: str) -> list[str | bytes]:
+    """Return a file's texts or images, without the empty ones."""
+    with scratch_folder(workspace) as scratch:
+        brought = import_data(file, scratch, role="added")
+        contents = [
+            value
+            for path in brought.values()
+            for value in read_table(path, [column])[column].tolist()
+            if isinstance(value, str | bytes) and value.strip()
+        ]
+    if len(contents) < 10:
+        raise InputError(
+            f"{file.name} has {len(contents)} rows in {column}.", where=str(file), do="a card needs 10, better 2,000"
+        )
+    return contents

@@ -1,0 +1,30 @@
+"""Evidently's page of test against training rows: ``python -m graft_tasks.commands.drift RECIPE PAGE``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from graft.rows import COLUMN, TEST, TRAIN
+from graft.shift.drift_page import write_drift_page
+from graft_tasks.workspace import Workspace
+
+
+def main() -> None:
+    """Draw the page of a recipe of the workspace that this process works in."""
+    name, page = sys.argv[1:]
+    workspace = Workspace.find(Path.cwd())
+    data = workspace.recipe(name)[0].data
+    columns = [COLUMN + column for column in data.sensitive]
+    path = workspace.rows(name)
+    test, train = (
+        pd.read_parquet(path, columns=["content", "label", *columns], filters=[("side", "==", side)])
+        for side in (TEST, TRAIN)
+    )
+    write_drift_page(train, test, Path(page), columns=columns, modality=data.modality)
+
+
+if __name__ == "__main__":
+    main()

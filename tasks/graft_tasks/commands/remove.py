@@ -1,0 +1,134 @@
+"""Takes a recipe out of the workspace. What was promoted from it, and the ledger, stay: an audit works as before."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from graft.errors import InputError
+from graft.recipe import parse_recipe
+from graft.records import write_atomic
+from graft_tasks.dvc.recover import committed
+from graft_tasks.dvc.repro import commit, dvc_held, lockfile
+from graft_tasks.processes.locks import hold, silently
+from graft_tasks.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What was taken away and what stays: ``dataset`` is the dataset's name where it was taken away too."""
+
+    recipe: str
+    dataset: str
+    n_runs: int
+    champion: str
+
+    def plain(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def remove(workspace: Workspace, name: str) -> Removed:
+    """Take a recipe, its entry in params.yaml, its stages, pin, records, step files and pages away, in one commit.
+
+    Ledger, registry and what models were trained on stay. The dataset is taken away as well where no run was ever made of it
+    and no other recipe has it. Whatever kills this, the same command finishes it.
+
+    Raises:
+        InputError: there is no such recipe, or another one is based on its models.
+        BusyError: the recipe is being run.
+        TamperError: the ledger was altered.
+        StepError, OSError: git or the disk refuse.
+    """
+    before = committed(workspace.root, f"recipes/{name}.yaml")
+    path = workspace.recipe_path(name)
+    if not path.is_file() and not before:
+        workspace.recipe(name)  # says that there is none, and which there are
+    based = [
+        one for one in workspace.recipes() if one != name and f"graft:{name}@" in workspace.recipe_path(one).read_text()
+    ]
+    if based:
+        what = f"Recipe {based[0]} is based on a model of {name}."
+        raise InputError(
+            what, where=str(workspace.recipe_path(based[0])), do=f"give it another base, or remove {based[0]} first"
+        )
+    do = "wait until it has ended, or stop it"
+    with (
+        hold(workspace.lock(name, "run"), name, do=do, mends=True),
+        hold(workspace.lock(name, "curve"), f"the curve of {name}", do=do),
+    ):
+        dataset = _dataset_of(workspace, name, path.read_bytes() if path.is_file() else before)
+        ledger = workspace.ledger()
+        n_runs, champion = ledger.heads(name).n_runs, ledger.champion(name)
+        is_shared = any(one != name and _dataset_named(workspace, one) == dataset for one in workspace.recipes())
+        is_kept = n_runs > 0 or is_shared
+        _take_stages(workspace, name)
+        for folder in _folders(workspace, name):
+            shutil.rmtree(folder, ignore_errors=True)
+        gone = [f"recipes/{name}.yaml", f"data/{name}", "dvc.lock"]
+        if not is_kept:
+            with hold(workspace.lock(dataset, "dataset"), f"dataset {dataset}"):
+                shutil.rmtree(workspace.dataset(dataset), ignore_errors=True)
+                workspace.dataset(dataset).with_name(f"{dataset}.dvc").unlink(missing_ok=True)
+            gone.append(f"data/datasets/{dataset}.dvc")
+        path.unlink(missing_ok=True)
+        _strike(workspace, name, gone, rests_on=dataset if n_runs else None)
+    return Removed(name, "" if is_kept else dataset, n_runs, champion.predicate.number if champion else "")
+
+
+def _strike(workspace: Workspace, name: str, gone: list[str], *, rests_on: str | None) -> None:
+    """Take a recipe's entry out of params.yaml, and commit that with what is gone.
+
+    Args:
+        rests_on: the dataset that runs of the recipe have looked at; it is noted there, as their looks count on.
+    """
+    path = workspace.root / "params.yaml"
+    with hold(workspace.root / ".graft" / "locks" / "params", "params.yaml", wait=silently):
+        known = workspace.params()
+        recipes = {key: value for key, value in (known.get("recipes") or {}).items() if key != name}
+        removed = {**(known.get("removed") or {}), **({name: {"dataset": rests_on}} if rests_on else {})}
+        values = {**known, "recipes": recipes, **({"removed": removed} if removed else {})}
+        head = "".join(line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line[:1] == "#")
+        write_atomic(path, (head + yaml.safe_dump(values, sort_keys=True)).encode())
+        commit(workspace.root, f"{name}: recipe removed", [*gone, "params.yaml"])
+
+
+def _dataset_of(workspace: Workspace, name: str, text: bytes) -> str:
+    """Return the dataset of a recipe, whose file may be damaged."""
+    return _dataset_named(workspace, name) or parse_recipe(name, text).data.dataset
+
+
+def _dataset_named(workspace: Workspace, name: str) -> str:
+    """Return the dataset that params.yaml names for a recipe; empty where it names none."""
+    entry = (workspace.params().get("recipes") or {}).get(name)
+    return str(entry["dataset"]) if isinstance(entry, dict) and isinstance(entry.get("dataset"), str) else ""
+
+
+def _folders(workspace: Workspace, name: str) -> list[Path]:
+    """Return the folders with what was made of a recipe and can be made again."""
+    own = workspace.root / ".graft"
+    caches = [
+        own / "curve" / name,
+        own / "checkpoints" / name,
+        own / "findings" / name,
+        *(own / "cache").glob(f"*/{name}"),
+    ]
+    return [workspace.inputs(name).parent, workspace.pages(name), *caches]
+
+
+def _take_stages(workspace: Workspace, name: str) -> None:
+    """Take a recipe's stages out of the lock file that recipes shared once, where they still do, and the copy of its own."""
+    lockfile(workspace.root, name)[1].unlink(missing_ok=True)
+    path = workspace.root / "dvc.lock"
+    with dvc_held(workspace.root):
+        if not path.is_file() or f"@{name}:" not in path.read_text(encoding="utf-8"):
+            return
+        found = yaml.safe_load(path.read_bytes())
+        found["stages"] = {stage: entry for stage, entry in found["stages"].items() if stage.partition("@")[2] != name}
+        if found["stages"]:
+            write_atomic(path, yaml.safe_dump(found, sort_keys=False).encode())
+        else:
+            path.unlink()

@@ -1,0 +1,70 @@
+"""status: champion, last verdict, last batch, per recipe, from ledger and records."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from graft.records import MonitorRecord
+from graft.records.safe_read import load_json
+from graft_tasks.processes.locks import holder
+from graft_tasks.registry.lineage import forced
+from graft_tasks.steps.context import STEPS
+from graft_tasks.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class RecipeStatus:
+    """What a recipe's line says. ``forced``: who promoted the champion against its run's verdict, and why; empty: nobody did."""
+
+    recipe: str
+    champion: str | None
+    model_id: str | None
+    since: str | None
+    forced: str
+    last_verdict: str | None
+    last_headline: str | None
+    last_run: str | None
+    n_runs: int
+    alarms: tuple[str, ...]
+    running: str = ""
+    """The step that is at work, which process and since when; empty where none is."""
+
+    def plain(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def status(workspace: Workspace, name: str) -> RecipeStatus:
+    """Return a recipe's status."""
+    ledger = workspace.ledger()
+    promotions = ledger.promotions(name)
+    champion = promotions[-1] if promotions else None
+    heads = ledger.heads(name)
+    last = ledger.run(name, heads.ended[-1][1]).predicate if heads.ended else None
+    alarms = []
+    for path in sorted(workspace.monitor(name).glob("*/record.json")):
+        record = load_json(path, MonitorRecord, "a record of monitor")
+        if record.is_alarm and champion and record.champion == champion.predicate.number:
+            alarms.append(f"{record.batch}: {record.summary}")
+    return RecipeStatus(
+        recipe=name,
+        champion=champion.predicate.number if champion else None,
+        model_id=champion.predicate.model_id if champion else None,
+        since=champion.predicate.at if champion else None,
+        forced=forced(promotions, champion, ledger.run_of(champion).predicate.verdict) if champion else "",
+        last_verdict=last.verdict if last else None,
+        last_headline=last.headline if last else None,
+        last_run=last.finished_at if last else None,
+        n_runs=heads.n_runs,
+        alarms=tuple(alarms),
+        running=running(workspace, name),
+    )
+
+
+def running(workspace: Workspace, name: str) -> str:
+    """Return what is being done to a recipe: the step, which process, since when; empty where nothing is."""
+    held = holder(workspace.lock(name, "run"))
+    if not held:
+        return ""
+    step = next((step for step in STEPS if holder(workspace.lock(name, step))), "between two steps")
+    return f"{step}, {held}"

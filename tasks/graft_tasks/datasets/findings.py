@@ -1,0 +1,87 @@
+"""The rows of every finding, all of them: a file for each record, kept here alone, which git ignores.
+
+A record names twenty rows of a finding. Where its file is not here, as in another clone, the step that made it is run once more:
+its bytes are the same, and the file comes with them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow.parquet as pq
+
+from graft.errors import InputError
+from graft.records import DatasetRecord, Record, ValidationRecord, canonical_json, part, sha256_bytes
+from graft_tasks.steps.context import run_step
+from graft_tasks.workspace import Workspace
+
+SUFFIX = ".jsonl"
+Found = DatasetRecord | ValidationRecord
+
+
+@dataclass(frozen=True)
+class FindingRows:
+    """Writes the names of all rows of each finding while a step runs."""
+
+    folder: Path
+    path: Path
+    file: IO[str]
+
+    def add(self, finding: str, rows: Iterable[str]) -> None:
+        """Write the rows of a finding."""
+        for row in rows:
+            self.file.write(json.dumps({"finding": finding, "row": row}, ensure_ascii=False) + "\n")
+
+    def finish(self, record: Record) -> None:
+        """Put the file in its place, under the name of its record."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        os.replace(self.path, path_of(self.folder, record))
+
+
+@contextmanager
+def finding_rows(workspace: Workspace, recipe: str, step: str) -> Iterator[FindingRows]:
+    """Give a file for the rows of a step's findings; without ``finish`` nothing is left of it."""
+    folder = workspace.findings(recipe)
+    folder.mkdir(parents=True, exist_ok=True)
+    with part(folder, step) as path, path.open("w", encoding="utf-8") as file:
+        yield FindingRows(folder, path, file)
+
+
+def path_of(folder: Path, record: Record) -> Path:
+    """Return the file with the rows of a record's findings."""
+    return folder / f"{record.step}-{sha256_bytes(canonical_json(record))[:16]}{SUFFIX}"
+
+
+def rows_of(workspace: Workspace, record: Found, finding: str) -> list[str]:
+    """Return the names of all rows of a finding, in their order."""
+    path = path_of(workspace.findings(record.recipe), record)
+    if not path.is_file():
+        run_step(workspace, record.step, record.recipe)
+    found = []
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                one = json.loads(line)
+                found += [str(one["row"])] if one["finding"] == finding else []
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                what = f"{path.name} is not a file of findings."
+                raise InputError(what, where=f"{path}, line {number}", do="delete it, then the same command") from error
+    return found
+
+
+def with_contents(workspace: Workspace, recipe: str, rows: list[str]) -> list[dict[str, Any]]:
+    """Return rows with label and text, "" where ingest keeps none: images, and labels that came for other rows."""
+    path = workspace.rows(recipe)
+    is_text = workspace.recipe(recipe)[0].data.modality == "text"
+    columns = ["row", "label", *(["content"] if is_text else [])]
+    table = pq.read_table(path, columns=columns, filters=[("row", "in", rows)]) if rows else None
+    there = {one["row"]: one for one in table.to_pylist()} if table is not None else {}
+    empty = {"label": "", "content": ""}
+    return [{"row": row, **{key: {**empty, **there.get(row, {})}[key] for key in ("label", "content")}} for row in rows]

@@ -1,0 +1,57 @@
+"""Mends a dataset: what can be repaired without a person is written as one more file; no file that was there is touched."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from graft.data import next_name, read_rows_file
+from graft.records import write_atomic
+from graft.validate.repair import repairs
+from graft_tasks.datasets.add import keep_version
+from graft_tasks.processes.locks import hold
+from graft_tasks.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """What was mended: ``file`` is its name in the dataset, empty where nothing was to be mended."""
+
+    dataset: str
+    file: str
+    n_changed: int
+    n_dropped: int
+    version: str
+
+    def plain(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def repair(workspace: Workspace, name: str) -> Repaired:
+    """Write the repairs of the rows that ``ingest`` wrote last into the dataset: a new version of it.
+
+    Assumes: ingest has run on the dataset as it is.
+
+    Raises:
+        StepError, OSError: DVC, git or the disk refuse; the version before stays.
+    """
+    data = workspace.recipe(name)[0].data
+    folder = workspace.dataset(data.dataset)
+    rows = workspace.rows(name)
+    done = []
+    if data.modality == "text":
+        done = [
+            {"row": row, "action": action, "content": text}
+            for row, action, text in repairs(lambda: read_rows_file(rows))
+        ]
+    n_dropped = sum(one["action"] == "drop" for one in done)
+    with hold(workspace.lock(data.dataset, "dataset"), f"dataset {data.dataset}"):
+        file, new = "", None
+        if done:
+            file = next_name(folder, "repair", "jsonl")
+            new = folder / file
+            lines = (json.dumps(one, sort_keys=True, ensure_ascii=False) for one in done)
+            write_atomic(new, ("\n".join(lines) + "\n").encode())
+        version = keep_version(workspace, data.dataset, f"{data.dataset}: {file}, {len(done):,} rows mended", new=new)
+    return Repaired(data.dataset, file, len(done) - n_dropped, n_dropped, version)

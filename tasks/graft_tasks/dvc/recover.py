@@ -1,0 +1,164 @@
+"""Puts right what killed processes left: temporary files, DVC's list of who works on what, files that DVC writes in place.
+
+Called at the start of a run, by whoever holds the recipe. Nothing here touches what a living process works on: a temporary file
+is locked by its writer, and DVC's files are mended under DVC's own lock.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from graft.errors import StepError
+from graft.records import sweep, write_atomic
+from graft_tasks.dvc.repro import dvc_held, git, lockfile
+from graft_tasks.processes.locks import hold, silently
+from graft_tasks.steps.context import STEPS
+from graft_tasks.workspace import Workspace
+
+_OF_A_FILE = {"path", "md5", "size"}
+
+
+def recover(workspace: Workspace, name: str) -> None:
+    """Put right what killed processes left of a recipe's files and of DVC's."""
+    root = workspace.root
+    for folder in (root, root / ".graft"):
+        sweep(folder, deep=False)
+    dataset = workspace.dataset(workspace.recipe(name)[0].data.dataset)
+    for folder in (
+        root / "recipes",
+        root / "ledger",
+        root / "data" / name,
+        workspace.registry(name),
+        workspace.pages(name),
+        dataset,
+    ):
+        sweep(folder)
+    with dvc_held(root):
+        _mend_dvc(root)
+        _mend_lockfile(root, name)
+        for pointer in workspace.registry(name).glob("*.dvc"):
+            _mend_pointer(root, pointer)
+
+
+def heal_dvc(root: Path) -> None:
+    """Put right what keeps DVC from reading and keeping datasets, whichever recipe it was that was killed."""
+    with dvc_held(root):
+        _mend_dvc(root)
+
+
+def _mend_dvc(root: Path) -> None:
+    sweep(root / ".dvc" / "tmp", deep=False)
+    _mend_busy_list(root / ".dvc" / "tmp")
+    for pointer in (root / "data" / "datasets").glob("*.dvc"):  # DVC reads all of them, whatever it is asked for
+        _mend_pointer(root, pointer)
+    for half in (root / ".dvc" / "cache").rglob(".*.tmp"):  # DVC copies under its lock, so its writer is dead
+        half.unlink(missing_ok=True)
+
+
+def _mend_busy_list(folder: Path) -> None:
+    """Take dead processes, and other processes that were given their numbers, from DVC's list of who works on what.
+
+    DVC itself takes a dead process off, but not one whose number now is another's; and it refuses a list cut short.
+    """
+    path = folder / "rwlock"
+    with hold(folder / "rwlock.lock", "DVC's list of who works on what", wait=silently):
+        if not path.is_file():
+            return
+        try:
+            listed = json.loads(path.read_bytes())
+            write = {name: one for name, one in listed.get("write", {}).items() if _is_dvc(one["pid"])}
+            read = {name: [one for one in many if _is_dvc(one["pid"])] for name, many in listed.get("read", {}).items()}
+        except (ValueError, AttributeError, KeyError, TypeError):
+            listed, write, read = None, {}, {}
+        after = {"write": write, "read": {name: many for name, many in read.items() if many}}
+        after = {key: value for key, value in after.items() if value}
+        if after != listed:
+            write_atomic(path, json.dumps(after).encode())
+
+
+def _is_dvc(pid: int) -> bool:
+    """Return whether a process is a DVC command; where the system does not show it, DVC's own answer has to do."""
+    if not Path("/proc/self").exists():
+        return True
+    try:
+        return any(b"dvc" in Path(f"/proc/{pid}/{file}").read_bytes() for file in ("cmdline", "comm"))
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _mend_lockfile(root: Path, name: str) -> None:
+    """Put back the stages that are lost or cut short in a recipe's ``dvc.lock``."""
+    path, copy = lockfile(root, name)
+    found = path.read_bytes() if path.is_file() else b""
+    if found and copy.is_file() and found == copy.read_bytes():
+        return
+    whole = whole_stages(root, path.relative_to(root).as_posix(), copy)
+    if whole != _read(found).get("stages"):
+        write_atomic(path, lock_text(whole)) if whole else path.unlink(missing_ok=True)
+
+
+def whole_stages(root: Path, path: str, copy: Path) -> dict[str, Any]:
+    """Return what a lock file says of stages; of those lost or cut short, what the last copy says, else the last commit."""
+    stages = _read((root / path).read_bytes() if (root / path).is_file() else b"").get("stages") or {}
+    kept = _read(committed(root, path)).get("stages") or {}
+    kept |= (_read(copy.read_bytes()).get("stages") or {}) if copy.is_file() else {}
+    whole = {stage: entry for stage, entry in stages.items() if _is_whole(stage, entry)}
+    return whole | {stage: kept[stage] for stage in kept if stage not in whole}
+
+
+def lock_text(stages: dict[str, Any]) -> bytes:
+    """Return a lock file with these stages."""
+    return yaml.safe_dump({"schema": "2.0", "stages": stages}, sort_keys=False).encode()
+
+
+def _read(content: bytes) -> dict[str, Any]:
+    """Return what a lock file says; nothing where it cannot be read."""
+    try:
+        read = yaml.safe_load(content)
+    except (yaml.YAMLError, RecursionError):
+        return {}
+    return read if isinstance(read, dict) and isinstance(read.get("stages"), dict) else {}
+
+
+def _is_whole(stage: str, entry: Any) -> bool:
+    """Return whether an entry of ``dvc.lock`` has all that DVC writes; of a stage that is not Graft's, at least a command."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("cmd"), str | list):
+        return False
+    listed = [entry.get(key) for key in ("deps", "outs")]
+    return stage.partition("@")[0] not in STEPS or all(
+        isinstance(many, list) and all(isinstance(one, dict) and one.keys() >= _OF_A_FILE for one in many)
+        for many in listed
+    )
+
+
+def _mend_pointer(root: Path, pointer: Path) -> None:
+    """Put back a pointer file that was cut short as it was committed; without a commit it is taken away, and made again."""
+    try:
+        content = pointer.read_bytes()
+        if content.endswith(f"\n  path: {pointer.stem}\n".encode()):  # the last line that DVC writes; there may be many
+            return
+        (out,) = yaml.safe_load(content)["outs"]
+        whole = out["path"] == pointer.stem
+    except FileNotFoundError:
+        return
+    except (yaml.YAMLError, RecursionError, ValueError, KeyError, TypeError):
+        whole = False
+    if whole:
+        return
+    before = committed(root, str(pointer.relative_to(root)))
+    if before:
+        write_atomic(pointer, before)
+    else:
+        pointer.unlink()
+
+
+def committed(root: Path, path: str) -> bytes:
+    """Return a file as it was last committed; nothing where it was not."""
+    try:
+        return git(root, "show", f"HEAD:{path}").encode()
+    except StepError:
+        return b""

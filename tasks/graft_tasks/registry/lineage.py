@@ -1,0 +1,118 @@
+"""Which promoted models a recipe stands on, and which of them a rollback goes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from graft.errors import TamperError
+from graft.ledger import Ledger, Promotion, Run
+from graft.model.bases import WEIGHTS
+from graft.recipe import Recipe
+from graft.records import Inputs
+from graft.refs import PromotedRef, parse_ref
+from graft_tasks.registry.models import promotion_of
+
+
+def stands_on(ledger: Ledger, recipe: Recipe) -> Iterator[tuple[str, Promotion]]:
+    """Yield every promotion whose model a recipe cannot do without, with the reason; a model may come more than once.
+
+    Reasons: ``champion``; ``rollback``, the model that a rollback goes to; ``chain``, what either of them grew from; ``base``,
+    what the recipe's next candidate would grow from, and that one's chain.
+
+    Raises:
+        TamperError: the ledger was altered.
+    """
+    promotions = ledger.promotions(recipe.name)
+    before = goes_back_to(promotions)
+    if promotions:
+        yield "champion", promotions[-1]
+        yield from (("chain", one) for one in grown_from(ledger, promotions[-1]))
+    if before:
+        yield "rollback", before
+        yield from (("chain", one) for one in grown_from(ledger, before))
+    for base in recipe.choose_base.bases:
+        if one := promotion_of(ledger, parse_ref(base)):
+            yield "base", one
+            yield from (("base", other) for other in grown_from(ledger, one))
+
+
+def rolled_back(promotions: list[Promotion]) -> tuple[str, ...]:
+    """Return the models that somebody rolled back and nobody has put in force since, sorted."""
+    out: set[str] = set()
+    for before, after in pairwise(promotions):
+        if after.predicate.action == "rollback":
+            out.add(before.predicate.model_id)
+        out.discard(after.predicate.model_id)
+    return tuple(sorted(out))
+
+
+def goes_back_to(promotions: list[Promotion]) -> Promotion | None:
+    """Return the promotion whose model a rollback makes champion again: the last before the champion's that still counts.
+
+    A rollback goes to earlier models only, and past every one that was rolled back itself; so it never brings one of those back.
+    """
+    if not promotions:
+        return None
+    last = promotions[-1].predicate
+    past = {last.model_id, *rolled_back(promotions)}
+    before = promotions[: int(last.model_number) - 1]
+    return next((one for one in reversed(before) if one.predicate.model_id not in past), None)
+
+
+def came_by(promotions: list[Promotion], promotion: Promotion) -> Promotion:
+    """Return the promotion by which a promotion's model first became champion: itself, unless it is a rollback."""
+    return promotions[int(promotion.predicate.model_number) - 1]
+
+
+def forced(promotions: list[Promotion], promotion: Promotion, verdict: str) -> str:
+    """Return who promoted a promotion's model against the verdict of its run, and why; empty where nobody did."""
+    came = came_by(promotions, promotion).predicate
+    return f"against the verdict {verdict}, by {came.by}: {came.reason}" if came.overrides else ""
+
+
+def parent_of(ledger: Ledger, run: Run) -> Promotion | None:
+    """Return the promotion whose model a run's model grew from; None where its base is not of this ledger.
+
+    Entries of 0.1.0 do not say which of their parents the base is: the pinned base names its number.
+
+    Raises:
+        TamperError: the ledger does not have it, or its model has other weights than the base that was pinned.
+    """
+    said = run.predicate
+    base = parse_ref(said.base_id) if said.base_id else None
+    if not isinstance(base, PromotedRef):
+        return None
+    known = ledger.promotions(base.recipe)
+    if said.base_entry:
+        found = next((one for one in known if one.entry == said.base_entry), None)
+    else:
+        number = _pinned_number(ledger, run)
+        found = next((one for one in known if one.predicate.number == number), None)
+    if found is None or found.entry not in said.parents:
+        what = "A model that another grew from is not in the ledger."
+        raise TamperError(what, where=f"{base}, base of run {run.entry[:12]}", do="restore it with git")
+    weights = [file.sha256 for file in ledger.run_of(found).predicate.model_files if file.path == WEIGHTS]
+    if weights and said.base_sha256 not in weights:
+        where = f"{base}, base of run {run.entry[:12]}: {found.predicate.recipe} {found.predicate.number}"
+        raise TamperError("A run grew from other weights than those of the model that it names.", where=where)
+    return found
+
+
+def _pinned_number(ledger: Ledger, run: Run) -> str:
+    """Return the number of the promoted model that a run's base was, as its pin says; empty where it does not."""
+    said = run.predicate
+    pinned = ledger.value(said.inputs_sha256, Inputs, "the inputs of a run")
+    named = (said.base_id, said.base_sha256)
+    return next((base.revision for base in pinned.bases if (base.id, base.sha256) == named), "")
+
+
+def grown_from(ledger: Ledger, promotion: Promotion) -> Iterator[Promotion]:
+    """Yield the promotions of the chain that a promoted model grew from, nearest first; the model itself is not one of them.
+
+    Raises:
+        TamperError: one of them is not in the ledger.
+    """
+    while (found := parent_of(ledger, ledger.run_of(promotion))) is not None:
+        yield found
+        promotion = found

@@ -1,0 +1,156 @@
+"""Runs one step: holds its lock, looks at the gates before it, calls its module, writes record and cost."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from graft.errors import GraftError, InputError, StepError
+from graft.recipe import Recipe
+from graft.records import RECORDS, Inputs, Record, load_record, sha256_file, write_json
+from graft_tasks.processes.locks import hold
+from graft_tasks.steps.cost import COST, Meter, rates
+from graft_tasks.workspace import Workspace
+
+R = TypeVar("R", bound=Record)
+STEPS = tuple(RECORDS)
+VERSIONS = {
+    **dict.fromkeys(STEPS, 1),
+    "ingest": 3,
+    "validate": 2,
+    "embed": 4,
+    "detect_shift": 3,
+    "choose_base": 4,
+    "finetune": 7,
+    "evaluate": 5,
+    "decide": 3,
+    "report": 4,
+}
+"""Version of each step's code: raise it when the step's bytes change, and the step is run again where it has run before."""
+GATES = ("validate", "choose_base")
+"""A step that did not pass here closes the way: the steps behind it are skipped, up to ``decide``."""
+ALWAYS = ("ingest", "validate", "decide", "report")
+WITH_FILES = ("ingest", "embed", "finetune", "evaluate")
+
+
+@dataclass
+class Context:
+    """What a step sees. Everything it reads is noted with its digest, and stands in its record."""
+
+    workspace: Workspace
+    recipe: Recipe
+    pinned: Inputs
+    step: str
+    progress: Callable[[int, int, str], None]
+    digests: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def files(self) -> Path:
+        """The folder for this step's files."""
+        return self.workspace.files(self.recipe.name, self.step)
+
+    def record(self, step: str, kind: type[R]) -> R:
+        """Return the record of an earlier step, which must have run."""
+        record = self.any_record(step)
+        if not isinstance(record, kind):
+            raise StepError(f"{self.step} needs what {step} was to make, and {step} was skipped.")
+        return record
+
+    def any_record(self, step: str) -> Record:
+        """Return the record of an earlier step, run or skipped."""
+        path = self.workspace.record(self.recipe.name, step)
+        if not path.is_file():
+            raise StepError(f"{step} has not run.", where=str(path), do=f"graft run {self.recipe.name}")
+        self.digests[step] = sha256_file(path)
+        return load_record(path, step)
+
+    def file(self, step: str, name: str) -> Path:
+        """Return a file that an earlier step wrote."""
+        path = self.workspace.files(self.recipe.name, step) / name
+        if not path.exists():
+            raise StepError(f"A file of {step} is absent.", where=str(path), do="dvc checkout")
+        if path.is_file():
+            self.digests[f"{step}/{name}"] = sha256_file(path)
+        return path
+
+
+def load_inputs(workspace: Workspace, recipe: str) -> Inputs:
+    """Return the pinned inputs of a recipe's run."""
+    path = workspace.inputs(recipe)
+    if not path.is_file():
+        raise InputError(f"{recipe} has not been pinned.", where=str(path), do=f"graft run {recipe}")
+    try:
+        pinned = Inputs.model_validate_json(path.read_bytes())
+        if pinned.recipe != recipe:
+            raise ValueError(f"it pins {pinned.recipe}")
+    except ValueError as error:  # pydantic's ValidationError is one
+        raise InputError(
+            f"{path.name} of {recipe} is not what a run pins.",
+            where=str(path),
+            do=f"delete it, then graft run {recipe}",
+        ) from error
+    return pinned
+
+
+def run_step(workspace: Workspace, step: str, name: str) -> Record:
+    """Run one step of a recipe in this process and return its record.
+
+    Raises:
+        InputError: the step's input is wrong.
+        StepError: the step could not finish.
+        BusyError: another process runs this step of this recipe.
+    """
+    if step not in STEPS:
+        raise InputError(f"There is no step {step}.", do=f"steps: {', '.join(STEPS)}")
+    recipe, _ = workspace.recipe(name)
+    with hold(workspace.lock(name, step), f"{step} of {name}", mends=True):
+        context = Context(workspace, recipe, load_inputs(workspace, name), step, report_progress)
+        meter = Meter(rates(workspace))
+        if step in WITH_FILES:
+            shutil.rmtree(context.files, ignore_errors=True)
+            context.files.mkdir(parents=True)
+        try:
+            record = _closed_gate(context) or importlib.import_module(f"graft_tasks.steps.{step}").run(context)
+        except (GraftError, KeyboardInterrupt):
+            shutil.rmtree(context.files, ignore_errors=True)
+            raise
+        write_json(workspace.record(name, step), record)
+        write_json(workspace.step(name, step) / COST, meter.stop())
+        return record
+
+
+def _closed_gate(context: Context) -> Record | None:
+    """Return the record of a skipped step if a gate before it is closed."""
+    if context.step in ALWAYS:
+        return None
+    for gate in GATES[: 1 if context.step in STEPS[: STEPS.index("choose_base") + 1] else 2]:
+        record = context.any_record(gate)
+        if record.status == "done" and not record.passed:
+            return Record(
+                step=context.step,
+                recipe=context.recipe.name,
+                status="skipped",
+                because=f"{gate} closed the gate: {record.summary}",
+                passed=False,
+                summary="skipped",
+                inputs=context.digests,
+            )
+    return None
+
+
+_last_shown = 0.0
+
+
+def report_progress(done: int, total: int, note: str) -> None:
+    """Write a line that the flow turns into a bar: at most four a second, and always the last one."""
+    global _last_shown  # noqa: PLW0603 - one process runs one step
+    now = time.monotonic()
+    if done == total or now - _last_shown > 0.25:
+        _last_shown = now
+        print(f"progress\t{done}\t{total}\t{note}", file=sys.stderr, flush=True)  # noqa: T201 - the protocol

@@ -1,0 +1,229 @@
+"""evaluate: did the transfer help, is the candidate better than the champion, and what was forgotten on the way to it?"""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from graft import pictures
+from graft.evaluation.baselines import CANDIDATE, CHAMPION, PROBE, SCRATCH, SCRATCH_NETWORK
+from graft.evaluation.choice import regret
+from graft.evaluation.compare import (
+    champion_verdict,
+    compare_arms,
+    confusion,
+    confusions,
+    evaluation_checks,
+    open_comparisons,
+    transfer_verdict,
+)
+from graft.evaluation.reuse import count_looks, level_after, rows_of
+from graft.model.classifier import features_of, score
+from graft.model.folder import load_model
+from graft.model.reference import load_reference
+from graft.model.retention import mean_of
+from graft.model.scratch import SCRATCH as SCRATCH_NAMES
+from graft.recipe import Modality
+from graft.records import (
+    BaseChoiceRecord,
+    BaseRegret,
+    Bin,
+    Calibration,
+    EvaluationRecord,
+    ModelRecord,
+    sha256_file,
+    write_json,
+)
+from graft.records.report import Mistake, Mistakes
+from graft.records.safe_read import parse_object
+from graft.rows import TEST, TRAIN, UNLABELLED
+from graft.shift.held_out import nearness, write_held_out
+from graft.stats import fit_probe, mcnemar, paired_difference, proportion
+from graft.stats.calibration import calibration_error, error_by_chance, reliability
+from graft.stats.f1 import macro_f1
+from graft_tasks.registry.bases import locate
+from graft_tasks.steps import baselines
+from graft_tasks.steps.context import Context
+from graft_tasks.steps.retention import retention
+from graft_tasks.steps.rows import MISTAKES, PREDICTIONS, read_features, read_rows
+from graft_tasks.workspace import HELD_OUT
+
+N_MISTAKES = 12
+SEED = 40_000
+Strings = npt.NDArray[np.str_]
+
+
+def run(context: Context) -> EvaluationRecord:
+    """Predict the test rows with every arm and compare."""
+    modality, settings = context.recipe.data.modality, context.recipe.evaluate
+    choice, model = context.record("choose_base", BaseChoiceRecord), context.record("finetune", ModelRecord)
+    base = next(base for base in context.pinned.bases if base.id == choice.base)
+    folder = locate(context.workspace, base)
+    rows = read_rows(context, TRAIN, TEST, content=True)
+    on_train = (rows["side"] == TRAIN).to_numpy()
+    train, test = rows[on_train], rows[~on_train].reset_index(drop=True)
+    y_train, y_true = train["label"].to_numpy(dtype=str), test["label"].to_numpy(dtype=str)
+    looked_at = rows_of(test["key"])
+    n_looks = count_looks(looked_at, _looks(context, model.model_id))
+    level = level_after(n_looks)
+
+    candidate = load_model(context.file("finetune", "model"))
+    seen = features_of(candidate, test["content"].tolist(), progress=context.progress)
+    scores = score(candidate, seen)
+    said = np.array(candidate.labels)[scores.argmax(axis=1)]
+    features = {one.base: read_features(context, one.base, TRAIN, TEST) for one in choice.scores}
+    probes = {
+        one.base: fit_probe(features[one.base][on_train], y_train, C=one.C).predict(features[one.base][~on_train])
+        for one in choice.scores
+    }
+    predicted: dict[str, Strings] = {CANDIDATE: said, PROBE: probes[choice.base]}
+    tflops = {CANDIDATE: model.tflops}
+    if settings.from_scratch:
+        predicted[SCRATCH_NETWORK], tflops[SCRATCH_NETWORK] = baselines.scratch_network(
+            context, folder, model, train, test
+        )
+    predicted[SCRATCH] = baselines.cheap(context, train, test)
+    rng = np.random.default_rng(SEED)
+    accuracy, differences, p_values = compare_arms(
+        y_true, predicted, rng=rng, n_bootstrap=settings.n_bootstrap, level=level
+    )
+    hits = {arm: (found == y_true, said == y_true) for arm, found in predicted.items()}
+
+    notes = {
+        SCRATCH: f"{SCRATCH_NAMES[modality]} on the same rows",
+        SCRATCH_NETWORK: "the base's architecture from random weights, same rows and operations, or the head it begins with",
+        PROBE: "below 0, tuning has damaged what the base knew",
+    }
+    predictions = pd.DataFrame({"row": test["row"], "key": test["key"], "label": y_true, **predicted})
+    predictions["score"] = scores.max(axis=1)
+    if context.pinned.champion:
+        predictions[CHAMPION], fair, known = baselines.champion(context, test)
+        theirs, ours = ((predictions[arm].to_numpy(dtype=str) == y_true)[fair] for arm in (CHAMPION, CANDIDATE))
+        accuracy[CHAMPION] = proportion(theirs)
+        differences[CHAMPION] = paired_difference(ours, theirs, rng=rng, n_bootstrap=settings.n_bootstrap, level=level)
+        p_values[CHAMPION] = mcnemar(ours, theirs)
+        hits[CHAMPION] = theirs, ours
+        notes[CHAMPION] = _on_what(known, set(y_true[fair]), set(candidate.labels))
+    predictions.to_parquet(context.files / PREDICTIONS, index=False)
+    near = nearness(features[choice.base][~on_train], load_reference(context.file("finetune", "model"))[0])
+    write_held_out(context.files / HELD_OUT, scores, y_true, near, candidate.labels, rng=np.random.default_rng(SEED))
+    write_json(context.files / MISTAKES, _mistakes(test, candidate.labels, scores, modality))
+
+    learned = read_rows(context, TRAIN, UNLABELLED)["key"]
+    kept = retention(context, base, folder, candidate, features[base.id][~on_train], seen, set(learned))
+    needed = open_comparisons(differences, hits, settings=settings)
+    for arm, n in needed.items():
+        notes[arm] += f"; {_how_many(n, differences[arm].n)}"
+    checks = evaluation_checks(
+        accuracy, differences, kept, settings=settings, policy=context.recipe.decide, notes=notes, n_looks=n_looks
+    )
+    transfer = transfer_verdict(differences, margin_probe=settings.margin_probe, rope=settings.rope)
+    standing = champion_verdict(differences.get(CHAMPION), margin=settings.margin_champion)
+    right = said == y_true
+    return EvaluationRecord(
+        step="evaluate",
+        recipe=context.recipe.name,
+        passed=not any(check.outcome == "failed" for check in checks),
+        summary=_summary(transfer, standing, differences),
+        inputs=context.digests,
+        checks=checks,
+        n_test=len(test),
+        accuracy=accuracy,
+        differences=differences,
+        mcnemar_p_values=p_values,
+        transfer=transfer,
+        champion=standing,
+        per_class={label: proportion(right[y_true == label]) for label in sorted(set(y_true))},
+        confusions=confusions(y_true, said),
+        predictions_sha256=sha256_file(context.files / PREDICTIONS),
+        held_out_sha256=sha256_file(context.files / HELD_OUT),
+        level=level,
+        n_looks=n_looks,
+        looked_at=looked_at,
+        rows_to_tell=needed,
+        tflops=tflops,
+        calibration=_calibration(scores.max(axis=1), right),
+        retention=kept,
+        forgotten=mean_of([one.own_head for one in kept if one.own_head]),
+        base_regret=_regret(choice, probes, y_true, n_bootstrap=settings.n_bootstrap),
+        macro_f1={arm: macro_f1(y_true, found, rng=np.random.default_rng(SEED)) for arm, found in predicted.items()},
+        confusion=confusion(y_true, said),
+        cheap_model=SCRATCH_NAMES[modality],
+    )
+
+
+def _looks(context: Context, model_id: str) -> list[str]:
+    """Return the test rows that each other model saw, as its evaluation in the ledger names them."""
+    ledger = context.workspace.ledger()
+    others = [record for model, record in context.pinned.looks.items() if model != model_id]
+    return [parse_object(ledger.blob(one), "a record of evaluate", where=one).get("looked_at", "") for one in others]
+
+
+def _regret(
+    choice: BaseChoiceRecord, probes: dict[str, Strings], y_true: Strings, *, n_bootstrap: int
+) -> BaseRegret | None:
+    """Return what the choice of the base was worth, where there was one."""
+    if len(probes) == 1:
+        return None
+    chosen = next(one for one in choice.scores if one.base == choice.base)
+    return regret(chosen, {base: said == y_true for base, said in probes.items()}, n_bootstrap=n_bootstrap)
+
+
+def _calibration(confidence: npt.NDArray[np.float32], right: npt.NDArray[np.bool_]) -> Calibration:
+    bins = reliability(confidence, right)
+    return Calibration(
+        error=round(calibration_error(confidence, right), 6),
+        by_chance=round(error_by_chance(confidence, rng=np.random.default_rng(SEED)), 6),
+        bins=tuple(
+            Bin(confidence=round(one.confidence, 6), accuracy=proportion(np.arange(one.n) < one.n_right))
+            for one in bins
+        ),
+    )
+
+
+def _on_what(known: set[str], there: set[str], ours: set[str]) -> str:
+    """Return what a comparison with the champion rests on: classes that one of the two cannot say count against it."""
+    said = "on rows that neither model was trained on"
+    for who, lacking in (("the champion", sorted(there - known)), ("the candidate", sorted(there - ours))):
+        if lacking:
+            more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+            said += f"; {who} does not know {', '.join(lacking[:3])}{more}, whose rows count as wrong"
+    return said
+
+
+def _how_many(n: int | None, n_now: int) -> str:
+    """Return how many further test rows would tell, rounded up to two digits."""
+    if n is None:
+        return "no number of further test rows that can be had would tell"
+    further = max(1, n - n_now)
+    step = 10 ** max(0, len(str(further)) - 2)
+    return f"some {-(-further // step) * step:,} more test rows would tell"
+
+
+def _mistakes(
+    test: pd.DataFrame, labels: tuple[str, ...], scores: npt.NDArray[np.float32], modality: Modality
+) -> Mistakes:
+    """Return the mistakes that the candidate was surest of, to be looked at: often it is the label that is wrong."""
+    predicted, sure = np.array(labels)[scores.argmax(axis=1)], scores.max(axis=1)
+    wrong = np.flatnonzero(predicted != test["label"].to_numpy(dtype=str))
+    shown = []
+    for k in sorted(wrong, key=lambda k: (-sure[k], test["row"][k]))[:N_MISTAKES]:
+        row = test.iloc[k]
+        seen = (
+            {"text": row["content"]}
+            if modality == "text"
+            else {"picture": base64.b64encode(pictures.thumbnail(row["content"], 88)).decode()}
+        )
+        score = round(float(sure[k]), 4)
+        shown.append(Mistake(row=row["row"], label=row["label"], predicted=str(predicted[k]), score=score, **seen))
+    return Mistakes(n_wrong=len(wrong), shown=tuple(shown))
+
+
+def _summary(transfer: str, standing: str, differences: dict) -> str:  # type: ignore[type-arg]
+    arm = CHAMPION if CHAMPION in differences else SCRATCH
+    word = f"transfer {transfer}" if standing == "first" else standing.replace("_", "-")
+    gain = differences[arm]
+    return f"{word}, {gain.value * 100:+.1f} points [{gain.ci_low * 100:+.1f}, {gain.ci_high * 100:+.1f}]"

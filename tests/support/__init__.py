@@ -1,0 +1,1 @@
+"""What tests share: small models, workspaces, programs that are started or killed."""

@@ -1,0 +1,118 @@
+"""A workspace whose owner makes mistakes: the command line in this process, and the tree before and after."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from graft_cli.main import main
+
+Tree = dict[str, tuple[int, bytes | None]]
+N_ROWS = 12
+MESSAGES = [
+    (f"m{k}", f"message {k} about a {'card' if k % 2 else 'parcel'}", "card" if k % 2 else "parcel")
+    for k in range(N_ROWS)
+]
+"""Rows that can be learned from: id, text, label."""
+NEW = ("--text", "text", "--label", "label")
+
+
+def table(rows: list[tuple[str, ...]], header: str = "id,text,label", delimiter: str = ",") -> bytes:
+    """Return rows without quotes as a file."""
+    return "".join(f"{line}\n" for line in (header, *(delimiter.join(row) for row in rows))).encode()
+
+
+def tree(root: Path) -> Tree:
+    """Return every file, folder and link below a folder, with mode and bytes.
+
+    Left out: locks, which stay for the next who takes them; git's index, which holds times; what DVC notes for itself, and its
+    cache, where what no version names is only room.
+    """
+    found: Tree = {}
+    for path in sorted(root.rglob("*")):
+        name = path.relative_to(root).as_posix()
+        if name == ".git/index" or name.startswith((".graft/locks", ".dvc/tmp", ".dvc/cache")):
+            continue
+        content = os.readlink(path).encode() if path.is_symlink() else path.read_bytes() if path.is_file() else None
+        found[name] = (path.lstat().st_mode, content)
+    return found
+
+
+@dataclass
+class Said:
+    """What a command printed and how it ended."""
+
+    exit_code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Desk:
+    """The workspace, and whoever types in it."""
+
+    root: Path
+    capsys: pytest.CaptureFixture[str]
+
+    def run(self, *arguments: str | Path) -> Said:
+        """Run a command as ``graft`` does, in the workspace's folder."""
+        self.capsys.readouterr()
+        here = Path.cwd()
+        os.chdir(self.root)
+        try:
+            with mock.patch.dict(os.environ), mock.patch.object(sys, "argv", ["graft", *map(str, arguments)]):
+                main()
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+        finally:
+            os.chdir(here)
+        return Said(code, *self.capsys.readouterr())
+
+    def refuses(
+        self, *arguments: str | Path, words: tuple[str, ...], exit_code: int = 2, source: Path | None = None
+    ) -> str:
+        """Run a command that must end in one sentence, with nothing changed in the workspace or beside the source."""
+        with unchanged(self.root), unchanged(source):
+            said = self.run(*arguments)
+        assert said.exit_code == exit_code, (said.exit_code, said.out, said.err)
+        sentence(said.err, words)
+        return said.err
+
+    def must(self, *arguments: str | Path) -> str:
+        """Run a command that must succeed and return what it printed."""
+        said = self.run(*arguments)
+        assert said.exit_code == 0, said.err
+        return said.out
+
+
+def sentence(err: str, words: tuple[str, ...]) -> None:
+    """Check that an error is one sentence with a place or a remedy, fit for a terminal."""
+    lines = err.splitlines()
+    assert lines, "nothing was said"
+    assert lines[0].startswith("error: "), err
+    assert lines[0].rstrip().endswith((".", "?")), err
+    assert [line[:7] for line in lines[1:]] in (["  where", "  do   "], ["  do   "]), err
+    assert all(len(line) <= 600 for line in lines), err[:2000]
+    assert all(line.isprintable() for line in lines), err
+    assert [word for word in words if word not in err] == [], err
+
+
+@contextmanager
+def unchanged(root: Path | None) -> Iterator[None]:
+    """Check that a folder is afterwards what it was before, byte for byte."""
+    before = tree(root) if root else {}
+    yield
+    after = tree(root) if root else {}
+    changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    assert not changed, f"changed, new or gone: {changed}"
+
+
+Make = Callable[[Path], Path]

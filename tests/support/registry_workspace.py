@@ -1,0 +1,122 @@
+"""A workspace with promotions that takes seconds to make: a tiny base, and the steps in this process."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from graft.recipe.text import recipe_text
+from graft.records import Record
+from graft_tasks.commands.init import adopt, init
+from graft_tasks.datasets.add import add
+from graft_tasks.dvc.pipeline import bring_forward
+from graft_tasks.dvc.repro import commit, dvc, git, stage
+from graft_tasks.registry.pin import pin
+from graft_tasks.registry.promote import enact, promote_by_hand, roll_back
+from graft_tasks.steps.context import STEPS, run_step
+from graft_tasks.workspace import Workspace
+from tests.support.cli_runner import table
+
+QUICK = {
+    "data.train": "rows.csv",
+    "data.text": "text",
+    "data.label": "label",
+    "data.id": "id",
+    "finetune.strategy": "head",
+    "detect_shift.n_permutations": 199,
+    "choose_base.n_folds": 3,
+    "evaluate.n_bootstrap": 1000,
+}
+WORDS = {"card": "money card bill pay refund account", "parcel": "parcel late house move engineer broken"}
+
+
+def rows(n: int, seed: int) -> bytes:
+    """Return a table of so many rows that can be learned from; each seed gives others."""
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for k in range(n):
+        label = "card" if k % 2 else "parcel"
+        drawn.append((f"s{seed}n{k}", f"{' '.join(rng.choice(WORDS[label].split(), 6))} s{seed}n{k}", label))
+    return table(drawn)
+
+
+def train(workspace: Workspace, name: str) -> Record:
+    """Run every step here and let DVC keep what they made; return the decision. What is promoted is left to the caller."""
+    bring_forward(workspace, name)
+    pin(workspace, name)
+    records = {step: run_step(workspace, step, name) for step in STEPS}
+    dvc(workspace.root, "commit", "--force", *(stage(workspace.root, name, step) for step in STEPS))
+    enact(workspace, name)
+    return records["decide"]
+
+
+def new(workspace: Workspace, name: str, source: Path, base: str) -> None:
+    """Make a recipe on these rows."""
+    values = {**QUICK, "data.dataset": name, "choose_base.bases": [base]}
+    adopt(workspace, name, {"rows.csv": source}, recipe_text(name, values))
+
+
+def cloned(folder: Path, address: str, *options: tuple[str, str]) -> Workspace:
+    """Push the workspace ``first`` to a remote, and return a second clone of it."""
+    first = folder / "first"
+    dvc(first, "remote", "add", "--default", "store", address)
+    for option in options:
+        dvc(first, "remote", "modify", "store", *option)
+    commit(first, "a remote", [".dvc/config"])
+    dvc(first, "push")
+    git(folder, "clone", "--quiet", "first", "second")
+    (folder / "second" / ".graft").mkdir()
+    return Workspace(folder / "second")
+
+
+@pytest.fixture(scope="session")
+def promoted_once(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
+    """A workspace whose recipe ``known`` has one champion; read only."""
+    folder = tmp_path_factory.mktemp("shelf-once")
+    workspace, _ = init(folder / "workspace")
+    git(workspace.root, "config", "user.name", "Ada")
+    git(workspace.root, "config", "user.email", "ada@example.org")
+    (folder / "rows.csv").write_bytes(rows(160, 0))
+    new(workspace, "known", folder / "rows.csv", str(tiny_base))
+    train(workspace, "known")
+    promote_by_hand(workspace, "known", "the first")
+    return workspace.root
+
+
+@pytest.fixture(scope="session")
+def much_once(tmp_path_factory: pytest.TempPathFactory, promoted_once: Path) -> Path:
+    """Three models of ``known`` and a rollback, ``grown`` on one of them, and a candidate; read only."""
+    folder = tmp_path_factory.mktemp("shelf-much")
+    shutil.copytree(promoted_once, folder / "workspace", symlinks=True)
+    workspace = Workspace(folder / "workspace")
+    (folder / "rows.csv").write_bytes(rows(160, 0))
+    for seed in (1, 2):
+        (folder / "more.csv").write_bytes(rows(40, seed))
+        add(workspace, "known", folder / "more.csv")
+        train(workspace, "known")
+        promote_by_hand(workspace, "known", f"with more rows, {seed}")
+    roll_back(workspace, "known", "the one before was better")
+    new(workspace, "grown", folder / "rows.csv", "graft:known@champion")
+    train(workspace, "grown")
+    promote_by_hand(workspace, "grown", "a second hop")
+    (folder / "more.csv").write_bytes(rows(40, 3))
+    add(workspace, "grown", folder / "more.csv")
+    train(workspace, "grown")
+    return workspace.root
+
+
+@pytest.fixture
+def promoted(promoted_once: Path, tmp_path: Path) -> Workspace:
+    """A copy of the promoted workspace that a test may change."""
+    shutil.copytree(promoted_once, tmp_path / "workspace", symlinks=True)
+    return Workspace(tmp_path / "workspace")
+
+
+@pytest.fixture
+def much(much_once: Path, tmp_path: Path) -> Workspace:
+    """A copy of the workspace with many models that a test may change."""
+    shutil.copytree(much_once, tmp_path / "workspace", symlinks=True)
+    return Workspace(tmp_path / "workspace")
