@@ -51,7 +51,7 @@ def text_bands(texts: Sequence[str]) -> Bands:
 
     Cost: O(characters); 5,000,000 texts of 50 characters: 17 s of CPU.
     Source: Broder 1997; bands: Leskovec, Rajaraman, Ullman, Mining of Massive Datasets, chapter 3.
-    Checked against: the definition, gram by gram, and the formula above, tests/unit/test_near.py.
+    Checked against: the definition, gram by gram, and the formula above, tests/unit/data/test_near.py.
     """
     bands = np.zeros((len(texts), N_BANDS), dtype=np.uint64)
     for start, folded in _chunks([texts]):
@@ -222,7 +222,7 @@ def near_pairs(
         earlier near one. ``python benchmarks/near_duplicates.py recall``, no pairs below ``min_similarity``.
     Cost: O(n k log n) for sorting, O(n k n_previous) at most for comparing; 16 n k bytes with the bands. 5,000,000 made-up
         texts of 50 characters: 7 s of CPU, 1.8 GiB with the texts. Where each resembles thousands: 30 comparisons, 170 µs.
-    Checked against: all pairs, tests/unit/test_near.py; growing tables, tests/properties.
+    Checked against: all pairs, tests/unit/data/test_near.py; growing tables, tests/properties.
     """
     near = partial(_checked, fetch=fetch, similarity=similarity, min_similarity=min_similarity)
     n, n_bands = bands.shape

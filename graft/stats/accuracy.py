@@ -95,7 +95,7 @@ def paired_difference(
     Error: coverage .93-.97 at n >= 100, .93 or more at n = 10 and 30 (tests/statistical).
     Cost: O(n + n_bootstrap).
     Source: Efron & Tibshirani 1993, ch. 13; score interval: Tango 1998; rule of three: Hanley & Lippman-Hand 1983.
-    Checked against: drawing rows one by one, tests/unit/test_accuracy.py.
+    Checked against: drawing rows one by one, tests/unit/stats/test_accuracy.py.
     """
     n = len(hits)
     if n == 0 or n != len(others):

@@ -42,7 +42,7 @@ def calibration_error(confidence: npt.NDArray[np.floating], hits: npt.NDArray[np
 
     Cost: O(n log n).
     Source: Guo, Pleiss, Sun, Weinberger 2017, eq. (3).
-    Checked against: the definition by hand, tests/unit/test_calibration.py.
+    Checked against: the definition by hand, tests/unit/stats/test_calibration.py.
     """
     bins = reliability(confidence, hits)
     return sum(abs(one.n * one.confidence - one.n_right) for one in bins) / len(hits)

@@ -33,7 +33,8 @@ def concept_test(reference: tuple[Vector, Hits], current: tuple[Vector, Hits]) -
     Error: at a level of .05 errs in .05 to .06 of cases with 100 rows a side, .05 with 300 (tests/statistical).
     Cost: O(n + m) an iteration.
     Source: Cox 1958 (calibration slope and intercept); likelihood ratio: Wilks 1938.
-    Checked against: scikit-learn's unpenalised logistic regression, tests/unit/test_concept.py; null runs, tests/statistical.
+    Checked against: scikit-learn's unpenalised logistic regression, tests/unit/stats/test_concept.py; null runs,
+        tests/statistical.
     """
     s, hits = (np.concatenate([a, b]) for a, b in zip(reference, current, strict=True))
     if min(len(reference[0]), len(current[0])) == 0:

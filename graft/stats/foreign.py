@@ -46,7 +46,8 @@ def foreign_share(reference: Vector, current: Vector, *, rng: np.random.Generato
     Cost: O((n + m) (B + log(m) log(n + m))).
     Source: scores: Savage 1956; p: Phipson & Smyth 2010; conformal p-values pooled in this way: Bates, Candes, Lei, Romano,
         Sesia 2023; lower bounds of a mixture's share: Genovese & Wasserman 2004.
-    Checked against: enumeration of all splits, tests/unit/test_foreign.py; planted shares, tests/statistical/test_monitor.py.
+    Checked against: enumeration of all splits, tests/unit/stats/test_foreign.py; planted shares,
+        tests/statistical/test_monitor.py.
     """
     if min(len(reference), len(current)) == 0 or not (np.isfinite(reference).all() and np.isfinite(current).all()):
         raise ValueError("a share needs finite scores on both sides")

@@ -60,7 +60,7 @@ def mmd_test(
     Cost: exact O((n+m)^2 (d + B)) time, O((n+m)^2) memory; above, O((n+m) N_FREQUENCIES (d + B)) time and (n+m) B / 8 bytes.
     Source: Gretton et al. 2012, eq. (3); features: Rahimi & Recht 2007; p: Phipson & Smyth 2010, which several libraries'
         p-values, that can be 0, leave out.
-    Checked against: double loops and gathered permutations, tests/unit/test_mmd.py; 2,000 null runs, tests/statistical.
+    Checked against: double loops and gathered permutations, tests/unit/stats/test_mmd.py; 2,000 null runs, tests/statistical.
     """
     n, m = len(reference), len(current)
     if min(n, m) < 2:

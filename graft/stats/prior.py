@@ -30,7 +30,7 @@ def calibrate(probabilities: Matrix, labels: npt.NDArray[np.int_]) -> tuple[floa
     Assumes: rows are of the distribution whose calibration is wanted.
     Cost: O(n c) an iteration, convex in (1/T, b).
     Source: bias-corrected temperature scaling, Alexandari, Kundaje, Shrikumar 2020.
-    Checked against: temperatures and biases that were put in, tests/unit/test_prior.py.
+    Checked against: temperatures and biases that were put in, tests/unit/stats/test_prior.py.
     """
     if len(labels) == 0:
         raise ValueError("calibration needs rows")
@@ -77,7 +77,7 @@ def estimate_prior(
     Error: that of the calibration; standard errors shrink with n.
     Cost: O(n c) an iteration, tens of them.
     Source: Saerens, Latinne, Decaestecker 2002; with calibration it beats BBSE and RLLS (Alexandari et al. 2020).
-    Checked against: two Gaussians with known shares and CIFAR-10.1, tests/unit/test_prior.py.
+    Checked against: two Gaussians with known shares and CIFAR-10.1, tests/unit/stats/test_prior.py.
     """
     if len(probabilities) == 0 or not np.isfinite(probabilities).all():
         raise ValueError("shares of classes need rows with finite probabilities")

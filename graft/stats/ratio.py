@@ -87,7 +87,7 @@ def isotonic(means: Floats) -> Floats:
 
     Cost: O(samples x sizes^3), for a handful of sizes.
     Source: Robertson, Wright, Dykstra 1988, theorem 1.4.4 (the max-min formula), equal weights.
-    Checked against: sklearn.isotonic, tests/unit/test_ratio.py.
+    Checked against: sklearn.isotonic, tests/unit/stats/test_ratio.py.
     """
     n = means.shape[1]
     total = np.concatenate([np.zeros((len(means), 1)), np.cumsum(means, axis=1)], axis=1)

@@ -60,7 +60,7 @@ def knn_accuracy(features: Matrix, labels: Labels, *, max_k: int = MAX_K) -> Nei
     Error: that of a proportion; scores that are tied are decided by the order of rows.
     Cost: n^2 d multiplications in blocks of ``N_BLOCK`` rows; memory O(n (d + N_BLOCK)): 10,000 x 384 takes 110 MB.
     Source: Cover & Hart 1967; as a score of pretrained models: arXiv 2503.18528.
-    Checked against: scikit-learn's KNeighborsClassifier, row by row, tests/unit/test_transferability.py.
+    Checked against: scikit-learn's KNeighborsClassifier, row by row, tests/unit/stats/test_transferability.py.
     """
     X, y, _ = _checked(features, labels)
     norms = np.linalg.norm(X, axis=1, keepdims=True)
@@ -120,7 +120,7 @@ def logme(features: Matrix, labels: Labels, *, with_intercept: bool = False) -> 
         O(n (d + classes)) in float64.
     Source: You, Liu, Wang, Long 2021 (LogME); evidence: MacKay 1992; r for d: thuml/LogME pull request 24.
     Checked against: the authors' code where it is right (n > d), and log N(y; 0, I/b + F F'/a) maximised directly where it is
-        not; with an intercept, the restricted likelihood (REML) maximised directly, tests/unit/test_transferability.py.
+        not; with an intercept, the restricted likelihood (REML) maximised directly, tests/unit/stats/test_transferability.py.
     """
     X, y, n_classes = _checked(features, labels)
     Y = np.eye(n_classes)[y]
@@ -187,7 +187,7 @@ def leep(theta: Matrix, labels: Labels) -> float:
     Error: optimistic where the head has nearly as many classes as there are rows: P(y|z) is estimated on the same rows.
     Cost: O(n z).
     Source: Nguyen, Hassner, Seeger, Archambeau 2020, eq. (1) and (2).
-    Checked against: its exact values for known theta, and a case by hand, tests/unit/test_transferability.py.
+    Checked against: its exact values for known theta, and a case by hand, tests/unit/stats/test_transferability.py.
     """
     P, y, n_classes = _checked(theta, labels, may_be_constant=True)
     if (P < 0).any() or not np.allclose(P.sum(axis=1), 1, atol=1e-3):

@@ -28,7 +28,7 @@ def ks_test(reference: npt.NDArray[np.floating], current: npt.NDArray[np.floatin
     Error: conservative where dimensions go together, or values repeat. Where n x m > 10,000 p is asymptotic.
     Cost: O(d (n + m) log(n + m)).
     Source: Rabanser, Günnemann, Lipton 2019 (BBSDs: Lipton, Wang, Smola 2018).
-    Checked against: scipy one dimension at a time, tests/unit/test_univariate.py; 2,000 null runs, tests/statistical.
+    Checked against: scipy one dimension at a time, tests/unit/stats/test_univariate.py; 2,000 null runs, tests/statistical.
     """
     if min(len(reference), len(current)) == 0 or reference.shape[1] != current.shape[1]:
         raise ValueError("a test needs rows of the same width on both sides")
@@ -55,7 +55,7 @@ def fisher_test(k: npt.ArrayLike, n: int, j: npt.ArrayLike, m: int) -> npt.NDArr
     Error: conservative, most so for rare properties; never more than its level, however few the rows.
     Cost: O(min(k + j, m)) each.
     Source: Fisher 1935; doubling: Yates 1984.
-    Checked against: scipy.stats.fisher_exact's two one-sided tests, tests/unit/test_univariate.py.
+    Checked against: scipy.stats.fisher_exact's two one-sided tests, tests/unit/stats/test_univariate.py.
     """
     k, j = np.asarray(k), np.asarray(j)
     given = stats.hypergeom(n + m, k + j, m)
@@ -74,7 +74,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     Cost: O(k log k).
     Source: Holm 1979.
-    Checked against: an example by hand, and statsmodels on random p-values where it is installed, tests/unit/test_univariate.py.
+    Checked against: an example by hand, and statsmodels on random p-values where it is installed,
+        tests/unit/stats/test_univariate.py.
     """
     order = sorted(range(len(p_values)), key=lambda k: p_values[k])
     adjusted, floor = [1.0] * len(p_values), 0.0

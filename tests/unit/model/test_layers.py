@@ -16,8 +16,8 @@ from graft.model.encoder import Encoder, load_encoder
 from graft.model.layers import Cut, find_stack
 from graft.model.train import Rows, Training
 from tests.support.tiny_models import settings, without_dropout, write_tiny_base, write_tiny_image_base
-from tests.unit.test_image_model import Digits
-from tests.unit.test_model import messages
+from tests.unit.model.test_image_model import Digits
+from tests.unit.model.test_text_model import messages
 
 SMALL = {
     "hidden_size": 32,

@@ -19,8 +19,8 @@ from graft.model.encoder import Progress, silent
 from graft.model.examples import Examples
 from graft.model.finetune import finetune
 from tests.support.tiny_models import settings, write_tiny_base, write_tiny_image_base
-from tests.unit.test_image_model import Digits
-from tests.unit.test_model import embed, messages
+from tests.unit.model.test_image_model import Digits
+from tests.unit.model.test_text_model import embed, messages
 
 Train = Callable[..., Classifier]
 KEY = "k" * 64

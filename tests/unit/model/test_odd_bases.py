@@ -19,9 +19,9 @@ from graft.model.encoder import embed, load_encoder
 from graft.model.examples import Examples
 from graft.model.finetune import finetune
 from tests.support.tiny_models import settings, write_tiny_base, write_tiny_image_base
-from tests.unit.test_image_model import Digits
-from tests.unit.test_layers import CUT, IMAGE_NETWORKS, TEXT_NETWORKS
-from tests.unit.test_model import messages
+from tests.unit.model.test_image_model import Digits
+from tests.unit.model.test_layers import CUT, IMAGE_NETWORKS, TEXT_NETWORKS
+from tests.unit.model.test_text_model import messages
 
 TUNED = ["full", "lora", "top_k", "contrastive"]
 

@@ -13,7 +13,7 @@ from graft.presentation.page import render_report
 from graft_cli.curve import show_claims
 from tests.support import curve_samples
 from tests.support import report_samples as samples
-from tests.unit.test_page import Page
+from tests.unit.presentation.test_page import Page
 
 
 def section(claims: Claims | None) -> str:

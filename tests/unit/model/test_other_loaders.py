@@ -22,11 +22,11 @@ from graft.model.finetune import finetune
 from graft.model.folder import load_model
 from graft.recipe import Modality
 from tests.support.tiny_models import settings, write_tiny_base, write_tiny_image_base
-from tests.unit import test_image_model, test_model
-from tests.unit.test_image_model import Digits
-from tests.unit.test_layers import IMAGE_NETWORKS, TEXT_NETWORKS
-from tests.unit.test_model import messages
-from tests.unit.test_odd_bases import replaced
+from tests.unit.model import test_image_model, test_text_model
+from tests.unit.model.test_image_model import Digits
+from tests.unit.model.test_layers import IMAGE_NETWORKS, TEXT_NETWORKS
+from tests.unit.model.test_odd_bases import replaced
+from tests.unit.model.test_text_model import messages
 
 STRATEGIES = ["head", "full", "lora", "top_k", "contrastive"]
 HEADS: dict[Modality, Any] = {
@@ -65,8 +65,8 @@ def refuse(folder: Path, modality: Modality) -> None:
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_text_model_without_graft(tiny_base: Path, tmp_path: Path, strategy: str) -> None:
     """Classifiers are not loaded by mistake, the encoder is; the card's lines say what Graft says, of long texts too."""
-    classifier = test_model.train(tiny_base, strategy, n_epochs=1)
-    folder = test_model.save(classifier, tmp_path / "model", tiny_base)
+    classifier = test_text_model.train(tiny_base, strategy, n_epochs=1)
+    folder = test_text_model.save(classifier, tmp_path / "model", tiny_base)
     refuse(folder, "text")
     classify, texts = lines_of(folder), ["good cat", "please pay my bill", "cat " * 60, "money"]
     ours = predict(load_model(folder), texts)
@@ -111,7 +111,7 @@ def test_whatever_the_architecture(tmp_path: Path, modality: Modality, name: str
     classifier: Classifier = finetune(
         base, Examples(contents, features, labels), settings(strategy="head"), modality=modality, C=1.0, max_tokens=16
     )
-    folder = (test_model if modality == "text" else test_image_model).save(classifier, tmp_path / "model", base)
+    folder = (test_text_model if modality == "text" else test_image_model).save(classifier, tmp_path / "model", base)
     refuse(folder, modality)
     classify = lines_of(folder)
     for content, shares in zip(contents[:2], predict(classifier, contents[:2]), strict=True):
@@ -121,8 +121,8 @@ def test_whatever_the_architecture(tmp_path: Path, modality: Modality, name: str
 
 def test_a_model_serves_as_a_base_for_others(tiny_base: Path, tmp_path: Path) -> None:
     """A model made from a model holds each blank once, and its card does not claim that transformers loads all of it."""
-    first = test_model.save(test_model.train(tiny_base, "head"), tmp_path / "first", tiny_base)
-    second = test_model.save(test_model.train(first, "full", n_epochs=1), tmp_path / "second", first)
+    first = test_text_model.save(test_text_model.train(tiny_base, "head"), tmp_path / "first", tiny_base)
+    second = test_text_model.save(test_text_model.train(first, "full", n_epochs=1), tmp_path / "second", first)
     refuse(second, "text")
     front = yaml.safe_load((second / "README.md").read_text().split("---")[1])
     assert (front["library_name"], front["pipeline_tag"]) == ("graft", "text-classification")
@@ -131,9 +131,9 @@ def test_a_model_serves_as_a_base_for_others(tiny_base: Path, tmp_path: Path) ->
 def test_sentence_encoders_read_it(tiny_base: Path, tmp_path: Path) -> None:
     """sentence-transformers, where it is installed, gives Graft's features, and its classifiers refuse."""
     library = pytest.importorskip("sentence_transformers")
-    folder = test_model.save(test_model.train(tiny_base, "full", n_epochs=1), tmp_path / "model", tiny_base)
+    folder = test_text_model.save(test_text_model.train(tiny_base, "full", n_epochs=1), tmp_path / "model", tiny_base)
     theirs = library.SentenceTransformer(str(folder), device="cpu").encode(["good cat"], normalize_embeddings=True)
-    ours = test_model.embed(folder, ["good cat"], max_tokens=32)[0]
+    ours = test_text_model.embed(folder, ["good cat"], max_tokens=32)[0]
     assert theirs == pytest.approx(ours, abs=1e-5)
     with pytest.raises(RuntimeError, match="ignore_mismatched_sizes"):
         library.CrossEncoder(str(folder), device="cpu")

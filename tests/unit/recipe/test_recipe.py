@@ -17,7 +17,7 @@ from graft.recipe.text import DEFAULTS, recipe_text
 from graft.records import sha256_bytes
 from graft_cli.main import app
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 LATER = {
     f"{section}.{key}"

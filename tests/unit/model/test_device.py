@@ -23,8 +23,8 @@ from graft.model.source_head import source_probabilities
 from graft.recipe import Modality
 from tests.support.other_device import ELSEWHERE, MixedDevicesError, There, second_device
 from tests.support.tiny_models import settings, write_tiny_base, write_tiny_image_base
-from tests.unit.test_image_model import Digits
-from tests.unit.test_model import messages
+from tests.unit.model.test_image_model import Digits
+from tests.unit.model.test_text_model import messages
 
 MORE = {"augment": 0.1, "label_smoothing": 0.1, "l2_sp": 0.1, "layer_decay": 0.5, "class_weights": "balanced"}
 WAYS: dict[str, dict[str, Any]] = {

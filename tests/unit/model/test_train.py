@@ -24,8 +24,8 @@ from graft.model.finetune import finetune
 from graft.model.train import Rows, Training, cross_entropy, measure, shuffled
 from graft.records import digest_folder
 from tests.support.tiny_models import settings, without_dropout, write_tiny_base, write_tiny_image_base
-from tests.unit.test_image_model import Digits
-from tests.unit.test_model import messages
+from tests.unit.model.test_image_model import Digits
+from tests.unit.model.test_text_model import messages
 
 STRATEGIES = ["head", "top_k", "lora", "full", "contrastive"]
 TUNED = STRATEGIES[1:]
@@ -387,7 +387,7 @@ def test_contrast_keeps_no_epoch_by_a_head_that_is_not_its_own(train: Train) -> 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_on_a_gpu(tmp_path: Path, digits: Digits, strategy: str, precision: str) -> None:
     """Where there is a GPU the network is on it, whatever is done, and what is saved is loaded again."""
-    from tests.unit.test_image_model import save
+    from tests.unit.model.test_image_model import save
 
     base = write_tiny_image_base(tmp_path / "vit", architecture="vit")
     features, _ = embed(base, digits[0][:40], modality="image", max_tokens=0)

@@ -39,7 +39,7 @@ COMMAND = "import sys; from graft_tasks.processes.warm import ask; ask('served',
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A warm process that finds a module of the test's."""
     (tmp_path / "served.py").write_text(SERVED)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(Path(__file__).parents[3])]))
     with warm():
         yield
 

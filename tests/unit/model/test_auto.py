@@ -17,7 +17,7 @@ from graft.model.encoder import embed, load_encoder
 from graft.model.examples import Examples
 from graft.recipe import Finetune
 from tests.support.tiny_models import WORDS, settings, write_tiny_image_base
-from tests.unit.test_image_model import Digits
+from tests.unit.model.test_image_model import Digits
 
 TOKENS = 20
 Chosen = Callable[..., Choice]

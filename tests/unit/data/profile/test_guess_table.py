@@ -101,7 +101,7 @@ def page_of(guesses: dict[str, Truth]) -> tuple[str, dict[str, int]]:
         "",
         f"The form and the columns of each role, as guessed for {len(TABLE)} datasets; a wrong guess is followed by the truth.",
         "Nothing is done on a guess alone: it fills in what a person confirms. The rules were written with most of these",
-        "datasets at hand, so expect them to do worse on others. `tests/unit/test_guess_table.py` writes this page.",
+        "datasets at hand, so expect them to do worse on others. `tests/unit/data/profile/test_guess_table.py` writes this page.",
         "",
         f"| dataset | form | {' | '.join(ROLES)} |",
         "|---|" + "---|" * len(fields),
