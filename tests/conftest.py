@@ -84,12 +84,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """
     from xdist.scheduler import LoadFileScheduling
 
-    class Together(LoadFileScheduling):
+    class OneWorkerPerFile(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = super()._split_scope(nodeid)
             return "tests/flows" if file.startswith("tests/flows/") else file
 
-    return Together(config, log)
+    return OneWorkerPerFile(config, log)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -16,7 +16,7 @@ from graft import __version__
 from graft.model.classifier import predict
 from graft.model.folder import load_model
 from graft_tasks.commands.monitor import monitor
-from tests.support.lineage_workspace import make_chain
+from tests.support.lineage_workspace import make_lineage
 from tests.support.tiny_models import write_tiny_base
 
 HERE = Path(__file__).parent
@@ -29,7 +29,7 @@ def keep(folder: Path) -> None:
     """Write a workspace with a chain, a monitored batch and some predictions; without git, DVC and the private key."""
     os.environ |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "user.name", "GIT_CONFIG_VALUE_0": "ann"}
     with tempfile.TemporaryDirectory() as scratch:
-        workspace = make_chain(Path(scratch), write_tiny_base(Path(scratch) / "tiny"))
+        workspace = make_lineage(Path(scratch), write_tiny_base(Path(scratch) / "tiny"))
         monitor(workspace, "grown", workspace.dataset("grown") / "rows.csv", progress=lambda *_: None)
         model = load_model(workspace.registry("grown") / "0001")
         scores = predict(model, TEXTS).round(6).tolist()

@@ -8,19 +8,19 @@ import pytest
 
 from graft.recipe.text import recipe_text
 from graft_tasks.commands.init import adopt, init
-from tests.support.cli_runner import MESSAGES, Desk, table
-from tests.support.registry_workspace import much, much_once, promoted, promoted_once
-from tests.support.small_disk import disk
+from tests.support.cli_runner import MESSAGES, CommandLine, csv_bytes
+from tests.support.registry_workspace import many_models, many_models_once, promoted, promoted_once
+from tests.support.small_disk import small_disk
 
-__all__ = ["disk", "much", "much_once", "promoted", "promoted_once"]
+__all__ = ["many_models", "many_models_once", "promoted", "promoted_once", "small_disk"]
 
 
 @pytest.fixture(scope="session")
-def bench(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
+def known_workspace(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
     """A workspace with the recipe ``known``, whose rows have an id."""
     folder = tmp_path_factory.mktemp("faults")
     workspace, _ = init(folder / "workspace")
-    (folder / "rows.csv").write_bytes(table(MESSAGES))
+    (folder / "rows.csv").write_bytes(csv_bytes(MESSAGES))
     values = {
         "data.dataset": "known", "data.train": "rows.csv", "data.text": "text", "data.label": "label", "data.id": "id",
         "choose_base.bases": [str(tiny_base)],
@@ -30,6 +30,6 @@ def bench(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
 
 
 @pytest.fixture
-def desk(bench: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
-    """The workspace, with somebody at the keyboard."""
-    return Desk(bench, capsys)
+def cli(known_workspace: Path, capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    """The command line in the workspace ``known``."""
+    return CommandLine(known_workspace, capsys)

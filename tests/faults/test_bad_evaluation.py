@@ -17,7 +17,7 @@ from graft_tasks.registry.pin import pin
 from graft_tasks.steps.context import STEPS, run_step
 from graft_tasks.workspace import Workspace
 from tests.steps.conftest import ROOT, TINY
-from tests.support.lineage_workspace import finish
+from tests.support.lineage_workspace import run_and_promote
 
 Make = Callable[..., Workspace]
 
@@ -102,7 +102,7 @@ def test_a_champion_of_other_classes_is_said_to_lack_them(make: Make, tmp_path: 
     workspace = make(
         messages("cancel", "delivery", n=60), messages("cancel", "delivery", n=90).groupby("intent").tail(30)
     )
-    finish(workspace, "tiny", "the first")
+    run_and_promote(workspace, "tiny", "the first")
     for name, n in (("train.csv", 60), ("test.csv", 90)):
         rows = messages("cancel", "delivery", "refund", n=n)
         rows = rows if name == "train.csv" else rows.groupby("intent").tail(30)

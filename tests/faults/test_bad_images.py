@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from graft.pictures import describe_picture, open_picture
-from tests.support.cli_runner import Desk
+from tests.support.cli_runner import CommandLine
 
 IMAGES = ("--image", "image", "--label", "label")
 
@@ -37,7 +37,7 @@ def grey_16_bit() -> bytes:
     return file.getvalue()
 
 
-def lying() -> bytes:
+def sideways() -> bytes:
     """Return a picture whose metadata say that it lies on its side."""
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -63,7 +63,7 @@ def animated() -> bytes:
     return file.getvalue()
 
 
-def gallery(folder: Path, **further: bytes) -> Path:
+def image_folder(folder: Path, **further: bytes) -> Path:
     """Write a folder of images by class, and one more image ``cat/NAME.png`` for each keyword."""
     for k in range(6):
         part = folder / ("cat" if k % 2 else "dog")
@@ -74,7 +74,7 @@ def gallery(folder: Path, **further: bytes) -> Path:
     return folder
 
 
-def strip() -> bytes:
+def narrow() -> bytes:
     """Return an image of 1 x 2,000 pixels."""
     file = BytesIO()
     Image.new("L", (1, 2000)).save(file, format="PNG")
@@ -88,36 +88,36 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "a web page": (lambda: b"<!DOCTYPE html><html>403</html>", "The bytes are not an image that Graft reads."),
     "nothing": (lambda: b"", "A row has no image."),
     "animated": (animated, "The image has more than one frame or page."),
-    "a strip": (strip, "over 100 times as long as wide"),
+    "a strip": (narrow, "over 100 times as long as wide"),
     "only a header": (lambda: picture()[:33], "The bytes are not an image that Graft reads."),
 }
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_bad_images_in_a_folder(desk: Desk, tmp_path: Path, tiny_image_base: Path, what: str) -> None:
+def test_bad_images_in_a_folder(cli: CommandLine, tmp_path: Path, tiny_image_base: Path, what: str) -> None:
     """One bad image among good ones is named by its file, before anything is written."""
     make, says = BAD[what]
-    source = gallery(tmp_path / "pets", bad=make())
+    source = image_folder(tmp_path / "pets", bad=make())
     words = (says, "cat/bad.png", "row 4 of pets")
-    desk.refuses("new", "fresh", "--data", source, *IMAGES, "--base", tiny_image_base, words=words, source=tmp_path)
+    cli.refuses("new", "fresh", "--data", source, *IMAGES, "--base", tiny_image_base, words=words, source=tmp_path)
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_bad_images_in_a_table(desk: Desk, tmp_path: Path, tiny_image_base: Path, what: str) -> None:
+def test_bad_images_in_a_table(cli: CommandLine, tmp_path: Path, tiny_image_base: Path, what: str) -> None:
     """The same image beside a table is named by its path, in a Parquet column by its row."""
     make, says = BAD[what]
-    gallery(tmp_path / "pets", bad=make())
+    image_folder(tmp_path / "pets", bad=make())
     paths = [f"{'cat' if k % 2 else 'dog'}/{k}.png" for k in range(6)] + ["cat/bad.png"]
     pd.DataFrame({"path": paths, "label": [p[:3] for p in paths]}).to_csv(tmp_path / "pets" / "table.csv", index=False)
     options = ("--label", "label", "--base", str(tiny_image_base))
     says_here = says if what != "nothing" else "not an image"
     source = tmp_path / "pets" / "table.csv"
-    desk.refuses("new", "fresh", "--data", source, "--image", "path", *options, words=(says_here, "cat/bad.png"))
+    cli.refuses("new", "fresh", "--data", source, "--image", "path", *options, words=(says_here, "cat/bad.png"))
     contents = [(tmp_path / "pets" / path).read_bytes() for path in paths]
     columns = {"image": pa.array(contents, type=pa.binary()), "label": pa.array([p[:3] for p in paths])}
     pq.write_table(pa.table(columns), tmp_path / "pets.parquet")
     source = tmp_path / "pets.parquet"
-    desk.refuses("new", "fresh", "--data", source, "--image", "image", *options, words=(says, "row 7 of"))
+    cli.refuses("new", "fresh", "--data", source, "--image", "image", *options, words=(says, "row 7 of"))
 
 
 @pytest.mark.parametrize(
@@ -134,31 +134,33 @@ def test_bad_images_in_a_table(desk: Desk, tmp_path: Path, tiny_image_base: Path
         (f"{'a' * 5000}.png", "There is no image 'aaaa"),
     ],
 )
-def test_paths_that_lead_elsewhere(desk: Desk, tmp_path: Path, tiny_image_base: Path, path: str, says: str) -> None:
+def test_paths_that_lead_elsewhere(
+    cli: CommandLine, tmp_path: Path, tiny_image_base: Path, path: str, says: str
+) -> None:
     """No image is read that lies outside the table's folder, by whatever name; a missing one is named."""
-    pets = gallery(tmp_path / "pets")
+    pets = image_folder(tmp_path / "pets")
     (tmp_path / "secret.png").write_bytes(picture())
     (pets / "cat" / "link.png").symlink_to(tmp_path / "secret.png")
     (pets / "away").symlink_to(tmp_path)
     rows = [f"{'cat' if k % 2 else 'dog'}/{k}.png" for k in range(6)] + [path.format(root=tmp_path)]
     pd.DataFrame({"path": rows, "label": ["a", "b"] * 3 + ["a"]}).to_csv(pets / "table.csv", index=False)
-    desk.refuses(
+    cli.refuses(
         "new", "fresh", "--data", pets / "table.csv", "--image", "path", "--label", "label", "--base", tiny_image_base,
         words=(says,), source=tmp_path,
     )  # fmt: skip
 
 
-def test_no_path_leads_to_an_image(desk: Desk, tmp_path: Path, tiny_image_base: Path) -> None:
+def test_no_path_leads_to_an_image(cli: CommandLine, tmp_path: Path, tiny_image_base: Path) -> None:
     """A table whose images are all elsewhere says so, and not that a column is missing."""
     pd.DataFrame({"path": ["a.png", "b.png"] * 3, "label": ["a", "b"] * 3}).to_csv(tmp_path / "t.csv", index=False)
     options = ("--image", "path", "--label", "label", "--base", tiny_image_base)
-    desk.refuses("new", "fresh", "--data", tmp_path / "t.csv", *options, words=("t.csv leads to no images.",))
+    cli.refuses("new", "fresh", "--data", tmp_path / "t.csv", *options, words=("t.csv leads to no images.",))
 
 
-def test_folders_that_are_no_classes(desk: Desk, tmp_path: Path, tiny_image_base: Path) -> None:
+def test_folders_that_are_no_classes(cli: CommandLine, tmp_path: Path, tiny_image_base: Path) -> None:
     """One class, a link out of the folder, and an unlabelled heap of images are refused."""
     options = (*IMAGES, "--base", tiny_image_base)
-    pets = gallery(tmp_path / "pets")
+    pets = image_folder(tmp_path / "pets")
     one = tmp_path / "one"
     (one / "cat").mkdir(parents=True)
     heap = tmp_path / "heap"
@@ -172,10 +174,10 @@ def test_folders_that_are_no_classes(desk: Desk, tmp_path: Path, tiny_image_base
         (heap, "images in folders by class"),
         (pets, "is a link"),
     ):
-        desk.refuses("new", "fresh", "--data", source, *options, words=(says,), source=tmp_path)
+        cli.refuses("new", "fresh", "--data", source, *options, words=(says,), source=tmp_path)
 
 
-def test_columns_that_hold_the_other_thing(desk: Desk, tmp_path: Path, tiny_image_base: Path) -> None:
+def test_columns_that_hold_the_other_thing(cli: CommandLine, tmp_path: Path, tiny_image_base: Path) -> None:
     """Texts named as images, images named as texts or as classes, and bytes that are no images are told apart."""
     images = pa.array([picture(seed=k) for k in range(6)], type=pa.binary())
     junk = pa.array([bytes([k] * 9) for k in range(6)], type=pa.binary())
@@ -195,19 +197,19 @@ def test_columns_that_hold_the_other_thing(desk: Desk, tmp_path: Path, tiny_imag
         ),
         (("--image", "image", "--label", "label"), "Images need a base that knows images, and Graft brings none."),
     ):
-        desk.refuses("new", "fresh", "--data", source, *options, words=(says,))
+        cli.refuses("new", "fresh", "--data", source, *options, words=(says,))
 
 
-def test_odd_pictures_come_in_upright(desk: Desk, tmp_path: Path, tiny_image_base: Path) -> None:
+def test_odd_pictures_come_in_upright(cli: CommandLine, tmp_path: Path, tiny_image_base: Path) -> None:
     """16-bit, CMYK, palette and EXIF-turned pictures are taken byte for byte, and read upright in 8-bit RGB."""
     odd = {
-        "deep": grey_16_bit(), "ink": picture("JPEG", "CMYK"), "few": picture("PNG", "P"), "lying": lying(),
+        "deep": grey_16_bit(), "ink": picture("JPEG", "CMYK"), "few": picture("PNG", "P"), "lying": sideways(),
         "clear": picture("PNG", "RGBA"),
     }  # fmt: skip
-    source = gallery(tmp_path / "odd-pets", **odd)
-    out = desk.must("new", "odd-pets", "--data", source, *IMAGES, "--base", tiny_image_base)
+    source = image_folder(tmp_path / "odd-pets", **odd)
+    out = cli.succeeds("new", "odd-pets", "--data", source, *IMAGES, "--base", tiny_image_base)
     assert "recipes/odd-pets.yaml" in out
-    rows = pq.read_table(desk.root / "data/datasets/odd-pets/train.parquet").to_pandas().set_index("file")["image"]
+    rows = pq.read_table(cli.root / "data/datasets/odd-pets/train.parquet").to_pandas().set_index("file")["image"]
     for name, content in odd.items():
         assert rows[f"cat/{name}.png"] == content
         upright = open_picture(content, name)

@@ -7,68 +7,69 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.bad_files import BAD, GOOD, Bad
-from tests.support.cli_runner import MESSAGES, NEW, Desk, table
+from tests.support.bad_files import BAD_FILES, GOOD_CSV, BadFile
+from tests.support.cli_runner import MESSAGES, NEW_OPTIONS, CommandLine, csv_bytes
 
-ONE_CLASS = table([(name, text, "card") for name, text, _ in MESSAGES])
-LONELY = table([*MESSAGES, ("m99", "a message about a house", "house")])
-NO_TEXTS = table([(name, "", label) for name, _, label in MESSAGES])
+ONE_CLASS = csv_bytes([(name, text, "card") for name, text, _ in MESSAGES])
+LONELY = csv_bytes([*MESSAGES, ("m99", "a message about a house", "house")])
+NO_TEXTS = csv_bytes([(name, "", label) for name, _, label in MESSAGES])
 
 
-@pytest.mark.parametrize("what", BAD)
-def test_files_that_are_no_rows(desk: Desk, tmp_path: Path, what: str) -> None:
+@pytest.mark.parametrize("what", BAD_FILES)
+def test_files_that_are_no_rows(cli: CommandLine, tmp_path: Path, what: str) -> None:
     """``graft new`` and ``graft profile`` refuse a file that is no table of rows: the same words, nothing written anywhere."""
-    source = BAD[what].write(tmp_path)
-    desk.refuses("new", "fresh", "--data", source, *NEW, words=BAD[what].words, source=tmp_path)
+    source = BAD_FILES[what].write(tmp_path)
+    cli.refuses("new", "fresh", "--data", source, *NEW_OPTIONS, words=BAD_FILES[what].words, source=tmp_path)
     if what not in {"two columns of a name"}:  # look shows what is odd about such a file
-        desk.refuses("profile", source, words=BAD[what].words, source=tmp_path)
+        cli.refuses("profile", source, words=BAD_FILES[what].words, source=tmp_path)
 
 
 OPTIONS: dict[str, tuple[bytes, tuple[str, ...], tuple[str, ...]]] = {
-    "a column misspelt": (GOOD, ("--text", "txt", "--label", "label"), ('no column "txt"', "did you mean 'text'?")),
-    "a label misspelt": (GOOD, ("--text", "text", "--label", "lable"), ('no column "lable"', "did you mean 'label'?")),
-    "a column in capitals": (GOOD, ("--text", "TEXT", "--label", "label"), ("did you mean 'text'?",)),
-    "an id in capitals": (GOOD, (*NEW, "--id", "ID"), ('no column "ID"', "did you mean 'id'?")),
+    "a column misspelt": (GOOD_CSV, ("--text", "txt", "--label", "label"), ('no column "txt"', "did you mean 'text'?")),
+    "a label misspelt": (GOOD_CSV, ("--text", "text", "--label", "lable"), ('no column "lable"', "did you mean 'label'?")),
+    "a column in capitals": (GOOD_CSV, ("--text", "TEXT", "--label", "label"), ("did you mean 'text'?",)),
+    "an id in capitals": (GOOD_CSV, (*NEW_OPTIONS, "--id", "ID"), ('no column "ID"', "did you mean 'id'?")),
     "a column in small letters": (
-        GOOD.replace(b"text", b"Text", 1), ("--text", "text", "--label", "label"), ("did you mean 'Text'?",)
+        GOOD_CSV.replace(b"text", b"Text", 1), ("--text", "text", "--label", "label"), ("did you mean 'Text'?",)
     ),
-    "a column that is like none": (GOOD, ("--text", "wholly-other", "--label", "label"), ("header: id, text, label",)),
-    "a blank before a name": (GOOD.replace(b"text", b" text", 1), NEW, ("did you mean ' text'?",)),
-    "a sensitive column that is not there": (GOOD, (*NEW, "--sensitive", "gender"), ('no column "gender"',)),
-    "a group that is not there": (GOOD, (*NEW, "--group", "customer"), ('no column "customer"',)),
-    "a time that is not there": (GOOD, (*NEW, "--time", "when"), ('no column "when"',)),
-    "a time that is none": (GOOD, (*NEW, "--time", "text"), ("Row 1 of ", "which cannot be read", "24.02.2015 11:35")),
-    "label and text the same": (GOOD, ("--text", "text", "--label", "text"), ("data.label", "data.text")),
-    "text and image both": (GOOD, (*NEW, "--image", "text", "--base", "x"), ("either data.text or data.image",)),
-    "neither text nor label": (GOOD, (), ("It is not said which column is text and which label.", "graft new")),
-    "no label": (GOOD, ("--text", "text"), ("It is not said which column is label.",)),
-    "one class": (ONE_CLASS, NEW, ("holds one class, 'card'", "needs two")),
-    "no class": (table([(name, text, "") for name, text, _ in MESSAGES]), NEW, ("holds no class",)),
-    "a class of one row": (LONELY, NEW, ("Class 'house' has one row", "add rows of it")),
+    "a column that is like none": (GOOD_CSV, ("--text", "wholly-other", "--label", "label"), ("header: id, text, label",)),
+    "a blank before a name": (GOOD_CSV.replace(b"text", b" text", 1), NEW_OPTIONS, ("did you mean ' text'?",)),
+    "a sensitive column that is not there": (GOOD_CSV, (*NEW_OPTIONS, "--sensitive", "gender"), ('no column "gender"',)),
+    "a group that is not there": (GOOD_CSV, (*NEW_OPTIONS, "--group", "customer"), ('no column "customer"',)),
+    "a time that is not there": (GOOD_CSV, (*NEW_OPTIONS, "--time", "when"), ('no column "when"',)),
+    "a time that is none": (GOOD_CSV, (*NEW_OPTIONS, "--time", "text"),
+                            ("Row 1 of ", "which cannot be read", "24.02.2015 11:35")),
+    "label and text the same": (GOOD_CSV, ("--text", "text", "--label", "text"), ("data.label", "data.text")),
+    "text and image both": (GOOD_CSV, (*NEW_OPTIONS, "--image", "text", "--base", "x"), ("either data.text or data.image",)),
+    "neither text nor label": (GOOD_CSV, (), ("It is not said which column is text and which label.", "graft new")),
+    "no label": (GOOD_CSV, ("--text", "text"), ("It is not said which column is label.",)),
+    "one class": (ONE_CLASS, NEW_OPTIONS, ("holds one class, 'card'", "needs two")),
+    "no class": (csv_bytes([(name, text, "") for name, text, _ in MESSAGES]), NEW_OPTIONS, ("holds no class",)),
+    "a class of one row": (LONELY, NEW_OPTIONS, ("Class 'house' has one row", "add rows of it")),
     "a label as long as a book": (
-        table([(n, t, f"{k}" * 10**5) for k, (n, t, _) in enumerate(MESSAGES)]), NEW, ("has one row",)
+        csv_bytes([(n, t, f"{k}" * 10**5) for k, (n, t, _) in enumerate(MESSAGES)]), NEW_OPTIONS, ("has one row",)
     ),
-    "all texts empty": (NO_TEXTS, NEW, ('Every text in column "text" is empty.',)),
-    "a strategy of its own": (GOOD, (*NEW, "--strategy", "magic"), ("finetune.strategy",)),
-    "one row a class": (GOOD, (*NEW, "--rows-per-class", "1"), ("data.rows_per_class",)),
-    "a test file that is not there": (GOOD, (*NEW, "--test", "gone.csv"), ("There is no file gone.csv",)),
-    "a column of an image that is text": (GOOD, ("--image", "text", "--label", "label", "--base", "b"), ("text",)),
+    "all texts empty": (NO_TEXTS, NEW_OPTIONS, ('Every text in column "text" is empty.',)),
+    "a strategy of its own": (GOOD_CSV, (*NEW_OPTIONS, "--strategy", "magic"), ("finetune.strategy",)),
+    "one row a class": (GOOD_CSV, (*NEW_OPTIONS, "--rows-per-class", "1"), ("data.rows_per_class",)),
+    "a test file that is not there": (GOOD_CSV, (*NEW_OPTIONS, "--test", "gone.csv"), ("There is no file gone.csv",)),
+    "a column of an image that is text": (GOOD_CSV, ("--image", "text", "--label", "label", "--base", "b"), ("text",)),
     "control characters for a name": (
-        GOOD.replace(b"text", b"t\x1b[31mext", 1), NEW, ('no column "text"',)
+        GOOD_CSV.replace(b"text", b"t\x1b[31mext", 1), NEW_OPTIONS, ('no column "text"',)
     ),
     "two thousand columns": (
-        table([tuple("abc"[k % 3] * 3 for k in range(2000))] * 3, ",".join(f"column number {k}" for k in range(2000))),
-        NEW, ('no column "text"',),
+        csv_bytes([tuple("abc"[k % 3] * 3 for k in range(2000))] * 3, ",".join(f"column number {k}" for k in range(2000))),
+        NEW_OPTIONS, ('no column "text"',),
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("what", OPTIONS)
-def test_rows_that_cannot_be_learned_from(desk: Desk, tmp_path: Path, what: str) -> None:
+def test_rows_that_cannot_be_learned_from(cli: CommandLine, tmp_path: Path, what: str) -> None:
     """Wrong columns, classes and options are named, the nearest right one beside them."""
     content, options, words = OPTIONS[what]
-    source = Bad("rows.csv", content, ()).write(tmp_path)
-    desk.refuses("new", "fresh", "--data", source, *options, words=words, source=tmp_path)
+    source = BadFile("rows.csv", content, ()).write(tmp_path)
+    cli.refuses("new", "fresh", "--data", source, *options, words=words, source=tmp_path)
 
 
 NAMES = {
@@ -87,33 +88,33 @@ NAMES = {
 
 
 @pytest.mark.parametrize("what", NAMES)
-def test_names_that_cannot_be_folders(desk: Desk, tmp_path: Path, what: str) -> None:
+def test_names_that_cannot_be_folders(cli: CommandLine, tmp_path: Path, what: str) -> None:
     """A recipe's name is letters, digits and hyphens inside: no path leads out by it, for any command."""
-    source = Bad("rows.csv", GOOD, ()).write(tmp_path)
+    source = BadFile("rows.csv", GOOD_CSV, ()).write(tmp_path)
     words = ("cannot be the name of a recipe", "a-z, 0-9 and hyphens inside")
-    desk.refuses("new", NAMES[what], "--data", source, *NEW, words=words)
-    desk.refuses("add", NAMES[what], source, words=words)
-    desk.refuses("run", NAMES[what], words=words)
-    desk.refuses("monitor", NAMES[what], source, words=words)
+    cli.refuses("new", NAMES[what], "--data", source, *NEW_OPTIONS, words=words)
+    cli.refuses("add", NAMES[what], source, words=words)
+    cli.refuses("run", NAMES[what], words=words)
+    cli.refuses("monitor", NAMES[what], source, words=words)
 
 
-def test_a_name_that_begins_like_an_option(desk: Desk, tmp_path: Path) -> None:
+def test_a_name_that_begins_like_an_option(cli: CommandLine, tmp_path: Path) -> None:
     """A leading hyphen is taken for an option, and behind -- for the bad name that it is."""
-    source = Bad("rows.csv", GOOD, ()).write(tmp_path)
-    said = desk.run("new", "-fresh", "--data", str(source), *NEW)
+    source = BadFile("rows.csv", GOOD_CSV, ()).write(tmp_path)
+    said = cli.run("new", "-fresh", "--data", str(source), *NEW_OPTIONS)
     assert said.exit_code == 2
     assert "No such option" in said.err
-    desk.refuses("new", "--data", source, *NEW, "--", "-fresh", words=("cannot be the name of a recipe",))
+    cli.refuses("new", "--data", source, *NEW_OPTIONS, "--", "-fresh", words=("cannot be the name of a recipe",))
 
 
-def test_a_recipe_that_is_there(desk: Desk, tmp_path: Path) -> None:
+def test_a_recipe_that_is_there(cli: CommandLine, tmp_path: Path) -> None:
     """A recipe's name is taken once, whatever the rows."""
-    source = Bad("rows.csv", GOOD, ()).write(tmp_path)
-    desk.refuses("new", "known", "--data", source, *NEW, words=("There is a recipe known already.",))
+    source = BadFile("rows.csv", GOOD_CSV, ()).write(tmp_path)
+    cli.refuses("new", "known", "--data", source, *NEW_OPTIONS, words=("There is a recipe known already.",))
 
 
 @pytest.mark.parametrize("kind", ["an empty folder", "a folder of notes", "a device", "a pipe"])
-def test_what_is_no_file_of_rows(desk: Desk, tmp_path: Path, kind: str) -> None:
+def test_what_is_no_file_of_rows(cli: CommandLine, tmp_path: Path, kind: str) -> None:
     """A folder without rows, a device and a pipe are refused at once; nothing waits for them."""
     source = tmp_path / "source"
     if kind == "a device":
@@ -125,34 +126,36 @@ def test_what_is_no_file_of_rows(desk: Desk, tmp_path: Path, kind: str) -> None:
         if kind == "a folder of notes":
             (source / "notes.md").write_text("# nothing\n")
     words = ("holds nothing that Graft reads",) if source.is_dir() else ("There is no file",)
-    desk.refuses("new", "fresh", "--data", source, *NEW, words=words)
-    desk.refuses("profile", source, words=words)
+    cli.refuses("new", "fresh", "--data", source, *NEW_OPTIONS, words=words)
+    cli.refuses("profile", source, words=words)
 
 
-def test_a_file_that_may_not_be_read(desk: Desk, tmp_path: Path) -> None:
+def test_a_file_that_may_not_be_read(cli: CommandLine, tmp_path: Path) -> None:
     """A file without read permission is named, with what to do."""
     if os.geteuid() == 0:
         pytest.skip("root may read everything")
-    source = Bad("rows.csv", GOOD, ()).write(tmp_path)
+    source = BadFile("rows.csv", GOOD_CSV, ()).write(tmp_path)
     source.chmod(0)
     words = ("rows.csv may not be read.", "chmod")
-    desk.refuses("new", "fresh", "--data", source, *NEW, words=words)
-    desk.refuses("profile", source, words=words)
+    cli.refuses("new", "fresh", "--data", source, *NEW_OPTIONS, words=words)
+    cli.refuses("profile", source, words=words)
 
 
-def test_a_test_file_that_is_bad(desk: Desk, tmp_path: Path) -> None:
+def test_a_test_file_that_is_bad(cli: CommandLine, tmp_path: Path) -> None:
     """What holds for rows to train on holds for test rows: a damaged or other file is refused before anything is written."""
-    source = Bad("rows.csv", GOOD, ()).write(tmp_path)
+    source = BadFile("rows.csv", GOOD_CSV, ()).write(tmp_path)
     for content, word in ((b"%PDF-1.7", "is a PDF"), (b"id,text\na,b\n", 'no column "label"')):
-        other = Bad("test.csv", content, ()).write(tmp_path)
-        desk.refuses("new", "fresh", "--data", source, "--test", other, *NEW, words=(word,), source=tmp_path)
+        other = BadFile("test.csv", content, ()).write(tmp_path)
+        cli.refuses("new", "fresh", "--data", source, "--test", other, *NEW_OPTIONS, words=(word,), source=tmp_path)
 
 
-def test_what_files_say_cannot_steer_a_terminal(desk: Desk, tmp_path: Path) -> None:
+def test_what_files_say_cannot_steer_a_terminal(cli: CommandLine, tmp_path: Path) -> None:
     """Control characters and a megabyte from a file reach nobody's terminal: the sentence is cut and plain."""
     header = f"id,{'x' * 10**6},\x1b[2J\x1b]0;owned\x07,label"
-    source = Bad("rows.csv", table([(*row[:2], "", row[2]) for row in MESSAGES], header), ()).write(tmp_path)
-    said = desk.refuses("new", "fresh", "--data", source, *NEW, words=('no column "text"', "(4 columns)"))
+    source = BadFile("rows.csv", csv_bytes([(*row[:2], "", row[2]) for row in MESSAGES], header), ()).write(tmp_path)
+    said = cli.refuses("new", "fresh", "--data", source, *NEW_OPTIONS, words=('no column "text"', "(4 columns)"))
     assert "\x1b" not in said
-    twice = table(MESSAGES, f"{'x' * 10**6},{'x' * 10**6},label")
-    desk.refuses("new", "fresh", "--data", Bad("rows.csv", twice, ()).write(tmp_path), *NEW, words=("two columns",))
+    twice = csv_bytes(MESSAGES, f"{'x' * 10**6},{'x' * 10**6},label")
+    cli.refuses(
+        "new", "fresh", "--data", BadFile("rows.csv", twice, ()).write(tmp_path), *NEW_OPTIONS, words=("two columns",)
+    )

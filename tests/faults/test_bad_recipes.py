@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.test_bad_images import IMAGES, gallery
-from tests.support.bad_files import GOOD, Bad
-from tests.support.cli_runner import NEW, Desk
+from tests.faults.test_bad_images import IMAGES, image_folder
+from tests.support.bad_files import GOOD_CSV, BadFile
+from tests.support.cli_runner import NEW_OPTIONS, CommandLine
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdefghi", "bcdefghij", strict=True)
@@ -19,9 +19,9 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 
 
 @pytest.fixture
-def recipe(desk: Desk) -> Iterator[Path]:
+def recipe(cli: CommandLine) -> Iterator[Path]:
     """The recipe ``known``, put right again behind whoever spoils it."""
-    path = desk.root / "recipes" / "known.yaml"
+    path = cli.root / "recipes" / "known.yaml"
     content = path.read_bytes()
     yield path
     path.write_bytes(content)
@@ -59,14 +59,14 @@ SPOILT: dict[str, tuple[str, str, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("what", SPOILT)
-def test_recipes_that_are_spoilt(desk: Desk, recipe: Path, what: str) -> None:
+def test_recipes_that_are_spoilt(cli: CommandLine, recipe: Path, what: str) -> None:
     """A key that is unknown, missing, wrong or not plain is named, the nearest right one beside it, and nothing is run."""
     old, new, words = SPOILT[what]
     text = recipe.read_text()
     assert old in text
     recipe.write_text(text.replace(old, new, 1))
-    desk.refuses("run", "known", words=words)
-    assert not list(desk.root.rglob("canary"))
+    cli.refuses("run", "known", words=words)
+    assert not list(cli.root.rglob("canary"))
 
 
 WHOLE = {
@@ -86,19 +86,19 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("what", WHOLE)
-def test_recipes_that_are_none(desk: Desk, recipe: Path, what: str) -> None:
+def test_recipes_that_are_none(cli: CommandLine, recipe: Path, what: str) -> None:
     """What is no recipe as a whole is said so, by every command that reads it; a bomb of aliases is not unpacked."""
     text, words = WHOLE[what]
     recipe.write_bytes(text.encode("latin-1"))
-    desk.refuses("run", "known", words=words)
-    desk.refuses("validate", "known", words=words)
-    desk.refuses("add", "known", Path("rows.csv"), words=words)
+    cli.refuses("run", "known", words=words)
+    cli.refuses("validate", "known", words=words)
+    cli.refuses("add", "known", Path("rows.csv"), words=words)
 
 
-def test_a_recipe_that_is_not_there(desk: Desk) -> None:
+def test_a_recipe_that_is_not_there(cli: CommandLine) -> None:
     """Every command names the recipes that there are."""
     for command in (["run", "unknown"], ["add", "unknown", "rows.csv"], ["validate", "unknown"], ["status", "unknown"]):
-        desk.refuses(*command, words=("There is no recipe unknown.", "recipes here: ", "known"))
+        cli.refuses(*command, words=("There is no recipe unknown.", "recipes here: ", "known"))
 
 
 @pytest.fixture(scope="session")
@@ -143,20 +143,20 @@ BASES: dict[str, tuple[str, tuple[str, ...], int]] = {
 
 
 @pytest.mark.parametrize("what", BASES)
-def test_bases_that_are_none(desk: Desk, recipe: Path, tmp_path: Path, bases: dict[str, str], what: str) -> None:
+def test_bases_that_are_none(cli: CommandLine, recipe: Path, tmp_path: Path, bases: dict[str, str], what: str) -> None:
     """A base that is not there, not known, pickled or of the other modality is refused by ``new`` and by ``run``."""
     pattern, words, code = BASES[what]
     base = pattern.format(**bases)
-    source = Bad("rows.csv", GOOD, ()).write(tmp_path)
-    desk.refuses("new", "fresh", "--data", source, *NEW, "--base", base, words=words, exit_code=code)
+    source = BadFile("rows.csv", GOOD_CSV, ()).write(tmp_path)
+    cli.refuses("new", "fresh", "--data", source, *NEW_OPTIONS, "--base", base, words=words, exit_code=code)
     text = recipe.read_text()
     line = next(line for line in text.splitlines() if line.startswith("  bases:"))
     recipe.write_text(text.replace(line, f"  bases: [{json.dumps(base)}]"))
-    desk.refuses("run", "known", words=words, exit_code=code)
+    cli.refuses("run", "known", words=words, exit_code=code)
 
 
-def test_a_base_for_texts_under_images(desk: Desk, tmp_path: Path, bases: dict[str, str]) -> None:
+def test_a_base_for_texts_under_images(cli: CommandLine, tmp_path: Path, bases: dict[str, str]) -> None:
     """Images are not given to a base that reads texts."""
-    source = gallery(tmp_path / "pets")
+    source = image_folder(tmp_path / "pets")
     words = ("is not an image encoder", "has no preprocessor_config.json")
-    desk.refuses("new", "fresh", "--data", source, *IMAGES, "--base", bases["text"], words=words)
+    cli.refuses("new", "fresh", "--data", source, *IMAGES, "--base", bases["text"], words=words)

@@ -18,8 +18,8 @@ from graft_tasks.registry.audit import audit
 from graft_tasks.registry.pin import pin
 from graft_tasks.registry.promote import promote_by_hand, roll_back
 from graft_tasks.workspace import Workspace
-from tests.support.cli_runner import Desk
-from tests.support.registry_workspace import rows, train
+from tests.support.cli_runner import CommandLine
+from tests.support.registry_workspace import learnable_rows, run_all_steps
 
 pytestmark = pytest.mark.slow
 
@@ -61,9 +61,9 @@ def test_after_a_jump_back_champions_runs_and_batches_stand_in_their_order(
     entries = []
     for seed, hours in ((1, -24), (2, -1)):
         clock.jump(hours=hours)
-        (tmp_path / "more.csv").write_bytes(rows(40, seed))
+        (tmp_path / "more.csv").write_bytes(learnable_rows(40, seed))
         add(promoted, "known", tmp_path / "more.csv")
-        decision = train(promoted, "known")
+        decision = run_all_steps(promoted, "known")
         entries.append(promote_by_hand(promoted, "known", f"more rows, {seed}").entry)
         state = status(promoted, "known")
         assert state.champion == f"{seed + 1:04d}"
@@ -81,14 +81,14 @@ def test_after_a_jump_back_champions_runs_and_batches_stand_in_their_order(
     assert times == sorted(times)
     assert times[0] == first.predicate.at, "no promotion before the clock jumped may have changed"
 
-    (tmp_path / "batch.csv").write_bytes(rows(60, 9))
+    (tmp_path / "batch.csv").write_bytes(learnable_rows(60, 9))
     assert monitor(promoted, "known", tmp_path / "batch.csv").champion == "0004"
     assert audit(promoted, "known").verdict == "intact"
     assert audit(promoted, "known", at=times[-1]).number == "0004"
     day_before = f"{datetime.fromisoformat(times[0]) - timedelta(days=1):%Y-%m-%d}"
     with pytest.raises(InputError, match="had no champion"):
         audit_chain(promoted, "known", at=day_before, show=False)
-    said = Desk(promoted.root, capsys).must("status")
+    said = CommandLine(promoted.root, capsys).succeeds("status")
     assert "0004" in said
 
 
@@ -102,7 +102,7 @@ def test_the_run_shown_last_is_the_one_that_names_the_others(
     closed_gate = open_gate.replace("min_rows_per_class: 5", "min_rows_per_class: 5000")
     for k in range(4):
         recipe.write_text(f"{open_gate if k % 2 else closed_gate}# {k}\n")
-        decision = train(promoted, "known")
+        decision = run_all_steps(promoted, "known")
         assert isinstance(decision, DecisionRecord)
         assert ("Nothing was trained" in decision.headline) == (k % 2 == 0)
         assert status(promoted, "known").last_headline == decision.headline

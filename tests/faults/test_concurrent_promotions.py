@@ -17,7 +17,7 @@ from graft.errors import StepError
 from graft.ledger import Keyring, Ledger, make_key
 from graft.ledger.object_store import ObjectStore
 from graft_tasks.registry.audit import audit
-from tests.support.lineage_workspace import make_chain
+from tests.support.lineage_workspace import make_lineage
 
 N_PROMOTERS = 16
 N_ROUNDS = 30
@@ -64,8 +64,8 @@ def race(place: str, folder: Path, n_rounds: int) -> None:
     try:
         seen: list[str] = []
         for k in range(1, n_rounds + 1):
-            assert _answers(racers) == ["ready\n"] * N_PROMOTERS
-            said = _answers(racers, tell="go\n")
+            assert _read_lines(racers) == ["ready\n"] * N_PROMOTERS
+            said = _read_lines(racers, tell="go\n")
             promotions = ledger.promotions("mail")
             (won,) = (one for one in said if one.startswith("won"))
             assert [one.entry for one in promotions[:-1]] == seen
@@ -73,7 +73,7 @@ def race(place: str, folder: Path, n_rounds: int) -> None:
             assert said.count(f"mail {k:04} was not made champion: somebody was faster.\n") == N_PROMOTERS - 1
             seen.append(promotions[-1].entry)
             for racer in racers:
-                _tell(racer, "next\n")
+                _send(racer, "next\n")
         assert len(list(ledger.names())) == n_rounds
     finally:
         for racer in racers:
@@ -81,17 +81,17 @@ def race(place: str, folder: Path, n_rounds: int) -> None:
             racer.communicate()
 
 
-def _tell(racer: subprocess.Popen[str], line: str) -> None:
+def _send(racer: subprocess.Popen[str], line: str) -> None:
     assert racer.stdin is not None
     racer.stdin.write(line)
     racer.stdin.flush()
 
 
-def _answers(racers: list[subprocess.Popen[str]], tell: str = "") -> list[str]:
+def _read_lines(racers: list[subprocess.Popen[str]], tell: str = "") -> list[str]:
     """Tell all of them something, then read a line from each."""
     for racer in racers:
         if tell:
-            _tell(racer, tell)
+            _send(racer, tell)
     return [racer.stdout.readline() if racer.stdout else "" for racer in racers]
 
 
@@ -128,7 +128,7 @@ def test_an_object_store_holds_what_a_folder_holds(tmp_path: Path, s3: str) -> N
 @pytest.mark.slow
 def test_a_chain_whose_ledger_is_in_a_store(tmp_path: Path, s3: str, tiny_base: Path) -> None:
     """Promotions, a rollback and a hop with the ledger in a bucket: intact; with an object of it gone, broken and named."""
-    workspace = make_chain(tmp_path, tiny_base, ledger=s3)
+    workspace = make_lineage(tmp_path, tiny_base, ledger=s3)
     assert not (workspace.root / "ledger").exists()
     assert workspace.params()["ledger"] == s3
     result = audit(workspace, "grown")

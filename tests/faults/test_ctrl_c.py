@@ -21,7 +21,16 @@ from graft.records import sha256_file
 from graft_tasks.commands.init import adopt, init
 from graft_tasks.dvc.repro import commit
 from graft_tasks.workspace import Workspace
-from tests.support.kill_points import RECIPE, ROOT, check_whole, copy, processes, start, variables, write_rows
+from tests.support.kill_points import (
+    RECIPE,
+    ROOT,
+    check_intact,
+    copy_workspace,
+    environment_for,
+    processes_in,
+    start_graft,
+    write_rows,
+)
 from tests.support.tiny_models import write_tiny_base
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="looks for processes in /proc")
@@ -54,7 +63,7 @@ def run_and_stop(workspace: Workspace, home: Path, how: str) -> tuple[int, str]:
     if pid == 0:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's; what is started in the background ignores Ctrl-C
         os.chdir(workspace.root)
-        os.execvpe("graft", ["graft", "run", "tiny"], {**variables(home), "TERM": "xterm", "COLUMNS": "80"})  # noqa: S606
+        os.execvpe("graft", ["graft", "run", "tiny"], {**environment_for(home), "TERM": "xterm", "COLUMNS": "80"})  # noqa: S606
     said, is_stopped = b"", False
     try:
         while more := os.read(terminal, 65536):
@@ -76,7 +85,7 @@ def undisturbed(workspace: Workspace, home: Path) -> str:
     """Return the digest of the record of a finetune that begins anew and that nobody stops."""
     shutil.rmtree(workspace.root / ".graft" / "checkpoints")
     command = [sys.executable, "-c", FINETUNE.format(str(workspace.root))]
-    subprocess.run(command, env=variables(home), cwd=ROOT, capture_output=True, check=True)
+    subprocess.run(command, env=environment_for(home), cwd=ROOT, capture_output=True, check=True)
     return sha256_file(workspace.record("tiny", "finetune"))
 
 
@@ -100,14 +109,14 @@ def test_a_run_that_is_stopped_goes_on(tmp_path: Path) -> None:
         assert shown.rstrip().endswith("stopped; the same command goes on from here")
         assert "finetune      stopping  at the end of what it does" in shown
         assert re.search(r"epoch \d+ of 60, loss \d\.\d+ +\d+s left, \d+\.\d\d of \d+\.\d\d EUR", shown), shown
-        assert processes(workspace) == [], "a process is left"
+        assert processes_in(workspace) == [], "a process is left"
         assert not workspace.files("tiny", "finetune").exists()
         stands.append(n_done(workspace))
         assert stands[-1] > stands[-2]
-    expected = undisturbed(copy(workspace, tmp_path / "undisturbed"), home)
+    expected = undisturbed(copy_workspace(workspace, tmp_path / "undisturbed"), home)
 
-    said, _ = start(workspace, home, "run", "tiny").communicate(timeout=300)
+    said, _ = start_graft(workspace, home, "run", "tiny").communicate(timeout=300)
     assert f"goes on after step {stands[-1]:,}" in said
     assert re.search(r"steps +\d+s, .* Wh, (estimated|measured), \d+\.\d\d EUR", said), said
     assert sha256_file(workspace.record("tiny", "finetune")) == expected
-    check_whole(workspace, "tiny")
+    check_intact(workspace, "tiny")

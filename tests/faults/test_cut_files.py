@@ -21,7 +21,7 @@ from graft_tasks.dvc.cache import last_made, pointed
 from graft_tasks.steps.context import load_inputs
 from graft_tasks.steps.cost import costs, rates
 from graft_tasks.workspace import Workspace
-from tests.support.cli_runner import Desk, table
+from tests.support.cli_runner import CommandLine, csv_bytes
 
 COMMANDS = (
     ("status",), ("status", "known"), ("audit", "known"), ("gc",), ("promote", "known", "--reason", "r"),
@@ -102,7 +102,7 @@ def used_once(promoted_once: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     root = tmp_path_factory.mktemp("cut") / "workspace"
     shutil.copytree(promoted_once, root, symlinks=True)
     rows = [(f"b{k}", f"money card bill pay parcel late house {k}", "card" if k % 2 else "parcel") for k in range(40)]
-    (root / "batch.csv").write_bytes(table(rows))
+    (root / "batch.csv").write_bytes(csv_bytes(rows))
     monitor(Workspace(root), "known", root / "batch.csv", progress=lambda *_: None)
     return root
 
@@ -147,8 +147,14 @@ def test_every_reader_at_every_length(used: Workspace) -> None:
     assert n_refused > 0.8 * n_tried
 
 
-def play(
-    used_once: Path, tmp_path: Path, desk: Desk, commands: tuple[tuple[str, ...], ...], n: int, seed: int, step: int = 1
+def run_commands_damaged(
+    used_once: Path,
+    tmp_path: Path,
+    cli: CommandLine,
+    commands: tuple[tuple[str, ...], ...],
+    n: int,
+    seed: int,
+    step: int = 1,
 ) -> int:
     """Damage each file, or each ``step``-th, in some ways and give each command; return how many runs there were."""
     rng, n_runs = random.Random(seed), 0  # noqa: S311
@@ -162,7 +168,7 @@ def play(
                     shutil.rmtree(root, ignore_errors=True)
                     shutil.copytree(used_once, root, symlinks=True)
                 (root / relative).write_bytes(spoilt)
-                said = Desk(root, desk.capsys).run(*command)
+                said = CommandLine(root, cli.capsys).run(*command)
                 assert said.exit_code in (0, 1, 2), (relative, command)
                 if said.exit_code and said.err:
                     assert "Traceback" not in said.err, (relative, command, said.err)
@@ -173,18 +179,18 @@ def play(
 
 
 @pytest.mark.slow
-def test_commands_that_read_on_damaged_files(used_once: Path, tmp_path: Path, desk: Desk) -> None:
+def test_commands_that_read_on_damaged_files(used_once: Path, tmp_path: Path, cli: CommandLine) -> None:
     """Status and audit end in facts or in a sentence, whichever file is damaged."""
-    assert play(used_once, tmp_path, desk, QUICK[1:], 1, seed=1) > 50
+    assert run_commands_damaged(used_once, tmp_path, cli, QUICK[1:], 1, seed=1) > 50
 
 
 @pytest.mark.long
-def test_every_command_on_some_damaged_files(used_once: Path, tmp_path: Path, desk: Desk) -> None:
+def test_every_command_on_some_damaged_files(used_once: Path, tmp_path: Path, cli: CommandLine) -> None:
     """Every command does, one that changes the workspace too; a sixth of the files here."""
-    assert play(used_once, tmp_path, desk, COMMANDS, 1, seed=2, step=6) > 50
+    assert run_commands_damaged(used_once, tmp_path, cli, COMMANDS, 1, seed=2, step=6) > 50
 
 
 @pytest.mark.long
-def test_every_command_on_damaged_files(used_once: Path, tmp_path: Path, desk: Desk) -> None:
+def test_every_command_on_damaged_files(used_once: Path, tmp_path: Path, cli: CommandLine) -> None:
     """The same for all files, twice."""
-    assert play(used_once, tmp_path, desk, COMMANDS, 2, seed=3) > 500
+    assert run_commands_damaged(used_once, tmp_path, cli, COMMANDS, 2, seed=3) > 500

@@ -19,8 +19,8 @@ from graft.data import import_data, look, parts_of, place_rows, read_repairs
 from graft.errors import InputError
 from graft.recipe import Data, parse_recipe
 from graft.recipe.text import recipe_text
-from tests.support.bad_files import GOOD, jsonl, parquet, workbook
-from tests.support.cli_runner import MESSAGES, sentence, table
+from tests.support.bad_files import GOOD_CSV, jsonl, parquet, workbook
+from tests.support.cli_runner import MESSAGES, check_error, csv_bytes
 
 Files = dict[str, bytes]
 N_ROUNDS = 80
@@ -69,9 +69,9 @@ def images_by_class() -> Files:
 
 
 KINDS: dict[str, Callable[[], Files]] = {
-    "CSV": lambda: {"rows.csv": GOOD + b'm98,"a message, with ""quotes""",card\n'},
-    "TSV": lambda: {"rows.tsv": table(MESSAGES, "id\ttext\tlabel", "\t")},
-    "text": lambda: {"rows.txt": table(MESSAGES, "id;text;label", ";")},
+    "CSV": lambda: {"rows.csv": GOOD_CSV + b'm98,"a message, with ""quotes""",card\n'},
+    "TSV": lambda: {"rows.tsv": csv_bytes(MESSAGES, "id\ttext\tlabel", "\t")},
+    "text": lambda: {"rows.txt": csv_bytes(MESSAGES, "id;text;label", ";")},
     "JSONL": lambda: {"rows.jsonl": jsonl('{"id": "m98", "text": "caf\\u00e9", "label": "card", "tags": [1, null]}')},
     "Parquet": lambda: {"rows.parquet": parquet()},
     "Excel": lambda: {"rows.xlsx": workbook(MESSAGES)},
@@ -113,7 +113,7 @@ def damaged(content: bytes, rng: random.Random) -> bytes:
     return content
 
 
-def spoil(files: Files, folder: Path, rng: random.Random) -> Path:
+def write_damaged(files: Files, folder: Path, rng: random.Random) -> Path:
     """Write files, one of them damaged, and return the path that a person would give."""
     victim = rng.choice(sorted(files))
     for name, content in files.items():
@@ -123,22 +123,22 @@ def spoil(files: Files, folder: Path, rng: random.Random) -> Path:
     return folder / victim if len(files) == 1 else folder
 
 
-def allowed(act: Callable[[], object]) -> bool:
+def succeeds_or_is_refused(act: Callable[[], object]) -> bool:
     """Return whether an act succeeded; it may fail in one sentence, and in no other way."""
     try:
         act()
     except InputError as error:
-        sentence(str(error), ())
+        check_error(str(error), ())
         return False
     return True
 
 
 def one_round(files: Files, folder: Path, rng: random.Random) -> bool:
     """Damage a source, look at it and bring it in; return whether it came in."""
-    source, target = spoil(files, folder / "source", rng), folder / "target"
-    allowed(lambda: look(source))
+    source, target = write_damaged(files, folder / "source", rng), folder / "target"
+    succeeds_or_is_refused(lambda: look(source))
     target.mkdir()
-    came = allowed(lambda: import_data(source, target))
+    came = succeeds_or_is_refused(lambda: import_data(source, target))
     left = sorted(path.name for path in target.iterdir())
     assert left == [] or (came and {Path(name).stem for name in left} <= {"train", "test"}), left
     return came
@@ -172,7 +172,7 @@ def test_a_workbooks_directory_damaged_at_every_byte(tmp_path: Path) -> None:
     content, path = workbook(MESSAGES), tmp_path / "rows.xlsx"
     for at in range(content.rindex(b"PK\x01\x02"), len(content)):
         path.write_bytes(content[:at] + b"\x54" + content[at + 1 :])
-        allowed(lambda: look(path))
+        succeeds_or_is_refused(lambda: look(path))
 
 
 def dataset() -> Files:
@@ -182,20 +182,20 @@ def dataset() -> Files:
         {"row": "train.csv row 3", "action": "drop"},
     ]
     return {
-        "train.csv": GOOD,
+        "train.csv": GOOD_CSV,
         "repair-0001.jsonl": "".join(f"{json.dumps(one)}\n" for one in mended).encode(),
-        "added-0002.csv": table([("m0", "card"), ("m1", "parcel")], "id,label"),
+        "added-0002.csv": csv_bytes([("m0", "card"), ("m1", "parcel")], "id,label"),
         "added-0003.jsonl": b'{"id": "m50", "text": "a message about a house", "label": "card"}\n',
     }
 
 
-def place(n: int, tmp_path: Path) -> None:
+def place_damaged(n: int, tmp_path: Path) -> None:
     rng, n_placed = random.Random(2), 0  # noqa: S311
     for k in range(n):
         folder, scratch = tmp_path / f"{k}", tmp_path / f"{k}-scratch"
         scratch.mkdir()
-        spoil(dataset(), folder, rng)
-        n_placed += allowed(
+        write_damaged(dataset(), folder, rng)
+        n_placed += succeeds_or_is_refused(
             lambda folder=folder, scratch=scratch: place_rows(
                 parts_of(folder, DATA), DATA, read_repairs(folder), scratch, lambda *_: None
             )
@@ -207,13 +207,13 @@ def place(n: int, tmp_path: Path) -> None:
 
 def test_damaged_datasets(tmp_path: Path) -> None:
     """Rows, repairs and late labels that were damaged on disk are placed or refused in a sentence."""
-    place(N_ROUNDS, tmp_path)
+    place_damaged(N_ROUNDS, tmp_path)
 
 
 @pytest.mark.long
 def test_damaged_datasets_at_length(tmp_path: Path) -> None:
     """The same, fifty times as often."""
-    place(50 * N_ROUNDS, tmp_path)
+    place_damaged(50 * N_ROUNDS, tmp_path)
 
 
 def parse(n: int) -> None:
@@ -223,7 +223,7 @@ def parse(n: int) -> None:
     lines = b"".join(line.split(b"  #")[0].rstrip() + b"\n" for line in content.splitlines(keepends=True)[2:])
     for _ in range(n):
         spoilt = damaged(lines, rng)
-        n_read += allowed(lambda spoilt=spoilt: parse_recipe("d", spoilt))
+        n_read += succeeds_or_is_refused(lambda spoilt=spoilt: parse_recipe("d", spoilt))
     assert 0 < n_read < n
 
 
@@ -253,8 +253,8 @@ def test_saved_datasets_that_say_other_things(tmp_path: Path, file: str, content
     """JSON of a saved dataset that is whole and says what it never says is refused in a sentence."""
     for name, written in {**saved_dataset(), file: content.encode()}.items():
         (tmp_path / name).write_bytes(written)
-    assert not allowed(lambda: look(tmp_path))
-    assert not allowed(lambda: import_data(tmp_path, tmp_path / "target"))
+    assert not succeeds_or_is_refused(lambda: look(tmp_path))
+    assert not succeeds_or_is_refused(lambda: import_data(tmp_path, tmp_path / "target"))
     assert not (tmp_path / "target").exists()
 
 

@@ -23,24 +23,24 @@ from graft_tasks.registry.pin import pin
 from graft_tasks.registry.promote import enact, promote_by_hand
 from graft_tasks.steps.context import STEPS, run_step
 from graft_tasks.workspace import Workspace
-from tests.support.cli_runner import Desk, table, unchanged
-from tests.support.registry_workspace import cloned, new, rows, train
-from tests.support.small_disk import FULL, Ballast, Disk, said
+from tests.support.cli_runner import CommandLine, check_unchanged, csv_bytes
+from tests.support.registry_workspace import adopt_recipe, learnable_rows, push_and_clone, run_all_steps
+from tests.support.small_disk import FULL, DiskFiller, MakeSmallDisk, error_message
 
 pytestmark = pytest.mark.slow
 
 BATCH = "batch.csv"
 
 
-def untrained(folder: Path, base: Path, seed: int = 0) -> Workspace:
+def make_untrained(folder: Path, base: Path, seed: int = 0) -> Workspace:
     """A workspace with the recipe ``known`` that has never been run."""
     workspace, _ = init(folder / "workspace")
-    (folder / "rows.csv").write_bytes(rows(160, seed))
-    new(workspace, "known", folder / "rows.csv", str(base))
+    (folder / "rows.csv").write_bytes(learnable_rows(160, seed))
+    adopt_recipe(workspace, "known", folder / "rows.csv", str(base))
     return workspace
 
 
-def go(workspace: Workspace, *, pages: bool = False) -> None:
+def run_to_promotion(workspace: Workspace, *, pages: bool = False) -> None:
     """Do what a run does, stage by stage, and promote."""
     recover(workspace, "known")
     bring_forward(workspace, "known")
@@ -67,7 +67,7 @@ def digests(workspace: Workspace) -> dict[str, str]:
     return {**run.predicate.records, "model": str(run.predicate.model_id)}
 
 
-def whole(workspace: Workspace) -> None:
+def check_none_half_written(workspace: Workspace) -> None:
     """Check that nothing half-written lies there under its own name, or at all."""
     for step in STEPS:
         if workspace.record("known", step).is_file():
@@ -78,128 +78,134 @@ def whole(workspace: Workspace) -> None:
     assert not list((workspace.root / ".dvc" / "cache").rglob(".*.tmp"))
 
 
-def _fills(workspace: Workspace, n_free: int, meant: dict[str, str], *, pages: bool = False) -> str:
+def _fills(workspace: Workspace, n_free: int, undisturbed: dict[str, str], *, pages: bool = False) -> str:
     """Run with so much room: it ends in one sentence or goes through; with room again, it ends as an undisturbed run does."""
-    ballast = Ballast(workspace, n_free)
+    ballast = DiskFiller(workspace, n_free)
     met = ""
     try:
-        go(workspace, pages=pages)
+        run_to_promotion(workspace, pages=pages)
     except (GraftError, OSError) as error:
-        met = said(error)
+        met = error_message(error)
         assert any(words in met for words in FULL), met
         sweep(workspace.root / "pages")  # as the next run does: Evidently writes its page itself
-        whole(workspace)
-    ballast.away()
-    go(workspace, pages=pages)
-    whole(workspace)
-    assert digests(workspace) == meant
+        check_none_half_written(workspace)
+    ballast.remove()
+    run_to_promotion(workspace, pages=pages)
+    check_none_half_written(workspace)
+    assert digests(workspace) == undisturbed
     assert audit(workspace, "known").verdict == "intact"
     return met
 
 
 @pytest.fixture(scope="session")
-def meant(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> tuple[Path, dict[str, str], int]:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> tuple[Path, dict[str, str], int]:
     """A workspace before its first run, what an undisturbed run makes of it, and how many bytes that takes."""
     folder = tmp_path_factory.mktemp("meant")
-    workspace = untrained(folder, tiny_base)
+    workspace = make_untrained(folder, tiny_base)
     shutil.copytree(workspace.root, folder / "before", symlinks=True)
     before = sum(path.lstat().st_size for path in workspace.root.rglob("*"))
-    go(workspace)
+    run_to_promotion(workspace)
     after = sum(path.lstat().st_size + 2048 for path in workspace.root.rglob("*") if path.is_file())
     return folder / "before", digests(workspace), after - before
 
 
-def test_a_disk_that_fills_during_a_run(disk: Disk, meant: tuple[Path, dict[str, str], int]) -> None:
+def test_a_disk_that_fills_during_a_run(
+    small_disk: MakeSmallDisk, undisturbed: tuple[Path, dict[str, str], int]
+) -> None:
     """Amid the steps: one sentence, nothing half, and the same digests after the rerun."""
-    source, digests_, size = meant
-    met = [_fills(disk(source, 2 * size + 8 * 2**20), int(share * size), digests_) for share in (0.3,)]
+    source, digests_, size = undisturbed
+    met = [_fills(small_disk(source, 2 * size + 8 * 2**20), int(share * size), digests_) for share in (0.3,)]
     assert all(met), "no point was small enough"
 
 
 @pytest.mark.long
-def test_a_disk_that_fills_anywhere_in_a_run(disk: Disk, meant: tuple[Path, dict[str, str], int]) -> None:
+def test_a_disk_that_fills_anywhere_in_a_run(
+    small_disk: MakeSmallDisk, undisturbed: tuple[Path, dict[str, str], int]
+) -> None:
     """Eight points between no room and just enough."""
-    source, digests_, size = meant
-    met = [_fills(disk(source, 2 * size + 8 * 2**20), int(k / 8 * size), digests_, pages=k > 6) for k in range(8)]
+    source, digests_, size = undisturbed
+    met = [_fills(small_disk(source, 2 * size + 8 * 2**20), int(k / 8 * size), digests_, pages=k > 6) for k in range(8)]
     assert sum(bool(one) for one in met) >= 4
 
 
 def test_a_disk_without_room_for_a_change_of_champion_or_a_batch(
-    disk: Disk,
+    small_disk: MakeSmallDisk,
     promoted_once: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """promote, rollback, monitor: one sentence, nothing changed, and with room again they go through."""
-    workspace = disk(promoted_once, 12 * 2**20)
-    (tmp_path / "more.csv").write_bytes(rows(40, 1))
-    (tmp_path / BATCH).write_bytes(rows(60, 9))
+    workspace = small_disk(promoted_once, 12 * 2**20)
+    (tmp_path / "more.csv").write_bytes(learnable_rows(40, 1))
+    (tmp_path / BATCH).write_bytes(learnable_rows(60, 9))
     add(workspace, "known", tmp_path / "more.csv")
-    train(workspace, "known")
-    desk = Desk(workspace.root, capsys)
+    run_all_steps(workspace, "known")
+    cli = CommandLine(workspace.root, capsys)
     for command in (
         ("promote", "known", "--reason", "more rows"),
         ("rollback", "known", "--reason", "it was better"),
         ("monitor", "known", tmp_path / BATCH),
     ):
-        ballast = Ballast(workspace, 0)
-        desk.refuses(*command, words=("The disk is full.", "make room"), exit_code=1)
-        ballast.away()
-        desk.must(*command)
+        ballast = DiskFiller(workspace, 0)
+        cli.refuses(*command, words=("The disk is full.", "make room"), exit_code=1)
+        ballast.remove()
+        cli.succeeds(*command)
     assert audit(workspace, "known").verdict == "intact"
 
 
 @pytest.mark.parametrize("command", ["promote", "rollback"])
-def test_a_change_of_champion_that_was_cut_off_is_finished_by_the_same_command(
-    disk: Disk,
+def test_an_interrupted_change_of_champion_is_finished(
+    small_disk: MakeSmallDisk,
     promoted_once: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     command: str,
 ) -> None:
     """Where the entry was signed and the folder or the commit found no room, the same command makes them, and no second entry."""
-    (tmp_path / "more.csv").write_bytes(rows(40, 1))
+    (tmp_path / "more.csv").write_bytes(learnable_rows(40, 1))
     grown = Workspace(shutil.copytree(promoted_once, tmp_path / "grown", symlinks=True))
     add(grown, "known", tmp_path / "more.csv")
-    train(grown, "known")
+    run_all_steps(grown, "known")
     if command == "rollback":
         promote_by_hand(grown, "known", "more rows")
     n_before, cut_off = len(grown.ledger().promotions("known")), 0
     for n_free in (12_000, 24_000, 36_000, 60_000, 150_000, 300_000):
-        workspace = disk(grown.root, 4 * 2**20)
-        desk = Desk(workspace.root, capsys)
-        ballast = Ballast(workspace, n_free)
-        met = desk.run(command, "known", "--reason", "so it is")
-        ballast.away()
+        workspace = small_disk(grown.root, 4 * 2**20)
+        cli = CommandLine(workspace.root, capsys)
+        ballast = DiskFiller(workspace, n_free)
+        met = cli.run(command, "known", "--reason", "so it is")
+        ballast.remove()
         if met.exit_code:
             assert "error: " in met.err
             cut_off += len(workspace.ledger().promotions("known")) > n_before
-            desk.must(command, "known", "--reason", "so it is")
+            cli.succeeds(command, "known", "--reason", "so it is")
         assert len(workspace.ledger().promotions("known")) == n_before + 1
         assert audit(workspace, "known").verdict == "intact"
     assert cut_off, "no point lay behind the entry"
 
 
-def test_a_repair_that_found_no_room_is_taken_away_and_made_again(disk: Disk, tiny_base: Path, tmp_path: Path) -> None:
+def test_a_repair_that_found_no_room_is_taken_away_and_made_again(
+    small_disk: MakeSmallDisk, tiny_base: Path, tmp_path: Path
+) -> None:
     """Where DVC finds no room for the dataset with its repair, the version before stays; with room, the same file comes."""
     damaged = "caf\u00c3\u00a9 " * 2000
     lines = [(f"m{k}", f"{damaged}{k}", "card" if k % 2 else "parcel") for k in range(24)]
-    (tmp_path / "odd.csv").write_bytes(table(lines))
+    (tmp_path / "odd.csv").write_bytes(csv_bytes(lines))
     made, _ = init(tmp_path / "workspace")
-    new(made, "odd", tmp_path / "odd.csv", str(tiny_base))
+    adopt_recipe(made, "odd", tmp_path / "odd.csv", str(tiny_base))
     pin(made, "odd")
     run_step(made, "ingest", "odd")
     undisturbed = Workspace(shutil.copytree(made.root, tmp_path / "copy", symlinks=True))
     wanted = repair(undisturbed, "odd")
     assert wanted.file
-    workspace = disk(made.root, 4 * 2**20)
+    workspace = small_disk(made.root, 4 * 2**20)
     size = (undisturbed.dataset("odd") / wanted.file).stat().st_size
     for n_free in (size // 2, int(1.2 * size)):
-        ballast = Ballast(workspace, n_free)
-        with unchanged(workspace.root), pytest.raises((StepError, OSError)) as caught:
+        ballast = DiskFiller(workspace, n_free)
+        with check_unchanged(workspace.root), pytest.raises((StepError, OSError)) as caught:
             repair(workspace, "odd")
-        assert "The disk is full." in said(caught.value)
-        ballast.away()
+        assert "The disk is full." in error_message(caught.value)
+        ballast.remove()
     assert repair(workspace, "odd") == wanted
 
 
@@ -211,21 +217,25 @@ def test_a_repair_that_found_no_room_is_taken_away_and_made_again(disk: Disk, ti
     ],
 )
 def test_a_disk_that_fills_during_a_fetch(
-    disk: Disk, promoted_once: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], shares: Sequence[float]
+    small_disk: MakeSmallDisk,
+    promoted_once: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    shares: Sequence[float],
 ) -> None:
     """Where the cache or the folders find no room: one sentence, no half file; with room, the same command brings all."""
     shutil.copytree(promoted_once, tmp_path / "first", symlinks=True)
-    clone = cloned(tmp_path, f"{tmp_path}/remote")
+    clone = push_and_clone(tmp_path, f"{tmp_path}/remote")
     size = sum(path.stat().st_size for path in (tmp_path / "remote").rglob("*"))
     for share in shares:
-        workspace = disk(clone.root, 2 * size + 8 * 2**20)
-        desk, ballast = Desk(workspace.root, capsys), Ballast(workspace, int(share * 2 * size))
-        desk.refuses("fetch", "known", words=("The disk is full.", "make room"), exit_code=1)
+        workspace = small_disk(clone.root, 2 * size + 8 * 2**20)
+        cli, ballast = CommandLine(workspace.root, capsys), DiskFiller(workspace, int(share * 2 * size))
+        cli.refuses("fetch", "known", words=("The disk is full.", "make room"), exit_code=1)
         cache = workspace.root / ".dvc" / "cache"
         for path in (cache / "files" / "md5").glob("*/*"):
             md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
             assert md5 == path.parent.name + path.name.removesuffix(".dir"), f"{path} is half a file"
         assert not list(cache.rglob(".*.tmp"))
-        ballast.away()
-        desk.must("fetch", "known")
+        ballast.remove()
+        cli.succeeds("fetch", "known")
         assert audit(workspace, "known").verdict == "intact"

@@ -16,7 +16,7 @@ from graft_tasks.dvc.repro import dvc, git
 from graft_tasks.registry.audit import audit
 from graft_tasks.registry.promote import roll_back
 from graft_tasks.workspace import Workspace
-from tests.support.cli_runner import Desk, tree, unchanged
+from tests.support.cli_runner import CommandLine, check_unchanged, folder_contents
 
 pytestmark = pytest.mark.slow
 
@@ -43,58 +43,60 @@ def held(workspace: Workspace) -> int:
 
 
 @pytest.mark.parametrize("how", ["graft gc", "dvc gc"])
-def test_what_is_promoted_survives(much: Workspace, how: str) -> None:
+def test_what_is_promoted_survives(many_models: Workspace, how: str) -> None:
     """After gc, and without one working folder, every promoted model comes back with its digest and the chains are intact."""
-    before = model_ids(much)
+    before = model_ids(many_models)
     assert len(set(before.values())) == 4, "the models are to be different ones"
     if how == "graft gc":
-        assert collect(much).n_free > 0
+        assert collect(many_models).n_free > 0
     else:
-        dvc(much.root, "gc", "--workspace", "--force")
-    without_folders(much)
-    dvc(much.root, "checkout")
-    assert model_ids(much) == before
+        dvc(many_models.root, "gc", "--workspace", "--force")
+    without_folders(many_models)
+    dvc(many_models.root, "checkout")
+    assert model_ids(many_models) == before
     for name in ("known", "grown"):
-        assert audit(much, name).verdict == "intact"
-    roll_back(much, "known", "further back")
-    assert audit(much, "known").verdict == "intact"
+        assert audit(many_models, name).verdict == "intact"
+    roll_back(many_models, "known", "further back")
+    assert audit(many_models, "known").verdict == "intact"
 
 
-def test_every_version_of_the_data_survives(much: Workspace) -> None:
+def test_every_version_of_the_data_survives(many_models: Workspace) -> None:
     """Each dataset that a run names can be brought back, file by file, as it was: dvc gc alone would take older ones."""
     versions = {}
-    for commit in git(much.root, "log", "--format=%H", "--", "data/datasets").split():
-        for name in git(much.root, "ls-tree", "--name-only", commit, "data/datasets/").split():
-            versions[git(much.root, "show", f"{commit}:{name}")] = commit, name
+    for commit in git(many_models.root, "log", "--format=%H", "--", "data/datasets").split():
+        for name in git(many_models.root, "ls-tree", "--name-only", commit, "data/datasets/").split():
+            versions[git(many_models.root, "show", f"{commit}:{name}")] = commit, name
     assert len(versions) == 5
-    collect(much)
+    collect(many_models)
     for text, (_, name) in versions.items():
-        (much.root / name).write_text(text)
-        shutil.rmtree((much.root / name).with_suffix(""))
-        dvc(much.root, "checkout", name)
-    datasets = {run.predicate.dataset_sha256 for run in much.ledger().runs("known")}
-    git(much.root, "checkout", "--", "data/datasets")
-    dvc(much.root, "checkout", "data/datasets/known.dvc")
-    assert digest_folder(much.dataset("known"))[1] in datasets
+        (many_models.root / name).write_text(text)
+        shutil.rmtree((many_models.root / name).with_suffix(""))
+        dvc(many_models.root, "checkout", name)
+    datasets = {run.predicate.dataset_sha256 for run in many_models.ledger().runs("known")}
+    git(many_models.root, "checkout", "--", "data/datasets")
+    dvc(many_models.root, "checkout", "data/datasets/known.dvc")
+    assert digest_folder(many_models.dataset("known"))[1] in datasets
 
 
-def test_the_announced_bytes_are_freed(much: Workspace) -> None:
+def test_the_announced_bytes_are_freed(many_models: Workspace) -> None:
     """Looking changes nothing; collecting frees what was announced, to the byte; afterwards there is nothing to free."""
-    with unchanged(much.root):
-        announced = look_for(much)
+    with check_unchanged(many_models.root):
+        announced = look_for(many_models)
     assert announced.free_bytes > 0
     assert not announced.freed
-    assert sum(need.n_bytes for need in announced.needs) + announced.free_bytes == announced.n_bytes == held(much)
-    freed = collect(much)
+    assert (
+        sum(need.n_bytes for need in announced.needs) + announced.free_bytes == announced.n_bytes == held(many_models)
+    )
+    freed = collect(many_models)
     assert freed.freed
     assert freed.free_bytes == announced.free_bytes
-    assert held(much) == announced.n_bytes - announced.free_bytes
-    assert look_for(much).free_bytes == 0
+    assert held(many_models) == announced.n_bytes - announced.free_bytes
+    assert look_for(many_models).free_bytes == 0
 
 
-def test_who_needs_what_is_said(much: Workspace) -> None:
+def test_who_needs_what_is_said(many_models: Workspace) -> None:
     """Champions, the model that a rollback goes to, what a chain grew from, older models, data and candidates by name."""
-    needs = {need.kind: need.names for need in look_for(much).needs}
+    needs = {need.kind: need.names for need in look_for(many_models).needs}
     assert sorted(needs["champions"]) == ["grown 0001", "known 0002"]
     assert needs["rollbacks"] == ["known 0001"]
     assert needs["earlier models"] == ["known 0003"]
@@ -102,13 +104,13 @@ def test_who_needs_what_is_said(much: Workspace) -> None:
     assert sorted(needs["candidates"]) == ["grown", "known"]
 
 
-def test_dvc_would_keep_nothing_that_is_freed(much: Workspace) -> None:
+def test_dvc_would_keep_nothing_that_is_freed(many_models: Workspace) -> None:
     """What graft gc frees, dvc gc --workspace would free too."""
-    said = dvc(much.root, "gc", "--workspace", "--force", "--dry")
+    said = dvc(many_models.root, "gc", "--workspace", "--force", "--dry")
     by_dvc = {"".join(Path(line.split()[1]).parts[-2:]) for line in said.splitlines() if line.startswith("Removing")}
-    before = set(objects(much))
-    collect(much)
-    assert before - set(objects(much)) <= by_dvc
+    before = set(objects(many_models))
+    collect(many_models)
+    assert before - set(objects(many_models)) <= by_dvc
 
 
 def objects(workspace: Workspace) -> list[str]:
@@ -140,9 +142,9 @@ def test_a_run_that_goes_on_is_left_alone(promoted: Workspace, capsys: pytest.Ca
     """While a recipe is held nothing is freed, and it is said who holds it."""
     from graft_tasks.processes.locks import hold
 
-    desk = Desk(promoted.root, capsys)
+    cli = CommandLine(promoted.root, capsys)
     with hold(promoted.lock("known", "run"), "known"):
-        desk.refuses("gc", "--yes", words=("Another process holds known",), exit_code=1)
+        cli.refuses("gc", "--yes", words=("Another process holds known",), exit_code=1)
 
 
 def test_an_altered_ledger_or_a_shallow_clone_frees_nothing(
@@ -151,31 +153,31 @@ def test_an_altered_ledger_or_a_shallow_clone_frees_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Where it cannot be told who needs what, nothing is deleted."""
-    desk = Desk(promoted.root, capsys)
-    before = tree(promoted.root / ".dvc" / "cache")
+    cli = CommandLine(promoted.root, capsys)
+    before = folder_contents(promoted.root / ".dvc" / "cache")
     pointer = promoted.root / "registry" / "known" / "0001.dvc"
     content = pointer.read_bytes()
     pointer.write_bytes(content[:20])
-    desk.refuses("gc", "--yes", words=("registry/known/0001.dvc", "restore it with git"), exit_code=1)
+    cli.refuses("gc", "--yes", words=("registry/known/0001.dvc", "restore it with git"), exit_code=1)
     pointer.write_bytes(content)
     entry = promoted.root / "ledger" / "promotions" / "known" / "0001.json"
     entry.write_bytes(entry.read_bytes()[:-20])
-    assert desk.run("gc", "--yes").exit_code == 1
-    assert tree(promoted.root / ".dvc" / "cache") == before
+    assert cli.run("gc", "--yes").exit_code == 1
+    assert folder_contents(promoted.root / ".dvc" / "cache") == before
     git(promoted.root, "checkout", "--", "ledger")
     git(tmp_path, "clone", "--quiet", "--depth", "1", f"file://{promoted.root}", "shallow")
     (tmp_path / "shallow" / ".graft").mkdir()
-    Desk(tmp_path / "shallow", capsys).refuses("gc", "--yes", words=("git fetch --unshallow",))
+    CommandLine(tmp_path / "shallow", capsys).refuses("gc", "--yes", words=("git fetch --unshallow",))
 
 
-def test_the_command_says_and_frees(much: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_and_frees(many_models: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     """graft gc says how much can go and how; --yes frees it; --json gives the same numbers."""
-    desk = Desk(much.root, capsys)
-    said = desk.must("gc")
+    cli = CommandLine(many_models.root, capsys)
+    said = cli.succeeds("gc")
     assert re.search(r"FREE  [\d.]+ MB can be freed", said)
     assert "graft gc --yes" in said
     assert all(len(line) <= 80 and line.isascii() for line in said.splitlines())
-    facts = json.loads(desk.must("gc", "--yes", "--json"))
+    facts = json.loads(cli.succeeds("gc", "--yes", "--json"))
     assert facts["freed"]
-    assert "CLEAN" in desk.must("gc")
+    assert "CLEAN" in cli.succeeds("gc")
     assert Garbage(**{**facts, "needs": []}).free_bytes > 0

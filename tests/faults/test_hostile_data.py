@@ -14,24 +14,32 @@ import pytest
 
 from graft.data import import_data, look
 from graft.errors import GraftError
-from tests.support.bad_files import GOOD, workbook
-from tests.support.cli_runner import MESSAGES, NEW, Desk, sentence, tree
-from tests.support.executable_files import array, code, extension_arrow, extension_parquet, pickled, zipped
+from tests.support.bad_files import GOOD_CSV, workbook
+from tests.support.cli_runner import MESSAGES, NEW_OPTIONS, CommandLine, check_error, folder_contents
+from tests.support.executable_files import (
+    executable_array,
+    executable_code,
+    executable_pickle,
+    executable_zip,
+    extension_arrow,
+    extension_parquet,
+)
 
 ENDINGS = (
     ".csv", ".tsv", ".txt", ".json", ".jsonl", ".parquet", ".arrow", ".feather", ".xlsx", ".pkl", ".pickle", ".bin", ".pt",
     ".pth", ".ckpt", ".safetensors", ".npy", ".npz", ".joblib", ".model", ".h5", ".msgpack", ".yaml", ".py", "",
 )  # fmt: skip
 PACKED: dict[str, Callable[[Path], bytes]] = {
-    "pickle": pickled, "torch": zipped, "numpy": array, "Parquet": extension_parquet, "Arrow": extension_arrow,
-    "code": lambda canary: code(canary).encode(),
+    "pickle": executable_pickle, "torch": executable_zip, "numpy": executable_array,
+    "Parquet": extension_parquet, "Arrow": extension_arrow,
+    "code": lambda marker: executable_code(marker).encode(),
 }  # fmt: skip
 
 
 @pytest.fixture
-def canary(tmp_path: Path) -> Iterator[Path]:
+def marker(tmp_path: Path) -> Iterator[Path]:
     """A file that must not be there afterwards."""
-    path = tmp_path / "canary"
+    path = tmp_path / "marker"
     yield path
     assert not path.exists(), "code of a file ran"
 
@@ -41,43 +49,43 @@ def refused(act: Callable[[], object]) -> bool:
     try:
         act()
     except GraftError as error:
-        sentence(str(error), ())
+        check_error(str(error), ())
         return True
     return False
 
 
 @pytest.mark.parametrize("kind", PACKED)
-def test_what_would_run_never_runs_as_rows(tmp_path: Path, canary: Path, kind: str) -> None:
+def test_what_would_run_never_runs_as_rows(tmp_path: Path, marker: Path, kind: str) -> None:
     """Pickles, arrays of objects, extension types and code under every ending are rows, or refused in a sentence."""
     for ending in ENDINGS:
         source = tmp_path / f"rows{ending}"
-        source.write_bytes(PACKED[kind](canary))
+        source.write_bytes(PACKED[kind](marker))
         was_refused = (
             refused(lambda source=source: look(source)),
             refused(lambda source=source, ending=ending: import_data(source, tmp_path / f"into{ending}")),
         )
         assert was_refused[0] == was_refused[1] or kind in ("code", "pickle"), ending
-        assert not canary.exists(), ending
+        assert not marker.exists(), ending
 
 
-def test_an_extension_type_is_plain_strings(tmp_path: Path, canary: Path) -> None:
+def test_an_extension_type_is_plain_strings(tmp_path: Path, marker: Path) -> None:
     """Arrow's Python type, which old versions unpickled, comes in as the strings that it holds."""
-    (tmp_path / "rows.parquet").write_bytes(extension_parquet(canary))
+    (tmp_path / "rows.parquet").write_bytes(extension_parquet(marker))
     assert {column.name for column in look(tmp_path / "rows.parquet").columns} == {"text", "label"}
 
 
 @pytest.mark.parametrize("name", ["state.json", "dataset_info.json", "dataset_dict.json", "a.arrow", "train/a.arrow"])
-def test_saved_datasets_of_pickles(tmp_path: Path, canary: Path, name: str) -> None:
+def test_saved_datasets_of_pickles(tmp_path: Path, marker: Path, name: str) -> None:
     """A dataset as Hugging Face saves it runs nothing where a pickle lies in place of any of its files."""
     folder = tmp_path / "saved"
     (folder / "train").mkdir(parents=True)
     for part in (folder, folder / "train"):
         (part / "state.json").write_text(json.dumps({"_data_files": [{"filename": "a.arrow"}]}))
         (part / "dataset_info.json").write_text('{"features": {}, "builder_name": "evil", "script": "evil.py"}')
-        (part / "a.arrow").write_bytes(extension_arrow(canary))
-        (part / "evil.py").write_text(code(canary))
+        (part / "a.arrow").write_bytes(extension_arrow(marker))
+        (part / "evil.py").write_text(executable_code(marker))
     assert not refused(lambda: look(folder))
-    (folder / name).write_bytes(pickled(canary))
+    (folder / name).write_bytes(executable_pickle(marker))
     refused(lambda: look(folder))
     refused(lambda: import_data(folder, tmp_path / "into"))
 
@@ -118,12 +126,12 @@ def tar_of(names: dict[str, bytes], mode: str = "w") -> bytes:
     return file.getvalue()
 
 
-OUT = {"../../out.csv": GOOD, "/tmp/out.csv": GOOD, "..\\out.csv": GOOD}  # noqa: S108 - never written
+OUT = {"../../out.csv": GOOD_CSV, "/tmp/out.csv": GOOD_CSV, "..\\out.csv": GOOD_CSV}  # noqa: S108 - never written
 ARCHIVES: dict[str, Callable[[], bytes]] = {
     "a zip that climbs": lambda: zip_of(OUT),
     "a tar that climbs": lambda: tar_of(OUT),
     "a packed tar that climbs": lambda: tar_of(OUT, "w:gz"),
-    "a zip in a zip": lambda: zip_of({"a.zip": zip_of({"b.zip": zip_of({"rows.csv": GOOD})})}),
+    "a zip in a zip": lambda: zip_of({"a.zip": zip_of({"b.zip": zip_of({"rows.csv": GOOD_CSV})})}),
     "a workbook that climbs": lambda: zip_of({**OUT, "xl/workbook.xml": b"<x/>"}),
     "a workbook of entities": lambda: zip_of({"xl/workbook.xml": LAUGHS, "[Content_Types].xml": LAUGHS}),
     "a workbook with sheets elsewhere": lambda: elsewhere(workbook(MESSAGES)),
@@ -157,10 +165,10 @@ def test_archives_are_not_unpacked(tmp_path: Path, what: str, ending: str) -> No
     source = tmp_path / "a" / "b" / f"rows{ending}"
     source.parent.mkdir(parents=True)
     source.write_bytes(ARCHIVES[what]())
-    before = tree(tmp_path)
+    before = folder_contents(tmp_path)
     assert refused(lambda: look(source))
     assert refused(lambda: import_data(source, tmp_path / "a" / "b" / "into"))
-    assert tree(tmp_path) == before
+    assert folder_contents(tmp_path) == before
 
 
 ROW = '{"text": "a message", "label": %s}\n'
@@ -191,11 +199,11 @@ def test_json_bombs_in_rows(tmp_path: Path, what: str) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400 * 1024
 
 
-def test_a_workspace_of_pickles(desk: Desk, tmp_path: Path, canary: Path) -> None:
+def test_a_workspace_of_pickles(cli: CommandLine, tmp_path: Path, marker: Path) -> None:
     """Every command ends well, or in one sentence, where pickles lie in place of rows that are given to it."""
     for name in ("rows.pkl", "rows.csv", "model.safetensors", "tokenizer.json", "rows.parquet"):
         source = tmp_path / name
-        source.write_bytes(pickled(canary))
-        desk.refuses("new", "fresh", "--data", source, *NEW, words=(), source=tmp_path)
-        desk.refuses("add", "known", source, words=(), source=tmp_path)
-        desk.refuses("monitor", "known", source, words=("known has no champion",), source=tmp_path)
+        source.write_bytes(executable_pickle(marker))
+        cli.refuses("new", "fresh", "--data", source, *NEW_OPTIONS, words=(), source=tmp_path)
+        cli.refuses("add", "known", source, words=(), source=tmp_path)
+        cli.refuses("monitor", "known", source, words=("known has no champion",), source=tmp_path)

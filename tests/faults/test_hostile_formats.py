@@ -15,8 +15,8 @@ from graft.data import import_data, look
 from graft.errors import InputError
 from graft_cli.terminal import console
 from tests.faults.test_hostile_terminal import EVIL, is_plain, rows
-from tests.support.bad_files import GOOD, workbook
-from tests.support.cli_runner import MESSAGES, Desk
+from tests.support.bad_files import GOOD_CSV, workbook
+from tests.support.cli_runner import MESSAGES, CommandLine
 
 
 def test_parquet_whose_notes_are_a_well(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_a_saved_dataset_whose_notes_are_a_gigabyte(tmp_path: Path, name: str) -
 def test_tables_that_are_reached_by_links(tmp_path: Path, how: str) -> None:
     """A dataset's folder from elsewhere brings in no file that its links lead to; a path that is itself a link is its owner's."""
     (tmp_path / "secret").mkdir()
-    (tmp_path / "secret" / "train.csv").write_bytes(GOOD)
+    (tmp_path / "secret" / "train.csv").write_bytes(GOOD_CSV)
     (tmp_path / "given").mkdir()
     if how == "a table":
         (tmp_path / "given" / "train.csv").symlink_to(tmp_path / "secret" / "train.csv")
@@ -63,11 +63,11 @@ def test_a_workbook_under_another_ending(tmp_path: Path, ending: str) -> None:
     assert look(path).format == "Excel"
 
 
-def test_a_file_with_a_hostile_name(desk: Desk, tmp_path: Path) -> None:
+def test_a_file_with_a_hostile_name(cli: CommandLine, tmp_path: Path) -> None:
     """A file's name is shown as text."""
     source = tmp_path / f"r{EVIL}.jsonl".replace("/", "")
     source.write_bytes(rows(EVIL))
-    assert is_plain(desk.must("profile", source))
+    assert is_plain(cli.succeeds("profile", source))
 
 
 def test_what_is_printed_is_text(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from graft.errors import TamperError
 from graft.model.bases import WEIGHTS, describe_base
 from graft.model.header import read_header
-from tests.support.cli_runner import sentence
+from tests.support.cli_runner import check_error
 
 
 def framed(header: dict[str, Any] | bytes, values: bytes = b"", size: int | None = None) -> bytes:
@@ -64,7 +64,7 @@ def test_headers_that_lie(tmp_path: Path, what: str) -> None:
     with pytest.raises(TamperError, match="its header is damaged") as caught:
         read_header(tmp_path / WEIGHTS)
     assert why in caught.value.where
-    sentence(str(caught.value), (WEIGHTS,))
+    check_error(str(caught.value), (WEIGHTS,))
     with pytest.raises(TamperError):
         describe_base("base", tmp_path)
 

@@ -10,28 +10,29 @@ import pytest
 from graft.errors import GraftError, InputError
 from graft_tasks.registry.pin import pin
 from graft_tasks.workspace import Workspace
-from tests.support.bad_files import GOOD
-from tests.support.cli_runner import NEW, Desk, sentence, unchanged
+from tests.support.bad_files import GOOD_CSV
+from tests.support.cli_runner import NEW_OPTIONS, CommandLine, check_error, check_unchanged
 
 COMMANDS = (
     ("status",), ("status", "known"), ("run", "known"), ("validate", "known"), ("validate", "known", "--fix"),
-    ("add", "known", "{rows}"), ("new", "fresh", "--data", "{rows}", *NEW), ("monitor", "known", "{rows}"), ("audit", "known"),
+    ("add", "known", "{rows}"), ("new", "fresh", "--data", "{rows}", *NEW_OPTIONS), ("monitor", "known", "{rows}"),
+    ("audit", "known"),
     ("promote", "known", "--reason", "x"), ("rollback", "known", "--reason", "x"), ("step", "ingest", "known"),
 )  # fmt: skip
 
 
 @pytest.fixture
-def own(desk: Desk, tmp_path: Path) -> Desk:
+def cli_copy(cli: CommandLine, tmp_path: Path) -> CommandLine:
     """A workspace of one's own, to be spoilt, with a folder beside it that nothing may touch."""
-    shutil.copytree(desk.root, tmp_path / "around" / "workspace", symlinks=True)
+    shutil.copytree(cli.root, tmp_path / "around" / "workspace", symlinks=True)
     (tmp_path / "around" / "outside").mkdir()
     (tmp_path / "around" / "outside" / "secret.txt").write_text("secret")
     pin(Workspace(tmp_path / "around" / "workspace"), "known")
-    (tmp_path / "rows.csv").write_bytes(GOOD + b"m99,another message about a card,card\n")
-    return Desk(tmp_path / "around" / "workspace", desk.capsys)
+    (tmp_path / "rows.csv").write_bytes(GOOD_CSV + b"m99,another message about a card,card\n")
+    return CommandLine(tmp_path / "around" / "workspace", cli.capsys)
 
 
-def lead(path: Path, outside: Path, how: str) -> None:
+def redirect(path: Path, outside: Path, how: str) -> None:
     """Move what lies at a path outside and put a link there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     target = outside / path.name.lstrip(".")
@@ -49,14 +50,14 @@ def lead(path: Path, outside: Path, how: str) -> None:
 
 @pytest.mark.parametrize("how", ["absolute", "relative"])
 @pytest.mark.parametrize("name", ["recipes", "data", "registry", "ledger", "keys", "pages", ".graft", "params.yaml"])
-def test_a_folder_of_the_workspace_is_a_link(own: Desk, tmp_path: Path, name: str, how: str) -> None:
+def test_a_folder_of_the_workspace_is_a_link(cli_copy: CommandLine, tmp_path: Path, name: str, how: str) -> None:
     """No command reads or writes through a link in the place of a folder, not even where it leads to the very same files."""
     outside = tmp_path / "around" / "outside"
-    lead(own.root / name, outside, how)
-    with unchanged(own.root), unchanged(outside):
+    redirect(cli_copy.root / name, outside, how)
+    with check_unchanged(cli_copy.root), check_unchanged(outside):
         for command in COMMANDS:
             arguments = [part.format(rows=tmp_path / "rows.csv") for part in command]
-            said = own.run(*arguments)
+            said = cli_copy.run(*arguments)
             assert said.exit_code == 2, (command, said)
             assert f"error: {name} is a link; Graft reads and writes only what lies in the workspace." in said.err
 
@@ -84,12 +85,12 @@ PLACES = {
 
 
 @pytest.mark.parametrize("what", PLACES)
-def test_links_that_are_hard_to_see(own: Desk, tmp_path: Path, what: str) -> None:
+def test_links_that_are_hard_to_see(cli_copy: CommandLine, tmp_path: Path, what: str) -> None:
     """A link anywhere below is refused by whatever would go through it, with its path, and nothing changes on either side."""
     name, commands = PLACES[what]
     outside = tmp_path / "around" / "outside"
-    lead(own.root / name, outside, "relative" if len(what) % 2 else "absolute")
-    space = Workspace(own.root)
+    redirect(cli_copy.root / name, outside, "relative" if len(what) % 2 else "absolute")
+    space = Workspace(cli_copy.root)
     paths = {
         "registry": lambda: space.registry("known"),
         "pages": lambda: space.pages("known"),
@@ -100,24 +101,29 @@ def test_links_that_are_hard_to_see(own: Desk, tmp_path: Path, what: str) -> Non
         "keys": lambda: space.trusted_keys,
         "params.yaml": space.params,
     }  # fmt: skip
-    with unchanged(own.root), unchanged(outside):
+    with check_unchanged(cli_copy.root), check_unchanged(outside):
         with pytest.raises(InputError, match="is a link") as caught:
             paths[name.split("/")[0]]()
-        assert caught.value.where == str(own.root / name)
+        assert caught.value.where == str(cli_copy.root / name)
         for command in commands:
-            arguments = [*command.format(rows=tmp_path / "rows.csv").split(), *(NEW if "new" in command else ())]
-            said = own.run(*arguments)
+            arguments = [
+                *command.format(rows=tmp_path / "rows.csv").split(),
+                *(NEW_OPTIONS if "new" in command else ()),
+            ]
+            said = cli_copy.run(*arguments)
             assert said.exit_code == 2, (command, said)
-            sentence("\n".join(line for line in said.err.splitlines() if not line.startswith("  kind")), ("is a link",))
+            check_error(
+                "\n".join(line for line in said.err.splitlines() if not line.startswith("  kind")), ("is a link",)
+            )
 
 
 LOOPS = ("data/known/inputs.json", "data/datasets/known", "recipes/known.yaml", ".graft", "params.yaml", "data")
 
 
 @pytest.mark.parametrize("name", LOOPS)
-def test_links_that_lead_nowhere(own: Desk, tmp_path: Path, name: str) -> None:
+def test_links_that_lead_nowhere(cli_copy: CommandLine, tmp_path: Path, name: str) -> None:
     """A link to itself, around a circle or to nothing is a link: named, never followed."""
-    path = own.root / name
+    path = cli_copy.root / name
     for target in (path.name, "circle", "nothing-at-all"):
         shutil.rmtree(path, ignore_errors=True)
         path.unlink(missing_ok=True)
@@ -125,16 +131,16 @@ def test_links_that_lead_nowhere(own: Desk, tmp_path: Path, name: str) -> None:
         path.symlink_to(target)
         if target == "circle":
             (path.parent / "circle").symlink_to(path.name)
-        with unchanged(own.root):
-            said = own.run("run", "known")
+        with check_unchanged(cli_copy.root):
+            said = cli_copy.run("run", "known")
             assert said.exit_code == 2, said
-            sentence(said.err, (f"{name} is a link",))
+            check_error(said.err, (f"{name} is a link",))
 
 
 @pytest.mark.parametrize("how", ["a file", "a folder", "a file beside"])
-def test_links_inside_a_dataset(own: Desk, tmp_path: Path, how: str) -> None:
+def test_links_inside_a_dataset(cli_copy: CommandLine, tmp_path: Path, how: str) -> None:
     """A link among the files of a dataset is refused when the dataset is digested: when it is pinned, added to and read."""
-    folder, outside = own.root / "data" / "datasets" / "known", tmp_path / "around" / "outside"
+    folder, outside = cli_copy.root / "data" / "datasets" / "known", tmp_path / "around" / "outside"
     if how == "a folder":
         (folder / "more").symlink_to(outside)
     elif how == "a file beside":
@@ -142,24 +148,24 @@ def test_links_inside_a_dataset(own: Desk, tmp_path: Path, how: str) -> None:
     else:
         (folder / "rows.csv").rename(outside / "rows.csv")
         (folder / "rows.csv").symlink_to(outside / "rows.csv")
-    with unchanged(own.root / "data"), unchanged(outside):
-        said = own.run("run", "known")
+    with check_unchanged(cli_copy.root / "data"), check_unchanged(outside):
+        said = cli_copy.run("run", "known")
     assert said.exit_code != 0
     assert "something that is not a plain file" in said.err
     assert "Traceback" not in said.err
 
 
-def test_a_workspace_that_is_itself_reached_by_a_link(own: Desk, tmp_path: Path) -> None:
+def test_a_workspace_that_is_itself_reached_by_a_link(cli_copy: CommandLine, tmp_path: Path) -> None:
     """The way to a workspace may be a link: it is the person's own."""
-    (tmp_path / "way").symlink_to(own.root)
-    assert Workspace.find(tmp_path / "way").root == own.root
-    assert Desk(tmp_path / "way", own.capsys).must("status", "--json")
+    (tmp_path / "way").symlink_to(cli_copy.root)
+    assert Workspace.find(tmp_path / "way").root == cli_copy.root
+    assert CommandLine(tmp_path / "way", cli_copy.capsys).succeeds("status", "--json")
 
 
 @pytest.fixture
-def promoted(own: Desk) -> Path:
+def promoted(cli_copy: CommandLine) -> Path:
     """A folder in the registry that looks like a promoted model."""
-    folder = own.root / "registry" / "known" / "0001"
+    folder = cli_copy.root / "registry" / "known" / "0001"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -167,7 +173,7 @@ def promoted(own: Desk) -> Path:
 @pytest.mark.parametrize(
     "revision", ["../../../outside", "/etc", "", "0001/../../..", "1", "0001\n", "\u0660\u0660\u0660\u0661"]
 )
-def test_a_pinned_number_leads_nowhere_else(own: Desk, promoted: Path, revision: str) -> None:
+def test_a_pinned_number_leads_nowhere_else(cli_copy: CommandLine, promoted: Path, revision: str) -> None:
     """A pin that says another folder in the place of a promotion's number is not followed."""
     from graft.records import Base
     from graft_tasks.registry.bases import locate
@@ -181,4 +187,4 @@ def test_a_pinned_number_leads_nowhere_else(own: Desk, promoted: Path, revision:
         licence="unknown",
     )
     with pytest.raises(GraftError, match="is no promotion's number"):
-        locate(Workspace(own.root), base)
+        locate(Workspace(cli_copy.root), base)

@@ -14,13 +14,13 @@ from graft.model.encoder import embed
 from graft.model.folder import load_model, save_model
 from graft.records import Base
 from tests.faults.test_hostile_headers import framed, tensor
-from tests.support.executable_files import PACKED
+from tests.support.executable_files import EXECUTABLE_FILES
 
 
 @pytest.fixture
-def canary(tmp_path: Path) -> Iterator[Path]:
+def marker(tmp_path: Path) -> Iterator[Path]:
     """A file that must not be there afterwards."""
-    path = tmp_path / "canary"
+    path = tmp_path / "marker"
     yield path
     assert not path.exists(), "code of an artifact ran"
 
@@ -50,11 +50,11 @@ def model(folder: Path, tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
-def test_pickles_in_a_model_never_run(model: Path, canary: Path) -> None:
+def test_pickles_in_a_model_never_run(model: Path, marker: Path) -> None:
     """A pickle in the place of any file of a model folder is not loaded, and is refused where that file is needed."""
     for k, path in enumerate(sorted(model.iterdir())):
         content = path.read_bytes()
-        path.write_bytes(PACKED[k % 3](canary))
+        path.write_bytes(EXECUTABLE_FILES[k % 3](marker))
         if path.name == "README.md":
             load_model(model)
         else:

@@ -16,8 +16,14 @@ from graft.model.bases import WEIGHTS, check_modality, describe_base, locate_bas
 from graft.model.encoder import embed, load_encoder
 from graft.model.folder_check import ADAPTER
 from graft.recipe import Modality
-from tests.support.cli_runner import sentence
-from tests.support.executable_files import PACKED, code, pickled, sings, zipped
+from tests.support.cli_runner import check_error
+from tests.support.executable_files import (
+    EXECUTABLE_FILES,
+    executable_code,
+    executable_pickle,
+    executable_zip,
+    runs_when_loaded,
+)
 
 BESIDE = (
     "pytorch_model.bin", "model.pt", "model.pth", "model.ckpt", "model.pkl", "model.joblib", "model.npy", "model.npz",
@@ -31,14 +37,14 @@ BESIDE = (
 
 
 @pytest.fixture
-def canary(tmp_path: Path) -> Iterator[Path]:
+def marker(tmp_path: Path) -> Iterator[Path]:
     """A file that must not be there afterwards."""
-    path = tmp_path / "canary"
+    path = tmp_path / "marker"
     yield path
     assert not path.exists(), "code of an artifact ran"
 
 
-def use(folder: Path, modality: Modality) -> bool:
+def use_base(folder: Path, modality: Modality) -> bool:
     """Do with a base all that Graft does with one; return whether it was taken. It may be refused in one sentence only."""
     content: Any = ["a card"] if modality == "text" else []
     try:
@@ -50,7 +56,7 @@ def use(folder: Path, modality: Modality) -> bool:
         else:
             load_encoder(found, modality, max_tokens=0)
     except GraftError as error:
-        sentence(str(error), ())
+        check_error(str(error), ())
         return False
     return True
 
@@ -62,9 +68,9 @@ def folder(tmp_path: Path, tiny_base: Path) -> Path:
     return tmp_path / "base"
 
 
-def test_the_canary_sings(tmp_path: Path) -> None:
-    """The pickle that these tests plant does run where it is unpickled: a test that never saw it sing would prove nothing."""
-    assert sings(tmp_path / "canary")
+def test_the_planted_pickle_runs_where_it_is_loaded(tmp_path: Path) -> None:
+    """The pickle that these tests plant does run where it is unpickled: else the others would prove nothing."""
+    assert runs_when_loaded(tmp_path / "marker")
 
 
 @pytest.mark.parametrize("modality", ["text", "image"])
@@ -72,7 +78,7 @@ def test_pickles_in_a_base_never_run(
     tiny_base: Path,
     tiny_image_base: Path,
     tmp_path: Path,
-    canary: Path,
+    marker: Path,
     modality: Modality,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -84,10 +90,10 @@ def test_pickles_in_a_base_never_run(
         folder = tmp_path / f"base{k}"
         shutil.copytree(source, folder)
         (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_bytes(PACKED[k % 3](canary))
+        (folder / name).write_bytes(EXECUTABLE_FILES[k % 3](marker))
         monkeypatch.chdir(folder)
-        taken[name] = use(folder, modality)
-        assert not canary.exists(), name
+        taken[name] = use_base(folder, modality)
+        assert not marker.exists(), name
     assert not taken[WEIGHTS]
     assert not taken["config.json"]
     assert taken["pytorch_model.bin"]
@@ -95,11 +101,11 @@ def test_pickles_in_a_base_never_run(
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "model.ckpt", "model.safetensors.index.json"])
-def test_pickles_instead_of_weights(folder: Path, canary: Path, name: str) -> None:
+def test_pickles_instead_of_weights(folder: Path, marker: Path, name: str) -> None:
     """A base without safetensors is refused, whatever lies in their place."""
     (folder / WEIGHTS).unlink()
-    (folder / name).write_bytes(zipped(canary))
-    assert not use(folder, "text")
+    (folder / name).write_bytes(executable_zip(marker))
+    assert not use_base(folder, "text")
     with pytest.raises(InputError):
         load_encoder(folder, "text", max_tokens=8)
 
@@ -127,34 +133,34 @@ CODE: dict[str, tuple[str, dict[str, Any], bool]] = {
 
 @pytest.mark.parametrize("what", CODE)
 def test_settings_that_bring_code_or_files(
-    folder: Path, tmp_path: Path, canary: Path, what: str, monkeypatch: pytest.MonkeyPatch
+    folder: Path, tmp_path: Path, marker: Path, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Settings that name code, other weights, kernels to fetch, or files elsewhere run nothing and read nothing there."""
     name, added, taken = CODE[what]
     (tmp_path / "secret.txt").write_text("[UNK]\n")
-    (folder / "evil.py").write_text(code(canary))
-    (folder / "modeling_evil.py").write_text(code(canary))
-    (folder / "pytorch_model.bin").write_bytes(zipped(canary))
-    (tmp_path / "evil.safetensors").write_bytes(pickled(canary))
+    (folder / "evil.py").write_text(executable_code(marker))
+    (folder / "modeling_evil.py").write_text(executable_code(marker))
+    (folder / "pytorch_model.bin").write_bytes(executable_zip(marker))
+    (tmp_path / "evil.safetensors").write_bytes(executable_pickle(marker))
     path = folder / name
     settings = json.loads(path.read_bytes()) if path.is_file() else {}
     text = json.dumps({**settings, **added}).replace("{secret}", str(tmp_path / "secret.txt"))
     path.write_text(text.replace('"DEEP"', "[" * 100_000 + "]" * 100_000))
     monkeypatch.chdir(folder)
-    assert use(folder, "text") == taken
+    assert use_base(folder, "text") == taken
 
 
-def test_code_of_a_processor(tiny_image_base: Path, tmp_path: Path, canary: Path) -> None:
+def test_code_of_a_processor(tiny_image_base: Path, tmp_path: Path, marker: Path) -> None:
     """A processor's own code is never run, whether or not Graft's libraries know the processor."""
     for k, named in enumerate(({}, {"image_processor_type": "Evil"})):
         folder = tmp_path / f"base{k}"
         shutil.copytree(tiny_image_base, folder)
-        (folder / "evil.py").write_text(code(canary))
+        (folder / "evil.py").write_text(executable_code(marker))
         path = folder / "preprocessor_config.json"
         path.write_text(
             json.dumps({**json.loads(path.read_text()), **named, "auto_map": {"AutoImageProcessor": "evil.Evil"}})
         )
-        assert use(folder, "image") == (not named)
+        assert use_base(folder, "image") == (not named)
 
 
 def link(path: Path, target: str | Path) -> None:
@@ -196,11 +202,11 @@ def test_links_that_are_allowed(tiny_base: Path, tmp_path: Path) -> None:
     (folder / WEIGHTS).rename(home / "blobs" / "0123")
     (folder / WEIGHTS).symlink_to("../../blobs/0123")
     link(folder / "same.json", "config.json")
-    assert use(folder, "text")
+    assert use_base(folder, "text")
     (tmp_path / "elsewhere").write_bytes(b"")
     link(home / "blobs" / "4567", tmp_path / "elsewhere")
     link(folder / "merges.txt", "../../blobs/4567")
-    assert not use(folder, "text")
+    assert not use_base(folder, "text")
 
 
 def test_texts_that_are_too_long(folder: Path) -> None:

@@ -22,8 +22,8 @@ from graft_tasks.registry import bases
 from graft_tasks.registry.pin import pin
 from graft_tasks.steps.context import load_inputs
 from graft_tasks.workspace import Workspace
-from tests.support.bad_files import GOOD
-from tests.support.cli_runner import NEW, Desk, sentence, unchanged
+from tests.support.bad_files import GOOD_CSV
+from tests.support.cli_runner import NEW_OPTIONS, CommandLine, check_error, check_unchanged
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +57,7 @@ _OTHER = ("", " ", "KNOWN", "Known", "con", "nul", "aux.yaml", "com1", "known.",
           "pkg:os; touch x", "hf:evil/repo@main", "s3://x/y", "git+ssh://x", "ext::sh -c touch% x")  # fmt: skip
 
 
-def _all() -> list[str]:
+def _hostile_names() -> list[str]:
     """Return every hostile name once, some of them encoded and joined in ways that hide them."""
     names = [*_PATHS, *_SHELL, *_OPTIONS, *_UNICODE, *_OTHER]
     names += [quote(name, safe="") for name in _PATHS] + [quote(quote(name, safe=""), safe="") for name in _PATHS[:4]]
@@ -66,7 +66,7 @@ def _all() -> list[str]:
     return list(dict.fromkeys(names))
 
 
-NAMES = _all()
+NAMES = _hostile_names()
 IN_FILES = [*NAMES, "a\x00b", "\x00", "\ud800"]
 """A file can say what no command line can."""
 ROWS = "{rows}"
@@ -75,13 +75,13 @@ DOORS: dict[str, tuple[str, ...]] = {
     "add RECIPE": ("add", "{}", ROWS), "monitor RECIPE": ("monitor", "{}", ROWS), "audit RECIPE": ("audit", "{}"),
     "promote RECIPE": ("promote", "{}", "--reason", "x"), "rollback RECIPE": ("rollback", "{}", "--reason", "x"),
     "step STEP": ("step", "{}", "known"), "step RECIPE": ("step", "ingest", "{}"),
-    "new NAME": ("new", "{}", "--data", ROWS, *NEW), "new --data": ("new", "fresh", "--data", "{}", *NEW),
-    "new --test": ("new", "fresh", "--data", ROWS, "--test", "{}", *NEW),
+    "new NAME": ("new", "{}", "--data", ROWS, *NEW_OPTIONS), "new --data": ("new", "fresh", "--data", "{}", *NEW_OPTIONS),
+    "new --test": ("new", "fresh", "--data", ROWS, "--test", "{}", *NEW_OPTIONS),
     "new --text": ("new", "fresh", "--data", ROWS, "--text", "{}", "--label", "label"),
     "new --label": ("new", "fresh", "--data", ROWS, "--text", "text", "--label", "{}"),
-    "new --group": ("new", "fresh", "--data", ROWS, *NEW, "--group", "{}"),
-    "new --id": ("new", "fresh", "--data", ROWS, *NEW, "--id", "{}"),
-    "new --base": ("new", "fresh", "--data", ROWS, *NEW, "--base", "{}"),
+    "new --group": ("new", "fresh", "--data", ROWS, *NEW_OPTIONS, "--group", "{}"),
+    "new --id": ("new", "fresh", "--data", ROWS, *NEW_OPTIONS, "--id", "{}"),
+    "new --base": ("new", "fresh", "--data", ROWS, *NEW_OPTIONS, "--base", "{}"),
     "profile PATH": ("profile", "{}"), "look PATH": ("look", "{}"),
     "add FILE": ("add", "known", "{}"), "monitor BATCH": ("monitor", "known", "{}"),
     "audit --at": ("audit", "known", "--at", "{}"), "promote --reason": ("promote", "known", "--reason", "{}"),
@@ -94,13 +94,13 @@ SHARE = 12
 
 
 @pytest.fixture
-def own(desk: Desk, tmp_path: Path) -> Iterator[Desk]:
+def cli_copy(cli: CommandLine, tmp_path: Path) -> Iterator[CommandLine]:
     """A workspace of one's own between folders that nothing may touch; no canary may be in it, nor anything new around it."""
     around = tmp_path / "around"
-    shutil.copytree(desk.root, around / "b" / "workspace", symlinks=True)
+    shutil.copytree(cli.root, around / "b" / "workspace", symlinks=True)
     pin(Workspace(around / "b" / "workspace"), "known")
-    (tmp_path / "rows.csv").write_bytes(GOOD)
-    yield Desk(around / "b" / "workspace", desk.capsys)
+    (tmp_path / "rows.csv").write_bytes(GOOD_CSV)
+    yield CommandLine(around / "b" / "workspace", cli.capsys)
     assert [path.name for path in around.iterdir()] == ["b"]
     assert [path.name for path in (around / "b").iterdir()] == ["workspace"]
     assert not list(tmp_path.rglob(f"*{CANARY}*"))
@@ -110,11 +110,11 @@ def is_refusal(err: str) -> bool:
     """Return whether an error is one sentence of Graft's, or of the command line's own parser."""
     if err.startswith(("Usage: ", "Error: ")):
         return "Error: " in err and "Traceback" not in err
-    sentence("\n".join(line for line in err.splitlines() if not line.startswith("  kind")), ())
+    check_error("\n".join(line for line in err.splitlines() if not line.startswith("  kind")), ())
     return True
 
 
-def some(names: list[str], which: str) -> list[str]:
+def share_of(names: list[str], which: str) -> list[str]:
     """Return a share of the names, another for each door, so that together the doors meet all of them."""
     return names[list(DOORS).index(which) % SHARE :: SHARE]
 
@@ -122,31 +122,33 @@ def some(names: list[str], which: str) -> list[str]:
 def test_there_are_a_thousand_cases() -> None:
     """Names times doors are more than two thousand cases; without the long ones each name is still seen at some door."""
     assert len(NAMES) * len(DOORS) > 2000
-    assert {name for door in DOORS for name in some(NAMES, door)} == set(NAMES)
+    assert {name for door in DOORS for name in share_of(NAMES, door)} == set(NAMES)
 
 
-def knock(own: Desk, rows: Path, door: str, names: list[str]) -> None:
-    with unchanged(own.root):
+def try_names(cli_copy: CommandLine, rows: Path, door: str, names: list[str]) -> None:
+    with check_unchanged(cli_copy.root):
         for name in names:
             if (door, name) in TAKEN or (not name and door.startswith("new")):
                 continue
-            said = own.run(*(name if part == "{}" else str(rows) if part == ROWS else part for part in DOORS[door]))
+            said = cli_copy.run(
+                *(name if part == "{}" else str(rows) if part == ROWS else part for part in DOORS[door])
+            )
             assert said.exit_code in (0, 1, 2), (name, said)
             assert said.exit_code == 0 or is_refusal(said.err), (name, said)
             assert "Traceback" not in said.out + said.err, name
 
 
 @pytest.mark.parametrize("door", DOORS)
-def test_names_at_a_door_of_the_command_line(own: Desk, tmp_path: Path, door: str) -> None:
+def test_names_at_a_door_of_the_command_line(cli_copy: CommandLine, tmp_path: Path, door: str) -> None:
     """A hostile name is taken as a word, or refused in a sentence; the workspace and all around it stay as they were."""
-    knock(own, tmp_path / "rows.csv", door, some(NAMES, door))
+    try_names(cli_copy, tmp_path / "rows.csv", door, share_of(NAMES, door))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("door", DOORS)
-def test_every_name_at_every_door(own: Desk, tmp_path: Path, door: str) -> None:
+def test_every_name_at_every_door(cli_copy: CommandLine, tmp_path: Path, door: str) -> None:
     """The same, for all names at all doors."""
-    knock(own, tmp_path / "rows.csv", door, NAMES)
+    try_names(cli_copy, tmp_path / "rows.csv", door, NAMES)
 
 
 # -- names in files
@@ -157,10 +159,10 @@ RECIPE_KEYS = ("data.dataset", "data.train", "data.test", "data.text", "data.lab
 
 
 @pytest.mark.parametrize("key", RECIPE_KEYS)
-def test_names_in_a_recipe(own: Desk, key: str) -> None:
+def test_names_in_a_recipe(cli_copy: CommandLine, key: str) -> None:
     """A hostile name at a key of a recipe is refused in a sentence, or names a column or a file that is not there."""
-    space, path = Workspace(own.root), own.root / "recipes" / "known.yaml"
-    (own.root / "data" / "known" / "inputs.json").unlink()
+    space, path = Workspace(cli_copy.root), cli_copy.root / "recipes" / "known.yaml"
+    (cli_copy.root / "data" / "known" / "inputs.json").unlink()
     good = yaml.safe_load(path.read_bytes())
     good["data"]["time"] = "text" if key == "data.test_from" else None
     section, inner = key.split(".")
@@ -182,7 +184,7 @@ def refused_or_read(space: Workspace, name: str) -> None:
         base = bases.pin(space, recipe.choose_base.bases[0], data.modality)
         assert Path(base.id).name == "tiny", name
     except GraftError as error:
-        sentence(str(error), ())
+        check_error(str(error), ())
     except OSError as error:
         assert error.errno == errno.ENAMETOOLONG, name  # noqa: PT017 - the command line says it in a sentence
 
@@ -198,16 +200,16 @@ PLACES: dict[str, Callable[[dict[str, Any], str], object]] = {
 CHAMPION = {"number": "0001", "entry": "0" * 64, "model_id": "0" * 64, "base_sha256": "0" * 64}
 
 
-def test_names_in_a_pin(own: Desk) -> None:
+def test_names_in_a_pin(cli_copy: CommandLine) -> None:
     """A pin that was written by somebody else leads to no file elsewhere: it is refused, or its base is not there."""
-    path = own.root / "data" / "known" / "inputs.json"
+    path = cli_copy.root / "data" / "known" / "inputs.json"
     good = path.read_bytes()
     for put in PLACES.values():
         for name in IN_FILES:
             bad = json.loads(good)
             put(bad, name)
             path.write_text(json.dumps(bad))
-            base_is_not_elsewhere(Workspace(own.root), name)
+            base_is_not_elsewhere(Workspace(cli_copy.root), name)
 
 
 def base_is_not_elsewhere(space: Workspace, name: str) -> None:
@@ -220,7 +222,7 @@ def base_is_not_elsewhere(space: Workspace, name: str) -> None:
         assert all(".." not in Path(file.path).parts and not file.path.startswith("/") for file in pinned.dataset.files)
         folder = bases.locate(space, pinned.bases[0])
     except GraftError as error:
-        sentence(str(error), ())
+        check_error(str(error), ())
     except OSError as error:
         assert error.errno == errno.ENAMETOOLONG, name  # noqa: PT017 - the command line says it in a sentence
     else:
@@ -249,32 +251,35 @@ PARAMETERS = (
 )
 
 
-def test_parameters_that_are_hostile(own: Desk) -> None:
+def test_parameters_that_are_hostile(cli_copy: CommandLine) -> None:
     """What Graft itself takes from params.yaml is plain, and the dataset that stands there must be the recipe's."""
     for text in PARAMETERS:
-        (own.root / "params.yaml").write_text(text)
-        with unchanged(own.root), pytest.raises(GraftError) as caught:
-            pin(Workspace(own.root), "known")
-        sentence(str(caught.value), ())
+        (cli_copy.root / "params.yaml").write_text(text)
+        with check_unchanged(cli_copy.root), pytest.raises(GraftError) as caught:
+            pin(Workspace(cli_copy.root), "known")
+        check_error(str(caught.value), ())
 
 
 @pytest.mark.parametrize("name", ["1e3", "0e0", "0o17", "12e34"])
-def test_names_that_only_dvc_takes_for_numbers(own: Desk, tmp_path: Path, name: str) -> None:
+def test_names_that_only_dvc_takes_for_numbers(cli_copy: CommandLine, tmp_path: Path, name: str) -> None:
     """A name that DVC would read as a number, where Graft wrote a word, is refused: its stages would have another name."""
-    own.refuses("new", name, "--data", tmp_path / "rows.csv", *NEW, words=("is a number to DVC",))
+    cli_copy.refuses("new", name, "--data", tmp_path / "rows.csv", *NEW_OPTIONS, words=("is a number to DVC",))
 
 
 @pytest.mark.parametrize("name", ["123", "true", "null", "0x1f", "run", "step", "a-1", "0", "on"])
-def test_names_that_yaml_would_take_for_something_else(own: Desk, tmp_path: Path, name: str) -> None:
+def test_names_that_yaml_would_take_for_something_else(cli_copy: CommandLine, tmp_path: Path, name: str) -> None:
     """A name that is a number, a truth or nothing to YAML is a name to Graft, to DVC's stages and in the model's pin."""
-    own.must("new", name, "--data", tmp_path / "rows.csv", *NEW, "--base", base_of(own))
-    assert name in json.loads(own.must("status", "--json"))["recipes"][0].values() or name in own.must("status")
-    assert pin(Workspace(own.root), name).recipe == name
-    bring_forward(Workspace(own.root), name)
+    cli_copy.succeeds("new", name, "--data", tmp_path / "rows.csv", *NEW_OPTIONS, "--base", base_of(cli_copy))
+    assert name in json.loads(cli_copy.succeeds("status", "--json"))["recipes"][
+        0
+    ].values() or name in cli_copy.succeeds("status")
+    assert pin(Workspace(cli_copy.root), name).recipe == name
+    bring_forward(Workspace(cli_copy.root), name)
     assert (
-        f"data/{name}/dvc.yaml:ingest" in dvc(own.root, "stage", "list", f"data/{name}/dvc.yaml", "--name-only").split()
+        f"data/{name}/dvc.yaml:ingest"
+        in dvc(cli_copy.root, "stage", "list", f"data/{name}/dvc.yaml", "--name-only").split()
     )
 
 
-def base_of(own: Desk) -> str:
-    return str(Workspace(own.root).recipe("known")[0].choose_base.bases[0])
+def base_of(cli_copy: CommandLine) -> str:
+    return str(Workspace(cli_copy.root).recipe("known")[0].choose_base.bases[0])

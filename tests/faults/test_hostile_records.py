@@ -16,8 +16,8 @@ from graft.records.safe_read import MAX_JSON
 from graft_tasks.steps.context import load_inputs
 from graft_tasks.workspace import Workspace
 from tests.faults.test_hostile_data import refused
-from tests.support.cli_runner import Desk
-from tests.support.executable_files import pickled
+from tests.support.cli_runner import CommandLine
+from tests.support.executable_files import executable_pickle
 
 
 def sparse(path: Path, size: int = 2**30, head: bytes = b'{"step": "ingest", ') -> None:
@@ -28,18 +28,18 @@ def sparse(path: Path, size: int = 2**30, head: bytes = b'{"step": "ingest", ') 
         file.truncate(size)
 
 
-def test_records_of_a_gigabyte(desk: Desk) -> None:
+def test_records_of_a_gigabyte(cli: CommandLine) -> None:
     """Records, pins, recipes, parameters, reports, costs and batches of 1 GB are refused by their size, in no memory."""
-    space = Workspace(desk.root)
-    step = desk.root / "data" / "known" / "ingest"
+    space = Workspace(cli.root)
+    step = cli.root / "data" / "known" / "ingest"
     acts: dict[Path, Callable[[], object]] = {
         step / "record.json": lambda: space.record("known", "ingest"),
         step / "cost.json": lambda: space.step("known", "ingest"),
         step / "report.json": lambda: space.step("known", "ingest"),
         step / "files" / "mistakes.json": lambda: space.files("known", "ingest"),
-        desk.root / "data" / "known" / "inputs.json": lambda: load_inputs(space, "known"),
-        desk.root / "data" / "known" / "monitor" / "b" / "record.json": lambda: space.monitor("known"),
-        desk.root / "recipes" / "huge.yaml": lambda: space.recipe("huge"),
+        cli.root / "data" / "known" / "inputs.json": lambda: load_inputs(space, "known"),
+        cli.root / "data" / "known" / "monitor" / "b" / "record.json": lambda: space.monitor("known"),
+        cli.root / "recipes" / "huge.yaml": lambda: space.recipe("huge"),
     }
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for path, act in acts.items():
@@ -61,7 +61,8 @@ def test_records_of_a_gigabyte(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "content",
     [b"[" * 10**6, b'{"a":' * 10**6, b'{"schema_version": 1' + b"0" * 10**6 + b"}", b'{"schema_version": 1e999999}', b"NaN",
-     b'{"step": "ingest", "step": "ingest", "recipe": "known"}', b"\xff\xfe", pickled(Path("/nowhere/canary")), b"null"],
+     b'{"step": "ingest", "step": "ingest", "recipe": "known"}', b"\xff\xfe", executable_pickle(Path("/nowhere/marker")),
+     b"null"],
 )  # fmt: skip
 def test_records_that_are_bombs(tmp_path: Path, content: bytes) -> None:
     """A record or a pin that is deep, huge, no text or a pickle is refused in one sentence."""

@@ -17,8 +17,8 @@ from graft.errors import InputError
 from graft.model.bases import WEIGHTS
 from graft.model.encoder import load_encoder
 from graft.recipe import Modality
-from tests.faults.test_hostile_models import use
-from tests.support.cli_runner import sentence
+from tests.faults.test_hostile_models import use_base
+from tests.support.cli_runner import check_error
 from tests.support.tiny_models import write_tiny_image_base
 
 
@@ -69,7 +69,7 @@ def test_settings_that_promise_too_much(tiny_base: Path, tiny_image_base: Path, 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with within(60), pytest.raises(InputError) as caught:
         load_encoder(tmp_path / "base", modality, max_tokens=0)
-    sentence(str(caught.value), ())
+    check_error(str(caught.value), ())
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500 * 1024
 
 
@@ -108,7 +108,7 @@ def test_each_setting_spoilt(tmp_path: Path, tiny_base: Path, name: str) -> None
             of_each = isinstance(settings.get(key), list) and isinstance(value, int)
             path.write_text(json.dumps({**settings, key: [value] * len(settings[key]) if of_each else value}))
             with within(60):
-                taken += use(folder, modality)
+                taken += use_base(folder, modality)
     assert 0 < taken < len(numbers) * len(VALUES)
 
 
@@ -129,6 +129,6 @@ def test_weights_that_are_no_numbers(folder: Path, tiny_image_base: Path, tmp_pa
         with pytest.raises(InputError, match="weights that are no finite numbers") as caught:
             load_encoder(base, modality, max_tokens=0)
         assert name in caught.value.where
-        assert not use(base, modality)
+        assert not use_base(base, modality)
         tensors[name].view(-1)[3] = 0.5
         save_file(tensors, base / WEIGHTS, metadata={"format": "pt"})

@@ -13,7 +13,7 @@ from graft.errors import InputError
 from graft.records import Check, Estimate
 from graft_cli.profile import show_profile
 from graft_cli.terminal import check_lines, headline_lines, row, shorten
-from tests.support.cli_runner import Desk
+from tests.support.cli_runner import CommandLine
 
 EVIL = "\x1b[31mred\x1b]0;title\x07\x9b2J\x1b[2J\u202etxet\u2028[red]bold[/red]\r\x08\x7f\u200b"
 COLUMN = f"te{EVIL}xt"
@@ -38,32 +38,32 @@ def rows(evil: str) -> bytes:
 
 
 @pytest.fixture
-def own(desk: Desk, tmp_path: Path) -> Desk:
+def cli_copy(cli: CommandLine, tmp_path: Path) -> CommandLine:
     """A workspace that may be spoilt."""
-    shutil.copytree(desk.root, tmp_path / "workspace", symlinks=True)
-    return Desk(tmp_path / "workspace", desk.capsys)
+    shutil.copytree(cli.root, tmp_path / "workspace", symlinks=True)
+    return CommandLine(tmp_path / "workspace", cli.capsys)
 
 
-def test_a_file_that_is_looked_at(own: Desk, tmp_path: Path) -> None:
+def test_a_file_that_is_looked_at(cli_copy: CommandLine, tmp_path: Path) -> None:
     """``look`` and ``new`` show names of columns, classes and groups without what a terminal would obey."""
     source = tmp_path / "rows.jsonl"
     source.write_bytes(rows(EVIL))
-    assert is_plain(own.must("profile", source))
-    facts = json.loads(own.must("profile", source, "--json"))
+    assert is_plain(cli_copy.succeeds("profile", source))
+    facts = json.loads(cli_copy.succeeds("profile", source, "--json"))
     assert COLUMN in {column["name"] for column in facts["columns"]}
     columns = ("--text", COLUMN, "--label", f"label{EVIL}", "--group", f"g{EVIL}", "--sensitive", f"g{EVIL}")
-    base = str(next(iter(own_base(own))))
-    said = own.run("new", "fresh", "--data", source, *columns, "--base", base)
+    base = str(next(iter(own_base(cli_copy))))
+    said = cli_copy.run("new", "fresh", "--data", source, *columns, "--base", base)
     assert is_plain(said.out + said.err), said
     assert said.exit_code == 0, said
-    assert is_plain(own.must("status"))
-    json.loads(own.must("status", "--json"))
+    assert is_plain(cli_copy.succeeds("status"))
+    json.loads(cli_copy.succeeds("status", "--json"))
 
 
-def own_base(own: Desk) -> tuple[str, ...]:
+def own_base(cli_copy: CommandLine) -> tuple[str, ...]:
     from graft_tasks.workspace import Workspace
 
-    return Workspace(own.root).recipe("known")[0].choose_base.bases
+    return Workspace(cli_copy.root).recipe("known")[0].choose_base.bases
 
 
 LINK = "\x1b]8;;https://x\x1b\\x\x1b]8;;\x1b\\"
@@ -81,7 +81,7 @@ def test_lines_of_a_run(evil: str) -> None:
     assert is_plain(shorten(evil, 500))
 
 
-def test_errors_of_a_file(own: Desk, tmp_path: Path) -> None:
+def test_errors_of_a_file(cli_copy: CommandLine, tmp_path: Path) -> None:
     """An error that names a file, a column, a class or a recipe's value is shown as text."""
     bad = tmp_path / f"b{EVIL.replace('/', '')}.csv"
     bad.write_bytes(f"{COLUMN},label\na,b\nc\n".encode())
@@ -90,7 +90,7 @@ def test_errors_of_a_file(own: Desk, tmp_path: Path) -> None:
         ("new", "fresh", "--data", bad, "--text", EVIL, "--label", "label"), ("audit", "known", "--at", EVIL),
     )  # fmt: skip
     for command in commands:
-        said = own.run(*command)
+        said = cli_copy.run(*command)
         assert said.exit_code in (1, 2), said
         assert is_plain(said.out + said.err), said
     assert is_plain(str(InputError(EVIL, where=EVIL, do=EVIL)))
@@ -107,7 +107,7 @@ def test_a_look_at_many_odd_columns(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert is_plain(capsys.readouterr().out)
 
 
-def test_an_error_is_json_where_json_was_asked_for(own: Desk, tmp_path: Path) -> None:
+def test_an_error_is_json_where_json_was_asked_for(cli_copy: CommandLine, tmp_path: Path) -> None:
     """With ``--json`` standard output holds one object whatever comes out, and the exit code says the same as without."""
     for command in (
         ("profile", f"{EVIL}.csv"),
@@ -115,7 +115,7 @@ def test_an_error_is_json_where_json_was_asked_for(own: Desk, tmp_path: Path) ->
         ("monitor", "known", tmp_path / "gone.csv"),
         ("audit", "nobody"),
     ):
-        plain, said = own.run(*command), own.run(*command, "--json")
+        plain, said = cli_copy.run(*command), cli_copy.run(*command, "--json")
         assert (said.exit_code, said.err) == (plain.exit_code, "")
         (name, error), *more = json.loads(said.out).items()
         assert (name, more, set(error)) == ("error", [], {"what", "where", "do"})

@@ -14,22 +14,22 @@ from graft_tasks.dvc.repro import git
 from graft_tasks.registry.audit import audit
 from graft_tasks.registry.promote import roll_back
 from graft_tasks.workspace import Workspace
-from tests.support.invented_ledger import NAME, finish, invent, promote
-from tests.support.kill_points import copy
+from tests.support.invented_ledger import NAME, finish_run, invent_champions, promote
+from tests.support.kill_points import copy_workspace
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Workspace:
+def two_champions(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Workspace:
     """A workspace with two champions; copied, never changed."""
-    return invent(tmp_path_factory.mktemp("two"), tiny_base, 2)
+    return invent_champions(tmp_path_factory.mktemp("two"), tiny_base, 2)
 
 
 @pytest.fixture
-def workspace(two: Workspace, tmp_path: Path) -> Workspace:
-    return copy(two, tmp_path)
+def workspace(two_champions: Workspace, tmp_path: Path) -> Workspace:
+    return copy_workspace(two_champions, tmp_path)
 
 
-def intrude(workspace: Workspace) -> Path:
+def sign_with_foreign_key(workspace: Workspace) -> Path:
     """Put a key of somebody else's into keys/, and sign a promotion of the first model with it; return the key."""
     make_key(workspace.root.parent / "eve.pem", workspace.trusted_keys)
     eve = Signer(workspace.root.parent / "eve.pem")
@@ -46,7 +46,7 @@ def committed_keys(workspace: Workspace) -> list[str]:
 
 def test_what_an_uncommitted_key_signs_is_refused_and_named(workspace: Workspace) -> None:
     """No command takes the entry, and the audit is broken and names the key; once the key is committed, by whoever, it counts."""
-    key = intrude(workspace)
+    key = sign_with_foreign_key(workspace)
     for read in (lambda: workspace.ledger().champion(NAME), lambda: roll_back(workspace, NAME, "worse")):
         with pytest.raises(TamperError, match="lies in keys/ but is not committed") as refused:
             read()
@@ -117,7 +117,7 @@ def test_a_killed_init_is_finished(tmp_path: Path) -> None:
 
 def test_names_beyond_ascii(workspace: Workspace) -> None:
     """What git quotes is read as the file that it is: a batch with any name is compared with the commit, and raises no alarm."""
-    finish(workspace, 3)
+    finish_run(workspace, 3)
     folder = workspace.monitor(NAME) / 'b"\u00e4\n-1'
     folder.mkdir(parents=True)
     (folder / "record.json").write_text("{}")

@@ -18,30 +18,30 @@ from graft_tasks.dvc.repro import commit, dvc_error, git, lockfile
 from graft_tasks.processes.locks import hold
 from graft_tasks.steps.context import STEPS
 from graft_tasks.workspace import Workspace
-from tests.support.kill_points import copy, make_workspace
+from tests.support.kill_points import copy_workspace, make_workspace
 
 pytestmark = pytest.mark.slow
 
 HASH = "0123456789abcdef0123456789abcdef"
 
 
-def entry(step: str) -> dict[str, object]:
+def lock_entry(step: str) -> dict[str, object]:
     """Return what dvc.lock says of a stage."""
     files = [{"path": f"data/tiny/{step}/{name}", "hash": "md5", "md5": HASH, "size": 7} for name in ("a", "b")]
     return {"cmd": f"graft step {step} tiny", "deps": files, "params": {"recipes/tiny.yaml": {"a": 1}}, "outs": files}
 
 
-STAGES = {step: entry(step) for step in STEPS[:3]} | {"mine": {"cmd": "true"}}
+STAGES = {step: lock_entry(step) for step in STEPS[:3]} | {"mine": {"cmd": "true"}}
 
 
 @pytest.fixture(scope="module")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def fresh_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return make_workspace(tmp_path_factory.mktemp("leftovers"), "tiny")
 
 
 @pytest.fixture
-def workspace(once: Workspace, tmp_path: Path) -> Workspace:
-    return copy(once, tmp_path)
+def workspace(fresh_workspace: Workspace, tmp_path: Path) -> Workspace:
+    return copy_workspace(fresh_workspace, tmp_path)
 
 
 @pytest.mark.parametrize("kept_in", ["copy", "commit"])
@@ -67,7 +67,7 @@ def test_a_lock_file_that_is_whole_is_left_alone(workspace: Workspace) -> None:
     path, its_copy = lockfile(workspace.root, "tiny")
     recover(workspace, "tiny")
     assert not path.exists()
-    older = {**STAGES, "ingest": entry("other")}
+    older = {**STAGES, "ingest": lock_entry("other")}
     write_atomic(its_copy, yaml.safe_dump({"stages": older}).encode())
     write_atomic(path, (whole := yaml.safe_dump({"schema": "2.0", "stages": STAGES})).encode())
     recover(workspace, "tiny")

@@ -16,7 +16,7 @@ from graft.records import sha256_file
 from graft_tasks.learning_curve.claims import conclude
 from graft_tasks.learning_curve.measure import Wanted, measure
 from graft_tasks.workspace import Workspace
-from tests.support.training_workspace import make_ready
+from tests.support.training_workspace import make_training_workspace
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["graft_tasks.learning_curve.claims", "transformers.models.bert.modeling_bert"])
@@ -55,7 +55,7 @@ def run(workspace: Workspace, *, lines: int | None = None, delay: float = 0.0) -
 @pytest.mark.parametrize("n_kills", [60])
 def test_a_curve_killed_again_and_again(tmp_path: Path, tiny_base: Path, n_kills: int) -> None:
     """Killed at random moments, a curve keeps every whole cell and ends with the record of an undisturbed one."""
-    ready = make_ready(tmp_path, tiny_base)
+    ready = make_training_workspace(tmp_path, tiny_base)
     assert run(ready) == 0
     undisturbed = sha256_file(ready.record("tiny", "curve"))
     rng, n_killed = random.Random(n_kills), 0  # noqa: S311 - moments, not secrets

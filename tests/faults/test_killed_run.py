@@ -19,7 +19,15 @@ from pathlib import Path
 import pytest
 
 from graft_tasks.workspace import Workspace
-from tests.support.kill_points import check_whole, copy, facts, make_workspace, processes, start, undisturbed
+from tests.support.kill_points import (
+    check_intact,
+    copy_workspace,
+    make_workspace,
+    outcome_of,
+    processes_in,
+    start_graft,
+    undisturbed_outcome,
+)
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="finds its victims in /proc")
 VICTIMS = {
@@ -36,35 +44,39 @@ KILLS = 10
 
 
 @pytest.fixture(scope="module")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def fresh_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace in which nothing has run yet; copied, never changed."""
-    return make_workspace(tmp_path_factory.mktemp("lives"), "tiny")
+    return make_workspace(tmp_path_factory.mktemp("killed"), "tiny")
 
 
 @pytest.fixture(scope="module")
-def expected(once: Workspace, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+def expected(fresh_workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """What a run leads to that nobody disturbs."""
-    return undisturbed(copy(once, tmp_path_factory.mktemp("undisturbed")), tmp_path_factory.mktemp("prefect"), "tiny")
+    return undisturbed_outcome(
+        copy_workspace(fresh_workspace, tmp_path_factory.mktemp("undisturbed")),
+        tmp_path_factory.mktemp("prefect"),
+        "tiny",
+    )
 
 
-def find(workspace: Workspace, victim: str, run: subprocess.Popen[str]) -> int | None:
+def wait_for_victim(workspace: Workspace, victim: str, run: subprocess.Popen[str]) -> int | None:
     """Wait until the victim lives, and return its number; None if the run ended before."""
     while run.poll() is None:
-        if found := processes(workspace, *VICTIMS[victim]):
+        if found := processes_in(workspace, *VICTIMS[victim]):
             return max(found) if victim == "child" else min(found)
         time.sleep(0.005)
     return None
 
 
-def disturb(workspace: Workspace, home: Path, rng: random.Random, victims: Iterator[str], most: int) -> int:
+def run_and_kill(workspace: Workspace, home: Path, rng: random.Random, victims: Iterator[str], most: int) -> int:
     """Run and kill, again and again, until a run came to its end or enough kills hit; return how many did."""
     hits = 0
     while hits < most:
-        run = start(workspace, home, "run", "tiny")
+        run = start_graft(workspace, home, "run", "tiny")
         victim = ""
-        while hits < most and victim in {"", "server"} and _lives_for(run, rng.uniform(0, WINDOW_S)):
+        while hits < most and victim in {"", "server"} and _still_runs_after(run, rng.uniform(0, WINDOW_S)):
             victim = next(victims)
-            pid = find(workspace, victim, run)
+            pid = wait_for_victim(workspace, victim, run)
             if pid is None:
                 break
             os.kill(pid, signal.SIGKILL)
@@ -74,11 +86,11 @@ def disturb(workspace: Workspace, home: Path, rng: random.Random, victims: Itera
         if run.returncode == 0:
             break
         assert run.returncode == -signal.SIGKILL or "was killed by SIGKILL" in said, said
-        _wait_until_none_lives(workspace)
+        _wait_for_processes_to_end(workspace)
     return hits
 
 
-def _lives_for(run: subprocess.Popen[str], seconds: float) -> bool:
+def _still_runs_after(run: subprocess.Popen[str], seconds: float) -> bool:
     try:
         run.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -86,10 +98,10 @@ def _lives_for(run: subprocess.Popen[str], seconds: float) -> bool:
     return False
 
 
-def _wait_until_none_lives(workspace: Workspace) -> None:
+def _wait_for_processes_to_end(workspace: Workspace) -> None:
     """The kernel ends a dead parent's children after it, not with it."""
     deadline = time.monotonic() + 20
-    while processes(workspace):
+    while processes_in(workspace):
         assert time.monotonic() < deadline, "a process outlives its run"
         time.sleep(0.01)
 
@@ -103,7 +115,7 @@ def _wait_until_none_lives(workspace: Workspace) -> None:
     ],
 )
 def test_whatever_is_killed_the_rerun_leads_to_the_same(
-    once: Workspace, expected: dict[str, object], tmp_path: Path, rounds: int, seed: int
+    fresh_workspace: Workspace, expected: dict[str, object], tmp_path: Path, rounds: int, seed: int
 ) -> None:
     """The same records and model, one run and one promotion, and nothing half-written, locked, alive or open is left."""
     rng = random.Random(seed)  # noqa: S311 - which moments is no secret
@@ -112,11 +124,11 @@ def test_whatever_is_killed_the_rerun_leads_to_the_same(
     for k in itertools.count():
         if hits >= rounds:
             break
-        workspace, home = copy(once, tmp_path / f"{k}"), tmp_path / "prefect"
-        hits += disturb(workspace, home, rng, victims, min(KILLS, rounds - hits))
-        last = start(workspace, home, "run", "tiny")
+        workspace, home = copy_workspace(fresh_workspace, tmp_path / f"{k}"), tmp_path / "prefect"
+        hits += run_and_kill(workspace, home, rng, victims, min(KILLS, rounds - hits))
+        last = start_graft(workspace, home, "run", "tiny")
         said, _ = last.communicate(timeout=300)
         assert last.returncode == 0, said
-        assert facts(workspace, "tiny") == expected
-        check_whole(workspace, "tiny")
+        assert outcome_of(workspace, "tiny") == expected
+        check_intact(workspace, "tiny")
         shutil.rmtree(workspace.root)

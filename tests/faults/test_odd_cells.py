@@ -16,7 +16,7 @@ import pytest
 from graft.data import import_data, look, parts_of, place_rows
 from graft.recipe import Data, parse_recipe
 from graft.recipe.text import recipe_text
-from tests.faults.test_damaged_bytes import allowed
+from tests.faults.test_damaged_bytes import succeeds_or_is_refused
 
 CELLS = [
     "", " ", "NaN", "nan", "N/A", "n/a", "NA", "?", "-", "null", "None", "inf", "-inf", "Infinity", "1", "-2", "2.5", "1e5",
@@ -38,7 +38,7 @@ VALUES = {
 }  # fmt: skip
 
 
-def usual() -> list[list[Any]]:
+def ordinary_table() -> list[list[Any]]:
     """Return a table whose rows are as they should be."""
     table: list[list[Any]] = [[cell.format(k=k) for cell in USUAL] for k in range(1, N_ROWS + 1)]
     for k in range(0, N_ROWS, 2):
@@ -46,9 +46,9 @@ def usual() -> list[list[Any]]:
     return table
 
 
-def spoilt(rng: random.Random, pool: list[Any]) -> list[list[Any]]:
+def table_with_odd_cells(rng: random.Random, pool: list[Any]) -> list[list[Any]]:
     """Return a table with odd cells in one to all rows of one to three columns."""
-    table = usual()
+    table = ordinary_table()
     for column in rng.sample(range(len(NAMES)), rng.randint(1, 3)):
         odd = rng.sample(pool, rng.randint(1, 3))
         for row in rng.sample(range(N_ROWS), rng.randint(1, N_ROWS)):
@@ -98,18 +98,18 @@ FORMS = {
 }  # fmt: skip
 
 
-def use(path: Path, folder: Path) -> bool:
+def use_table(path: Path, folder: Path) -> bool:
     """Look at a table, bring it in and place its rows, each as far as it is allowed; return whether it was placed."""
-    allowed(lambda: look(path))
+    succeeds_or_is_refused(lambda: look(path))
     dataset, scratch = folder / "dataset", folder / "scratch"
     dataset.mkdir(parents=True)
     scratch.mkdir()
-    if not allowed(lambda: import_data(path, dataset)):
+    if not succeeds_or_is_refused(lambda: import_data(path, dataset)):
         return False
     (train,) = dataset.iterdir()
     values = {**VALUES, "data.train": train.name}
     data: Data = parse_recipe("d", recipe_text("d", values)).data
-    return allowed(lambda: place_rows(parts_of(dataset, data), data, {}, scratch, lambda *_: None))
+    return succeeds_or_is_refused(lambda: place_rows(parts_of(dataset, data), data, {}, scratch, lambda *_: None))
 
 
 def rounds(name: str, n: int, tmp_path: Path) -> None:
@@ -117,8 +117,8 @@ def rounds(name: str, n: int, tmp_path: Path) -> None:
     rng, n_placed = random.Random(zlib.crc32(name.encode())), 0  # noqa: S311 - damage, no secrets
     for k in range(n):
         path = tmp_path / f"{k}-{name}"
-        path.write_bytes(write(spoilt(rng, pool)))
-        n_placed += use(path, tmp_path / str(k))
+        path.write_bytes(write(table_with_odd_cells(rng, pool)))
+        n_placed += use_table(path, tmp_path / str(k))
     assert 0 < n_placed < n
 
 
@@ -140,10 +140,10 @@ def test_each_odd_cell_in_each_column(tmp_path: Path) -> None:
     """Each odd cell alone, in each column, is looked at; it stands in one row after the other."""
     path = tmp_path / "rows.csv"
     for k, (cell, column) in enumerate(itertools.product(CELLS, range(len(NAMES)))):
-        table = usual()
+        table = ordinary_table()
         table[k % N_ROWS][column] = cell
         path.write_bytes(as_csv(table))
-        allowed(lambda: look(path))
+        succeeds_or_is_refused(lambda: look(path))
 
 
 def test_a_word_for_a_missing_number_is_no_number(tmp_path: Path) -> None:

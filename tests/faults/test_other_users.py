@@ -59,14 +59,14 @@ print(json.dumps({
 
 
 @flow
-def deletes_itself() -> None:
+def delete_own_run() -> None:
     """Do what another user did to a run."""
     with get_client(sync_client=True) as client:
         client.delete_flow_run(flow_run.id)
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A run's own server, which holds a secret; gives its home."""
     home = tmp_path_factory.mktemp("workspace") / ".graft" / "prefect"
     with temporary_settings({PREFECT_API_URL: None}), prefect_server(home):
@@ -78,7 +78,7 @@ def api() -> str:
     return str(PREFECT_API_URL.value())
 
 
-def test_nothing_but_health_is_answered_without_the_string(own: Path) -> None:
+def test_nothing_but_health_is_answered_without_the_string(own_server: Path) -> None:
     """Every route that the server says it has, and paths that only look like its health."""
     string = str(PREFECT_API_AUTH_STRING.value())
     root, login = api().removesuffix("/api"), tuple(string.split(":", 1))
@@ -109,7 +109,7 @@ async def _told(token: str, path: str) -> str:
 
 
 @pytest.mark.parametrize("path", ["events/in", "events/out", "logs/out"])
-def test_the_sockets_ask_too(own: Path, path: str) -> None:
+def test_the_sockets_ask_too(own_server: Path, path: str) -> None:
     """Events and logs are neither taken from nor shown to somebody who has not the string: the socket is closed."""
     assert asyncio.run(_told(str(PREFECT_API_AUTH_STRING.value()), path)) == "auth_success"
     for wrong in ("graft:wrong", ""):
@@ -117,10 +117,10 @@ def test_the_sockets_ask_too(own: Path, path: str) -> None:
             asyncio.run(_told(wrong, path))
 
 
-def test_a_run_that_somebody_deleted_is_one_sentence(own: Path) -> None:
+def test_a_run_that_somebody_deleted_is_one_sentence(own_server: Path) -> None:
     """Its own server lets nobody do so; one that is set may: no traceback, and how to go on."""
     with pytest.raises(StepError, match="somebody has deleted it") as caught, answering(api()):
-        deletes_itself()
+        delete_own_run()
     assert caught.value.where == api()
     with (
         temporary_settings({PREFECT_API_AUTH_STRING: "graft:wrong"}),
@@ -145,25 +145,25 @@ def _server() -> int:
     raise AssertionError("no server runs")
 
 
-def test_the_string_is_on_no_command_line_and_the_home_is_its_owners(own: Path) -> None:
+def test_the_string_is_on_no_command_line_and_the_home_is_its_owners(own_server: Path) -> None:
     """Command lines are for everybody to read; the environment is not. The user's own settings are not the server's."""
     string, pid = str(PREFECT_API_AUTH_STRING.value()), _server()
     assert len(string) > 40
     assert string.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
     settings = dict(line.split("=", 1) for line in Path(f"/proc/{pid}/environ").read_text().split("\0") if "=" in line)
     assert settings["PREFECT_SERVER_API_AUTH_STRING"] == string
-    assert settings["PREFECT_HOME"] == str(own)
+    assert settings["PREFECT_HOME"] == str(own_server)
     assert "PREFECT_API_DATABASE_CONNECTION_URL" not in settings
-    assert stat.S_IMODE(own.stat().st_mode) == 0o700
-    assert (own / "prefect.db").is_file()
+    assert stat.S_IMODE(own_server.stat().st_mode) == 0o700
+    assert (own_server / "prefect.db").is_file()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
-def test_another_user_reads_nothing_and_deletes_nothing(own: Path) -> None:
+def test_another_user_reads_nothing_and_deletes_nothing(own_server: Path) -> None:
     """As uid nobody: no block, no run, no database, no environment; the run goes on."""
     with get_client(sync_client=True) as client:
-        run = client.create_flow_run(deletes_itself, state=Running())
-        asked = [str(urlsplit(api()).port), str(run.id), str(_server()), str(own)]
+        run = client.create_flow_run(delete_own_run, state=Running())
+        asked = [str(urlsplit(api()).port), str(run.id), str(_server()), str(own_server)]
         python = Path(sys.base_prefix) / "bin" / "python3"
         done = subprocess.run(
             [str(python) if _may_run(python) else "/usr/bin/python3", "-I", "-c", CODE, *asked],

@@ -10,7 +10,7 @@ from graft_tasks.commands.render import render_run
 from graft_tasks.workspace import Workspace
 
 
-def test_a_held_run_leads_with_its_fact_and_what_to_do_and_a_forced_promotion_is_seen(
+def test_a_held_run_says_what_to_do_and_a_forced_promotion_is_seen(
     promoted: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Verdict, accuracy beside the best cheap rival and one step; the page names who promoted it all the same, and why."""

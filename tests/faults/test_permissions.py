@@ -16,9 +16,9 @@ from graft_tasks.datasets.add import add
 from graft_tasks.processes.environment import environment
 from graft_tasks.registry.promote import promote_by_hand
 from graft_tasks.workspace import Workspace
-from tests.support.cli_runner import Desk, sentence, tree
-from tests.support.registry_workspace import rows, train
-from tests.support.small_disk import Disk
+from tests.support.cli_runner import CommandLine, check_error, folder_contents
+from tests.support.registry_workspace import learnable_rows, run_all_steps
+from tests.support.small_disk import MakeSmallDisk
 
 pytestmark = pytest.mark.slow
 OTHER = 65534
@@ -45,17 +45,17 @@ COMMANDS = {
 }
 
 
-def _second(folder: Path, once: Path) -> Path:
+def _with_candidate(folder: Path, once: Path) -> Path:
     """Return a copy of a workspace with a finished candidate, and a file of rows beside it."""
     workspace = Workspace(shutil.copytree(once, folder / "with-candidate", symlinks=True))
-    (folder / "more.csv").write_bytes(rows(40, 1))
+    (folder / "more.csv").write_bytes(learnable_rows(40, 1))
     add(workspace, "known", folder / "more.csv")
-    train(workspace, "known")
+    run_all_steps(workspace, "known")
     promote_by_hand(workspace, "known", "more rows")
-    (folder / "more.csv").write_bytes(rows(40, 2))
+    (folder / "more.csv").write_bytes(learnable_rows(40, 2))
     add(workspace, "known", folder / "more.csv")
-    train(workspace, "known")
-    (folder / "more.csv").write_bytes(rows(40, 3))
+    run_all_steps(workspace, "known")
+    (folder / "more.csv").write_bytes(learnable_rows(40, 3))
     return workspace.root
 
 
@@ -64,19 +64,19 @@ def _arguments(name: str, folder: Path) -> list[str]:
 
 
 def test_a_disk_that_may_only_be_read(
-    disk: Disk,
+    small_disk: MakeSmallDisk,
     promoted_once: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Every command that writes says so in one sentence, and changes nothing; status and gc still answer."""
-    workspace = disk(_second(tmp_path, promoted_once), 2**20)
+    workspace = small_disk(_with_candidate(tmp_path, promoted_once), 2**20)
     subprocess.run(["mount", "-o", "remount,ro", str(workspace.root.parent)], check=True)
-    desk = Desk(workspace.root, capsys)
+    cli = CommandLine(workspace.root, capsys)
     for name in COMMANDS:
         words = ("The disk may only be read.", "mount it for writing")
-        desk.refuses(*_arguments(name, tmp_path), words=words, exit_code=1)
-    desk.must("status")
+        cli.refuses(*_arguments(name, tmp_path), words=words, exit_code=1)
+    cli.succeeds("status")
 
 
 @pytest.mark.parametrize(
@@ -86,25 +86,25 @@ def test_a_disk_that_may_only_be_read(
 def test_permissions_that_were_lost(promoted_once: Path, tmp_path_factory: pytest.TempPathFactory, lost: str) -> None:
     """Another user, to whom the workspace or a part of it does not belong: one sentence, exit 1, nothing changed."""
     folder = tmp_path_factory.mktemp("other")
-    workspace = _second(folder, promoted_once)
+    workspace = _with_candidate(folder, promoted_once)
     for place in [*reversed(folder.parents[:3]), folder]:
         place.chmod(place.stat().st_mode | 0o055)
     if lost != "the whole workspace":
         subprocess.run(["chown", "-R", f"{OTHER}:{OTHER}", str(workspace)], check=True)
         subprocess.run(["chown", "-R", "0:0", str(workspace / lost)], check=True)
     names = [name for name in COMMANDS if name != "gc"] if lost == "the whole workspace" else ["promote"]
-    before = tree(workspace)
-    _, *done = _as_other(folder, workspace, [["status"], *(_arguments(name, folder) for name in names)])
+    before = folder_contents(workspace)
+    _, *done = _as_other_user(folder, workspace, [["status"], *(_arguments(name, folder) for name in names)])
     for name, err in zip(names, done, strict=True):
         *lines, end = err.splitlines()
         assert end == "exit 1", (name, err)
-        sentence("\n".join(lines), ())
+        check_error("\n".join(lines), ())
         assert "may not be used" in lines[0] or "ermission denied" in err, (name, err)
     if lost == "the whole workspace":
-        assert tree(workspace) == before
+        assert folder_contents(workspace) == before
 
 
-def _as_other(folder: Path, workspace: Path, commands: list[list[str]]) -> list[str]:
+def _as_other_user(folder: Path, workspace: Path, commands: list[list[str]]) -> list[str]:
     """Run commands as somebody else, one after the other; return what each said and how it ended."""
     if os.geteuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("no command can be run as another user here")

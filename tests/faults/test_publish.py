@@ -22,7 +22,7 @@ from graft_tasks.registry.move import move_ledger
 from graft_tasks.registry.pin import pin
 from graft_tasks.registry.promote import enact, own_paths, promote_by_hand, roll_back
 from graft_tasks.workspace import Workspace
-from tests.support.cli_runner import Desk
+from tests.support.cli_runner import CommandLine
 
 pytestmark = pytest.mark.slow
 
@@ -55,44 +55,44 @@ def test_a_shared_ledger_without_a_remote_is_refused_before_the_training(
     with pytest.raises(InputError, match="DVC has no default remote"):
         pin(promoted, "known")
     words = ("The ledger is shared", "dvc remote add --default")
-    Desk(promoted.root, capsys).refuses("run", "known", words=words)
+    CommandLine(promoted.root, capsys).refuses("run", "known", words=words)
 
 
-def test_a_champion_of_a_shared_ledger_has_its_bytes_on_the_remote_before_its_entry(
-    much: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_on_a_shared_ledger_bytes_come_before_the_entry(
+    many_models: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A remote that takes nothing: no promotion, no trace of the candidate; then all of the model is there first."""
-    shutil.move(much.root / "ledger", tmp_path / "shared")
-    set_ledger(much, "../shared")
-    git(much.root, "commit", "--quiet", "--all", "--message", "shared")
-    remote = set_remote(much)
+    shutil.move(many_models.root / "ledger", tmp_path / "shared")
+    set_ledger(many_models, "../shared")
+    git(many_models.root, "commit", "--quiet", "--all", "--message", "shared")
+    remote = set_remote(many_models)
     remote.rmdir()
     remote.write_bytes(b"a file where the folder was")
     with pytest.raises(StepError):
-        promote_by_hand(much, "grown", "more rows")
+        promote_by_hand(many_models, "grown", "more rows")
     with pytest.raises(StepError):
-        roll_back(much, "known", "back again")
-    assert [len(much.ledger().promotions(name)) for name in ("grown", "known")] == [1, 4]
-    assert [path.name for path in much.registry("grown").glob("0000*")] == []
+        roll_back(many_models, "known", "back again")
+    assert [len(many_models.ledger().promotions(name)) for name in ("grown", "known")] == [1, 4]
+    assert [path.name for path in many_models.registry("grown").glob("0000*")] == []
     remote.unlink()
     remote.mkdir()
     pointer = (
-        much.registry("known") / "0001.dvc"
+        many_models.registry("known") / "0001.dvc"
     ).read_text()  # what a process left that was killed as it sent a candidate
-    (much.registry("known") / "0000.dvc").write_text(pointer.replace("'0001'", "'0000'"))
+    (many_models.registry("known") / "0000.dvc").write_text(pointer.replace("'0001'", "'0000'"))
 
     seen: list[int] = []
     append = Ledger.add_promotion
     monkeypatch.setattr(Ledger, "add_promotion", lambda *args: (seen.append(stored(remote)), append(*args))[1])
-    made = promote_by_hand(much, "grown", "more rows").predicate
-    roll_back(much, "known", "back again")
+    made = promote_by_hand(many_models, "grown", "more rows").predicate
+    roll_back(many_models, "known", "back again")
     md5 = made.folder_md5
-    assert seen[0] > len(much.ledger().run("grown", made.run).predicate.model_files)
+    assert seen[0] > len(many_models.ledger().run("grown", made.run).predicate.model_files)
     assert (remote / "files" / "md5" / md5[:2] / md5[2:]).is_file()
-    assert (much.registry("grown") / "0002.dvc").is_file()
-    assert git(much.root, "status", "--porcelain") == ""
-    assert not (much.registry("known") / "0000.dvc").exists()
-    git(tmp_path, "clone", "--quiet", str(much.root), "second")
+    assert (many_models.registry("grown") / "0002.dvc").is_file()
+    assert git(many_models.root, "status", "--porcelain") == ""
+    assert not (many_models.registry("known") / "0000.dvc").exists()
+    git(tmp_path, "clone", "--quiet", str(many_models.root), "second")
     clone = Workspace(tmp_path / "second")
     (clone.root / ".graft").mkdir()
     fetch(clone, "grown")
@@ -111,33 +111,33 @@ def test_a_remote_that_was_emptied_is_filled_again(promoted: Workspace) -> None:
     assert stored(remote) == before
 
 
-def test_a_push_that_failed_is_made_up_for(much: Workspace, tmp_path: Path) -> None:
+def test_a_push_that_failed_is_made_up_for(many_models: Workspace, tmp_path: Path) -> None:
     """The change is committed and in force here; the error says so, and the next run has something to do: it pushes."""
-    git(tmp_path, "clone", "--quiet", "--bare", str(much.root), "origin")
-    git(much.root, "remote", "add", "origin", str(tmp_path / "origin"))
-    git(much.root, "push", "--quiet", "--set-upstream", "origin", "main")
-    pin(much, "grown")
+    git(tmp_path, "clone", "--quiet", "--bare", str(many_models.root), "origin")
+    git(many_models.root, "remote", "add", "origin", str(tmp_path / "origin"))
+    git(many_models.root, "push", "--quiet", "--set-upstream", "origin", "main")
+    pin(many_models, "grown")
     (tmp_path / "origin").rename(tmp_path / "away")
     with pytest.raises(StepError, match="git push failed; all is committed here"):
-        promote_by_hand(much, "grown", "more rows")
-    assert git(much.root, "status", "--porcelain") == ""
-    assert len(much.ledger().promotions("grown")) == 2
-    assert n_unpushed(much.root, *own_paths(much, "grown")) == 1
-    assert not nothing_to_do(much, "grown")
+        promote_by_hand(many_models, "grown", "more rows")
+    assert git(many_models.root, "status", "--porcelain") == ""
+    assert len(many_models.ledger().promotions("grown")) == 2
+    assert n_unpushed(many_models.root, *own_paths(many_models, "grown")) == 1
+    assert not nothing_to_do(many_models, "grown")
     (tmp_path / "away").rename(tmp_path / "origin")
-    enact(much, "grown")
-    assert nothing_to_do(much, "grown")
-    tips = {git(root, "rev-parse", "main") for root in (much.root, tmp_path / "origin")}
+    enact(many_models, "grown")
+    assert nothing_to_do(many_models, "grown")
+    tips = {git(root, "rev-parse", "main") for root in (many_models.root, tmp_path / "origin")}
     assert len(tips) == 1
 
 
 def test_a_ledger_moves_whole_or_not_at_all(
-    much: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    many_models: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Cut off anywhere params.yaml names the old place; half a ledger is refused, and the same command goes on."""
-    remote = set_remote(much)
-    champion = much.ledger().champion("known")
-    names = list(much.ledger().names())
+    remote = set_remote(many_models)
+    champion = many_models.ledger().champion("known")
+    names = list(many_models.ledger().names())
     create, calls = Folder.create, 0
 
     def dies(self: Folder, name: str, content: bytes) -> bool:
@@ -150,43 +150,43 @@ def test_a_ledger_moves_whole_or_not_at_all(
     with monkeypatch.context() as cut:
         cut.setattr(Folder, "create", dies)
         with pytest.raises(KeyboardInterrupt):
-            move_ledger(much, "../shared")
-    assert much.ledger().champion("known") == champion
-    assert "ledger" not in much.params()
+            move_ledger(many_models, "../shared")
+    assert many_models.ledger().champion("known") == champion
+    assert "ledger" not in many_models.params()
 
-    desk, before = Desk(much.root, capsys), (much.root / "params.yaml").read_text()
-    set_ledger(much, "../shared")
+    cli, before = CommandLine(many_models.root, capsys), (many_models.root / "params.yaml").read_text()
+    set_ledger(many_models, "../shared")
     for command in (("status",), ("run", "known"), ("audit", "known"), ("rollback", "known", "--reason", "bad")):
         words = ("lacks promotions/known/0003.json and 1 more", "it was not moved whole", "graft move-ledger")
-        desk.refuses(*command, words=words)
-    (much.root / "params.yaml").write_text(before)
+        cli.refuses(*command, words=words)
+    (many_models.root / "params.yaml").write_text(before)
 
-    said = desk.must("move-ledger", "../shared")
+    said = cli.succeeds("move-ledger", "../shared")
     assert f"{len(names):,} files, 2 of them copied now" in said
-    assert yaml.safe_load((much.root / "params.yaml").read_text())["ledger"] == "../shared"
-    assert git(much.root, "status", "--porcelain") == ""
-    assert much.ledger().champion("known") == champion
-    assert list(much.ledger().names()) == names
-    assert audit(much, "grown").verdict == "intact"
+    assert yaml.safe_load((many_models.root / "params.yaml").read_text())["ledger"] == "../shared"
+    assert git(many_models.root, "status", "--porcelain") == ""
+    assert many_models.ledger().champion("known") == champion
+    assert list(many_models.ledger().names()) == names
+    assert audit(many_models, "grown").verdict == "intact"
     assert stored(remote) > 0
-    desk.refuses("move-ledger", "nowhere:else", words=("names no place for a ledger",))
+    cli.refuses("move-ledger", "nowhere:else", words=("names no place for a ledger",))
 
 
-def test_another_ledger_is_not_written_over(much: Workspace, promoted_once: Path, tmp_path: Path) -> None:
+def test_another_ledger_is_not_written_over(many_models: Workspace, promoted_once: Path, tmp_path: Path) -> None:
     """A place that holds other promotions under the same numbers is refused, and params.yaml is as it was."""
-    set_remote(much)
+    set_remote(many_models)
     shutil.copytree(promoted_once / "ledger", tmp_path / "shared")
     other = tmp_path / "shared" / "promotions" / "known" / "0001.json"
     other.write_bytes(other.read_bytes().replace(b"payload", b"Payload", 1))
     with pytest.raises(InputError, match="Another ledger lies there"):
-        move_ledger(much, str(tmp_path / "shared"))
-    assert "ledger" not in much.params()
+        move_ledger(many_models, str(tmp_path / "shared"))
+    assert "ledger" not in many_models.params()
 
 
 @pytest.mark.parametrize("named", ["../a place #1", "../back\\1slash", "../'quoted'", "../\\g<0>"])
-def test_params_yaml_names_any_folder(bench: Path, tmp_path: Path, named: str) -> None:
+def test_params_yaml_names_any_folder(known_workspace: Path, tmp_path: Path, named: str) -> None:
     """Signs that mean something to YAML, or to whoever replaces a line, are a part of the name."""
-    space = Workspace(Path(shutil.copytree(bench, tmp_path / "workspace", symlinks=True)))
+    space = Workspace(Path(shutil.copytree(known_workspace, tmp_path / "workspace", symlinks=True)))
     for _ in range(2):  # a first line, then another in its place
         name_ledger(space, named)
         assert space.params()["ledger"] == named

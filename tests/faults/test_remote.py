@@ -20,8 +20,8 @@ from graft_tasks.dvc.repro import dvc, git
 from graft_tasks.registry.audit import audit
 from graft_tasks.registry.pin import pin
 from graft_tasks.workspace import Workspace
-from tests.support.cli_runner import Desk, unchanged
-from tests.support.registry_workspace import cloned
+from tests.support.cli_runner import CommandLine, check_unchanged
+from tests.support.registry_workspace import push_and_clone
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +37,7 @@ OBJECTS = {
 def clone(promoted_once: Path, tmp_path: Path) -> Workspace:
     """A second clone of a workspace whose remote is a folder: what git carries, and nothing else."""
     shutil.copytree(promoted_once, tmp_path / "first", symlinks=True)
-    return cloned(tmp_path, f"{tmp_path}/remote")
+    return push_and_clone(tmp_path, f"{tmp_path}/remote")
 
 
 def md5_of(workspace: Workspace, what: str) -> str:
@@ -52,7 +52,7 @@ def stored(workspace: Workspace, md5: str, where: str = "remote") -> Path:
     return workspace.root.parent / where / "files" / "md5" / md5[:2] / md5[2:]
 
 
-def flip(path: Path) -> None:
+def flip_bit(path: Path) -> None:
     """Flip one bit, and leave size, time and mode as they were: what DVC would look at."""
     content, stat = bytearray(path.read_bytes()), path.stat()
     content[len(content) // 2] ^= 1
@@ -64,8 +64,8 @@ def flip(path: Path) -> None:
 
 def test_a_second_clone_has_everything_after_one_command(clone: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     """git clone, graft fetch: the audit is intact and a run has nothing to do."""
-    desk = Desk(clone.root, capsys)
-    said = desk.must("fetch", "known")
+    cli = CommandLine(clone.root, capsys)
+    said = cli.succeeds("fetch", "known")
     assert "known 0001" in said
     assert all(len(line) <= 80 for line in said.replace(str(clone.root.parent), "").splitlines())
     assert audit(clone, "known").verdict == "intact"
@@ -78,8 +78,8 @@ def test_what_is_here_and_whole_is_not_asked_for_again(clone: Workspace, capsys:
     """The second time no remote is needed, and nothing changes."""
     fetch(clone, "known")
     shutil.rmtree(clone.root.parent / "remote")
-    with unchanged(clone.root):
-        facts = json.loads(Desk(clone.root, capsys).must("fetch", "--json"))["recipes"][0]
+    with check_unchanged(clone.root):
+        facts = json.loads(CommandLine(clone.root, capsys).succeeds("fetch", "--json"))["recipes"][0]
     assert facts["n_brought"] == 0
     assert facts["mended"] == []
 
@@ -90,7 +90,7 @@ def test_a_damaged_object_in_the_cache_is_found_and_brought_again(clone: Workspa
     for what, path in OBJECTS.items():
         harmed = stored(clone, md5_of(clone, what), "second/.dvc/cache")
         whole = harmed.read_bytes()
-        flip(harmed)
+        flip_bit(harmed)
         assert path.replace(".dvc", "") in fetch(clone, "known").mended
         assert harmed.read_bytes() == whole
     assert audit(clone, "known").verdict == "intact"
@@ -101,8 +101,8 @@ def test_a_damaged_object_of_the_remote_is_named(clone: Workspace) -> None:
     for what in OBJECTS:
         harmed = stored(clone, md5_of(clone, what))
         whole = harmed.read_bytes()
-        flip(harmed)
-        with unchanged(clone.root), pytest.raises(TamperError, match="The remote's own copy of") as caught:
+        flip_bit(harmed)
+        with check_unchanged(clone.root), pytest.raises(TamperError, match="The remote's own copy of") as caught:
             fetch(clone, "known")
         assert f"files/md5/{harmed.parent.name}/{harmed.name}" in caught.value.where
         assert str(clone.root.parent / "remote") in caught.value.where
@@ -118,33 +118,33 @@ def test_a_remote_that_is_gone_lacks_something_or_was_never_set(
     clone: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """DVC calls the first "up to date"; each is one sentence here, exit 1, nothing changed, and the same command heals it."""
-    desk, remote = Desk(clone.root, capsys), clone.root.parent / "remote"
+    cli, remote = CommandLine(clone.root, capsys), clone.root.parent / "remote"
     remote.rename(remote.with_name("away"))
-    desk.refuses("fetch", "known", words=("The remote is not there.", str(remote)), exit_code=1)
+    cli.refuses("fetch", "known", words=("The remote is not there.", str(remote)), exit_code=1)
     remote.with_name("away").rename(remote)
     weights = stored(clone, md5_of(clone, "a model's weights"))
     weights.rename(weights.with_suffix(".away"))
     words = ("is damaged or not whole", f"files/md5/{weights.parent.name}/{weights.name}", str(remote))
-    desk.refuses("fetch", "known", words=words, exit_code=1)
+    cli.refuses("fetch", "known", words=words, exit_code=1)
     weights.with_suffix(".away").rename(weights)
     config = clone.root / ".dvc" / "config"
     content = config.read_bytes()
     config.write_bytes(b"")
-    desk.refuses("fetch", "known", words=("no default remote is set", "dvc remote add"), exit_code=1)
+    cli.refuses("fetch", "known", words=("no default remote is set", "dvc remote add"), exit_code=1)
     config.write_bytes(content)
-    desk.must("fetch", "known")
+    cli.succeeds("fetch", "known")
     assert audit(clone, "known").verdict == "intact"
 
 
-def test_a_damaged_model_folder_is_put_right_and_a_changed_dataset_is_not_touched(clone: Workspace) -> None:
+def test_a_damaged_model_is_restored_and_a_changed_dataset_is_not(clone: Workspace) -> None:
     """Nobody edits a promoted model; rows may be a person's work."""
     fetch(clone, "known")
-    flip(clone.registry("known") / "0001" / "model.safetensors")
+    flip_bit(clone.registry("known") / "0001" / "model.safetensors")
     assert fetch(clone, "known").mended == ["registry/known/0001"]
     assert audit(clone, "known").verdict == "intact"
     with (clone.dataset("known") / "rows.csv").open("a") as file:
         file.write("x,one more,card\n")
-    with unchanged(clone.root), pytest.raises(StepError, match="not the version that its pointer names"):
+    with check_unchanged(clone.root), pytest.raises(StepError, match="not the version that its pointer names"):
         fetch(clone, "known")
 
 
@@ -160,16 +160,16 @@ def test_a_pointer_to_other_bytes_is_found(clone: Workspace, pointer: str) -> No
         lock = clone.root / "data" / "known" / "dvc.lock"
         lock.write_text(lock.read_text().replace(mine.md5, its.md5))
     with (
-        unchanged(clone.root),
+        check_unchanged(clone.root),
         pytest.raises(TamperError, match="names other bytes than those that were signed or pinned"),
     ):
         fetch(clone, "known")
 
 
-def test_all_that_a_recipe_stands_on_is_brought(much: Workspace, tmp_path: Path) -> None:
+def test_all_that_a_recipe_stands_on_is_brought(many_models: Workspace, tmp_path: Path) -> None:
     """The champion, what a rollback goes to, and the chain; not what is behind them."""
-    much.root.rename(tmp_path / "first")
-    clone = cloned(tmp_path, f"{tmp_path}/remote")
+    many_models.root.rename(tmp_path / "first")
+    clone = push_and_clone(tmp_path, f"{tmp_path}/remote")
     assert fetch(clone, "grown").models == ["grown 0001", "known 0002"]
     found = audit(clone, "grown")
     assert found.verdict == "intact", (found.headline, found.broken_at)
@@ -178,7 +178,7 @@ def test_all_that_a_recipe_stands_on_is_brought(much: Workspace, tmp_path: Path)
     assert audit(clone, "known").verdict == "intact"
 
 
-class Gate:
+class FaultyProxy:
     """A way to a server that can be made bad: ``mute`` takes a call and says nothing, ``drip`` gives a byte at a time."""
 
     def __init__(self, port: int) -> None:
@@ -218,7 +218,7 @@ class Gate:
 
 
 @pytest.fixture
-def s3(promoted_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Workspace, Gate]]:
+def s3(promoted_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Workspace, FaultyProxy]]:
     """A second clone of a workspace whose remote is a bucket, and the gate before that."""
     boto3 = pytest.importorskip("boto3")
     server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -230,34 +230,34 @@ def s3(promoted_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     server.start()
-    gate = Gate(server.get_host_and_port()[1])
+    gate = FaultyProxy(server.get_host_and_port()[1])
     try:
         boto3.client("s3", endpoint_url=gate.address).create_bucket(Bucket="models")
         shutil.copytree(promoted_once, tmp_path / "first", symlinks=True)
-        yield cloned(tmp_path, "s3://models/known", ("endpointurl", gate.address)), gate
+        yield push_and_clone(tmp_path, "s3://models/known", ("endpointurl", gate.address)), gate
     finally:
         gate.close()
         server.stop()
 
 
 def test_a_bucket_that_does_not_answer_lets_nobody_in_or_is_damaged(
-    s3: tuple[Workspace, Gate], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    s3: tuple[Workspace, FaultyProxy], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Mute, dripping, no credentials, no bucket, a damaged object: one sentence each, and afterwards all is brought."""
     clone, gate = s3
-    desk = Desk(clone.root, capsys)
+    cli = CommandLine(clone.root, capsys)
     fast = ("fetch", "known", "--patience", "2")
     gate.mode = "mute"
-    desk.refuses(*fast, words=("The remote sent", "bytes in 2 seconds", "s3://models/known"), exit_code=1)
+    cli.refuses(*fast, words=("The remote sent", "bytes in 2 seconds", "s3://models/known"), exit_code=1)
     gate.mode = "drip"
-    desk.refuses(*fast, words=("The remote sent", "bytes in 2 seconds"), exit_code=1)
+    cli.refuses(*fast, words=("The remote sent", "bytes in 2 seconds"), exit_code=1)
     gate.mode = "open"
     with monkeypatch.context() as without:
         without.delenv("AWS_ACCESS_KEY_ID")
         without.delenv("AWS_SECRET_ACCESS_KEY")
-        desk.refuses("fetch", "known", words=("There are no credentials for the remote.",), exit_code=1)
+        cli.refuses("fetch", "known", words=("There are no credentials for the remote.",), exit_code=1)
     dvc(clone.root, "remote", "modify", "--local", "store", "url", "s3://nowhere/known")
-    desk.refuses("fetch", "known", words=(), exit_code=1)
+    cli.refuses("fetch", "known", words=(), exit_code=1)
     dvc(clone.root, "remote", "modify", "--local", "--unset", "store", "url")
 
     import boto3
@@ -268,15 +268,15 @@ def test_a_bucket_that_does_not_answer_lets_nobody_in_or_is_damaged(
     whole = client.get_object(**place)["Body"].read()
     client.put_object(**place, Body=whole[:-1] + bytes([whole[-1] ^ 1]))
     words = ("The remote's own copy of", "model.safetensors", f"files/md5/{md5[:2]}/{md5[2:]}", "s3://models/known")
-    desk.refuses("fetch", "known", words=words, exit_code=1)
+    cli.refuses("fetch", "known", words=words, exit_code=1)
     client.put_object(**place, Body=whole)
-    desk.must("fetch", "known")
+    cli.succeeds("fetch", "known")
     assert audit(clone, "known").verdict == "intact"
 
 
-def test_a_bucket_behind_a_closed_port(s3: tuple[Workspace, Gate], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bucket_behind_a_closed_port(s3: tuple[Workspace, FaultyProxy], capsys: pytest.CaptureFixture[str]) -> None:
     """Nobody listens there: that is said after S3's own retries, or when patience ends."""
     clone, gate = s3
     gate.close()
     words = ("error: The remote", "s3://models/known")
-    Desk(clone.root, capsys).refuses("fetch", "known", words=words, exit_code=1)
+    CommandLine(clone.root, capsys).refuses("fetch", "known", words=words, exit_code=1)

@@ -19,26 +19,26 @@ from graft_tasks.registry.lineage import rolled_back
 from graft_tasks.registry.pin import pin
 from graft_tasks.registry.promote import promote_by_hand, roll_back
 from graft_tasks.workspace import Workspace
-from tests.support.cli_runner import Desk, unchanged
-from tests.support.invented_ledger import NAME, finish, invent
-from tests.support.kill_points import copy, killed_at
+from tests.support.cli_runner import CommandLine, check_unchanged
+from tests.support.invented_ledger import NAME, finish_run, invent_champions
+from tests.support.kill_points import copy_workspace, killed_at
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def three(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Workspace:
+def three_champions(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Workspace:
     """A workspace with three champions, the second against its verdict; copied, never changed."""
-    return invent(tmp_path_factory.mktemp("three"), tiny_base, forced=(2,))
+    return invent_champions(tmp_path_factory.mktemp("three"), tiny_base, forced=(2,))
 
 
 @pytest.fixture
-def workspace(three: Workspace, tmp_path: Path) -> Iterator[Workspace]:
-    yield copy(three, tmp_path)
+def workspace(three_champions: Workspace, tmp_path: Path) -> Iterator[Workspace]:
+    yield copy_workspace(three_champions, tmp_path)
     shutil.rmtree(tmp_path / "workspace")
 
 
-def told(workspace: Workspace) -> list[tuple[str, str, str]]:
+def champion_changes(workspace: Workspace) -> list[tuple[str, str, str]]:
     """Return every change of champion: its number, what it was and which model came in."""
     said = [one.predicate for one in workspace.ledger().promotions(NAME)]
     return [(one.number, one.action, one.model_number) for one in said]
@@ -54,9 +54,9 @@ def test_one_model_further_back_each_time(workspace: Workspace) -> None:
     roll_back(workspace, NAME, "worse on Mondays")
     assert pin(workspace, NAME).rolled_back == (models[2],)
     roll_back(workspace, NAME, "so is this one")
-    assert told(workspace) == TWO_BACK
+    assert champion_changes(workspace) == TWO_BACK
     assert pin(workspace, NAME).rolled_back == tuple(sorted(models[1:]))
-    with unchanged(workspace.root), pytest.raises(InputError, match="no earlier champion to go back to"):
+    with check_unchanged(workspace.root), pytest.raises(InputError, match="no earlier champion to go back to"):
         roll_back(workspace, NAME, "and this")
     assert audit(workspace, NAME).verdict == "intact"
 
@@ -67,7 +67,7 @@ def test_the_same_words_go_no_further(workspace: Workspace) -> None:
     for to in (None, "2", "0002", "0004"):
         assert roll_back(workspace, NAME, "worse", to=to).entry == first.entry
     assert roll_back(workspace, NAME, "worse", to="1").predicate.model_number == "0001"
-    assert told(workspace) == TWO_BACK
+    assert champion_changes(workspace) == TWO_BACK
 
 
 def test_to_a_number(workspace: Workspace) -> None:
@@ -81,7 +81,7 @@ def test_to_a_number(workspace: Workspace) -> None:
     assert rolled_back(workspace.ledger().promotions(NAME)) == (models[0],)
     assert roll_back(workspace, NAME, "no").predicate.model_number == "0002"
     for to, words in (("2", "champion already"), ("9", "has no champion 9"), ("two", "has no champion two")):
-        with unchanged(workspace.root), pytest.raises(InputError, match=words):
+        with check_unchanged(workspace.root), pytest.raises(InputError, match=words):
             roll_back(workspace, NAME, "again", to=to)
 
 
@@ -110,7 +110,7 @@ def test_what_is_not_as_it_was_promoted_is_not_brought_back(workspace: Workspace
         shutil.rmtree(folder)
         if how == "another":
             shutil.copytree(folder.with_name("0001"), folder)
-    with unchanged(workspace.root), pytest.raises(TamperError) as refused:
+    with check_unchanged(workspace.root), pytest.raises(TamperError) as refused:
         roll_back(workspace, NAME, "worse")
     assert f"graft fetch {NAME}" in refused.value.do
     assert f"graft rollback {NAME} --to NUMBER" in refused.value.do
@@ -119,11 +119,11 @@ def test_what_is_not_as_it_was_promoted_is_not_brought_back(workspace: Workspace
 
 def test_an_altered_candidate_is_not_promoted_by_hand(workspace: Workspace) -> None:
     """One bit of the candidate's folder: refused, and no entry is made."""
-    finish(workspace, 4, verdict="hold")
+    finish_run(workspace, 4, verdict="hold")
     (workspace.model(NAME) / "model.safetensors").write_bytes(b"others")
     with pytest.raises(TamperError, match="not what was trained"):
         promote_by_hand(workspace, NAME, "it will do")
-    assert told(workspace) == THREE
+    assert champion_changes(workspace) == THREE
 
 
 @pytest.mark.parametrize("number", ["0001", "0002"])
@@ -145,18 +145,20 @@ def test_the_audit_reads_every_model_that_a_rollback_may_take(workspace: Workspa
     assert "every digest" not in found.headline
 
 
-def _killed(three: Workspace, folder: Path, before: str | None, reason: str, step: int) -> int:
+def _kill_rollback(three_champions: Workspace, folder: Path, before: str | None, reason: str, step: int) -> int:
     """Kill a rollback before every change of the disk, say it again, and compare with one that nobody killed."""
-    calm = copy(three, folder / "calm")
+    calm = copy_workspace(three_champions, folder / "calm")
     if before:
         roll_back(calm, NAME, before)
-    start = copy(calm, folder / "start")
+    start = copy_workspace(calm, folder / "start")
     roll_back(calm, NAME, reason)
-    undisturbed, point = told(calm), 0
-    while killed_at(act := partial(roll_back, again := copy(start, folder / f"{point}"), NAME, reason), point):
+    undisturbed, point = champion_changes(calm), 0
+    while killed_at(
+        act := partial(roll_back, again := copy_workspace(start, folder / f"{point}"), NAME, reason), point
+    ):
         killed_at(act, point // 2)  # and once more, on what that one left
         roll_back(again, NAME, reason)
-        assert told(again) == undisturbed, point
+        assert champion_changes(again) == undisturbed, point
         assert git(again.root, "status", "--porcelain") == "", point
         assert pin(again, NAME).rolled_back == pin(calm, NAME).rolled_back
         shutil.rmtree(again.root.parent)
@@ -164,44 +166,44 @@ def _killed(three: Workspace, folder: Path, before: str | None, reason: str, ste
     return point
 
 
-def test_killed_around_its_entry(three: Workspace, tmp_path: Path) -> None:
+def test_killed_around_its_entry(three_champions: Workspace, tmp_path: Path) -> None:
     """A second rollback over three models, killed before every fifth change of the disk: it ends at the first model."""
-    assert _killed(three, tmp_path, "worse on Mondays", "so is this one", 5) > 10
+    assert _kill_rollback(three_champions, tmp_path, "worse on Mondays", "so is this one", 5) > 10
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("before", [None, "worse on Mondays"])
-def test_killed_before_every_change_of_the_disk(three: Workspace, tmp_path: Path, before: str | None) -> None:
+def test_killed_before_every_change_of_the_disk(three_champions: Workspace, tmp_path: Path, before: str | None) -> None:
     """A first and a second rollback, killed twice anywhere: said again, each ends where it should and goes no step further."""
-    assert _killed(three, tmp_path, before, "worse", 1) > 10
+    assert _kill_rollback(three_champions, tmp_path, before, "worse", 1) > 10
 
 
 def test_what_the_command_says(
     workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A change of champion draws the chain's page; a forced champion is seen on it, in status and audit, while it is live."""
-    desk = Desk(workspace.root, capsys)
+    cli = CommandLine(workspace.root, capsys)
     page = workspace.pages(NAME) / "chain.html"
-    assert "model 0002, as champion 0004" in desk.must("rollback", NAME, "--reason", "worse")
+    assert "model 0002, as champion 0004" in cli.succeeds("rollback", NAME, "--reason", "worse")
     drawn = page.read_text()
     assert "0004" in drawn
     assert "against the verdict hold, by Ada: model 2" in drawn
-    assert "nothing was added" in desk.must("rollback", NAME, "--reason", "worse")
+    assert "nothing was added" in cli.succeeds("rollback", NAME, "--reason", "worse")
     assert page.read_text() == drawn
-    status = " ".join(desk.must("status").split())
+    status = " ".join(cli.succeeds("status").split())
     assert "FORCED known 0004 was promoted against the verdict hold, by Ada: model 2" in status
-    (facts,) = json.loads(desk.must("status", "--json"))["recipes"]
+    (facts,) = json.loads(cli.succeeds("status", "--json"))["recipes"]
     assert facts["forced"] == "against the verdict hold, by Ada: model 2"
     monkeypatch.setattr("graft_cli.main.BEGAN", -1e6)
-    said = " ".join(desk.must("audit", NAME).split())
+    said = " ".join(cli.succeeds("audit", NAME).split())
     assert "FORCED Promoted against the verdict hold, by Ada: model 2" in said
     assert "checked offline" in said
     assert "h " in said.split("checked offline with")[1].split("page")[0], "the time is that since the command began"
     assert "promote, against the verdict, Ada: model 2" in page.read_text()
-    desk.must("rollback", NAME, "--to", "1", "--reason", "back to the start")
-    assert "FORCED" not in desk.must("status")
-    assert "FORCED" not in desk.must("audit", NAME)
-    desk.refuses("rollback", NAME, "--reason", "more", words=("no earlier champion", "--to NUMBER"))
+    cli.succeeds("rollback", NAME, "--to", "1", "--reason", "back to the start")
+    assert "FORCED" not in cli.succeeds("status")
+    assert "FORCED" not in cli.succeeds("audit", NAME)
+    cli.refuses("rollback", NAME, "--reason", "more", words=("no earlier champion", "--to NUMBER"))
 
 
 def test_the_entry_is_of_a_ledger_that_was_read_once(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,4 +219,4 @@ def test_the_entry_is_of_a_ledger_that_was_read_once(workspace: Workspace, monke
     monkeypatch.setattr(Ledger, "promotions", late)
     with pytest.raises(Exception, match="somebody was faster"):
         roll_back(workspace, NAME, "mine")
-    assert told(workspace) == TWO_BACK[:4]
+    assert champion_changes(workspace) == TWO_BACK[:4]

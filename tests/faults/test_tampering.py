@@ -22,7 +22,7 @@ from graft_tasks.registry.audit import audit
 from graft_tasks.registry.beside import verify_here
 from graft_tasks.registry.promote import publish
 from graft_tasks.workspace import Workspace
-from tests.support.lineage_workspace import make_chain
+from tests.support.lineage_workspace import make_lineage
 from tests.support.memory_ledger import memory_ledger, read_ledger
 
 pytestmark = pytest.mark.slow
@@ -31,9 +31,9 @@ N_FLIPS = 250
 
 
 @pytest.fixture(scope="module")
-def chain(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Workspace:
-    """The workspace of ``make_chain``, with a batch and pages; a test that changes it puts it back."""
-    workspace = make_chain(tmp_path_factory.mktemp("chain"), tiny_base)
+def lineage(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Workspace:
+    """The workspace of ``make_lineage``, with a batch and pages; a test that changes it puts it back."""
+    workspace = make_lineage(tmp_path_factory.mktemp("chain"), tiny_base)
     commit(workspace.root, "the base, and where the ledger is", ["base", "params.yaml"])
     monitor(workspace, "grown", workspace.dataset("grown") / "rows.csv", progress=lambda *_: None)
     pages = workspace.pages("grown")
@@ -45,9 +45,9 @@ def chain(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Workspac
 
 
 @pytest.fixture
-def copied(chain: Workspace, tmp_path: Path) -> Workspace:
+def lineage_copy(lineage: Workspace, tmp_path: Path) -> Workspace:
     """A copy that a test may ruin."""
-    shutil.copytree(chain.root, tmp_path / "workspace", symlinks=True)
+    shutil.copytree(lineage.root, tmp_path / "workspace", symlinks=True)
     return Workspace(tmp_path / "workspace")
 
 
@@ -60,7 +60,7 @@ def evidence(workspace: Workspace) -> list[Path]:
     return [path for pattern in patterns for path in sorted(workspace.root.glob(pattern)) if path.is_file()]
 
 
-def found(workspace: Workspace, path: Path | None = None) -> Audit:
+def check_broken(workspace: Workspace, path: Path | None = None) -> Audit:
     """Audit a workspace in which something is wrong; it must be found and, if a path is given, named."""
     result = audit(workspace, "grown")
     assert result.verdict == "broken", path
@@ -71,28 +71,28 @@ def found(workspace: Workspace, path: Path | None = None) -> Audit:
     return result
 
 
-def test_an_untouched_chain_is_intact(chain: Workspace) -> None:
+def test_an_untouched_chain_is_intact(lineage: Workspace) -> None:
     """Both recipes are intact: two promotions and a rollback, and a hop from them."""
     for name, n_hops in (("tiny", 2), ("grown", 3)):
-        result = audit(chain, name)
+        result = audit(lineage, name)
         assert (result.verdict, len(result.hops)) == ("intact", n_hops)
 
 
-def test_a_forced_promotion_is_on_both_pages(chain: Workspace) -> None:
+def test_a_forced_promotion_is_on_both_pages(lineage: Workspace) -> None:
     """``grown`` was promoted against its verdict: both pages, drawn anew after it, say so and by whom; so do status and audit."""
-    (promotion,) = chain.ledger().promotions("grown")
+    (promotion,) = lineage.ledger().promotions("grown")
     assert promotion.predicate.overrides
     for name in ("report.html", "chain.html"):
-        said = " ".join((chain.pages("grown") / name).read_text().split())
+        said = " ".join((lineage.pages("grown") / name).read_text().split())
         assert "against the verdict" in said, name
         assert "a hop" in said, name
-    assert "a hop" in status(chain, "grown").forced
-    assert audit(chain, "grown").forced == status(chain, "grown").forced
+    assert "a hop" in status(lineage, "grown").forced
+    assert audit(lineage, "grown").forced == status(lineage, "grown").forced
 
 
-def test_flipped_bytes(chain: Workspace) -> None:
+def test_flipped_bytes(lineage: Workspace) -> None:
     """A byte flipped anywhere in what the audit vouches for is found, and the file is named."""
-    rng, files = random.Random(4), evidence(chain)  # noqa: S311 - damage, no secrets
+    rng, files = random.Random(4), evidence(lineage)  # noqa: S311 - damage, no secrets
     assert len(files) > 80
     for k in range(N_FLIPS):
         path = files[k] if k < len(files) else rng.choice(files)
@@ -100,14 +100,14 @@ def test_flipped_bytes(chain: Workspace) -> None:
         at = rng.randrange(len(content))
         path.chmod(0o644)
         path.write_bytes(content[:at] + bytes([content[at] ^ (1 << rng.randrange(8))]) + content[at + 1 :])
-        found(chain, path)
+        check_broken(lineage, path)
         path.write_bytes(content)
-    assert audit(chain, "grown").verdict == "intact"
+    assert audit(lineage, "grown").verdict == "intact"
 
 
-def test_removed_cut_and_lengthened_files(chain: Workspace) -> None:
+def test_removed_cut_and_lengthened_files(lineage: Workspace) -> None:
     """Any file of the ledger that is removed, cut, emptied or lengthened is found, the last entry of each kind included."""
-    for path in sorted((chain.root / "ledger").rglob("*")):
+    for path in sorted((lineage.root / "ledger").rglob("*")):
         if path.is_file():
             content = path.read_bytes()
             for damaged in (None, content[:-1], b"", content + b" ", content + content):
@@ -115,30 +115,30 @@ def test_removed_cut_and_lengthened_files(chain: Workspace) -> None:
                     path.unlink()
                 else:
                     path.write_bytes(damaged)
-                found(chain)
+                check_broken(lineage)
                 path.write_bytes(content)
-    assert audit(chain, "grown").verdict == "intact"
+    assert audit(lineage, "grown").verdict == "intact"
 
 
-def test_every_pair_of_entries_swapped(chain: Workspace) -> None:
+def test_every_pair_of_entries_swapped(lineage: Workspace) -> None:
     """Entries that change places, or stand twice, are found: of promotions, of runs, and of one kind for the other."""
     entries = [
-        path for kind in ("promotions", "runs") for path in sorted((chain.root / "ledger" / kind).glob("*/*.json"))
+        path for kind in ("promotions", "runs") for path in sorted((lineage.root / "ledger" / kind).glob("*/*.json"))
     ]
     for k, one in enumerate(entries):
         for other in entries[k + 1 :]:
             first, second = one.read_bytes(), other.read_bytes()
             one.write_bytes(second)
-            found(chain)
+            check_broken(lineage)
             other.write_bytes(first)
-            found(chain)
+            check_broken(lineage)
             one.write_bytes(first)
-            found(chain)
+            check_broken(lineage)
             other.write_bytes(second)
-    last = chain.root / "ledger" / "promotions" / "tiny" / "0004.json"
+    last = lineage.root / "ledger" / "promotions" / "tiny" / "0004.json"
     for repeated in entries:
         shutil.copyfile(repeated, last)
-        found(chain, last)
+        check_broken(lineage, last)
     last.unlink()
 
 
@@ -243,12 +243,12 @@ TRICKS: dict[str, tuple[Callable[[Workspace], None], str]] = {
 
 
 @pytest.mark.parametrize("trick", TRICKS)
-def test_tricks(copied: Workspace, trick: str) -> None:
+def test_tricks(lineage_copy: Workspace, trick: str) -> None:
     """Each trick is found, and the sentence says what it was."""
     play, says = TRICKS[trick]
-    play(copied)
+    play(lineage_copy)
     try:
-        result = audit(copied, "grown")
+        result = audit(lineage_copy, "grown")
     except InputError as error:
         said = str(error)
     else:
@@ -304,10 +304,10 @@ def kind_of(path: PurePath) -> str:
     ) or next((kind for kind in KINDS if kind.startswith("**/") and path.match(kind[3:])), "")
 
 
-def test_every_kind_of_file(chain: Workspace) -> None:
+def test_every_kind_of_file(lineage: Workspace) -> None:
     """A byte changed in, or the loss of, a file of each kind that lies in a workspace is named, or its kind is."""
     private = (".git/", ".graft/", ".dvc/cache/", ".dvc/tmp/")
-    files = [path.relative_to(chain.root) for path in sorted(chain.root.rglob("*")) if path.is_file()]
+    files = [path.relative_to(lineage.root) for path in sorted(lineage.root.rglob("*")) if path.is_file()]
     by_kind: dict[str, Path] = {}
     for path in files:
         if not path.as_posix().startswith(private):
@@ -315,26 +315,26 @@ def test_every_kind_of_file(chain: Workspace) -> None:
             by_kind.setdefault(kind_of(path), path)
     assert set(by_kind) == set(KINDS)
     for kind, path in by_kind.items():
-        content = (chain.root / path).read_bytes()
+        content = (lineage.root / path).read_bytes()
         for changed in (content[:-1] + bytes([content[-1] ^ 1]) if content else b"x", None):
-            (chain.root / path).unlink()
+            (lineage.root / path).unlink()
             if changed is not None:
-                (chain.root / path).write_bytes(changed)
+                (lineage.root / path).write_bytes(changed)
             try:
-                says(chain, path, KINDS[kind], lost=changed is None)
+                check_outcome(lineage, path, KINDS[kind], lost=changed is None)
             finally:
-                (chain.root / path).write_bytes(content)
-    assert audit(chain, "grown").verdict == "intact"
+                (lineage.root / path).write_bytes(content)
+    assert audit(lineage, "grown").verdict == "intact"
 
 
-def says(chain: Workspace, path: Path, outcome: str, *, lost: bool) -> None:
+def check_outcome(lineage: Workspace, path: Path, outcome: str, *, lost: bool) -> None:
     """Check what the audit says of a file."""
     if lost and path.name in {
         "dvc.yaml",
         "grown.yaml",
     }:  # what every command needs is refused before anything is audited
         return
-    result = audit(chain, "grown")
+    result = audit(lineage, "grown")
     lines = {line.name: line for line in result.lines}
     if outcome == BROKEN:
         if (
@@ -343,7 +343,7 @@ def says(chain: Workspace, path: Path, outcome: str, *, lost: bool) -> None:
             assert path.name in lines["workspace"].finding, path
             assert lines["workspace"].integrity == "open"
             return
-        found(chain, None if path.match("base/*") else path)
+        check_broken(lineage, None if path.match("base/*") else path)
         return
     assert result.verdict == "intact", (path, result.broken_at)
     if outcome == OPEN:
@@ -355,12 +355,12 @@ def says(chain: Workspace, path: Path, outcome: str, *, lost: bool) -> None:
     else:
         assert "graft audit tiny" in lines["outside"].finding
         if path.parts[0] == "registry":
-            its = audit(chain, "tiny")
+            its = audit(lineage, "tiny")
             named = " ".join([its.headline, *(text for _, text in its.broken_at), *(one.finding for one in its.lines)])
             assert path.name in named, path
 
 
-def test_what_no_run_made_is_named(copied: Workspace) -> None:
+def test_what_no_run_made_is_named(lineage_copy: Workspace) -> None:
     """A file put among those of the steps, among the models, the raw data or the batches, or into the ledger, is named."""
     fresh = {
         "data/grown/evaluate/files/findings.jsonl": "outside",
@@ -373,34 +373,34 @@ def test_what_no_run_made_is_named(copied: Workspace) -> None:
         f"ledger/blobs/{sha256_bytes(b'mine')}": "ledger",
     }
     for name in fresh:
-        (copied.root / name).parent.mkdir(exist_ok=True)
-        (copied.root / name).write_bytes(b"mine")
-    result = audit(copied, "grown")
+        (lineage_copy.root / name).parent.mkdir(exist_ok=True)
+        (lineage_copy.root / name).write_bytes(b"mine")
+    result = audit(lineage_copy, "grown")
     assert result.verdict == "intact"
     for name, line in fresh.items():
         said = " ".join(one.finding for one in result.lines if one.name == line)
         assert Path(name).name[:12] in said, name
     assert "every digest" not in result.headline
     for hidden in (".hidden", "blobs/.hidden", "promotions/grown/.0002.json.swp", "extra/file"):
-        path = copied.root / "ledger" / hidden
+        path = lineage_copy.root / "ledger" / hidden
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"mine")
-        found(copied, path)
-        assert copied.ledger().champion("grown"), "no command is stopped by a file that is no entry"
+        check_broken(lineage_copy, path)
+        assert lineage_copy.ledger().champion("grown"), "no command is stopped by a file that is no entry"
         path.unlink()
 
 
-def test_the_pin_is_no_switch(copied: Workspace) -> None:
+def test_the_pin_is_no_switch(lineage_copy: Workspace) -> None:
     """A space at its end, or its loss, is named with the records that it would have let through; no headline claims them."""
-    pin, record = copied.inputs("grown"), copied.record("grown", "evaluate")
+    pin, record = lineage_copy.inputs("grown"), lineage_copy.record("grown", "evaluate")
     content = pin.read_bytes()
     record.write_bytes(record.read_bytes().replace(b"passed", b"parsed"))
-    assert audit(copied, "grown").verdict == "broken"
+    assert audit(lineage_copy, "grown").verdict == "broken"
     for changed in (content + b" ", None):
         pin.unlink()
         if changed is not None:
             pin.write_bytes(changed)
-        result = audit(copied, "grown")
+        result = audit(lineage_copy, "grown")
         (line,) = (line for line in result.lines if line.name == "workspace")
         assert line.integrity == "open"
         assert "data/grown/inputs.json, data/grown/evaluate/record.json" in line.finding
@@ -408,39 +408,39 @@ def test_the_pin_is_no_switch(copied: Workspace) -> None:
         pin.write_bytes(content)
 
 
-def test_a_changed_training_file_stays_broken(copied: Workspace) -> None:
+def test_a_changed_training_file_stays_broken(lineage_copy: Workspace) -> None:
     """A pin that was edited along with the raw file is no excuse; a finished run that read the new file is."""
-    rows = copied.dataset("grown") / "rows.csv"
+    rows = lineage_copy.dataset("grown") / "rows.csv"
     rows.write_bytes(rows.read_bytes().replace(b"order", b"Order", 1))
-    pinned = Inputs.model_validate_json(copied.inputs("grown").read_bytes())
-    files, digest = digest_folder(copied.dataset("grown"))
+    pinned = Inputs.model_validate_json(lineage_copy.inputs("grown").read_bytes())
+    files, digest = digest_folder(lineage_copy.dataset("grown"))
     newer = pinned.model_copy(update={"dataset": pinned.dataset.model_copy(update={"sha256": digest, "files": files})})
-    write_json(copied.inputs("grown"), newer)
-    found(copied, rows)
-    ledger, signer = copied.ledger(), Signer(copied.private_key)
+    write_json(lineage_copy.inputs("grown"), newer)
+    check_broken(lineage_copy, rows)
+    ledger, signer = lineage_copy.ledger(), Signer(lineage_copy.private_key)
     said = next(ledger.runs("grown"))
-    update = {"inputs_sha256": ledger.add_blob(copied.inputs("grown").read_bytes()), "dataset_sha256": digest,
+    update = {"inputs_sha256": ledger.add_blob(lineage_copy.inputs("grown").read_bytes()), "dataset_sha256": digest,
               "previous": (said.entry,), "verdict": "hold"}  # fmt: skip
     ledger.add_run(said.predicate.model_copy(update=update), signer)
-    result = audit(copied, "grown")
+    result = audit(lineage_copy, "grown")
     assert result.verdict == "intact"
     assert "datasets" in {line.name for line in result.lines if line.integrity == "open"}
     assert "every digest" not in result.headline
-    shutil.rmtree(copied.dataset("grown"))
-    assert audit(copied, "grown").verdict == "broken", "an absent file is none that a later run read"
+    shutil.rmtree(lineage_copy.dataset("grown"))
+    assert audit(lineage_copy, "grown").verdict == "broken", "an absent file is none that a later run read"
 
 
-def test_an_alarm_that_is_erased_is_named(copied: Workspace) -> None:
+def test_an_alarm_that_is_erased_is_named(lineage_copy: Workspace) -> None:
     """Taken away or altered: broken. Taken out by a commit: named with it and its author, which anybody can look up."""
-    (record,) = copied.monitor("grown").glob("*/record.json")
+    (record,) = lineage_copy.monitor("grown").glob("*/record.json")
     content = record.read_bytes()
     record.write_bytes(content.replace(b"true", b"True"))
-    found(copied, record)
+    check_broken(lineage_copy, record)
     shutil.rmtree(record.parent)
-    found(copied, record)
-    git(copied.root, "add", "--all", "data")
-    git(copied.root, "-c", "user.name=Eve", "-c", "user.email=e@example.org", "commit", "--quiet", "-m", "tidy")
-    result = audit(copied, "grown")
+    check_broken(lineage_copy, record)
+    git(lineage_copy.root, "add", "--all", "data")
+    git(lineage_copy.root, "-c", "user.name=Eve", "-c", "user.email=e@example.org", "commit", "--quiet", "-m", "tidy")
+    result = audit(lineage_copy, "grown")
     (line,) = (line for line in result.lines if line.name == "batches")
     assert line.integrity == "open"
     assert f"{record.parent.name}/record.json was taken out by commit" in line.finding
@@ -448,14 +448,14 @@ def test_an_alarm_that_is_erased_is_named(copied: Workspace) -> None:
     assert "every digest" not in result.headline
 
 
-def test_an_added_file_is_no_alarm(copied: Workspace) -> None:
+def test_an_added_file_is_no_alarm(lineage_copy: Workspace) -> None:
     """What is added beside the evidence, or written again with the same bytes, raises no alarm; nor does git's own tidying."""
-    (copied.root / "notes.md").write_text("mine")
-    (copied.dataset("tiny") / "added-0001.csv").write_text("text,intent\nx,cancel\n")
-    for path in (copied.root / "ledger").rglob("*.json"):
+    (lineage_copy.root / "notes.md").write_text("mine")
+    (lineage_copy.dataset("tiny") / "added-0001.csv").write_text("text,intent\nx,cancel\n")
+    for path in (lineage_copy.root / "ledger").rglob("*.json"):
         path.write_bytes(path.read_bytes())
-    git(copied.root, "gc", "--quiet")
-    assert audit(copied, "grown").verdict == "intact"
+    git(lineage_copy.root, "gc", "--quiet")
+    assert audit(lineage_copy, "grown").verdict == "intact"
 
 
 def _check_one(ledger: Ledger, name: str) -> None:
@@ -470,10 +470,10 @@ def _check_one(ledger: Ledger, name: str) -> None:
 
 
 @pytest.mark.long
-def test_every_byte(chain: Workspace) -> None:
+def test_every_byte(lineage: Workspace) -> None:
     """Every byte of every file of the ledger, and of every record in the workspace: one bit of it flipped is found."""
-    rng, files = random.Random(5), read_ledger(chain.root / "ledger")  # noqa: S311
-    keyring = Keyring(chain.trusted_keys)
+    rng, files = random.Random(5), read_ledger(lineage.root / "ledger")  # noqa: S311
+    keyring = Keyring(lineage.trusted_keys)
     verify_ledger(memory_ledger(keyring, files), LedgerTally())
     n = 0
     for name, content in files.items():
@@ -484,10 +484,10 @@ def test_every_byte(chain: Workspace) -> None:
                 _check_one(ledger, name)
             n += 1
     assert n > 200_000
-    for path in sorted(chain.root.glob("data/*/*/record.json")):
+    for path in sorted(lineage.root.glob("data/*/*/record.json")):
         content = path.read_bytes()
         for at in range(len(content)):
             path.write_bytes(content[:at] + bytes([content[at] ^ (1 << rng.randrange(8))]) + content[at + 1 :])
             with pytest.raises(TamperError):
-                verify_here(chain, chain.ledger(), path.parts[-3])
+                verify_here(lineage, lineage.ledger(), path.parts[-3])
         path.write_bytes(content)

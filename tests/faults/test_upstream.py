@@ -10,7 +10,7 @@ import yaml
 from graft.errors import BusyError, StepError
 from graft_tasks.dvc.repro import git
 from graft_tasks.dvc.upstream import n_unpushed, push_commits
-from tests.support.cli_runner import unchanged
+from tests.support.cli_runner import check_unchanged
 
 
 @pytest.fixture
@@ -28,12 +28,12 @@ def clones(tmp_path: Path) -> tuple[Path, Path]:
         found.append(root)
         if name == "first":
             git(root, "checkout", "--quiet", "-B", "main")
-            made(root, "base")
+            commit_run(root, "base")
             git(root, "push", "--quiet", "--set-upstream", "origin", "main")
     return found[0], found[1]
 
 
-def made(root: Path, recipe: str, by: str = "") -> None:
+def commit_run(root: Path, recipe: str, by: str = "") -> None:
     """Commit what a run of a recipe would: a record and the recipe's lock file."""
     folder = root / "data" / recipe
     folder.mkdir(parents=True, exist_ok=True)
@@ -47,8 +47,8 @@ def made(root: Path, recipe: str, by: str = "") -> None:
 def test_two_clones_that_ran_two_recipes_both_end_upstream(clones: tuple[Path, Path]) -> None:
     """Each recipe has a lock file of its own, so nothing conflicts; what was open and staged stays so."""
     first, second = clones
-    made(first, "one")
-    made(second, "two")
+    commit_run(first, "one")
+    commit_run(second, "two")
     push_commits(second)
     (first / "notes.txt").write_text("a person's")
     (first / "staged.txt").write_text("theirs too")
@@ -66,11 +66,14 @@ def test_two_clones_that_ran_two_recipes_both_end_upstream(clones: tuple[Path, P
 def test_two_clones_that_ran_one_recipe_are_not_merged(clones: tuple[Path, Path]) -> None:
     """Both made the same stage otherwise: one sentence with the files, and this clone is as it was."""
     first, second = clones
-    made(first, "base", "first")
-    made(second, "base", "second")
+    commit_run(first, "base", "first")
+    commit_run(second, "base", "second")
     push_commits(second)
     git(first, "fetch", "--quiet")
-    with unchanged(first / "data"), pytest.raises(StepError, match="other changes of what was made here") as caught:
+    with (
+        check_unchanged(first / "data"),
+        pytest.raises(StepError, match="other changes of what was made here") as caught,
+    ):
         push_commits(first)
     assert caught.value.where == "data/base/dvc.lock, data/base/record.json"
     assert git(first, "status", "--porcelain") == ""
@@ -81,9 +84,9 @@ def test_two_clones_that_ran_one_recipe_are_not_merged(clones: tuple[Path, Path]
 def test_a_file_that_another_run_is_changing_is_not_overwritten(clones: tuple[Path, Path]) -> None:
     """What came changes a file that is open here: others are waited for, and nothing is lost."""
     first, second = clones
-    made(second, "base", "second")
+    commit_run(second, "base", "second")
     push_commits(second)
-    made(first, "one")
+    commit_run(first, "one")
     (first / "data/base/record.json").write_text("half done")
     with pytest.raises(BusyError, match="being changed here"):
         push_commits(first)
@@ -97,13 +100,13 @@ def test_no_upstream_is_no_error_and_one_that_refuses_is_a_sentence(clones: tupl
     """A branch without an upstream is not pushed; a remote that is gone, or says no, is named."""
     first, second = clones
     git(second, "branch", "--unset-upstream")
-    made(second, "two")
+    commit_run(second, "two")
     push_commits(second)
     assert n_unpushed(second) == 0
     hook = first.parent / "origin" / "hooks" / "pre-receive"
     hook.write_text("#!/bin/sh\necho not today\nexit 1\n")
     hook.chmod(0o755)
-    made(first, "one")
+    commit_run(first, "one")
     with pytest.raises(StepError, match="git push failed; all is committed here") as caught:
         push_commits(first)
     assert "pre-receive hook declined" in caught.value.where

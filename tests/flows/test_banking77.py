@@ -19,7 +19,9 @@ pytestmark = [pytest.mark.long, pytest.mark.realdata]
 
 
 @pytest.fixture(scope="module")
-def bank(tmp_path_factory: pytest.TempPathFactory, shared_data: Path, minilm: Path, prefect_server: None) -> Workspace:
+def banking_workspace(
+    tmp_path_factory: pytest.TempPathFactory, shared_data: Path, minilm: Path, prefect_server: None
+) -> Workspace:
     """A workspace in which three recipes were run to their verdicts."""
     source = shared_data / "text" / "banking77"
     if not source.is_dir():
@@ -39,25 +41,25 @@ def bank(tmp_path_factory: pytest.TempPathFactory, shared_data: Path, minilm: Pa
     ("name", "n_train", "low", "high"), [("banking77", 9_948, 0.92, 0.94), ("banking77-10", 770, 0.82, 0.86)]
 )
 def test_each_recipe_reaches_its_verdict_near_the_known_accuracy(
-    bank: Workspace, name: str, n_train: int, low: float, high: float
+    banking_workspace: Workspace, name: str, n_train: int, low: float, high: float
 ) -> None:
     """A frozen probe is known to give .930 on all rows and .857 (mean of ten draws) on ten per class; alike rows kept."""
-    rows = load_record(bank.record(name, "ingest"), "ingest")
-    measured = load_record(bank.record(name, "evaluate"), "evaluate")
+    rows = load_record(banking_workspace.record(name, "ingest"), "ingest")
+    measured = load_record(banking_workspace.record(name, "evaluate"), "evaluate")
     assert isinstance(rows, DatasetRecord)
     assert isinstance(measured, EvaluationRecord)
     assert (rows.n_train, rows.n_test) == (n_train, 3_080)
     assert low <= measured.accuracy["candidate"].value <= high
     assert measured.transfer == "positive"
-    champion = bank.ledger().champion(name)
+    champion = banking_workspace.ledger().champion(name)
     assert champion is not None
     assert champion.predicate.number == "0001"
 
 
-def test_what_is_odd_in_it_is_found_and_named(bank: Workspace) -> None:
+def test_what_is_odd_in_it_is_found_and_named(banking_workspace: Workspace) -> None:
     """31 repeats in train (one with another label), 25 test texts there too, 10 texts with line breaks, two with two labels."""
-    rows = load_record(bank.record("banking77", "ingest"), "ingest")
-    valid = load_record(bank.record("banking77", "validate"), "validate")
+    rows = load_record(banking_workspace.record("banking77", "ingest"), "ingest")
+    valid = load_record(banking_workspace.record("banking77", "validate"), "validate")
     assert isinstance(rows, DatasetRecord)
     assert isinstance(valid, ValidationRecord)
     found = {finding.name: finding for finding in (*rows.findings, *valid.findings)}
@@ -72,10 +74,10 @@ def test_what_is_odd_in_it_is_found_and_named(bank: Workspace) -> None:
     assert all(row.startswith("test.csv row ") for row in found["Test texts that also stand in train"].rows)
 
 
-def test_recipes_live_side_by_side_with_verdicts_of_their_own(bank: Workspace) -> None:
+def test_recipes_live_side_by_side_with_verdicts_of_their_own(banking_workspace: Workspace) -> None:
     """Three recipes, three champions of other models, one clean workspace."""
-    found = [status(bank, name) for name in bank.recipes()]
+    found = [status(banking_workspace, name) for name in banking_workspace.recipes()]
     assert [one.recipe for one in found] == ["banking77", "banking77-10", "support"]
     assert [one.champion for one in found] == ["0001"] * 3
     assert len({one.model_id for one in found}) == 3
-    assert dvc(bank.root, "status", "--json").strip() == "{}"
+    assert dvc(banking_workspace.root, "status", "--json").strip() == "{}"

@@ -21,7 +21,7 @@ from graft_tasks.workspace import Workspace
 
 
 @pytest.fixture
-def two(tmp_path: Path) -> Workspace:
+def two_recipes(tmp_path: Path) -> Workspace:
     """A workspace with two recipes that nobody has run."""
     workspace, _ = init(tmp_path / "workspace")
     for name in ("one", "two"):
@@ -30,26 +30,26 @@ def two(tmp_path: Path) -> Workspace:
     return workspace
 
 
-def test_a_deployment_names_no_folder_and_keeps_its_schedule(two: Workspace, prefect_server: None) -> None:
+def test_a_deployment_names_no_folder_and_keeps_its_schedule(two_recipes: Workspace, prefect_server: None) -> None:
     """A worker's own folder is the workspace; without --cron nothing changes; a pool of another type is refused."""
-    first = deploy(two, ["one", "two"], cron="0 5 * * 1", timezone="Europe/Berlin")
+    first = deploy(two_recipes, ["one", "two"], cron="0 5 * * 1", timezone="Europe/Berlin")
     assert [one["is_new"] for one in first["deployments"]] == [True, True]
-    again = deploy(two, ["one", "two"], cron=None, timezone=None)
+    again = deploy(two_recipes, ["one", "two"], cron=None, timezone=None)
     assert again["deployments"] == [{**one, "is_new": False} for one in first["deployments"]]
     assert (again["pool"]["is_new"], again["crash_rule"]["is_new"]) == (False, False)
-    changed = deploy(two, ["two"], cron="0 6 * * *", timezone=None)["deployments"]
+    changed = deploy(two_recipes, ["two"], cron="0 6 * * *", timezone=None)["deployments"]
     assert changed == [{"name": "retrain/two", "is_new": False, "schedules": ("0 6 * * * UTC",)}]
     with get_client(sync_client=True) as client:
         made = client.read_deployment_by_name("retrain/one")
         assert (made.path, made.pull_steps, made.parameters) == (None, [], {"recipe": "one"})
         assert made.job_variables["working_dir"] == "."
-        assert str(two.root) not in made.model_dump_json()
+        assert str(two_recipes.root) not in made.model_dump_json()
         assert made.entrypoint == "graft_flows.retrain.retrain"
         assert len(client.read_automations_by_name(RULE)) == 1
         client.delete_work_pool(POOL)
         client.create_work_pool(WorkPoolCreate(name=POOL, type="docker"))
         with pytest.raises(InputError, match="of the type docker"):
-            deploy(two, ["one"], cron=None, timezone=None)
+            deploy(two_recipes, ["one"], cron=None, timezone=None)
         client.delete_work_pool(POOL)
 
 
@@ -64,20 +64,20 @@ def test_a_deployment_names_no_folder_and_keeps_its_schedule(two: Workspace, pre
     ],
 )
 def test_what_cannot_be_deployed_is_a_sentence(
-    two: Workspace, cron: str | None, timezone: str | None, names: list[str], what: str
+    two_recipes: Workspace, cron: str | None, timezone: str | None, names: list[str], what: str
 ) -> None:
     """Nothing is asked of the server before all is right: there is none at that address."""
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
         with pytest.raises(InputError, match=what):
-            deploy(two, names, cron=cron, timezone=timezone)
+            deploy(two_recipes, names, cron=cron, timezone=timezone)
         with pytest.raises(GraftError, match="does not answer"):
-            deploy(two, ["one"], cron=None, timezone=None)
+            deploy(two_recipes, ["one"], cron=None, timezone=None)
     with temporary_settings({PREFECT_API_URL: None}), pytest.raises(InputError, match="No Prefect server is set"):
-        deploy(two, ["one"], cron=None, timezone=None)
+        deploy(two_recipes, ["one"], cron=None, timezone=None)
 
 
 def test_a_run_closes_dead_runs_of_its_own_clone_alone(
-    two: Workspace, prefect_server: None, monkeypatch: pytest.MonkeyPatch
+    two_recipes: Workspace, prefect_server: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where there is nothing to do; a living run of the same recipe in another clone goes on."""
     import graft_flows.retrain as module
@@ -85,15 +85,15 @@ def test_a_run_closes_dead_runs_of_its_own_clone_alone(
     for name in ("recover", "pin", "catch_up", "bring_forward"):
         monkeypatch.setattr(module, name, lambda *_: [])
     monkeypatch.setattr(module, "nothing_to_do", lambda *_: "The same.")
-    monkeypatch.setenv("GRAFT_WORKSPACE", str(two.root))
+    monkeypatch.setenv("GRAFT_WORKSPACE", str(two_recipes.root))
     with get_client(sync_client=True) as client:
         parameters = {"recipe": "one"}
         dead, elsewhere, other = (
             client.create_flow_run(retrain, parameters=given, tags=[tag], state=Running())
             for given, tag in (
-                (parameters, tag_of(two.root)),
-                (parameters, f"elsewhere:{two.root}"),
-                ({"recipe": "two"}, tag_of(two.root)),
+                (parameters, tag_of(two_recipes.root)),
+                (parameters, f"elsewhere:{two_recipes.root}"),
+                ({"recipe": "two"}, tag_of(two_recipes.root)),
             )
         )
         assert retrain(recipe="one", return_state=True).message == "The same."
@@ -103,9 +103,7 @@ def test_a_run_closes_dead_runs_of_its_own_clone_alone(
             client.delete_flow_run(run.id)
 
 
-def test_a_run_in_a_terminal_sends_heartbeats_as_often_as_the_rule_expects_them(
-    two: Workspace, prefect_server: None
-) -> None:
+def test_a_run_in_a_terminal_sends_the_expected_heartbeats(two_recipes: Workspace, prefect_server: None) -> None:
     """Prefect's own default is three minutes: the rule would call a healthy run crashed."""
-    with server_for_a_run(two.prefect_home):
+    with server_for_a_run(two_recipes.prefect_home):
         assert get_current_settings().flows.heartbeat_frequency == MISSED_S / 3

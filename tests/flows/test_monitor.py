@@ -52,7 +52,7 @@ def test_an_ordinary_week_without_labels(promoted: Workspace, tmp_path: Path) ->
     assert unknown.size.n == record.n_rows - one.n_overlapping
 
 
-def test_the_broken_batch_is_refused_with_its_reasons_and_nothing_is_embedded(promoted: Workspace) -> None:
+def test_the_broken_batch_is_refused_and_nothing_is_embedded(promoted: Workspace) -> None:
     """Encoding damage, repeats, missing and unknown labels are each named; no shift is claimed about damaged rows."""
     record = monitor(promoted, "support", MESSAGES.with_name("batch_broken.csv"), progress=quiet)
     failed = {check.name for check in record.checks if check.outcome == "failed"}

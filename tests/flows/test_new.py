@@ -15,7 +15,7 @@ from graft_tasks.commands.init import init
 from tests.flows.conftest import MESSAGES
 
 
-def converse(root: Path, arguments: list[str], answers: list[tuple[str, str]]) -> tuple[int, str]:
+def answer_questions(root: Path, arguments: list[str], answers: list[tuple[str, str]]) -> tuple[int, str]:
     """Run a command on a pseudo-terminal; when the screen ends with a question, give its answer. Returns exit code and screen."""
     outside, inside = pty.openpty()
     graft = str(Path(sys.executable).parent / "graft")
@@ -50,7 +50,9 @@ def test_a_person_is_asked_and_may_correct_a_guess(tmp_path: Path) -> None:
         ("Name of a row", "-"),
         ("served equally well", "channel, variety"),
     ]
-    code, screen = converse(workspace.root, ["new", "mail", "--data", str(MESSAGES), "--strategy", "head"], answers)
+    code, screen = answer_questions(
+        workspace.root, ["new", "mail", "--data", str(MESSAGES), "--strategy", "head"], answers
+    )
     assert code == 0, screen
     assert "Did you mean 'intent'?" in screen
     data = yaml.safe_load(workspace.recipe_path("mail").read_text())["data"]
@@ -62,7 +64,7 @@ def test_what_was_given_is_not_asked(tmp_path: Path) -> None:
     """Only the columns that no option names are asked for."""
     workspace, _ = init(tmp_path / "workspace")
     given = ["--text", "text", "--label", "intent", "--group", "customer_id", "--id", "message_id"]
-    code, screen = converse(
+    code, screen = answer_questions(
         workspace.root, ["new", "mail", "--data", str(MESSAGES), *given], [("served equally well", "")]
     )
     assert code == 0, screen

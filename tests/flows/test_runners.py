@@ -37,7 +37,7 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def until(what: str, answer: Callable[[], Any]) -> Any:
+def wait_for(what: str, answer: Callable[[], Any]) -> Any:
     """Ask until there is an answer: there is no event to wait for across processes."""
     deadline = time.monotonic() + WITHIN_S
     while time.monotonic() < deadline:
@@ -85,7 +85,7 @@ def database() -> Iterator[str]:
     ready = [str(binaries / "pg_isready"), "-h", "127.0.0.1", "-p", str(port)]
     try:
         with process([*serve, "-F"], folder / "log", cwd=folder, **who) as server:
-            until(
+            wait_for(
                 "PostgreSQL",
                 lambda: (
                     server.poll() is None and not subprocess.run(ready, check=False, capture_output=True).returncode
@@ -137,7 +137,7 @@ def server(database: str, bucket: str, tmp_path: Path) -> Iterator[dict[str, str
             return False
 
     with process(command, tmp_path / "server.log", env=own):
-        until("the Prefect server", healthy)
+        wait_for("the Prefect server", healthy)
         yield plain | {"PREFECT_API_URL": f"http://127.0.0.1:{port}/api", "PREFECT_API_AUTH_STRING": STRING}
 
 
@@ -225,9 +225,9 @@ def test_two_clones_two_workers_one_workspace(
     run(["prefect", "--no-prompt", "deployment", "run", "retrain/tiny"], tmp_path, server)
     command, how = worker(second, server, once=False)
     with process(command, tmp_path / "killed.log", **how) as killed:
-        until("a step of the run", lambda: second.record("tiny", "ingest").is_file())
+        wait_for("a step of the run", lambda: second.record("tiny", "ingest").is_file())
         kill_all_below(killed.pid)
-    until("the rule", lambda: [one["state_type"] for one in runs(server)] == ["CRASHED"])
+    wait_for("the rule", lambda: [one["state_type"] for one in runs(server)] == ["CRASHED"])
 
     run(["prefect", "--no-prompt", "deployment", "run", "retrain/tiny"], tmp_path, server)
     command, how = worker(second, server, once=True)

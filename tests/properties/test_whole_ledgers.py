@@ -21,7 +21,7 @@ from graft.ledger import (
     verify_ledger,
 )
 from graft.records import FileDigest, digest_folder
-from tests.support.memory_ledger import Memory, memory_ledger
+from tests.support.memory_ledger import MemoryObjects, memory_ledger
 
 A = "a" * 64
 KEYS = tuple[Signer, Signer, Keyring, tuple[FileDigest, ...], str, bytes]
@@ -29,7 +29,7 @@ DAY = "2026-11-{:02}T10:00:00Z"
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> KEYS:
+def signers_and_model(tmp_path_factory: pytest.TempPathFactory) -> KEYS:
     """Two trusted signers, and a model with its signature."""
     folder: Path = tmp_path_factory.mktemp("world")
     signers = []
@@ -42,12 +42,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> KEYS:
     return *signers, Keyring(folder / "trusted"), files, model_id, sign_model(folder / "model", folder / "ann.pem")
 
 
-def grow(world: KEYS, acts: list[tuple[str, str, bool, bytes]]) -> Ledger:
+def grow(signers_and_model: KEYS, acts: list[tuple[str, str, bool, bytes]]) -> Ledger:
     """Return a ledger after acts: in a recipe, a run or one with its promotion or a rollback, by one of two signers.
 
     A run may not know the run before it, as when two machines work at once.
     """
-    ann, bob, keyring, files, model_id, signature = world
+    ann, bob, keyring, files, model_id, signature = signers_and_model
     ledger = memory_ledger(keyring)
     heads: dict[str, list[str]] = {}
     for day, (recipe, act, fork, note) in enumerate(acts, start=1):
@@ -98,11 +98,11 @@ CHECKS = settings(max_examples=120, deadline=None, suppress_health_check=[Health
 
 @CHECKS
 @given(acts=ACTS)
-def test_no_alarm_over_clean_ledgers(world: KEYS, acts: list[tuple[str, str, bool, bytes]]) -> None:
+def test_no_alarm_over_clean_ledgers(signers_and_model: KEYS, acts: list[tuple[str, str, bool, bytes]]) -> None:
     """Whatever was run, promoted and rolled back, in whatever order and by whom: every file is counted and none is doubted."""
-    ledger, tally = grow(world, acts), LedgerTally()
+    ledger, tally = grow(signers_and_model, acts), LedgerTally()
     verify_ledger(ledger, tally)
-    assert isinstance(ledger.objects, Memory)
+    assert isinstance(ledger.objects, MemoryObjects)
     assert tally.n_records + tally.n_runs + tally.n_promotions == len(ledger.objects.files)
 
 
@@ -127,11 +127,11 @@ def named_by_others(ledger: Ledger) -> set[str]:
 @CHECKS
 @given(acts=ACTS, data=st.data())
 def test_alarm_over_every_altered_ledger(
-    world: KEYS, acts: list[tuple[str, str, bool, bytes]], data: st.DataObject
+    signers_and_model: KEYS, acts: list[tuple[str, str, bool, bytes]], data: st.DataObject
 ) -> None:
     """An alarm: a file gone that another names, a byte changed, put in or taken out, two files exchanged, one repeated."""
-    ledger = grow(world, acts)
-    assert isinstance(ledger.objects, Memory)
+    ledger = grow(signers_and_model, acts)
+    assert isinstance(ledger.objects, MemoryObjects)
     files = ledger.objects.files
     name = data.draw(st.sampled_from(list(files)))  # as they were added: signatures, and so names, differ each time
     how = data.draw(st.sampled_from(["remove", "flip", "put in", "take out", "exchange", "repeat"]))

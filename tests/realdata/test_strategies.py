@@ -38,7 +38,7 @@ def sides(shared_data: Path, minilm: Path) -> tuple[Examples, Examples]:
     return made[0], made[1]
 
 
-def how(strategy: str, **changed: object) -> Finetune:
+def strategy_settings(strategy: str, **changed: object) -> Finetune:
     quick = {"n_epochs": 3, "batch_size": 32, "learning_rate": 1e-4, "seed": 17}
     return Finetune.model_validate({"strategy": strategy, **quick, **changed})
 
@@ -47,7 +47,7 @@ def how(strategy: str, **changed: object) -> Finetune:
 def test_each_strategy(minilm: Path, sides: tuple[Examples, Examples], strategy: str) -> None:
     """Each learns its rows and recognises at least nine in ten of unseen messages; the loss, where there is one, falls."""
     train, test = sides
-    settings = how(strategy, **({"learning_rate": 1e-3} if strategy == "lora" else {}))
+    settings = strategy_settings(strategy, **({"learning_rate": 1e-3} if strategy == "lora" else {}))
     classifier = finetune(minilm, train, settings, **FACTS)
     for one, least in ((train, 0.95), (test, 0.9)):
         hits = np.array(classifier.labels)[predict(classifier, one.contents).argmax(axis=1)] == one.labels
@@ -69,8 +69,8 @@ def test_the_pretrained_base_is_cut_anywhere(minilm: Path, sides: tuple[Examples
 def test_auto(minilm: Path, sides: tuple[Examples, Examples]) -> None:
     """Under a budget for some of the trials, the choice is the same twice, and the head where it is as good."""
     train, test = sides
-    choice = choose(minilm, train, how("auto", budget=1.0), **FACTS)
-    assert choice == choose(minilm, train, how("auto", budget=1.0), **FACTS)
+    choice = choose(minilm, train, strategy_settings("auto", budget=1.0), **FACTS)
+    assert choice == choose(minilm, train, strategy_settings("auto", budget=1.0), **FACTS)
     assert choice.trials[0].name == "head"
     assert any(trial.accuracy is None for trial in choice.trials)
     classifier = finetune(minilm, train, choice.how, **FACTS)

@@ -17,7 +17,7 @@ from graft.model.examples import Examples
 from graft.model.finetune import finetune
 from graft.model.scratch import SCRATCH_RATE, best_from_scratch, fit_scratch
 from graft.stats import choose_C, fit_probe
-from tests.support.tiny_models import WORDS, settings, write_taught_base
+from tests.support.tiny_models import WORDS, finetune_settings, write_trained_base
 
 N_SEEDS = 50
 CLASSES, SIGNAL, LENGTH = 3, 2, 9
@@ -43,7 +43,7 @@ def verdict(base: Path, train: Rows, test: Rows, seed: int) -> tuple[str, str]:
     (texts, labels), (asked, truth) = train, test
     features, others = (embed(base, one, modality="text", max_tokens=32)[0] for one in (texts, asked))
     C, _ = choose_C(features, labels, n_folds=3, seed=seed)
-    how, examples = settings(strategy="head", seed=seed), Examples(texts, features, labels)
+    how, examples = finetune_settings(strategy="head", seed=seed), Examples(texts, features, labels)
     candidate = finetune(base, examples, how, C=C, **facts)
     forward = forward_flops(candidate.encoder, texts)
     spent = run_flops(candidate.encoder, examples, how, forward=forward)
@@ -74,7 +74,7 @@ def test_planted_negative_transfer(tmp_path: Path, is_permuted: bool) -> None:
         rng = np.random.default_rng(seed)
         source, target, test = draw(1500, rng), draw(120, rng), draw(500, rng)
         shown = source[0], rng.permutation(source[1]) if is_permuted else source[1]
-        base = write_taught_base(tmp_path / str(seed), *shown, seed=seed)
+        base = write_trained_base(tmp_path / str(seed), *shown, seed=seed)
         cheap, with_network = verdict(base, target, test, seed)
         by_default[cheap] += 1
         asked_for[with_network] += 1

@@ -36,7 +36,7 @@ def draw(rng: np.random.Generator, kind: Kind, *, has_labels: bool = True) -> Sa
     return Sample("rows", X.astype(np.float32), y.astype(int).astype(str) if has_labels else None)
 
 
-def told(kind: Kind, seeds: range, *, has_labels: bool, max_rows: int) -> Counter[Found]:
+def count_findings(kind: Kind, seeds: range, *, has_labels: bool, max_rows: int) -> Counter[Found]:
     """Count what is found of a generator over seeds."""
     bounds = DetectShift(alpha=0.05, max_auc=0.6, n_permutations=99, max_rows=max_rows)
     found: Counter[Found] = Counter()
@@ -49,12 +49,12 @@ def told(kind: Kind, seeds: range, *, has_labels: bool, max_rows: int) -> Counte
 
 
 def check_labelled(kind: Kind, seeds: range, max_rows: int) -> None:
-    found = told(kind, seeds, has_labels=True, max_rows=max_rows)
+    found = count_findings(kind, seeds, has_labels=True, max_rows=max_rows)
     assert found[TRUTH[kind]] >= 0.9 * len(seeds), found
 
 
 def check_unlabelled(kind: Kind, seeds: range, max_rows: int) -> None:
-    found = told(kind, seeds, has_labels=False, max_rows=max_rows)
+    found = count_findings(kind, seeds, has_labels=False, max_rows=max_rows)
     assert {one[3] for one in found} == {None}  # never found, never excluded
     shifted, covariate, label, _ = TRUTH[kind]
     expected = (shifted, covariate, None if kind == "covariate" else label, None)

@@ -30,12 +30,12 @@ def table() -> pd.DataFrame:
 
 
 @pytest.fixture
-def old(table: pd.DataFrame) -> pd.DataFrame:
+def first_half(table: pd.DataFrame) -> pd.DataFrame:
     return table.iloc[::2].reset_index(drop=True)
 
 
 @pytest.fixture
-def week(table: pd.DataFrame, tmp_path: Path) -> Path:
+def next_week(table: pd.DataFrame, tmp_path: Path) -> Path:
     """Next week's rows, as a file of a team's own."""
     table.iloc[1:60:2].to_csv(tmp_path / "week.csv", index=False)
     return tmp_path / "week.csv"
@@ -57,12 +57,14 @@ def state(workspace: Workspace) -> tuple[str, str, str]:
     )
 
 
-def test_new_rows_make_a_version_and_move_no_row(tiny_workspace: Make, old: pd.DataFrame, week: Path) -> None:
+def test_new_rows_make_a_version_and_move_no_row(
+    tiny_workspace: Make, first_half: pd.DataFrame, next_week: Path
+) -> None:
     """The version is the one before it and one more file, committed; every row that was there keeps its side."""
-    workspace = tiny_workspace(old)
+    workspace = tiny_workspace(first_half)
     before, rows = ingest(workspace)
     files = dict.fromkeys(digest_folder(workspace.dataset("tiny"))[0])
-    added = add(workspace, "tiny", week)
+    added = add(workspace, "tiny", next_week)
     assert (added.file, added.holds, added.n_rows, added.is_new, added.drift) == (
         "added-0001.csv",
         "rows",
@@ -73,7 +75,7 @@ def test_new_rows_make_a_version_and_move_no_row(tiny_workspace: Make, old: pd.D
     now, version = digest_folder(workspace.dataset("tiny"))
     assert version == added.version
     assert [file for file in now if file not in files] == [now[0]]
-    assert sha256_file(workspace.dataset("tiny") / "added-0001.csv") == sha256_file(week)
+    assert sha256_file(workspace.dataset("tiny") / "added-0001.csv") == sha256_file(next_week)
     assert "added-0001.csv, 30 rows" in git(workspace.root, "log", "-1", "--format=%s")
     assert git(workspace.root, "status", "--porcelain", "data/datasets") == ""
     after, grown = ingest(workspace)
@@ -81,31 +83,35 @@ def test_new_rows_make_a_version_and_move_no_row(tiny_workspace: Make, old: pd.D
     pd.testing.assert_series_equal(rows["side"], grown.loc[rows.index, "side"])
 
 
-def test_the_same_file_twice_changes_nothing(tiny_workspace: Make, old: pd.DataFrame, week: Path) -> None:
+def test_the_same_file_twice_changes_nothing(tiny_workspace: Make, first_half: pd.DataFrame, next_week: Path) -> None:
     """Under another name too; and rows that are there are known by their file."""
-    workspace = tiny_workspace(old)
-    add(workspace, "tiny", week)
+    workspace = tiny_workspace(first_half)
+    add(workspace, "tiny", next_week)
     before = state(workspace)
-    again = shutil.copy(week, week.with_name("other.csv"))
+    again = shutil.copy(next_week, next_week.with_name("other.csv"))
     added = add(workspace, "tiny", Path(again))
     assert (added.is_new, added.file) == (False, "added-0001.csv")
     assert state(workspace) == before
 
 
-def test_a_killed_addition_is_finished_by_the_same_command(tiny_workspace: Make, old: pd.DataFrame, week: Path) -> None:
+def test_a_killed_addition_is_finished_by_the_same_command(
+    tiny_workspace: Make, first_half: pd.DataFrame, next_week: Path
+) -> None:
     """Killed after the file came and before DVC and git knew of it, the next try brings them there."""
-    workspace = tiny_workspace(old)
-    shutil.copy(week, workspace.dataset("tiny") / "added-0001.csv")
-    added = add(workspace, "tiny", week)
+    workspace = tiny_workspace(first_half)
+    shutil.copy(next_week, workspace.dataset("tiny") / "added-0001.csv")
+    added = add(workspace, "tiny", next_week)
     assert (added.is_new, added.file) == (False, "added-0001.csv")
     assert git(workspace.root, "status", "--porcelain", "data/datasets") == ""
     assert json.loads(dvc(workspace.root, "status", "--json", "data/datasets/tiny.dvc")) == {}
 
 
-def test_late_labels_are_joined_by_id(tiny_workspace: Make, old: pd.DataFrame, week: Path, tmp_path: Path) -> None:
+def test_late_labels_are_joined_by_id(
+    tiny_workspace: Make, first_half: pd.DataFrame, next_week: Path, tmp_path: Path
+) -> None:
     """Rows come without labels and wait; labels come by id in another form; a correction after that counts."""
-    workspace = tiny_workspace(old, data__id="message_id")
-    scored = pd.read_csv(week, dtype=str, keep_default_na=False)
+    workspace = tiny_workspace(first_half, data__id="message_id")
+    scored = pd.read_csv(next_week, dtype=str, keep_default_na=False)
     scored.drop(columns="intent").to_csv(tmp_path / "scored.csv", index=False)
     assert add(workspace, "tiny", tmp_path / "scored.csv").drift == ["column 'intent' is no longer there"]
     waiting, _ = ingest(workspace)
@@ -128,9 +134,11 @@ def test_late_labels_are_joined_by_id(tiny_workspace: Make, old: pd.DataFrame, w
     assert rows.set_index("id").loc[first, "label"] != pairs[first]
 
 
-def test_labels_for_rows_that_are_not_here_are_refused(tiny_workspace: Make, old: pd.DataFrame, tmp_path: Path) -> None:
+def test_labels_for_rows_that_are_not_here_are_refused(
+    tiny_workspace: Make, first_half: pd.DataFrame, tmp_path: Path
+) -> None:
     """The sentence counts them, and nothing is written."""
-    workspace = tiny_workspace(old, data__id="message_id")
+    workspace = tiny_workspace(first_half, data__id="message_id")
     before = state(workspace)
     (tmp_path / "labels.csv").write_text("message_id,intent\nX1,fault\nX2,fault\n")
     with pytest.raises(InputError, match="2 of 2 ids are of no row"):
@@ -139,9 +147,9 @@ def test_labels_for_rows_that_are_not_here_are_refused(tiny_workspace: Make, old
     assert not list((workspace.root / ".graft").glob("adding-*"))
 
 
-def test_repairs_are_a_further_file(tiny_workspace: Make, old: pd.DataFrame) -> None:
+def test_repairs_are_a_further_file(tiny_workspace: Make, first_half: pd.DataFrame) -> None:
     """What can be mended is mended in what is trained on; the file that came is byte for byte as it was; twice is once."""
-    damaged = old.copy()
+    damaged = first_half.copy()
     damaged.loc[0, "text"] = damaged.loc[0, "text"] + " caf\u00c3\u00a9 &amp; more"
     damaged.loc[3, "text"] = damaged.loc[2, "text"]
     damaged.loc[3, ["intent", "customer_id"]] = damaged.loc[2, ["intent", "customer_id"]]

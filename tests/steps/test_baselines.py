@@ -19,7 +19,7 @@ from graft_tasks.workspace import Workspace
 Make = Callable[..., Workspace]
 
 
-def evaluated(workspace: Workspace) -> EvaluationRecord:
+def evaluate(workspace: Workspace) -> EvaluationRecord:
     record = run_step(workspace, "evaluate", "tiny")
     assert isinstance(record, EvaluationRecord)
     return record
@@ -48,17 +48,17 @@ def test_what_it_said_is_kept(tiny_workspace: Make) -> None:
     workspace = tiny_workspace(evaluate__from_scratch=True)
     for step in STEPS[: STEPS.index("evaluate")]:
         run_step(workspace, step, "tiny")
-    first = evaluated(workspace)
+    first = evaluate(workspace)
     kept = workspace.root / ".graft" / "cache" / "untaught" / "tiny" / "scratch.safetensors"
     written = kept.stat().st_mtime_ns
     path = workspace.recipe_path("tiny")
     path.write_text(path.read_text().replace("rope: 0.01", "rope: 0.3"))
     pin(workspace, "tiny")
-    assert evaluated(workspace).accuracy == first.accuracy
+    assert evaluate(workspace).accuracy == first.accuracy
     assert kept.stat().st_mtime_ns == written
     kept.unlink()
     said = pd.read_parquet(workspace.files("tiny", "evaluate") / PREDICTIONS)
-    assert evaluated(workspace).predictions_sha256 == first.predictions_sha256
+    assert evaluate(workspace).predictions_sha256 == first.predictions_sha256
     pd.testing.assert_frame_equal(said, pd.read_parquet(workspace.files("tiny", "evaluate") / PREDICTIONS))
 
 
@@ -70,7 +70,7 @@ def test_nothing_is_trained_from_scratch_unless_a_recipe_asks_for_it(
     for step in STEPS[: STEPS.index("evaluate")]:
         run_step(workspace, step, "tiny")
     monkeypatch.setattr("graft_tasks.steps.baselines.predict_from_scratch", None)
-    found = evaluated(workspace)
+    found = evaluate(workspace)
     assert set(found.accuracy) == {"candidate", "frozen_probe", "scratch"}
     assert set(found.differences) == {"frozen_probe", "scratch"}
     assert set(found.tflops) == {"candidate"}

@@ -20,7 +20,7 @@ from graft_tasks.processes.disk import Writing
 from graft_tasks.registry.pin import pin
 from graft_tasks.steps.context import run_step
 from graft_tasks.workspace import Workspace
-from tests.support.training_workspace import KEYS, checkpoints, make_ready, written
+from tests.support.training_workspace import KEYS, checkpoints, finetune_digests, make_training_workspace
 
 
 class Interrupted(BaseException):
@@ -46,7 +46,7 @@ class Screen:
 @pytest.fixture(scope="module")
 def trained_once(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Workspace:
     """A workspace whose finetune has run. Never changed: copy it with ``trained``."""
-    workspace = make_ready(tmp_path_factory.mktemp("once"), tiny_base)
+    workspace = make_training_workspace(tmp_path_factory.mktemp("once"), tiny_base)
     run_step(workspace, "finetune", "tiny")
     return workspace
 
@@ -72,15 +72,15 @@ def finetune(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, at: int | No
     return screen
 
 
-def lose(workspace: Workspace) -> None:
+def remove_output(workspace: Workspace) -> None:
     """Take away what the step wrote, as DVC does before a stage runs."""
     shutil.rmtree(workspace.step("tiny", "finetune"))
 
 
 def test_an_interrupted_step_goes_on(trained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """Interrupted twice, finetune goes on where it stood each time, and writes the same record and the same files."""
-    before = written(trained)
-    lose(trained)
+    before = finetune_digests(trained)
+    remove_output(trained)
     shutil.rmtree(checkpoints(trained))
     first = finetune(trained, monkeypatch, at=3)
     assert first.notes == []
@@ -89,22 +89,22 @@ def test_an_interrupted_step_goes_on(trained: Workspace, monkeypatch: pytest.Mon
     again = finetune(trained, monkeypatch)
     assert again.notes == [(9, "goes on after step 9")]
     assert again.lines[1][0] == 10
-    assert written(trained) == before
+    assert finetune_digests(trained) == before
 
 
 def test_a_finished_step_whose_files_are_lost_takes_no_training(
     trained: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """DVC may throw a finished step away: its model is written again without training, from where neither git nor DVC looks."""
-    before = written(trained)
+    before = finetune_digests(trained)
     status = git(trained.root, "status", "--porcelain", "-uall")
     assert "?? base/model.safetensors" in status
     assert "checkpoints" not in status
     assert ".graft" in (trained.root / ".dvcignore").read_text().split()
-    lose(trained)
+    remove_output(trained)
     again = finetune(trained, monkeypatch)
     assert [note for _, note in again.lines] == [f"goes on after step {again.lines[0][0]}"]
-    assert written(trained) == before
+    assert finetune_digests(trained) == before
 
 
 def test_another_recipe_another_base_or_another_code_starts_anew(
@@ -126,14 +126,14 @@ def test_another_recipe_another_base_or_another_code_starts_anew(
 
 def test_a_damaged_checkpoint_costs_time_and_nothing_else(trained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a byte of its weights turned over, training starts anew, says so, and ends with the same bytes."""
-    before = written(trained)
-    lose(trained)
+    before = finetune_digests(trained)
+    remove_output(trained)
     path = checkpoints(trained) / "finetune.safetensors"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(bytes(content))
     assert finetune(trained, monkeypatch).notes == [(0, "starts anew, the checkpoint is damaged")]
-    assert written(trained) == before
+    assert finetune_digests(trained) == before
 
 
 Mount = Callable[[Path, int], None]
@@ -164,8 +164,8 @@ def unmount(mounted: list[Path]) -> None:
 
 def test_no_room_for_a_checkpoint(trained: Workspace, small_disk: Mount, monkeypatch: pytest.MonkeyPatch) -> None:
     """Training stops with what the system said and where, leaves no half file, and goes through once there is room."""
-    before = written(trained)
-    lose(trained)
+    before = finetune_digests(trained)
+    remove_output(trained)
     small_disk(checkpoints(trained), 64)
     with pytest.raises(OSError, match="No space left on device") as refused:
         finetune(trained, monkeypatch)
@@ -173,19 +173,19 @@ def test_no_room_for_a_checkpoint(trained: Workspace, small_disk: Mount, monkeyp
     assert list(checkpoints(trained).iterdir()) == []
     subprocess.run(["mount", "-o", "remount,size=64M", str(checkpoints(trained))], check=True)
     finetune(trained, monkeypatch)
-    assert written(trained) == before
+    assert finetune_digests(trained) == before
 
 
 def test_no_room_for_the_model(trained: Workspace, small_disk: Mount, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever file of the model finds no room, the system's word for it arrives; then the model is written without training."""
-    before = written(trained)
+    before = finetune_digests(trained)
     for size in (16, 124, 128, 132, 136, 144):
         small_disk(trained.step("tiny", "finetune"), size)
         with pytest.raises(OSError, match="No space left on device"):
             finetune(trained, monkeypatch)
     small_disk(trained.step("tiny", "finetune"), 10_000)
     assert len(finetune(trained, monkeypatch).lines) == 1
-    assert written(trained) == before
+    assert finetune_digests(trained) == before
 
 
 def test_other_errors_are_left_alone(tmp_path: Path) -> None:

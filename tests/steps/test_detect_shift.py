@@ -25,7 +25,7 @@ from graft_tasks.registry.pin import pin
 from graft_tasks.steps.context import load_inputs, run_step
 from graft_tasks.steps.detect_shift import is_later
 from graft_tasks.workspace import Workspace
-from tests.support.lineage_workspace import finish
+from tests.support.lineage_workspace import run_and_promote
 
 ROOT = Path(__file__).parents[2]
 Make = Callable[..., Workspace]
@@ -173,7 +173,7 @@ def test_when_the_test_rows_are_later(train: list[str], test: list[str], expecte
 def test_what_the_champion_learned_from_is_told_from_new_rows(tiny_workspace: Make) -> None:
     """New rows about something else: the comparison with the champion names the words that its own rows lack."""
     workspace = tiny_workspace(finetune__strategy="head", detect_shift__max_auc=0.55)
-    finish(workspace, "tiny", "the first")
+    run_and_promote(workspace, "tiny", "the first")
     later = workspace.root / "later.csv"
     old = table()[lambda rows: rows["intent"].isin(["cancel", "delivery"])].groupby("intent").head(90)
     words = np.random.default_rng(1).choice(
@@ -198,7 +198,7 @@ def test_few_new_rows_among_many_old_ones_are_compared_alone(tiny_workspace: Mak
     With the rows that stand in both samples the AUC was below .5, whatever came. Where nothing is new, or too little, it is said.
     """
     workspace = tiny_workspace(finetune__strategy="head", detect_shift__max_auc=0.55)
-    finish(workspace, "tiny", "the first")
+    run_and_promote(workspace, "tiny", "the first")
     words = np.random.default_rng(1)
 
     def after(n: int) -> ShiftComparison:

@@ -20,7 +20,7 @@ from graft_tasks.registry.pin import pin
 from graft_tasks.steps.context import run_step
 from graft_tasks.workspace import Workspace
 from tests.support.tiny_models import without_dropout, write_tiny_base
-from tests.support.training_workspace import KEYS, checkpoints, make_ready
+from tests.support.training_workspace import KEYS, checkpoints, make_training_workspace
 
 pytestmark = pytest.mark.slow
 
@@ -36,15 +36,15 @@ QUICK = {
 
 
 @pytest.fixture(scope="module")
-def ready(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def training_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace that is ready to train, with a base without dropout. Never changed: copy it with ``workspace``."""
     folder = tmp_path_factory.mktemp("together")
-    return make_ready(folder, without_dropout(write_tiny_base(folder / "tiny")))
+    return make_training_workspace(folder, without_dropout(write_tiny_base(folder / "tiny")))
 
 
 @pytest.fixture
-def workspace(ready: Workspace, tmp_path: Path) -> Workspace:
-    shutil.copytree(ready.root, tmp_path / "workspace")
+def workspace(training_workspace: Workspace, tmp_path: Path) -> Workspace:
+    shutil.copytree(training_workspace.root, tmp_path / "workspace")
     return Workspace(tmp_path / "workspace")
 
 

@@ -18,7 +18,7 @@ from graft_tasks.commands.render import render_run
 from graft_tasks.learning_curve.claims import conclude
 from graft_tasks.learning_curve.measure import Wanted, measure
 from graft_tasks.workspace import Workspace
-from tests.support.training_workspace import make_ready
+from tests.support.training_workspace import make_training_workspace
 
 pytestmark = pytest.mark.slow
 
@@ -26,13 +26,13 @@ CHEAP = ("frozen_probe", "scratch", "random_encoder", "shuffled_labels")
 SMALL = Wanted(arms=CHEAP, sizes=(1, 4, None), draws=2)
 
 
-def silent(*_told: Any) -> None:
+def no_progress(*_told: Any) -> None:
     """Show no progress."""
 
 
 def curve(workspace: Workspace, wanted: Wanted = SMALL) -> tuple[Claims, str]:
     """Measure a curve and return what came out, with the digest of its record."""
-    claims = conclude(workspace, "tiny", measure(workspace, "tiny", wanted, progress=silent))
+    claims = conclude(workspace, "tiny", measure(workspace, "tiny", wanted, progress=no_progress))
     return claims, sha256_file(workspace.record("tiny", "curve"))
 
 
@@ -42,64 +42,64 @@ def cells(workspace: Workspace) -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def ready(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Workspace:
+def ready_workspace(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Workspace:
     """A workspace whose recipe has run up to the choice of the base; copied for tests that change it."""
-    return make_ready(tmp_path_factory.mktemp("curve"), tiny_base)
+    return make_training_workspace(tmp_path_factory.mktemp("curve"), tiny_base)
 
 
 @pytest.fixture
-def own(ready: Workspace, tmp_path: Path) -> Workspace:
+def workspace_copy(ready_workspace: Workspace, tmp_path: Path) -> Workspace:
     """A copy of it."""
-    return Workspace(Path(shutil.copytree(ready.root, tmp_path / "workspace", symlinks=True)))
+    return Workspace(Path(shutil.copytree(ready_workspace.root, tmp_path / "workspace", symlinks=True)))
 
 
-def test_a_cell_is_measured_once(own: Workspace) -> None:
+def test_a_cell_is_measured_once(workspace_copy: Workspace) -> None:
     """The same command measures nothing again and writes the same record; more draws measure only those."""
-    claims, digest = curve(own)
-    record, kept = claims.record, cells(own)
+    claims, digest = curve(workspace_copy)
+    record, kept = claims.record, cells(workspace_copy)
     assert len(kept) == len(CHEAP) * 3 * 2
-    assert curve(own)[1] == digest
-    assert cells(own) == kept
+    assert curve(workspace_copy)[1] == digest
+    assert cells(workspace_copy) == kept
     assert (record.arms, record.sizes) == (CHEAP, (1, 4, None))
     assert record.left_out == ("transfer", "scratch_network")
-    more = curve(own, Wanted(arms=CHEAP, sizes=(1, 4, None), draws=3))[0].record
-    assert {name: cells(own)[name] for name in kept} == kept
+    more = curve(workspace_copy, Wanted(arms=CHEAP, sizes=(1, 4, None), draws=3))[0].record
+    assert {name: cells(workspace_copy)[name] for name in kept} == kept
     assert [point.draws[:2] for point in more.points] == [point.draws for point in record.points]
 
 
-def test_a_damaged_cell_is_measured_again(own: Workspace) -> None:
+def test_a_damaged_cell_is_measured_again(workspace_copy: Workspace) -> None:
     """A cell that is cut, altered or of another place is no evidence: measured anew it gives the same record."""
-    digest = curve(own)[1]
-    paths = sorted(own.cells("tiny").iterdir())
+    digest = curve(workspace_copy)[1]
+    paths = sorted(workspace_copy.cells("tiny").iterdir())
     paths[0].write_bytes(paths[0].read_bytes()[:100])
     other = json.loads(paths[1].read_bytes())
     paths[1].write_text(json.dumps({**other, "hits": other["hits"][2:]}))
     shutil.copyfile(paths[2], paths[3])
-    kept = cells(own)
-    assert curve(own)[1] == digest
-    changed = {name for name, when in cells(own).items() if when != kept[name]}
+    kept = cells(workspace_copy)
+    assert curve(workspace_copy)[1] == digest
+    changed = {name for name, when in cells(workspace_copy).items() if when != kept[name]}
     assert changed == {paths[0].name, paths[1].name, paths[3].name}
 
 
-def test_what_a_cell_depends_on_is_in_its_key(own: Workspace) -> None:
+def test_what_a_cell_depends_on_is_in_its_key(workspace_copy: Workspace) -> None:
     """Another setting of the training measures transfer anew and nothing else."""
     wanted = Wanted(arms=("transfer", "scratch"), sizes=(4, None), costly_draws=2, draws=2)
-    curve(own, wanted)
-    before = set(cells(own))
-    recipe = own.recipe_path("tiny")
+    curve(workspace_copy, wanted)
+    before = set(cells(workspace_copy))
+    recipe = workspace_copy.recipe_path("tiny")
     recipe.write_text(recipe.read_text().replace("n_epochs: 2", "n_epochs: 3"))
-    curve(own, wanted)
-    added = set(cells(own)) - before
+    curve(workspace_copy, wanted)
+    added = set(cells(workspace_copy)) - before
     assert len(added) == 4
     assert {name.split("-")[0] for name in added} == {"transfer"}
 
 
-def test_every_arm(own: Workspace) -> None:
+def test_every_arm(workspace_copy: Workspace) -> None:
     """All six arms, the rates tried on training rows, and each pair compared; the record knows no time, and costs lie beside."""
     wanted = Wanted(sizes=(2, 8), draws=2, costly_draws=2)
-    claims, _ = curve(own, wanted)
+    claims, _ = curve(workspace_copy, wanted)
     assert claims.cost is not None
-    names = {name.split("-")[0] for name in cells(own)}
+    names = {name.split("-")[0] for name in cells(workspace_copy)}
     assert names == {*CHEAP, "transfer", "scratch_network", "scratch_network_rate"}
     assert [(pair.arm, pair.against) for pair in claims.pairs] == [
         ("transfer", "scratch_network"), ("frozen_probe", "scratch_network"),
@@ -108,32 +108,32 @@ def test_every_arm(own: Workspace) -> None:
     assert [claim.what for claim in claims.pairs[0].claims] == ["data", "time", "cost", "energy"]
     assert claims.record.learning_rate in (3e-4, 1e-3, 2e-3)
     assert claims.cost.search["scratch_network"] > 0
-    text = own.record("tiny", "curve").read_text()
-    assert not any(word in text for word in ("seconds", "joules", "price", "started", str(own.root)))
-    assert load_curve(own.record("tiny", "curve")) == claims.record
+    text = workspace_copy.record("tiny", "curve").read_text()
+    assert not any(word in text for word in ("seconds", "joules", "price", "started", str(workspace_copy.root)))
+    assert load_curve(workspace_copy.record("tiny", "curve")) == claims.record
 
 
 def test_costs_of_another_record_are_not_shown(
-    own: Workspace, run_all: Callable[[Workspace], dict[str, Record]]
+    workspace_copy: Workspace, run_all: Callable[[Workspace], dict[str, Record]]
 ) -> None:
     """On the page stand the last curve and its times; of other data it says so, and without its times it says that."""
-    run_all(own)
-    page = render_run(own, "tiny")
+    run_all(workspace_copy)
+    page = render_run(workspace_copy, "tiny")
     assert "graft curve tiny" in page.read_text()
-    curve(own)
-    text = render_run(own, "tiny").read_text()
+    curve(workspace_copy)
+    text = render_run(workspace_copy, "tiny").read_text()
     assert "not measured yet" not in text
     assert "Measured on an earlier version" not in text
     assert "What it took is not known here" not in text
-    path = own.record("tiny", "curve")
+    path = workspace_copy.record("tiny", "curve")
     record = load_curve(path)
     path.write_text(record.model_copy(update={"train_sha256": "0" * 64}).model_dump_json())
-    text = render_run(own, "tiny").read_text()
+    text = render_run(workspace_copy, "tiny").read_text()
     assert "Measured on an earlier version" in text
     assert "What it took is not known here" in text
     path.write_text("{}")
     with pytest.raises(TamperError, match="not a record of curve"):
-        render_run(own, "tiny")
+        render_run(workspace_copy, "tiny")
 
 
 @pytest.mark.parametrize(
@@ -147,17 +147,17 @@ def test_costs_of_another_record_are_not_shown(
         (Wanted(sizes=(1000,)), "No size is below"),
     ],
 )
-def test_nonsense_is_one_sentence(ready: Workspace, wanted: Wanted, says: str) -> None:
+def test_nonsense_is_one_sentence(ready_workspace: Workspace, wanted: Wanted, says: str) -> None:
     """What cannot be measured is said before anything is."""
     with pytest.raises(InputError, match=says):
-        measure(ready, "tiny", wanted, progress=silent)
+        measure(ready_workspace, "tiny", wanted, progress=no_progress)
 
 
 def test_a_recipe_that_was_not_run(tiny_workspace: Callable[..., Workspace]) -> None:
     """A curve reads what a run left, and says what is absent."""
     workspace = tiny_workspace()
     with pytest.raises(InputError, match="ingest has not run") as caught:
-        measure(workspace, "tiny", SMALL, progress=silent)
+        measure(workspace, "tiny", SMALL, progress=no_progress)
     assert caught.value.do == "graft run tiny"
 
 
@@ -168,14 +168,14 @@ def test_a_closed_gate_leaves_nothing_to_measure(
     workspace = tiny_workspace(validate__min_rows_per_class=1000)
     run_all(workspace)
     with pytest.raises(InputError, match="embed has not run"):
-        measure(workspace, "tiny", SMALL, progress=silent)
+        measure(workspace, "tiny", SMALL, progress=no_progress)
 
 
-def test_absent_files_are_named(own: Workspace) -> None:
+def test_absent_files_are_named(workspace_copy: Workspace) -> None:
     """In a clone the records are there and the files may not be."""
-    shutil.rmtree(own.files("tiny", "embed"))
+    shutil.rmtree(workspace_copy.files("tiny", "embed"))
     with pytest.raises(GraftError, match="file of embed is not here"):
-        measure(own, "tiny", SMALL, progress=silent)
+        measure(workspace_copy, "tiny", SMALL, progress=no_progress)
 
 
 def test_auto_is_measured_as_finetune_chose(

@@ -28,7 +28,7 @@ MINE = """  mine:  # a stage of a person's
 """
 
 
-def for_all(*, without_pin: str = "") -> str:
+def shared_stages(*, without_pin: str = "") -> str:
     """Return the stages of all recipes as they once stood in one file, perhaps with a pin less."""
     stages = yaml.safe_load(stages_of("${key}", "${item.dataset}"))["stages"]
     for stage in stages.values():
@@ -40,7 +40,7 @@ def for_all(*, without_pin: str = "") -> str:
 
 
 @pytest.fixture(scope="module")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def fresh_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace with two recipes, in which nothing has run."""
     folder = tmp_path_factory.mktemp("pipeline")
     workspace, _ = init(folder / "workspace")
@@ -53,14 +53,14 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 @pytest.fixture
-def workspace(once: Workspace, tmp_path: Path) -> Workspace:
+def workspace(fresh_workspace: Workspace, tmp_path: Path) -> Workspace:
     import shutil
 
-    shutil.copytree(once.root, tmp_path / "workspace", symlinks=True)
+    shutil.copytree(fresh_workspace.root, tmp_path / "workspace", symlinks=True)
     return Workspace(tmp_path / "workspace")
 
 
-def entry(step: str, name: str) -> dict[str, object]:
+def lock_entry(step: str, name: str) -> dict[str, object]:
     file = {"path": f"data/{name}/{step}/record.json", "hash": "md5", "md5": "0" * 32, "size": 7}
     return {"cmd": f"graft step {step} {name}", "deps": [file], "outs": [file]}
 
@@ -68,7 +68,9 @@ def entry(step: str, name: str) -> dict[str, object]:
 def made_old(workspace: Workspace, text: str) -> dict[str, object]:
     """Make a workspace one of before, in which both recipes have run; return what its lock file says."""
     (workspace.root / "dvc.yaml").write_text(text)
-    stages: dict[str, object] = {f"{step}@{name}": entry(step, name) for name in ("tiny", "other") for step in STEPS}
+    stages: dict[str, object] = {
+        f"{step}@{name}": lock_entry(step, name) for name in ("tiny", "other") for step in STEPS
+    }
     if text.endswith(MINE):
         stages["mine"] = {"cmd": "echo mine"}
     (workspace.root / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
@@ -82,7 +84,7 @@ def locks(workspace: Workspace, name: str) -> dict[str, object]:
 
 def test_one_file_for_all_becomes_one_for_each(workspace: Workspace) -> None:
     """It is said; each recipe has its stages and what was last made of them, a person's own stage stays as it was written."""
-    before = made_old(workspace, for_all(without_pin="rolled_back") + MINE)
+    before = made_old(workspace, shared_stages(without_pin="rolled_back") + MINE)
     (said,) = bring_forward(workspace, "tiny")
     assert said.startswith("dvc.yaml was brought forward")
     for name in ("tiny", "other"):
@@ -102,7 +104,7 @@ def test_one_file_for_all_becomes_one_for_each(workspace: Workspace) -> None:
 
 def test_without_a_stage_of_ones_own_it_is_as_a_new_workspace_has_it(workspace: Workspace) -> None:
     """Nothing but Graft's stages: the topmost file is the one of today, and there is no lock file of all any more."""
-    made_old(workspace, for_all())
+    made_old(workspace, shared_stages())
     bring_forward(workspace, "other")
     assert (workspace.root / "dvc.yaml").read_text() == TOPMOST
     assert not (workspace.root / "dvc.lock").exists()
@@ -117,7 +119,7 @@ def test_cut_off_anywhere_it_ends_the_same(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, at: str, mine: str
 ) -> None:
     """Whichever file was to be written as it was killed: the same command again leads to the same files, committed."""
-    before = made_old(workspace, for_all() + mine)
+    before = made_old(workspace, shared_stages() + mine)
 
     def write(path: Path, content: bytes) -> None:
         if path == workspace.root / at:

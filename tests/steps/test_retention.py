@@ -22,7 +22,7 @@ from graft_tasks.steps.context import run_step
 from graft_tasks.steps.rows import ROWS
 from graft_tasks.workspace import Workspace
 from tests.steps.conftest import ROOT, TINY
-from tests.support.lineage_workspace import finish
+from tests.support.lineage_workspace import run_and_promote
 
 PAIRS = (("cancel", "delivery"), ("fault", "refund"), ("cancel", "refund"), ("delivery", "fault"))
 NAMES = ("one", "two", "three", "four")
@@ -42,7 +42,7 @@ def four_hops(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Work
         how = {"finetune.strategy": "full", "finetune.n_epochs": 3, "finetune.learning_rate": 2e-3}
         keys = {**TINY, **how, "data.dataset": name, "choose_base.bases": [base], "finetune.batch_size": 8}
         adopt(workspace, name, {"rows.csv": rows}, recipe_text(name, keys))
-        finish(workspace, name, "a hop")
+        run_and_promote(workspace, name, "a hop")
         base = f"graft:{name}@champion"
     return workspace
 
@@ -68,7 +68,7 @@ def test_every_ancestor_of_a_chain_is_measured(four_hops: Workspace) -> None:
     assert moved == sorted(moved)  # the further back, the further away
 
 
-def test_own_heads_are_tried_on_rows_that_no_model_of_the_chain_learned_from(four_hops: Workspace) -> None:
+def test_own_heads_are_tried_on_rows_that_no_model_learned_from(four_hops: Workspace) -> None:
     """The difference with the ancestor's own head is that of its predictions and those of its head on the candidate's encoder."""
     rows = pd.read_parquet(four_hops.files("one", "ingest") / ROWS)
     folders = [four_hops.registry(name) / "0001" for name in NAMES]

@@ -58,9 +58,7 @@ def test_every_record_names_what_it_read_and_says_nothing_of_time_or_place(
         assert "seconds" not in text
 
 
-def test_the_model_folder_holds_safetensors_a_card_with_its_base_and_what_it_was_trained_on(
-    tiny_workspace: Make, run_all: RunAll
-) -> None:
+def test_a_model_folder_holds_safetensors_and_a_card(tiny_workspace: Make, run_all: RunAll) -> None:
     """No pickle, base and licence in the card, and the content keys of exactly the training rows."""
     workspace = tiny_workspace(finetune__strategy="head")
     records = run_all(workspace)

@@ -28,7 +28,7 @@ Make = Callable[..., Workspace]
 
 
 @pytest.fixture(scope="module")
-def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def next_week(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Next week's rows, none of which the workspace has."""
     rows = pd.read_csv(ROOT / "data/datasets/support/messages.csv", dtype=str, keep_default_na=False)
     path = tmp_path_factory.mktemp("week") / "week.csv"
@@ -43,19 +43,19 @@ def ingested(workspace: Workspace) -> DatasetRecord:
     return record
 
 
-def misspelt(week: Path, folder: Path) -> Path:
+def misspelt(next_week: Path, folder: Path) -> Path:
     """The week's rows, one of them with a typo in its class."""
-    rows = pd.read_csv(week, dtype=str, keep_default_na=False)
+    rows = pd.read_csv(next_week, dtype=str, keep_default_na=False)
     rows.loc[0, "intent"] = "faullt"
     rows.to_csv(folder / "typo.csv", index=False)
     return folder / "typo.csv"
 
 
-def test_an_addition_is_taken_back_as_a_new_version(tiny_workspace: Make, week: Path) -> None:
+def test_an_addition_is_taken_back_as_a_new_version(tiny_workspace: Make, next_week: Path) -> None:
     """The rows are those of before, no file is gone, and the history says what happened; added again, it counts again."""
     workspace = tiny_workspace()
     before = ingested(workspace)
-    add(workspace, "tiny", week)
+    add(workspace, "tiny", next_week)
     files = {file.path for file in digest_folder(workspace.dataset("tiny"))[0]}
     undone = undo(workspace, "tiny", "added-0001.csv")
     assert (undone.file, undone.is_new) == ("undo-0002.jsonl", True)
@@ -67,14 +67,14 @@ def test_an_addition_is_taken_back_as_a_new_version(tiny_workspace: Make, week: 
     )
     assert files < {file.path for file in digest_folder(workspace.dataset("tiny"))[0]}
     assert "undo-0002.jsonl, added-0001.csv taken back" in git(workspace.root, "log", "-1", "--format=%s")
-    assert add(workspace, "tiny", week).file == "added-0003.csv"
+    assert add(workspace, "tiny", next_week).file == "added-0003.csv"
     assert ingested(workspace).n_rows == before.n_rows + 12
 
 
-def test_undo_names_one_file_so_that_twice_is_once(tiny_workspace: Make, week: Path, tmp_path: Path) -> None:
+def test_undo_names_one_file_so_that_twice_is_once(tiny_workspace: Make, next_week: Path, tmp_path: Path) -> None:
     """Without a name the newest is named and nothing done; said again it does nothing; an older one is refused."""
     workspace = tiny_workspace()
-    rows = pd.read_csv(week, dtype=str, keep_default_na=False)
+    rows = pd.read_csv(next_week, dtype=str, keep_default_na=False)
     rows.head(5).to_csv(tmp_path / "a.csv", index=False)
     rows.tail(5).to_csv(tmp_path / "b.csv", index=False)
     for name in ("a.csv", "b.csv"):
@@ -93,34 +93,36 @@ def test_undo_names_one_file_so_that_twice_is_once(tiny_workspace: Make, week: P
 
 
 def test_a_killed_undo_is_finished_by_the_same_command(
-    tiny_workspace: Make, week: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_workspace: Make, next_week: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed after its file came and before DVC and git knew of it."""
     workspace = tiny_workspace()
-    add(workspace, "tiny", week)
+    add(workspace, "tiny", next_week)
     (workspace.dataset("tiny") / "undo-0002.jsonl").write_text(json.dumps({"takes_back": "added-0001.csv"}) + "\n")
     assert not undo(workspace, "tiny", "added-0001.csv").is_new
     assert git(workspace.root, "status", "--porcelain", "data/datasets") == ""
     assert "taken back" in git(workspace.root, "log", "-1", "--format=%s")
 
 
-def test_a_misspelt_class_is_refused_before_it_is_kept(tiny_workspace: Make, week: Path, tmp_path: Path) -> None:
+def test_a_misspelt_class_is_refused_before_it_is_kept(tiny_workspace: Make, next_week: Path, tmp_path: Path) -> None:
     """One row of a class that nearly has the name of another: the sentence names it, and nothing is written."""
     workspace = tiny_workspace()
     before = digest_folder(workspace.dataset("tiny"))[1]
     with pytest.raises(InputError) as caught:
-        add(workspace, "tiny", misspelt(week, tmp_path))
+        add(workspace, "tiny", misspelt(next_week, tmp_path))
     assert caught.value.what == "Class 'faullt' is new and has 1 row; did you mean 'fault'?"
     assert "--new-class 'faullt'" in caught.value.do
     assert digest_folder(workspace.dataset("tiny"))[1] == before
-    added = add(workspace, "tiny", misspelt(week, tmp_path), new_classes=["faullt"])
+    added = add(workspace, "tiny", misspelt(next_week, tmp_path), new_classes=["faullt"])
     assert added.drift == ["class 'faullt' is new (did you mean 'fault'?), 1 row"]
 
 
-def test_a_bad_time_is_refused_by_add_under_the_owners_name(tiny_workspace: Make, week: Path, tmp_path: Path) -> None:
+def test_a_bad_time_is_refused_by_add_under_the_owners_name(
+    tiny_workspace: Make, next_week: Path, tmp_path: Path
+) -> None:
     """Not at the next run, and not under the name of a copy that is gone."""
     workspace = tiny_workspace(data__time="received_at", data__test_from="2026-01-01")
-    rows = pd.read_csv(week, dtype=str, keep_default_na=False)
+    rows = pd.read_csv(next_week, dtype=str, keep_default_na=False)
     rows.loc[2, "received_at"] = "2/24/2015 11:35"
     rows.to_csv(tmp_path / "mine.csv", index=False)
     with pytest.raises(InputError) as caught:
@@ -130,7 +132,7 @@ def test_a_bad_time_is_refused_by_add_under_the_owners_name(tiny_workspace: Make
     assert ".graft" not in str(caught.value)
 
 
-def made(workspace: Workspace, name: str) -> list[str]:
+def files_of(workspace: Workspace, name: str) -> list[str]:
     """Return what lies anywhere in the workspace under a recipe's name."""
     folders = ("recipes", "data", "pages", ".graft/findings", ".graft/cache", ".graft/checkpoints")
     return [str(path) for folder in folders for path in (workspace.root / folder).glob(f"{name}*")]
@@ -142,7 +144,7 @@ def test_a_recipe_that_was_never_run_goes_with_its_dataset(tiny_workspace: Make)
     ingested(workspace)
     removed = remove(workspace, "tiny")
     assert (removed.dataset, removed.n_runs, removed.champion) == ("tiny", 0, "")
-    assert made(workspace, "tiny") == []
+    assert files_of(workspace, "tiny") == []
     assert not list((workspace.root / "data" / "datasets").glob("tiny*"))
     assert "tiny" not in workspace.params()["recipes"]
     assert git(workspace.root, "status", "--porcelain", "--untracked-files=no") == ""
@@ -164,7 +166,7 @@ def test_a_removal_that_was_killed_is_finished(tiny_workspace: Make, monkeypatch
         with pytest.raises(StepError, match="killed"):
             remove(workspace, "tiny")
     remove(workspace, "tiny")
-    assert made(workspace, "tiny") == []
+    assert files_of(workspace, "tiny") == []
     assert "tiny" not in workspace.params()["recipes"]
     assert git(workspace.root, "status", "--porcelain", "--untracked-files=no") == ""
 

@@ -12,14 +12,14 @@ from pathlib import Path
 import pandas as pd
 
 from graft.data.readers.excel import MAX_BYTES
-from tests.support.cli_runner import MESSAGES, table
+from tests.support.cli_runner import MESSAGES, csv_bytes
 
-GOOD = table(MESSAGES)
-QUOTED = GOOD + b'm98,"a message, or two",card\n'  # without such a row, quotes may be ordinary characters
+GOOD_CSV = csv_bytes(MESSAGES)
+QUOTED = GOOD_CSV + b'm98,"a message, or two",card\n'  # without such a row, quotes may be ordinary characters
 
 
 @dataclass(frozen=True)
-class Bad:
+class BadFile:
     """A file by name and content (None: there is none), and words of the sentence that refuses it."""
 
     file: str
@@ -85,53 +85,53 @@ def jsonl(*lines: str) -> bytes:
     return "".join(f"{line}\n" for line in (*good, *lines)).encode()
 
 
-BAD: dict[str, Bad] = {
-    "missing": Bad("rows.csv", None, ("There is no file rows.csv.", "check the path")),
-    "empty": Bad("rows.csv", b"", ("rows.csv is empty.",)),
-    "only a byte order mark": Bad("rows.csv", b"\xef\xbb\xbf", ("rows.csv",)),
-    "only blank lines": Bad("rows.csv", b"\n\n\r\n", ("rows.csv",)),
-    "header only": Bad("rows.csv", b"id,text,label\n", ("has a header and no rows", "add rows")),
-    "JSONL without rows": Bad("rows.jsonl", b"\n{}\n\n", ("rows.jsonl has a header and no rows",)),
-    "10 MB in one cell": Bad("rows.csv", lambda: GOOD + b"m99," + b"a" * 10**7 + b",card\n", ("row of line 14",)),
-    "10 MB in one JSONL cell": Bad(
+BAD_FILES: dict[str, BadFile] = {
+    "missing": BadFile("rows.csv", None, ("There is no file rows.csv.", "check the path")),
+    "empty": BadFile("rows.csv", b"", ("rows.csv is empty.",)),
+    "only a byte order mark": BadFile("rows.csv", b"\xef\xbb\xbf", ("rows.csv",)),
+    "only blank lines": BadFile("rows.csv", b"\n\n\r\n", ("rows.csv",)),
+    "header only": BadFile("rows.csv", b"id,text,label\n", ("has a header and no rows", "add rows")),
+    "JSONL without rows": BadFile("rows.jsonl", b"\n{}\n\n", ("rows.jsonl has a header and no rows",)),
+    "10 MB in one cell": BadFile("rows.csv", lambda: GOOD_CSV + b"m99," + b"a" * 10**7 + b",card\n", ("row of line 14",)),
+    "10 MB in one JSONL cell": BadFile(
         "rows.jsonl", lambda: jsonl('{"text": "' + "a" * 10**7 + '"}'), ("Row 13", "1,048,576", 'column "text"')
     ),
-    "broken UTF-8": Bad("rows.csv", GOOD + b"m99,\xff\xfe\xfd,card\n", ("Line 14 of rows.csv is not UTF-8", "byte ")),
-    "UTF-16 with a mark": Bad("rows.csv", GOOD.decode().encode("utf-16"), ("is UTF-16, not UTF-8", "save the file")),
-    "UTF-16 without one": Bad("rows.csv", GOOD.decode().encode("utf-16-le"), ("is UTF-16, not UTF-8",)),
-    "UTF-16 the other way round": Bad("rows.csv", GOOD.decode().encode("utf-16-be"), ("is UTF-16, not UTF-8",)),
-    "UTF-32": Bad("rows.csv", GOOD.decode().encode("utf-32"), ("is UTF-32, not UTF-8",)),
-    "Windows-1252": Bad("rows.csv", GOOD + "m99,café “au lait”,card\n".encode("cp1252"), ("Windows-1252", "Line 14")),
-    "NUL bytes": Bad("rows.csv", GOOD + b"m99,a\x00b,card\n", ("holds NUL bytes", "line 14")),
-    "nothing but NUL bytes": Bad("rows.csv", bytes(5000), ("NUL",)),
-    "a quote that never closes": Bad("rows.csv", QUOTED + b'm99,"a message,card\n', ("row of line 15 never closes",)),
-    "text behind a quote": Bad("rows.csv", QUOTED + b'm99,"a" message,card\n', ("line 15", "follows a closing quote")),
-    "cells too many": Bad("rows.csv", GOOD + b"m99,a message, or two,card\n", ("is not a table", "line 14, saw 4")),
-    "old Macintosh lines": Bad("rows.csv", GOOD.replace(b"\n", b"\r"), ("a carriage return stands alone",)),
-    "two columns of a name": Bad("rows.csv", table(MESSAGES, "text,text,label"), ("two columns of the name 'text'",)),
-    "Parquet cut short": Bad("rows.parquet", lambda: parquet()[:-40], ("is not a whole Parquet file", "copy it again")),
-    "Parquet's first bytes": Bad("rows.parquet", b"PAR1", ("is not a whole Parquet file",)),
-    "Parquet that is CSV, cut": Bad("rows.csv", lambda: parquet()[:200], ("is not a whole Parquet file",)),
-    "HTML": Bad("rows.csv", b"\n<!DOCTYPE html>\n<html><body>404, not found</body></html>\n", ("is a web page",)),
-    "XML": Bad("rows.csv", b"<?xml version='1.0'?><rows/>\n", ("is XML",)),
-    "an old Excel workbook": Bad("rows.csv", b"\xd0\xcf\x11\xe0" + bytes(600), ("an old Excel workbook",)),
-    "a zip archive": Bad("rows.csv", archive({"rows.csv": GOOD}), ("a zip archive",)),
-    "a cut zip archive": Bad("rows.csv", archive({"rows.csv": GOOD})[:100], ("a zip archive",)),
-    "a PDF": Bad("rows.csv", b"%PDF-1.7\n%\xe2\xe3\n1 0 obj\n", ("is a PDF",)),
-    "a gzip archive": Bad("rows.csv", b"\x1f\x8b\x08" + bytes(60), ("a gzip archive",)),
-    "a picture": Bad("rows.csv", b"\x89PNG\r\n\x1a\n" + bytes(60), ("a PNG image",)),
-    "two sheets": Bad("rows.xlsx", lambda: workbook(MESSAGES, MESSAGES), ("has 2 sheets with cells", "keep one")),
-    "a sheet without cells": Bad("rows.xlsx", lambda: workbook([]), ("has a header and no rows",)),
-    "a workbook cut short": Bad("rows.xlsx", lambda: workbook(MESSAGES)[:-30], ("rows.xlsx is",)),
-    "a workbook that is a bomb": Bad("rows.xlsx", workbook_bomb, ("unpacks to 1,073,741,825 bytes",)),
-    "a workbook of nothing": Bad("rows.xlsx", archive({"xl/workbook.xml": b"<x/>"}), ("is not a whole workbook",)),
-    "a row wider than the sheet": Bad(
+    "broken UTF-8": BadFile("rows.csv", GOOD_CSV + b"m99,\xff\xfe\xfd,card\n", ("Line 14 of rows.csv is not UTF-8", "byte ")),
+    "UTF-16 with a mark": BadFile("rows.csv", GOOD_CSV.decode().encode("utf-16"), ("is UTF-16, not UTF-8", "save the file")),
+    "UTF-16 without one": BadFile("rows.csv", GOOD_CSV.decode().encode("utf-16-le"), ("is UTF-16, not UTF-8",)),
+    "UTF-16 the other way round": BadFile("rows.csv", GOOD_CSV.decode().encode("utf-16-be"), ("is UTF-16, not UTF-8",)),
+    "UTF-32": BadFile("rows.csv", GOOD_CSV.decode().encode("utf-32"), ("is UTF-32, not UTF-8",)),
+    "Windows-1252": BadFile("rows.csv", GOOD_CSV + "m99,café “au lait”,card\n".encode("cp1252"), ("Windows-1252", "Line 14")),
+    "NUL bytes": BadFile("rows.csv", GOOD_CSV + b"m99,a\x00b,card\n", ("holds NUL bytes", "line 14")),
+    "nothing but NUL bytes": BadFile("rows.csv", bytes(5000), ("NUL",)),
+    "a quote that never closes": BadFile("rows.csv", QUOTED + b'm99,"a message,card\n', ("row of line 15 never closes",)),
+    "text behind a quote": BadFile("rows.csv", QUOTED + b'm99,"a" message,card\n', ("line 15", "follows a closing quote")),
+    "cells too many": BadFile("rows.csv", GOOD_CSV + b"m99,a message, or two,card\n", ("is not a table", "line 14, saw 4")),
+    "old Macintosh lines": BadFile("rows.csv", GOOD_CSV.replace(b"\n", b"\r"), ("a carriage return stands alone",)),
+    "two columns of a name": BadFile("rows.csv", csv_bytes(MESSAGES, "text,text,label"), ("two columns of the name 'text'",)),
+    "Parquet cut short": BadFile("rows.parquet", lambda: parquet()[:-40], ("is not a whole Parquet file", "copy it again")),
+    "Parquet's first bytes": BadFile("rows.parquet", b"PAR1", ("is not a whole Parquet file",)),
+    "Parquet that is CSV, cut": BadFile("rows.csv", lambda: parquet()[:200], ("is not a whole Parquet file",)),
+    "HTML": BadFile("rows.csv", b"\n<!DOCTYPE html>\n<html><body>404, not found</body></html>\n", ("is a web page",)),
+    "XML": BadFile("rows.csv", b"<?xml version='1.0'?><rows/>\n", ("is XML",)),
+    "an old Excel workbook": BadFile("rows.csv", b"\xd0\xcf\x11\xe0" + bytes(600), ("an old Excel workbook",)),
+    "a zip archive": BadFile("rows.csv", archive({"rows.csv": GOOD_CSV}), ("a zip archive",)),
+    "a cut zip archive": BadFile("rows.csv", archive({"rows.csv": GOOD_CSV})[:100], ("a zip archive",)),
+    "a PDF": BadFile("rows.csv", b"%PDF-1.7\n%\xe2\xe3\n1 0 obj\n", ("is a PDF",)),
+    "a gzip archive": BadFile("rows.csv", b"\x1f\x8b\x08" + bytes(60), ("a gzip archive",)),
+    "a picture": BadFile("rows.csv", b"\x89PNG\r\n\x1a\n" + bytes(60), ("a PNG image",)),
+    "two sheets": BadFile("rows.xlsx", lambda: workbook(MESSAGES, MESSAGES), ("has 2 sheets with cells", "keep one")),
+    "a sheet without cells": BadFile("rows.xlsx", lambda: workbook([]), ("has a header and no rows",)),
+    "a workbook cut short": BadFile("rows.xlsx", lambda: workbook(MESSAGES)[:-30], ("rows.xlsx is",)),
+    "a workbook that is a bomb": BadFile("rows.xlsx", workbook_bomb, ("unpacks to 1,073,741,825 bytes",)),
+    "a workbook of nothing": BadFile("rows.xlsx", archive({"xl/workbook.xml": b"<x/>"}), ("is not a whole workbook",)),
+    "a row wider than the sheet": BadFile(
         "rows.xlsx", lambda: workbook([*MESSAGES, ("m99", "a message", "card", "?")]), ("is not a table", "row 14")
     ),
-    "JSONL with a broken line": Bad("rows.jsonl", jsonl('{"text": "a'), ("is not JSON lines", "line 13")),
-    "JSONL with a list": Bad("rows.jsonl", jsonl('["a", "b"]'), ("is not JSON lines", "line 13", "object")),
-    "JSONL with half a surrogate pair": Bad("rows.jsonl", jsonl('{"text": "\\ud800"}'), ("is not JSON lines", "line 13")),
-    "JSONL with a key twice": Bad("rows.jsonl", jsonl('{"text": "a", "text": "b"}'), ("line 13", "a key stands twice")),
-    "JSONL as deep as a well": Bad("rows.jsonl", jsonl('{"text": ' + "[" * 10**5 + "]" * 10**5 + "}"), ("line 13",)),
-    "JSON, not JSON lines": Bad("rows.jsonl", b"[\n" + jsonl().replace(b"}\n", b"},\n") + b"{}]\n", ("line 1",)),
+    "JSONL with a broken line": BadFile("rows.jsonl", jsonl('{"text": "a'), ("is not JSON lines", "line 13")),
+    "JSONL with a list": BadFile("rows.jsonl", jsonl('["a", "b"]'), ("is not JSON lines", "line 13", "object")),
+    "JSONL with half a surrogate pair": BadFile("rows.jsonl", jsonl('{"text": "\\ud800"}'), ("is not JSON lines", "line 13")),
+    "JSONL with a key twice": BadFile("rows.jsonl", jsonl('{"text": "a", "text": "b"}'), ("line 13", "a key stands twice")),
+    "JSONL as deep as a well": BadFile("rows.jsonl", jsonl('{"text": ' + "[" * 10**5 + "]" * 10**5 + "}"), ("line 13",)),
+    "JSON, not JSON lines": BadFile("rows.jsonl", b"[\n" + jsonl().replace(b"}\n", b"},\n") + b"{}]\n", ("line 1",)),
 }  # fmt: skip

@@ -14,28 +14,28 @@ import pytest
 
 from graft_cli.main import main
 
-Tree = dict[str, tuple[int, bytes | None]]
+FolderContents = dict[str, tuple[int, bytes | None]]
 N_ROWS = 12
 MESSAGES = [
     (f"m{k}", f"message {k} about a {'card' if k % 2 else 'parcel'}", "card" if k % 2 else "parcel")
     for k in range(N_ROWS)
 ]
 """Rows that can be learned from: id, text, label."""
-NEW = ("--text", "text", "--label", "label")
+NEW_OPTIONS = ("--text", "text", "--label", "label")
 
 
-def table(rows: list[tuple[str, ...]], header: str = "id,text,label", delimiter: str = ",") -> bytes:
+def csv_bytes(rows: list[tuple[str, ...]], header: str = "id,text,label", delimiter: str = ",") -> bytes:
     """Return rows without quotes as a file."""
     return "".join(f"{line}\n" for line in (header, *(delimiter.join(row) for row in rows))).encode()
 
 
-def tree(root: Path) -> Tree:
+def folder_contents(root: Path) -> FolderContents:
     """Return every file, folder and link below a folder, with mode and bytes.
 
     Left out: locks, which stay for the next who takes them; git's index, which holds times; what DVC notes for itself, and its
     cache, where what no version names is only room.
     """
-    found: Tree = {}
+    found: FolderContents = {}
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
         if name == ".git/index" or name.startswith((".graft/locks", ".dvc/tmp", ".dvc/cache")):
@@ -46,7 +46,7 @@ def tree(root: Path) -> Tree:
 
 
 @dataclass
-class Said:
+class CommandResult:
     """What a command printed and how it ended."""
 
     exit_code: int
@@ -55,13 +55,13 @@ class Said:
 
 
 @dataclass
-class Desk:
-    """The workspace, and whoever types in it."""
+class CommandLine:
+    """The command line, in this process, in a workspace's folder."""
 
     root: Path
     capsys: pytest.CaptureFixture[str]
 
-    def run(self, *arguments: str | Path) -> Said:
+    def run(self, *arguments: str | Path) -> CommandResult:
         """Run a command as ``graft`` does, in the workspace's folder."""
         self.capsys.readouterr()
         here = Path.cwd()
@@ -74,26 +74,26 @@ class Desk:
             code = int(end.code or 0)
         finally:
             os.chdir(here)
-        return Said(code, *self.capsys.readouterr())
+        return CommandResult(code, *self.capsys.readouterr())
 
     def refuses(
         self, *arguments: str | Path, words: tuple[str, ...], exit_code: int = 2, source: Path | None = None
     ) -> str:
         """Run a command that must end in one sentence, with nothing changed in the workspace or beside the source."""
-        with unchanged(self.root), unchanged(source):
+        with check_unchanged(self.root), check_unchanged(source):
             said = self.run(*arguments)
         assert said.exit_code == exit_code, (said.exit_code, said.out, said.err)
-        sentence(said.err, words)
+        check_error(said.err, words)
         return said.err
 
-    def must(self, *arguments: str | Path) -> str:
+    def succeeds(self, *arguments: str | Path) -> str:
         """Run a command that must succeed and return what it printed."""
         said = self.run(*arguments)
         assert said.exit_code == 0, said.err
         return said.out
 
 
-def sentence(err: str, words: tuple[str, ...]) -> None:
+def check_error(err: str, words: tuple[str, ...]) -> None:
     """Check that an error is one sentence with a place or a remedy, fit for a terminal."""
     lines = err.splitlines()
     assert lines, "nothing was said"
@@ -106,11 +106,11 @@ def sentence(err: str, words: tuple[str, ...]) -> None:
 
 
 @contextmanager
-def unchanged(root: Path | None) -> Iterator[None]:
+def check_unchanged(root: Path | None) -> Iterator[None]:
     """Check that a folder is afterwards what it was before, byte for byte."""
-    before = tree(root) if root else {}
+    before = folder_contents(root) if root else {}
     yield
-    after = tree(root) if root else {}
+    after = folder_contents(root) if root else {}
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
     assert not changed, f"changed, new or gone: {changed}"
 

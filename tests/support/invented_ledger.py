@@ -18,13 +18,13 @@ from graft_tasks.registry import bases
 from graft_tasks.registry.promote import publish
 from graft_tasks.steps.context import STEPS, VERSIONS
 from graft_tasks.workspace import Workspace
-from tests.support.cli_runner import MESSAGES, table
+from tests.support.cli_runner import MESSAGES, csv_bytes
 
 NAME = "known"
 DAY = "2026-11-{:02}T10:00:00Z"
 
 
-def invent(folder: Path, base: Path, n_models: int = 3, *, forced: tuple[int, ...] = ()) -> Workspace:
+def invent_champions(folder: Path, base: Path, n_models: int = 3, *, forced: tuple[int, ...] = ()) -> Workspace:
     """Return a workspace whose recipe ``known`` has so many champions, one after the other.
 
     Args:
@@ -33,7 +33,7 @@ def invent(folder: Path, base: Path, n_models: int = 3, *, forced: tuple[int, ..
     workspace, _ = init(folder / "workspace")
     shutil.copytree(base, workspace.root / "base")
     commit(workspace.root, "a base", ["base"])
-    (folder / "rows.csv").write_bytes(table(MESSAGES))
+    (folder / "rows.csv").write_bytes(csv_bytes(MESSAGES))
     values = {"data.dataset": NAME, "data.train": "rows.csv", "data.text": "text", "data.label": "label",
               "data.id": "id", "choose_base.bases": ["base"]}  # fmt: skip
     adopt(workspace, NAME, {"rows.csv": folder / "rows.csv"}, recipe_text(NAME, values))
@@ -45,7 +45,7 @@ def invent(folder: Path, base: Path, n_models: int = 3, *, forced: tuple[int, ..
 def promote(workspace: Workspace, number: int, *, overrides: bool = False) -> Promotion:
     """Add a model that is told from the others by its number, its run and its promotion."""
     ledger, signer = workspace.ledger(), Signer(workspace.private_key)
-    run = finish(workspace, number, verdict="hold" if overrides else "promote")
+    run = finish_run(workspace, number, verdict="hold" if overrides else "promote")
     folder = workspace.registry(NAME) / f"{number:04d}"
     shutil.copytree(workspace.model(NAME), folder)
     promotions = ledger.promotions(NAME)
@@ -53,7 +53,7 @@ def promote(workspace: Workspace, number: int, *, overrides: bool = False) -> Pr
     promotion = ledger.add_promotion(
         PromotionPredicate(
             recipe=NAME, number=f"{number:04d}", action="promote", model_id=run.predicate.model_id,
-            model_number=f"{number:04d}", folder_md5=point_to(folder), signature_sha256=ledger.add_blob(
+            model_number=f"{number:04d}", folder_md5=write_pointer(folder), signature_sha256=ledger.add_blob(
                 sign_model(folder, signer.path)), run=run.entry, parent=promotions[-1].entry if promotions else None,
             reason=f"model {number}", by="Ada", at=DAY.format(number), overrides=overrides,
         ),
@@ -63,7 +63,7 @@ def promote(workspace: Workspace, number: int, *, overrides: bool = False) -> Pr
     return promotion
 
 
-def point_to(folder: Path) -> str:
+def write_pointer(folder: Path) -> str:
     """Write the pointer that ``dvc add`` would; return the MD5 in it."""
     files, _ = digest_folder(folder)
     out = {"md5": dvc_md5(folder, files), "size": sum(file.size for file in files), "nfiles": len(files), "hash": "md5",
@@ -72,7 +72,7 @@ def point_to(folder: Path) -> str:
     return str(out["md5"])
 
 
-def finish(workspace: Workspace, number: int, *, verdict: str = "promote") -> Run:
+def finish_run(workspace: Workspace, number: int, *, verdict: str = "promote") -> Run:
     """Write what a run leaves in the workspace, and its entry."""
     ledger, signer = workspace.ledger(), Signer(workspace.private_key)
     model = workspace.model(NAME)

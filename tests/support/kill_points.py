@@ -26,7 +26,7 @@ from graft_tasks.processes.locks import hold
 from graft_tasks.registry.pin import pin
 from graft_tasks.steps.context import STEPS, run_step
 from graft_tasks.workspace import Workspace
-from tests.support.tiny_models import write_taught_base
+from tests.support.tiny_models import write_trained_base
 
 ROOT = Path(__file__).parents[2]
 LETTERS = {"early": "abcdefghijklm", "late": "nopqrstuvwxyz"}
@@ -72,7 +72,7 @@ def make_workspace(folder: Path, *names: str) -> Workspace:
     """Make a workspace on a tiny base that was taught the task, with recipes that lead to a promotion."""
     workspace, _ = init(folder / "workspace")
     texts, labels = draw_rows(750, 99)
-    write_taught_base(workspace.root / "base", texts, np.array(labels))
+    write_trained_base(workspace.root / "base", texts, np.array(labels))
     commit(workspace.root, "a base", ["base"])
     write_rows(folder / "rows.csv")
     for seed, name in enumerate(names):
@@ -81,18 +81,18 @@ def make_workspace(folder: Path, *names: str) -> Workspace:
     return workspace
 
 
-def variables(home: Path) -> dict[str, str]:
+def environment_for(home: Path) -> dict[str, str]:
     """Return an environment without any setting of Prefect, and a home for it that nothing is kept in."""
     plain = {key: value for key, value in environment().items() if not key.startswith(("PREFECT_", "DVC_"))}
     return plain | {"PREFECT_HOME": str(home), "OMP_NUM_THREADS": "1"}
 
 
-def start(workspace: Workspace, home: Path, *arguments: str) -> subprocess.Popen[str]:
+def start_graft(workspace: Workspace, home: Path, *arguments: str) -> subprocess.Popen[str]:
     """Start ``graft`` in a process of its own."""
     return subprocess.Popen(
         ["graft", *arguments],
         cwd=workspace.root,
-        env=variables(home),
+        env=environment_for(home),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -121,7 +121,7 @@ def killed_at(work: Callable[[], None], point: int) -> bool:
         os._exit(0)
 
 
-def facts(workspace: Workspace, name: str) -> dict[str, object]:
+def outcome_of(workspace: Workspace, name: str) -> dict[str, object]:
     """Return what must be the same however often a run was cut off: records, models promoted, the number of runs."""
     return {
         "records": {step: sha256_file(workspace.record(name, step)) for step in STEPS},
@@ -130,25 +130,25 @@ def facts(workspace: Workspace, name: str) -> dict[str, object]:
     }
 
 
-def copy(workspace: Workspace, folder: Path) -> Workspace:
+def copy_workspace(workspace: Workspace, folder: Path) -> Workspace:
     """Return a copy of a workspace in a folder, which is made."""
     shutil.copytree(workspace.root, folder / "workspace", symlinks=True)
     return Workspace(folder / "workspace")
 
 
-def undisturbed(workspace: Workspace, home: Path, name: str) -> dict[str, object]:
+def undisturbed_outcome(workspace: Workspace, home: Path, name: str) -> dict[str, object]:
     """Return the facts of a run that nobody disturbs: each step once, in a process of its own with as many threads as a run."""
     command = [sys.executable, "-m", "tests.support.kill_points", str(workspace.root), name]
-    subprocess.run(command, env=variables(home), cwd=ROOT, capture_output=True, check=True)
+    subprocess.run(command, env=environment_for(home), cwd=ROOT, capture_output=True, check=True)
     model = load_record(workspace.record(name, "finetune"), "finetune")
     decision = load_record(workspace.record(name, "decide"), "decide")
     assert isinstance(model, ModelRecord)
     assert isinstance(decision, DecisionRecord)
     assert decision.verdict == "promote", decision.headline
-    return facts(workspace, name) | {"models": [model.model_id], "n_runs": 1}
+    return outcome_of(workspace, name) | {"models": [model.model_id], "n_runs": 1}
 
 
-def processes(workspace: Workspace, *words: str) -> list[int]:
+def processes_in(workspace: Workspace, *words: str) -> list[int]:
     """Return the processes that work in a workspace and whose command line holds these words."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
@@ -162,7 +162,7 @@ def processes(workspace: Workspace, *words: str) -> list[int]:
     return found
 
 
-def check_whole(workspace: Workspace, *names: str) -> None:
+def check_intact(workspace: Workspace, *names: str) -> None:
     """Check that nothing half-written, locked, running or open is left, and that git and, for these recipes, DVC are content."""
     root = workspace.root
     assert sweep(root) == [], "a temporary file was left"
@@ -179,7 +179,7 @@ def check_whole(workspace: Workspace, *names: str) -> None:
         lock, its_copy = lockfile(root, name)
         assert lock.read_bytes() == its_copy.read_bytes()
     assert git(root, "status", "--porcelain") == "", "something is not committed"
-    assert processes(workspace) == [], "a process is left"
+    assert processes_in(workspace) == [], "a process is left"
     with sqlite3.connect(workspace.prefect_home / "prefect.db") as database:
         for table in ("flow_run", "task_run"):
             found = database.execute(f"select distinct state_type from {table}").fetchall()  # noqa: S608 - two constants

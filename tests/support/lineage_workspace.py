@@ -17,7 +17,7 @@ from graft_tasks.workspace import Workspace
 from tests.steps.conftest import ROOT, TINY
 
 
-def make_chain(folder: Path, base: Path, *, ledger: str = "ledger") -> Workspace:
+def make_lineage(folder: Path, base: Path, *, ledger: str = "ledger") -> Workspace:
     """Make a workspace with the recipe ``tiny``, promoted twice and rolled back, and ``grown``, whose base is its champion."""
     workspace, _ = init(folder / "workspace")
     with (workspace.root / "params.yaml").open("a") as params:
@@ -31,17 +31,17 @@ def make_chain(folder: Path, base: Path, *, ledger: str = "ledger") -> Workspace
     shutil.copytree(base, workspace.root / "base")
     quick = {**TINY, "finetune.strategy": "head"}
     adopt(workspace, "tiny", {"rows.csv": rows}, recipe_text("tiny", quick))
-    finish(workspace, "tiny", "the first")
+    run_and_promote(workspace, "tiny", "the first")
     workspace.recipe_path("tiny").write_text(recipe_text("tiny", {**quick, "embed.max_tokens": 16}))
-    finish(workspace, "tiny", "the second")
+    run_and_promote(workspace, "tiny", "the second")
     roll_back(workspace, "tiny", "the second is worse")
     grown = {**quick, "choose_base.bases": ["graft:tiny@champion"], "data.dataset": "grown"}
     adopt(workspace, "grown", {"rows.csv": rows}, recipe_text("grown", grown))
-    finish(workspace, "grown", "a hop")
+    run_and_promote(workspace, "grown", "a hop")
     return workspace
 
 
-def finish(workspace: Workspace, name: str, reason: str) -> None:
+def run_and_promote(workspace: Workspace, name: str, reason: str) -> None:
     """Run a recipe's steps in this process, enact the decision, and promote whatever came out."""
     pin(workspace, name)
     for step in STEPS:

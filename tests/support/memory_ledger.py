@@ -8,7 +8,7 @@ from pathlib import Path
 from graft.ledger import Keyring, Ledger
 
 
-class Memory:
+class MemoryObjects:
     """Named bytes in a dictionary; what ``graft.ledger.objects.Objects`` asks for."""
 
     def __init__(self, files: dict[str, bytes] | None = None) -> None:
@@ -33,7 +33,7 @@ class Memory:
 def memory_ledger(keyring: Keyring, files: dict[str, bytes] | None = None) -> Ledger:
     """Return a ledger in a dictionary."""
     ledger = Ledger(Path("nowhere"), keyring)
-    ledger.objects = Memory(files)
+    ledger.objects = MemoryObjects(files)
     return ledger
 
 

@@ -18,7 +18,7 @@ from graft_tasks.registry.pin import pin
 from graft_tasks.registry.promote import enact, promote_by_hand, roll_back
 from graft_tasks.steps.context import STEPS, run_step
 from graft_tasks.workspace import Workspace
-from tests.support.cli_runner import table
+from tests.support.cli_runner import csv_bytes
 
 QUICK = {
     "data.train": "rows.csv",
@@ -33,17 +33,17 @@ QUICK = {
 WORDS = {"card": "money card bill pay refund account", "parcel": "parcel late house move engineer broken"}
 
 
-def rows(n: int, seed: int) -> bytes:
+def learnable_rows(n: int, seed: int) -> bytes:
     """Return a table of so many rows that can be learned from; each seed gives others."""
     rng = np.random.default_rng(seed)
     drawn = []
     for k in range(n):
         label = "card" if k % 2 else "parcel"
         drawn.append((f"s{seed}n{k}", f"{' '.join(rng.choice(WORDS[label].split(), 6))} s{seed}n{k}", label))
-    return table(drawn)
+    return csv_bytes(drawn)
 
 
-def train(workspace: Workspace, name: str) -> Record:
+def run_all_steps(workspace: Workspace, name: str) -> Record:
     """Run every step here and let DVC keep what they made; return the decision. What is promoted is left to the caller."""
     bring_forward(workspace, name)
     pin(workspace, name)
@@ -53,13 +53,13 @@ def train(workspace: Workspace, name: str) -> Record:
     return records["decide"]
 
 
-def new(workspace: Workspace, name: str, source: Path, base: str) -> None:
+def adopt_recipe(workspace: Workspace, name: str, source: Path, base: str) -> None:
     """Make a recipe on these rows."""
     values = {**QUICK, "data.dataset": name, "choose_base.bases": [base]}
     adopt(workspace, name, {"rows.csv": source}, recipe_text(name, values))
 
 
-def cloned(folder: Path, address: str, *options: tuple[str, str]) -> Workspace:
+def push_and_clone(folder: Path, address: str, *options: tuple[str, str]) -> Workspace:
     """Push the workspace ``first`` to a remote, and return a second clone of it."""
     first = folder / "first"
     dvc(first, "remote", "add", "--default", "store", address)
@@ -75,36 +75,36 @@ def cloned(folder: Path, address: str, *options: tuple[str, str]) -> Workspace:
 @pytest.fixture(scope="session")
 def promoted_once(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
     """A workspace whose recipe ``known`` has one champion; read only."""
-    folder = tmp_path_factory.mktemp("shelf-once")
+    folder = tmp_path_factory.mktemp("promoted")
     workspace, _ = init(folder / "workspace")
     git(workspace.root, "config", "user.name", "Ada")
     git(workspace.root, "config", "user.email", "ada@example.org")
-    (folder / "rows.csv").write_bytes(rows(160, 0))
-    new(workspace, "known", folder / "rows.csv", str(tiny_base))
-    train(workspace, "known")
+    (folder / "rows.csv").write_bytes(learnable_rows(160, 0))
+    adopt_recipe(workspace, "known", folder / "rows.csv", str(tiny_base))
+    run_all_steps(workspace, "known")
     promote_by_hand(workspace, "known", "the first")
     return workspace.root
 
 
 @pytest.fixture(scope="session")
-def much_once(tmp_path_factory: pytest.TempPathFactory, promoted_once: Path) -> Path:
+def many_models_once(tmp_path_factory: pytest.TempPathFactory, promoted_once: Path) -> Path:
     """Three models of ``known`` and a rollback, ``grown`` on one of them, and a candidate; read only."""
-    folder = tmp_path_factory.mktemp("shelf-much")
+    folder = tmp_path_factory.mktemp("many-models")
     shutil.copytree(promoted_once, folder / "workspace", symlinks=True)
     workspace = Workspace(folder / "workspace")
-    (folder / "rows.csv").write_bytes(rows(160, 0))
+    (folder / "rows.csv").write_bytes(learnable_rows(160, 0))
     for seed in (1, 2):
-        (folder / "more.csv").write_bytes(rows(40, seed))
+        (folder / "more.csv").write_bytes(learnable_rows(40, seed))
         add(workspace, "known", folder / "more.csv")
-        train(workspace, "known")
+        run_all_steps(workspace, "known")
         promote_by_hand(workspace, "known", f"with more rows, {seed}")
     roll_back(workspace, "known", "the one before was better")
-    new(workspace, "grown", folder / "rows.csv", "graft:known@champion")
-    train(workspace, "grown")
+    adopt_recipe(workspace, "grown", folder / "rows.csv", "graft:known@champion")
+    run_all_steps(workspace, "grown")
     promote_by_hand(workspace, "grown", "a second hop")
-    (folder / "more.csv").write_bytes(rows(40, 3))
+    (folder / "more.csv").write_bytes(learnable_rows(40, 3))
     add(workspace, "grown", folder / "more.csv")
-    train(workspace, "grown")
+    run_all_steps(workspace, "grown")
     return workspace.root
 
 
@@ -116,7 +116,7 @@ def promoted(promoted_once: Path, tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture
-def much(much_once: Path, tmp_path: Path) -> Workspace:
+def many_models(many_models_once: Path, tmp_path: Path) -> Workspace:
     """A copy of the workspace with many models that a test may change."""
-    shutil.copytree(much_once, tmp_path / "workspace", symlinks=True)
+    shutil.copytree(many_models_once, tmp_path / "workspace", symlinks=True)
     return Workspace(tmp_path / "workspace")

@@ -12,13 +12,13 @@ import pytest
 from graft_cli.main import _from_disk
 from graft_tasks.workspace import Workspace
 
-Disk = Callable[[Path, int], Workspace]
+MakeSmallDisk = Callable[[Path, int], Workspace]
 FULL = ("The disk is full.", "No space left on device", "No possible cache link types")
 """How Graft, git and DVC say it."""
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Disk]:
+def small_disk(tmp_path: Path) -> Iterator[MakeSmallDisk]:
     """Copy a workspace to a disk of its own with so many bytes of room besides."""
     mounted = []
 
@@ -38,7 +38,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
         subprocess.run(["umount", str(place)], check=True)
 
 
-class Ballast:
+class DiskFiller:
     """A file that leaves so many bytes of a workspace's disk."""
 
     def __init__(self, workspace: Workspace, n_free: int) -> None:
@@ -46,10 +46,10 @@ class Ballast:
         free = shutil.disk_usage(workspace.root).free
         self.path.write_bytes(bytes(max(0, free - n_free)))
 
-    def away(self) -> None:
+    def remove(self) -> None:
         self.path.unlink()
 
 
-def said(error: BaseException) -> str:
+def error_message(error: BaseException) -> str:
     """Return the sentence that the command line would print."""
     return str(_from_disk(error) if isinstance(error, OSError) else error)

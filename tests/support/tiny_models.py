@@ -40,13 +40,13 @@ def write_tiny_base(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-def write_taught_base(folder: Path, texts: list[str], labels: Any, *, seed: int = 0) -> Path:
+def write_trained_base(folder: Path, texts: list[str], labels: Any, *, seed: int = 0) -> Path:
     """Write a tiny BERT that learned from rows, some seconds for 1,500 of them: a base that a transfer has something of."""
     import tempfile
 
     from graft.model.scratch import train_from_scratch
 
-    how = settings(n_epochs=6, learning_rate=2e-3, batch_size=32, seed=seed)
+    how = finetune_settings(n_epochs=6, learning_rate=2e-3, batch_size=32, seed=seed)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         untaught = write_tiny_base(Path(scratch) / "base", seed=seed)
@@ -95,7 +95,7 @@ def write_tiny_image_base(folder: Path, seed: int = 0, architecture: Literal["re
     return folder
 
 
-def settings(**changed: Any) -> Finetune:
+def finetune_settings(**changed: Any) -> Finetune:
     """Return how a tiny base is tuned in seconds."""
     quick = {"strategy": "full", "n_epochs": 3, "batch_size": 8, "learning_rate": 1e-3, "seed": 5}
     return Finetune.model_validate({**quick, **changed})

@@ -19,7 +19,7 @@ KEYS = {**TINY, "finetune.strategy": "full", "finetune.batch_size": 4, "finetune
 N_STEPS = 40
 
 
-def make_ready(folder: Path, base: Path) -> Workspace:
+def make_training_workspace(folder: Path, base: Path) -> Workspace:
     """Make the workspace in a folder, with the recipe ``tiny``."""
     workspace, _ = init(folder / "workspace")
     table = pd.read_csv(ROOT / "data/datasets/support/messages.csv", dtype=str, keep_default_na=False)
@@ -38,6 +38,6 @@ def checkpoints(workspace: Workspace) -> Path:
     return workspace.root / ".graft" / "checkpoints" / "tiny"
 
 
-def written(workspace: Workspace) -> tuple[str, object]:
+def finetune_digests(workspace: Workspace) -> tuple[str, object]:
     """Return the digests of the record of finetune and of every file it wrote."""
     return sha256_file(workspace.record("tiny", "finetune")), digest_folder(workspace.files("tiny", "finetune"))

@@ -36,7 +36,7 @@ def a_check(name: str, note: str) -> Check:
     )
 
 
-def test_no_line_is_wider_than_a_terminal_and_none_carries_control_characters() -> None:
+def test_lines_fit_a_terminal_and_hold_no_control_characters() -> None:
     """Names of groups, labels and batches come from data; an escape sequence in one must stay text."""
     lines = [
         row("measure_bias", "FAILED", HOSTILE, "41m"),

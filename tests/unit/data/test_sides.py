@@ -100,13 +100,13 @@ def test_a_row_dropped_by_itself_has_no_say() -> None:
     assert sides("de", [1, 1])[0] == "de"
 
 
-def made(side: str) -> Sides:
+def sides_from(side: str) -> Sides:
     return Sides(np.array(["red".index(c) for c in side], dtype=np.int8), np.zeros(len(side), dtype=np.int8))
 
 
 def test_repeats_conflicts_and_labels() -> None:
     """A training row that repeats one with its label is dropped and the first stays; of two labels both stay; test rows stay."""
-    found = made("rrrreeer")
+    found = sides_from("rrrreeer")
     keys = np.array([1, 1, 1, 2, 5, 5, 3, 4], dtype=np.uint64)
     drop_by_label(found, keys, np.array([0, 0, 1, 0, 1, 1, -1, -1], dtype=np.int32), np.array([0] * 7 + [1]) == 1)
     assert found.because.tolist() == [KEPT, REPEAT, KEPT, KEPT, KEPT, KEPT, LACKS_LABEL, WAITING]
@@ -118,7 +118,7 @@ def test_limit_rows_per_class() -> None:
     keys, labels = rng.integers(1, 2**63, 200).astype(np.uint64), np.arange(200, dtype=np.int32) % 2
     kept = []
     for order in (np.arange(200), np.arange(200)[::-1]):
-        found = made("r" * 150 + "e" * 50)
+        found = sides_from("r" * 150 + "e" * 50)
         found.side = found.side[order]
         limit_rows_per_class(found, keys[order], labels[order], 8)
         assert np.bincount(labels[order][found.on(TRAIN)]).tolist() == [8, 8]
@@ -130,7 +130,7 @@ def test_limit_rows_per_class() -> None:
 
 def test_unlabelled_rows_have_a_side_of_their_own() -> None:
     """Training rows without a label or beyond the limit are kept, each content once; of test rows and other drops none."""
-    found, keys = made("rrrrrrrreed"), np.array([1, 2, 3, 4, 4, 2, 5, 6, 7, 8, 9], dtype=np.uint64)
+    found, keys = sides_from("rrrrrrrreed"), np.array([1, 2, 3, 4, 4, 2, 5, 6, 7, 8, 9], dtype=np.uint64)
     labels = np.array([0, 0, 0, -1, -1, -1, -1, 0, 0, -1, -1], dtype=np.int32)
     on_train = found.on(TRAIN)
     drop_by_label(found, keys, labels, keys == 5)

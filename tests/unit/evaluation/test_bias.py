@@ -9,7 +9,7 @@ from graft.evaluation.bias import bias_checks, measure_slices
 from graft.records import Estimate, Slice
 
 
-def world(seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+def groups_and_answers(seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """Return 900 rows in three varieties, of which the candidate serves one worse and the probe none."""
     rng = np.random.default_rng(seed)
     groups = {
@@ -25,7 +25,7 @@ def test_slices_agree_with_fairlearn() -> None:
     """Each group's accuracy and n are those of fairlearn's MetricFrame."""
     metrics = pytest.importorskip("fairlearn.metrics", reason="fairlearn is not installed")
     sklearn_metrics = pytest.importorskip("sklearn.metrics")
-    groups, candidate, probe = world()
+    groups, candidate, probe = groups_and_answers()
     frame = metrics.MetricFrame(
         metrics={"accuracy": sklearn_metrics.accuracy_score, "n": metrics.count},
         y_true=np.ones(900, dtype=int),
@@ -41,7 +41,7 @@ def test_slices_agree_with_fairlearn() -> None:
 
 def test_gap_is_to_all_other_rows() -> None:
     """A slice's gap is its accuracy minus that of the rows outside it, for the candidate and for the probe."""
-    groups, candidate, probe = world()
+    groups, candidate, probe = groups_and_answers()
     found = {(one.column, one.group): one for one in measure_slices(groups, candidate, probe, min_rows=30)}
     inside = groups["variety"] == "b"
     b = found["variety", "b"]
@@ -58,10 +58,10 @@ def test_gap_is_to_all_other_rows() -> None:
 
 def test_a_group_served_worse_fails() -> None:
     """A gap wholly beyond the bound fails and says that tuning brought it in; no other slice does."""
-    checks = bias_checks(measure_slices(*world(), min_rows=30), max_gap=0.15, policy="note")
+    checks = bias_checks(measure_slices(*groups_and_answers(), min_rows=30), max_gap=0.15, policy="note")
     failed = [c for c in checks if c.outcome == "failed"]
     assert [(c.name, c.note, c.policy) for c in failed] == [("Accuracy gap, variety b", "came in with tuning", "note")]
-    groups, candidate, _ = world()
+    groups, candidate, _ = groups_and_answers()
     inherited = bias_checks(measure_slices(groups, candidate, candidate, min_rows=30), max_gap=0.15, policy="note")
     assert [c.note for c in inherited if c.outcome == "failed"] == ["the frozen base has it too"]
 

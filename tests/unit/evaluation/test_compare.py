@@ -138,7 +138,7 @@ def test_a_test_set_is_worn_after_so_many_looks() -> None:
         assert (looks.observed.value, looks.observed.unit, looks.outcome) == (n_before + 1, "uses", outcome)
 
 
-def test_what_is_kept_of_ancestors_is_checked_and_what_is_gone_is_never_called_kept() -> None:
+def test_retention_is_checked_and_what_is_gone_is_never_called_kept() -> None:
     """A promoted ancestor has a check with the recipe's bound; without its rows that cannot tell; a mere base has none."""
     arms = {"scratch": gain(0.0, 0.1), "frozen_probe": gain(0.0, 0.1)}
     kept = (
@@ -182,7 +182,7 @@ def test_confusions_are_ranked() -> None:
     assert len(confusions(many, np.roll(many, 1))) == 12
 
 
-def test_a_confusion_matrix_is_sklearns_and_ends_where_nobody_could_read_it() -> None:
+def test_a_confusion_matrix_is_sklearns_and_is_left_out_when_unreadable() -> None:
     """Rows are labels, columns what they were taken for, over all that occur; with over 20 labels there is none."""
     y_true, y_pred = np.array(list("aabbbc")), np.array(list("abbbdc"))
     found = confusion(y_true, y_pred)

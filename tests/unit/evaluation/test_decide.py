@@ -142,7 +142,7 @@ def test_the_fact_that_decides_is_the_headline_and_says_what_helps(
     assert found.deciding in {check.name for check in checks}
 
 
-def test_a_gain_that_nobody_needs_names_the_cheap_model_and_asks_for_no_more_rows() -> None:
+def test_a_needless_gain_names_the_cheap_model_and_asks_no_more_rows() -> None:
     """Where the cheap model does as well within what makes a difference, more rows would not change that."""
     given = records(
         checks=(gain(0.001, 0.009, CHEAP), gain(0.1, 0.2, "the frozen probe")), champion="first", transfer="none"

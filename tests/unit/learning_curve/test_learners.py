@@ -14,7 +14,7 @@ from graft.learning_curve import learners
 from graft.model.encoder import embed, silent
 from graft.model.examples import Examples
 from graft.model.scratch import epochs_from_scratch
-from tests.support.tiny_models import settings
+from tests.support.tiny_models import finetune_settings
 
 WORDS = {
     "pay": ["pay the bill", "my card", "a bill to pay", "the card please"],
@@ -26,11 +26,11 @@ ORDER = np.array([0, 4, 1, 5, 2, 6, 3, 7])
 
 
 @pytest.fixture
-def bench(tiny_base: Path) -> learners.Bench:
+def curve_setup(tiny_base: Path) -> learners.Bench:
     """Eight texts of two classes, which are the test rows as well."""
     features, _ = embed(tiny_base, TEXTS, modality="text", max_tokens=16)
     rows = Examples(TEXTS, features, LABELS)
-    how = settings(n_epochs=1)
+    how = finetune_settings(n_epochs=1)
     return learners.Bench(tiny_base, "text", 16, how, n_folds=2, max_rows=100, train=rows, unlabelled=None, test=rows)
 
 
@@ -45,29 +45,29 @@ LEARN = {
 
 @pytest.mark.parametrize("name", LEARN)
 @pytest.mark.parametrize("n", [2, 4, 8])
-def test_each_arm_learns_from_any_number_of_rows(bench: learners.Bench, name: str, n: int) -> None:
+def test_each_arm_learns_from_any_number_of_rows(curve_setup: learners.Bench, name: str, n: int) -> None:
     """With one row of each class nothing can be chosen by folds, and each arm learns all the same; twice the same."""
-    first, again = (LEARN[name](bench, ORDER, n, 0, silent).predict(bench.test) for _ in range(2))
+    first, again = (LEARN[name](curve_setup, ORDER, n, 0, silent).predict(curve_setup.test) for _ in range(2))
     assert first.tolist() == again.tolist()
     assert set(first) <= set(LABELS)
 
 
-def test_a_probe_of_one_row_each_takes_the_middle_penalty(bench: learners.Bench) -> None:
+def test_a_probe_of_one_row_each_takes_the_middle_penalty(curve_setup: learners.Bench) -> None:
     """With two rows of each class the penalty is chosen among those of the grid."""
-    assert learners.frozen_probe(bench, ORDER, 2, 0, silent).chosen == {"C": learners.C_UNTUNED}
-    assert learners.frozen_probe(bench, ORDER, 4, 0, silent).chosen["C"] in learners.GRID
-    assert learners.scratch(bench, ORDER, 2, 0, silent).chosen == {}
+    assert learners.frozen_probe(curve_setup, ORDER, 2, 0, silent).chosen == {"C": learners.C_UNTUNED}
+    assert learners.frozen_probe(curve_setup, ORDER, 4, 0, silent).chosen["C"] in learners.GRID
+    assert learners.scratch(curve_setup, ORDER, 2, 0, silent).chosen == {}
 
 
-def test_transfer_by_a_head_is_the_frozen_probe(bench: learners.Bench) -> None:
+def test_transfer_by_a_head_is_the_frozen_probe(curve_setup: learners.Bench) -> None:
     """The strategy head tunes nothing, so both say the same."""
-    head = replace(bench, how=settings(strategy="head"))
+    head = replace(curve_setup, how=finetune_settings(strategy="head"))
     both = [learn(head, ORDER, 6, 1, silent).predict(head.test) for learn in (learners.transfer, learners.frozen_probe)]
     assert both[0].tolist() == both[1].tolist()
 
 
 def test_rows_beyond_a_draw_are_learned_from_only_where_the_recipe_says_so(
-    bench: learners.Bench, monkeypatch: pytest.MonkeyPatch
+    curve_setup: learners.Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without data.unlabelled training sees the draw's rows alone; with it the others too, and their labels never."""
     seen: list[Examples] = []
@@ -78,23 +78,23 @@ def test_rows_beyond_a_draw_are_learned_from_only_where_the_recipe_says_so(
         return real(folder, examples, *given, **named)
 
     monkeypatch.setattr(learners, "finetune", look)
-    learners.transfer(bench, ORDER, 4, 0, silent)
-    others = Examples(["a red card"], bench.train.features[:1], np.array([""]))
-    learners.transfer(replace(bench, unlabelled=others), ORDER, 4, 0, silent)
+    learners.transfer(curve_setup, ORDER, 4, 0, silent)
+    others = Examples(["a red card"], curve_setup.train.features[:1], np.array([""]))
+    learners.transfer(replace(curve_setup, unlabelled=others), ORDER, 4, 0, silent)
     assert seen[0].labels.tolist() == ["pay", "pet", "pay", "pet"]
     assert seen[1].labels.tolist() == ["pay", "pet", "pay", "pet", "", "", "", "", ""]
     assert seen[1].contents[-1] == "a red card"
 
 
-def test_transfer_holds_nothing_out_where_there_is_one_row_of_each_class(bench: learners.Bench) -> None:
+def test_transfer_holds_nothing_out_where_there_is_one_row_of_each_class(curve_setup: learners.Bench) -> None:
     """A recipe that stops by held-out rows is followed where there are some, and else trained to its end."""
-    stops = replace(bench, how=settings(n_epochs=1, held_out=0.3, patience=1, interpolation="auto"))
+    stops = replace(curve_setup, how=finetune_settings(n_epochs=1, held_out=0.3, patience=1, interpolation="auto"))
     for n in (2, 8):
         assert len(learners.transfer(stops, ORDER, n, 0, silent).predict(stops.test)) == 8
 
 
 def test_a_network_from_scratch_that_diverges_gets_nothing_right(
-    bench: learners.Bench, monkeypatch: pytest.MonkeyPatch
+    curve_setup: learners.Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A loss that is no number is not an error of the curve: that rate has learned nothing."""
 
@@ -102,13 +102,13 @@ def test_a_network_from_scratch_that_diverges_gets_nothing_right(
         raise StepError("The loss is no longer a number.")
 
     learned = learners.scratch_network(
-        replace(bench, how=settings(n_epochs=1)), ORDER, 8, 0, silent, learning_rate=1e-3
+        replace(curve_setup, how=finetune_settings(n_epochs=1)), ORDER, 8, 0, silent, learning_rate=1e-3
     )
-    assert set(learned.predict(bench.test)) <= set(LABELS)
+    assert set(learned.predict(curve_setup.test)) <= set(LABELS)
     assert learned.chosen == {"learning_rate": 1e-3, "n_epochs": 80}
     monkeypatch.setattr(learners, "train_from_scratch", diverges)
-    learned = learners.scratch_network(bench, ORDER, 8, 0, silent, learning_rate=1.0)
-    assert not (learned.predict(bench.test) == LABELS).any()
+    learned = learners.scratch_network(curve_setup, ORDER, 8, 0, silent, learning_rate=1.0)
+    assert not (learned.predict(curve_setup.test) == LABELS).any()
 
 
 def test_training_from_scratch_sees_enough_rows() -> None:

@@ -29,7 +29,7 @@ from graft.records import FileDigest, digest_folder, sha256_bytes
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 
 
-class World:
+class SignedLedger:
     """A ledger with one trusted key."""
 
     def __init__(self, folder: Path) -> None:
@@ -57,8 +57,8 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
+def signed_ledger(tmp_path: Path) -> SignedLedger:
+    return SignedLedger(tmp_path)
 
 
 def promotion(number: str, parent: str | None, **changed: Any) -> PromotionPredicate:
@@ -80,39 +80,39 @@ def run_predicate(**changed: Any) -> RunPredicate:
     return RunPredicate(**{**plain, **changed})
 
 
-def test_envelope_round_trip(world: World) -> None:
+def test_envelope_round_trip(signed_ledger: SignedLedger) -> None:
     """What a trusted key signed opens to the same bytes, with the signer's keyid, as DSSE v1 lays it out."""
     payload = "line\nünï\0".encode()
-    content = world.signer.envelope(payload)
-    assert world.ledger.keyring.open(content, "here") == (payload, world.keyid)
+    content = signed_ledger.signer.envelope(payload)
+    assert signed_ledger.ledger.keyring.open(content, "here") == (payload, signed_ledger.keyid)
     envelope = json.loads(content)
     assert envelope["payloadType"] == "application/vnd.in-toto+json"
     assert base64.b64decode(envelope["payload"]) == payload
-    assert [signature["keyid"] for signature in envelope["signatures"]] == [world.keyid]
+    assert [signature["keyid"] for signature in envelope["signatures"]] == [signed_ledger.keyid]
 
 
-def test_signature_is_over_the_pre_authentication_encoding(world: World) -> None:
+def test_signature_is_over_the_pre_authentication_encoding(signed_ledger: SignedLedger) -> None:
     """The signature verifies with plain ECDSA over "DSSEv1 28 application/vnd.in-toto+json N payload", as the protocol says."""
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    signature = json.loads(world.signer.envelope(b"hello world"))["signatures"][0]["sig"]
-    key = serialization.load_pem_public_key(world.public.read_bytes())
+    signature = json.loads(signed_ledger.signer.envelope(b"hello world"))["signatures"][0]["sig"]
+    key = serialization.load_pem_public_key(signed_ledger.public.read_bytes())
     assert isinstance(key, ec.EllipticCurvePublicKey)
     message = b"DSSEv1 28 application/vnd.in-toto+json 11 hello world"
     key.verify(base64.b64decode(signature), message, ec.ECDSA(hashes.SHA256()))
 
 
-def test_private_key_is_its_owners(world: World) -> None:
+def test_private_key_is_its_owners(signed_ledger: SignedLedger) -> None:
     """The private key is readable by its owner alone, and is never overwritten."""
-    assert world.signer.path.stat().st_mode & 0o077 == 0
+    assert signed_ledger.signer.path.stat().st_mode & 0o077 == 0
     with pytest.raises(FileExistsError):
-        make_key(world.signer.path, world.folder / "trusted")
-    world.public.write_bytes(b"-----BEGIN PUBLIC KEY-----\nxx\n-----END PUBLIC KEY-----\n")
+        make_key(signed_ledger.signer.path, signed_ledger.folder / "trusted")
+    signed_ledger.public.write_bytes(b"-----BEGIN PUBLIC KEY-----\nxx\n-----END PUBLIC KEY-----\n")
     with pytest.raises(TamperError, match="is not a public key"):
-        Keyring(world.folder / "trusted")
-    (world.folder / "bad.pem").write_bytes(b"no key")
-    for path in (world.folder / "bad.pem", world.folder / "none.pem"):
+        Keyring(signed_ledger.folder / "trusted")
+    (signed_ledger.folder / "bad.pem").write_bytes(b"no key")
+    for path in (signed_ledger.folder / "bad.pem", signed_ledger.folder / "none.pem"):
         with pytest.raises(InputError):
             Signer(path)
 
@@ -121,12 +121,12 @@ def spoiled(content: bytes, **changed: Any) -> bytes:
     return json.dumps({**json.loads(content), **changed}).encode()
 
 
-def test_untrusted_and_foreign_envelopes(world: World) -> None:
+def test_untrusted_and_foreign_envelopes(signed_ledger: SignedLedger) -> None:
     """A signature by another key, under a borrowed keyid, of another payload type, or none at all, is refused."""
-    ring = world.ledger.keyring
-    good, foreign = world.signer.envelope(b"x"), world.stranger().envelope(b"x")
+    ring = signed_ledger.ledger.keyring
+    good, foreign = signed_ledger.signer.envelope(b"x"), signed_ledger.stranger().envelope(b"x")
     signatures = json.loads(foreign)["signatures"]
-    borrowed = spoiled(foreign, signatures=[{**signatures[0], "keyid": world.keyid}])
+    borrowed = spoiled(foreign, signatures=[{**signatures[0], "keyid": signed_ledger.keyid}])
     for content, says in (
         (foreign, "no trusted key"),
         (spoiled(good, signatures=[]), "is not a DSSE envelope"),
@@ -151,27 +151,30 @@ def test_untrusted_and_foreign_envelopes(world: World) -> None:
             ring.open(other, "here")
 
 
-def test_the_other_signature_that_fits(world: World) -> None:
+def test_the_other_signature_that_fits(signed_ledger: SignedLedger) -> None:
     """Of (r, s) and (r, n - s), which both fit a payload, one is taken: nobody can alter a file and keep it valid."""
     from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
     n = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
     for _ in range(8):
-        good = world.signer.envelope(b"x")
+        good = signed_ledger.signer.envelope(b"x")
         (signature,) = json.loads(good)["signatures"]
         r, s = decode_dss_signature(base64.b64decode(signature["sig"]))
         other = base64.b64encode(encode_dss_signature(r, n - s)).decode()
         with pytest.raises(TamperError, match="is not what was signed"):
-            world.ledger.keyring.open(good.replace(signature["sig"].encode(), other.encode()), "here")
+            signed_ledger.ledger.keyring.open(good.replace(signature["sig"].encode(), other.encode()), "here")
 
 
-def test_every_flipped_byte(world: World) -> None:
+def test_every_flipped_byte(signed_ledger: SignedLedger) -> None:
     """Whichever byte of a promotion's or a run's file is changed, the entry is refused."""
-    world.promote(1)
-    run = world.ledger.add_run(run_predicate(), world.signer)
+    signed_ledger.promote(1)
+    run = signed_ledger.ledger.add_run(run_predicate(), signed_ledger.signer)
     for path, read in (
-        (world.promotion(1), lambda: world.ledger.promotions("mail")),
-        (world.root / "runs" / "mail" / f"{run.entry}.json", lambda: world.ledger.run("mail", run.entry)),
+        (signed_ledger.promotion(1), lambda: signed_ledger.ledger.promotions("mail")),
+        (
+            signed_ledger.root / "runs" / "mail" / f"{run.entry}.json",
+            lambda: signed_ledger.ledger.run("mail", run.entry),
+        ),
     ):
         content = path.read_bytes()
         for position in range(len(content)):
@@ -185,22 +188,22 @@ def test_every_flipped_byte(world: World) -> None:
         assert read()
 
 
-def test_promotions_come_back_in_order(world: World) -> None:
+def test_promotions_come_back_in_order(signed_ledger: SignedLedger) -> None:
     """Promotions come back as they were added, the last is in force, and a time gives the one in force then."""
-    added = world.promote(3)
-    assert world.ledger.promotions("mail") == added
-    assert world.ledger.champion("mail") == added[2]
-    assert world.ledger.champion("mail", at="2026-11-02T23:59:59Z") == added[1]
-    assert world.ledger.champion("mail", at="2026-11-01T10:00:00Z") == added[0]
-    assert world.ledger.champion("mail", at="2026-10-31T00:00:00Z") is None
-    assert world.ledger.promotions("other") == []
+    added = signed_ledger.promote(3)
+    assert signed_ledger.ledger.promotions("mail") == added
+    assert signed_ledger.ledger.champion("mail") == added[2]
+    assert signed_ledger.ledger.champion("mail", at="2026-11-02T23:59:59Z") == added[1]
+    assert signed_ledger.ledger.champion("mail", at="2026-11-01T10:00:00Z") == added[0]
+    assert signed_ledger.ledger.champion("mail", at="2026-10-31T00:00:00Z") is None
+    assert signed_ledger.ledger.promotions("other") == []
 
 
-def test_gap(world: World) -> None:
+def test_gap(signed_ledger: SignedLedger) -> None:
     """A missing promotion breaks the chain, wherever it is missing."""
     for gone in (1, 2):
-        (world.folder / str(gone)).mkdir()
-        other = World(world.folder / str(gone))
+        (signed_ledger.folder / str(gone)).mkdir()
+        other = SignedLedger(signed_ledger.folder / str(gone))
         other.promote(3)
         other.promotion(gone).unlink()
         with pytest.raises(TamperError, match="without a gap"):
@@ -208,88 +211,92 @@ def test_gap(world: World) -> None:
 
 
 @pytest.mark.parametrize("parent", [None, C])
-def test_wrong_parent(world: World, parent: str | None) -> None:
+def test_wrong_parent(signed_ledger: SignedLedger, parent: str | None) -> None:
     """A promotion, however well signed, has to name the entry before it."""
-    world.promote(1)
-    world.ledger.add_promotion(promotion("0002", parent), world.signer)
+    signed_ledger.promote(1)
+    signed_ledger.ledger.add_promotion(promotion("0002", parent), signed_ledger.signer)
     with pytest.raises(TamperError, match="does not follow"):
-        world.ledger.promotions("mail")
+        signed_ledger.ledger.promotions("mail")
 
 
-def test_replaced_first_entry(world: World) -> None:
+def test_replaced_first_entry(signed_ledger: SignedLedger) -> None:
     """An entry replaced by another signed one breaks the link of the entry after it."""
-    world.promote(2)
-    world.promotion(1).unlink()
-    world.ledger.add_promotion(promotion("0001", None, reason="Another."), world.signer)
+    signed_ledger.promote(2)
+    signed_ledger.promotion(1).unlink()
+    signed_ledger.ledger.add_promotion(promotion("0001", None, reason="Another."), signed_ledger.signer)
     with pytest.raises(TamperError, match="does not follow"):
-        world.ledger.promotions("mail")
+        signed_ledger.ledger.promotions("mail")
 
 
-def test_moved_entry(world: World) -> None:
+def test_moved_entry(signed_ledger: SignedLedger) -> None:
     """An entry under another number, in another recipe, or of another kind is refused."""
-    world.promote(2)
+    signed_ledger.promote(2)
     for recipe, number in (("other", 1), ("mail", 3)):
-        target = world.promotion(number, recipe)
+        target = signed_ledger.promotion(number, recipe)
         target.parent.mkdir(exist_ok=True)
-        target.write_bytes(world.promotion(1).read_bytes())
+        target.write_bytes(signed_ledger.promotion(1).read_bytes())
         with pytest.raises(TamperError, match="without a gap"):
-            world.ledger.promotions(recipe)
+            signed_ledger.ledger.promotions(recipe)
         target.unlink()
-    run = world.ledger.add_run(run_predicate(), world.signer)
-    path = world.root / "runs" / "mail" / f"{run.entry}.json"
-    world.promotion(3).write_bytes(path.read_bytes())
+    run = signed_ledger.ledger.add_run(run_predicate(), signed_ledger.signer)
+    path = signed_ledger.root / "runs" / "mail" / f"{run.entry}.json"
+    signed_ledger.promotion(3).write_bytes(path.read_bytes())
     with pytest.raises(TamperError, match="another kind"):
-        world.ledger.promotions("mail")
-    for target in (path.with_name(f"{A}.json"), world.root / "runs" / "other" / path.name):
+        signed_ledger.ledger.promotions("mail")
+    for target in (path.with_name(f"{A}.json"), signed_ledger.root / "runs" / "other" / path.name):
         target.parent.mkdir(exist_ok=True)
         path.rename(target)
         with pytest.raises(TamperError, match="a name that is not its own"):
-            list(world.ledger.runs(target.parent.name))
+            list(signed_ledger.ledger.runs(target.parent.name))
         target.rename(path)
 
 
-def test_a_number_is_taken_once(world: World) -> None:
+def test_a_number_is_taken_once(signed_ledger: SignedLedger) -> None:
     """Of two promotions of one number the second raises BusyError, the first stays, and nothing else lies there."""
-    (first,) = world.promote(1)
-    content = world.promotion(1).read_bytes()
+    (first,) = signed_ledger.promote(1)
+    content = signed_ledger.promotion(1).read_bytes()
     with pytest.raises(BusyError, match="somebody was faster"):
-        world.ledger.add_promotion(promotion("0001", None, model_id=C), world.signer)
-    assert world.promotion(1).read_bytes() == content
-    assert world.ledger.promotions("mail") == [first]
-    assert list(world.promotion(1).parent.iterdir()) == [world.promotion(1)]
+        signed_ledger.ledger.add_promotion(promotion("0001", None, model_id=C), signed_ledger.signer)
+    assert signed_ledger.promotion(1).read_bytes() == content
+    assert signed_ledger.ledger.promotions("mail") == [first]
+    assert list(signed_ledger.promotion(1).parent.iterdir()) == [signed_ledger.promotion(1)]
 
 
-def test_runs_and_blobs(world: World) -> None:
+def test_runs_and_blobs(signed_ledger: SignedLedger) -> None:
     """Runs come back as they were added; a blob comes back under its digest, and missing or changed ones are refused."""
-    late = world.ledger.add_run(run_predicate(finished_at="2026-11-02T10:00:00Z"), world.signer)
-    early = world.ledger.add_run(run_predicate(), world.signer)
-    assert {run.entry: run for run in world.ledger.runs("mail")} == {run.entry: run for run in (early, late)}
-    assert world.ledger.run("mail", early.entry) == early
+    late = signed_ledger.ledger.add_run(run_predicate(finished_at="2026-11-02T10:00:00Z"), signed_ledger.signer)
+    early = signed_ledger.ledger.add_run(run_predicate(), signed_ledger.signer)
+    assert {run.entry: run for run in signed_ledger.ledger.runs("mail")} == {run.entry: run for run in (early, late)}
+    assert signed_ledger.ledger.run("mail", early.entry) == early
     with pytest.raises(TamperError, match="is missing"):
-        world.ledger.run("mail", A)
-    digest = world.ledger.add_blob(b"record")
+        signed_ledger.ledger.run("mail", A)
+    digest = signed_ledger.ledger.add_blob(b"record")
     assert digest == sha256_bytes(b"record")
-    assert world.ledger.blob(digest) == b"record"
-    path = world.root / "blobs" / digest
+    assert signed_ledger.ledger.blob(digest) == b"record"
+    path = signed_ledger.root / "blobs" / digest
     path.write_bytes(b"Record")
     with pytest.raises(TamperError, match="is not what was signed"):
-        world.ledger.blob(digest)
-    world.ledger.add_blob(b"record")
-    assert world.ledger.blob(digest) == b"record"
+        signed_ledger.ledger.blob(digest)
+    signed_ledger.ledger.add_blob(b"record")
+    assert signed_ledger.ledger.blob(digest) == b"record"
     for wrong, says in ((A, "missing"), ("../trusted", "64 hex digits"), (digest + "\n", "64 hex digits")):
         with pytest.raises(TamperError, match=says):
-            world.ledger.blob(wrong)
+            signed_ledger.ledger.blob(wrong)
 
 
-def test_the_newest_runs(world: World) -> None:
+def test_the_newest_runs(signed_ledger: SignedLedger) -> None:
     """Newest are the runs that no other names, the last to end at the end; where times are equal the entries decide."""
-    assert world.ledger.heads("mail") == Heads(0, ())
-    first, other = (world.ledger.add_run(run_predicate(headline=text), world.signer).entry for text in ("a", "b"))
+    assert signed_ledger.ledger.heads("mail") == Heads(0, ())
+    first, other = (
+        signed_ledger.ledger.add_run(run_predicate(headline=text), signed_ledger.signer).entry for text in ("a", "b")
+    )
     same_time = tuple(sorted((run_predicate().finished_at, entry) for entry in (first, other)))
-    assert world.ledger.heads("mail") == Heads(2, same_time)
+    assert signed_ledger.ledger.heads("mail") == Heads(2, same_time)
     after = run_predicate(previous=(first,), finished_at="2026-11-02T10:00:00Z")
-    last = world.ledger.add_run(after, world.signer).entry
-    assert world.ledger.heads("mail") == Heads(3, (("2026-11-01T10:00:00Z", other), ("2026-11-02T10:00:00Z", last)))
+    last = signed_ledger.ledger.add_run(after, signed_ledger.signer).entry
+    assert signed_ledger.ledger.heads("mail") == Heads(
+        3, (("2026-11-01T10:00:00Z", other), ("2026-11-02T10:00:00Z", last))
+    )
 
 
 def command(folder: Path, signature: Path, public: Path) -> int:
@@ -300,57 +307,57 @@ def command(folder: Path, signature: Path, public: Path) -> int:
     return subprocess.run(call, capture_output=True, check=False, timeout=120).returncode
 
 
-def test_model_signature(world: World) -> None:
+def test_model_signature(signed_ledger: SignedLedger) -> None:
     """Our signature is accepted by the ``model_signing`` command line and by us; one changed byte breaks it for both."""
-    model, signature = world.folder / "model", world.folder / "model.sig"
+    model, signature = signed_ledger.folder / "model", signed_ledger.folder / "model.sig"
     (model / "sub").mkdir(parents=True)
     (model / "model.safetensors").write_bytes(bytes(range(256)) * 40)
     (model / "sub" / "config é.json").write_text("{}")
-    content = sign_model(model, world.signer.path)
+    content = sign_model(model, signed_ledger.signer.path)
     signature.write_bytes(content)
 
-    def verify(keyring: Keyring = world.ledger.keyring) -> str:
+    def verify(keyring: Keyring = signed_ledger.ledger.keyring) -> str:
         return verify_model(digest_folder(model)[0], content, keyring, "here")
 
-    assert verify() == world.keyid
-    assert command(model, signature, world.public) == 0
+    assert verify() == signed_ledger.keyid
+    assert command(model, signature, signed_ledger.public) == 0
 
     weights = (model / "model.safetensors").read_bytes()
     (model / "model.safetensors").write_bytes(weights[:5000] + bytes([weights[5000] ^ 1]) + weights[5001:])
     with pytest.raises(TamperError, match="is not what was signed"):
         verify()
-    assert command(model, signature, world.public) != 0
+    assert command(model, signature, signed_ledger.public) != 0
     (model / "model.safetensors").write_bytes(weights)
 
-    make_key(world.folder / "keys" / "other.pem", world.folder / "untrusted")
+    make_key(signed_ledger.folder / "keys" / "other.pem", signed_ledger.folder / "untrusted")
     with pytest.raises(TamperError, match="signed by no trusted key"):
-        verify(Keyring(world.folder / "untrusted"))
+        verify(Keyring(signed_ledger.folder / "untrusted"))
     (model / "added.py").write_text("")
     with pytest.raises(TamperError, match="is not what was signed"):
         verify()
 
 
-def test_damaged_model_signature(world: World) -> None:
+def test_damaged_model_signature(signed_ledger: SignedLedger) -> None:
     """A signature with a changed byte is refused and nothing else, or still verifies the very same files."""
-    model = world.folder / "model"
+    model = signed_ledger.folder / "model"
     model.mkdir()
     (model / "a").write_bytes(b"a")
-    content, (files, _) = sign_model(model, world.signer.path), digest_folder(model)
+    content, (files, _) = sign_model(model, signed_ledger.signer.path), digest_folder(model)
     n_refused = 0
     for position in range(0, len(content), 7):
         changed = content[:position] + bytes([content[position] ^ 0x15]) + content[position + 1 :]
         try:
-            assert verify_model(files, changed, world.ledger.keyring, "here") == world.keyid
+            assert verify_model(files, changed, signed_ledger.ledger.keyring, "here") == signed_ledger.keyid
         except TamperError:
             n_refused += 1
     assert n_refused > 0.8 * len(range(0, len(content), 7))
 
 
-def test_what_no_ledger_writes(world: World) -> None:
+def test_what_no_ledger_writes(signed_ledger: SignedLedger) -> None:
     """A file, folder or link in the ledger that is no entry and no blob is refused; a file being written is not there yet."""
-    world.promote(1)
-    (world.root / "promotions" / "mail" / ".0002.json.abcdefg_.part").write_bytes(b"half")
-    assert len(list(world.ledger.names())) == 1
+    signed_ledger.promote(1)
+    (signed_ledger.root / "promotions" / "mail" / ".0002.json.abcdefg_.part").write_bytes(b"half")
+    assert len(list(signed_ledger.ledger.names())) == 1
     for name in (
         "promotions/mail/0002.txt",
         "promotions/mail/2.json",
@@ -358,28 +365,28 @@ def test_what_no_ledger_writes(world: World) -> None:
         "blobs/a",
         "runs/mail/x",
     ):
-        path = world.root / name
+        path = signed_ledger.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"{}")
         with pytest.raises(TamperError, match="no file of it"):
-            list(world.ledger.names())
+            list(signed_ledger.ledger.names())
         path.unlink()
 
 
-def test_links_out_of_the_ledger(world: World) -> None:
+def test_links_out_of_the_ledger(signed_ledger: SignedLedger) -> None:
     """A link in the ledger is followed neither when it is read nor when it is written."""
-    world.promote(1)
-    outside = world.folder / "outside"
-    world.promotion(1).parent.rename(outside)
-    world.promotion(1).parent.symlink_to(outside)
+    signed_ledger.promote(1)
+    outside = signed_ledger.folder / "outside"
+    signed_ledger.promotion(1).parent.rename(outside)
+    signed_ledger.promotion(1).parent.symlink_to(outside)
     with pytest.raises(TamperError, match="leads out"):
-        world.ledger.promotions("mail")
+        signed_ledger.ledger.promotions("mail")
     with pytest.raises(TamperError, match="leads out"):
-        world.ledger.add_promotion(promotion("0002", None), world.signer)
+        signed_ledger.ledger.add_promotion(promotion("0002", None), signed_ledger.signer)
     assert [path.name for path in outside.iterdir()] == ["0001.json"]
     digest = sha256_bytes(b"secret")
-    (world.folder / "secret").write_bytes(b"secret")
-    (world.root / "blobs").mkdir()
-    (world.root / "blobs" / digest).symlink_to(world.folder / "secret")
+    (signed_ledger.folder / "secret").write_bytes(b"secret")
+    (signed_ledger.root / "blobs").mkdir()
+    (signed_ledger.root / "blobs" / digest).symlink_to(signed_ledger.folder / "secret")
     with pytest.raises(TamperError, match="leads out"):
-        world.ledger.blob(digest)
+        signed_ledger.ledger.blob(digest)

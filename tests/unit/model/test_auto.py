@@ -16,7 +16,7 @@ from graft.model.checkpoint import Checkpoint
 from graft.model.encoder import embed, load_encoder
 from graft.model.examples import Examples
 from graft.recipe import Finetune
-from tests.support.tiny_models import WORDS, settings, write_tiny_image_base
+from tests.support.tiny_models import WORDS, finetune_settings, write_tiny_image_base
 from tests.unit.model.test_image_model import Digits
 
 TOKENS = 20
@@ -50,7 +50,7 @@ def test_forward_passes_over_images_cost_what_is_known(tmp_path: Path, digits: D
 def test_trainings_cost_what_the_table_says(tiny_base: Path, strategy: str, expected: float) -> None:
     """Two epochs over ten rows, in forward passes over them, with one of two layers trained by ``top_k``."""
     encoder = load_encoder(tiny_base, "text", max_tokens=32)
-    how = settings(strategy=strategy, n_epochs=2, n_layers=1)
+    how = finetune_settings(strategy=strategy, n_epochs=2, n_layers=1)
     assert budget.training_flops(encoder, how, 10, forward=7.0) == pytest.approx(10 * 7.0 * expected)
 
 
@@ -72,7 +72,7 @@ def chosen(tiny_base: Path) -> Chosen:
     examples = planted(tiny_base)
 
     def run(examples: Examples = examples, **changed: object) -> Choice:
-        how = settings(**{"strategy": "auto", "n_epochs": 4, "learning_rate": 3e-3, "n_layers": 1, **changed})
+        how = finetune_settings(**{"strategy": "auto", "n_epochs": 4, "learning_rate": 3e-3, "n_layers": 1, **changed})
         return choose(tiny_base, examples, how, modality="text", C=1.0, max_tokens=32)
 
     return run
@@ -128,7 +128,7 @@ def test_the_budget_is_kept(chosen: Chosen, tiny_base: Path, share: float) -> No
     n = len(examples.labels)
 
     def cost(name: str, n_rows: float) -> float:
-        how = settings(strategy=name.split(maxsplit=1)[0], n_epochs=4, n_layers=1)
+        how = finetune_settings(strategy=name.split(maxsplit=1)[0], n_epochs=4, n_layers=1)
         return budget.training_flops(encoder, how, n_rows, forward=forward) / budget.TERA
 
     everything = 3 * cost("full", n) + 2 * 3 * cost("full", 2 / 3 * n)
@@ -193,7 +193,7 @@ def test_a_finished_trial_is_not_made_again(chosen: Chosen, tiny_base: Path, tmp
 
     examples = planted(tiny_base)
     facts = {"modality": "text", "C": 1.0, "max_tokens": 32, "checkpoint_of": kept}
-    how = settings(strategy="auto", n_epochs=2, learning_rate=3e-3, n_layers=1)
+    how = finetune_settings(strategy="auto", n_epochs=2, learning_rate=3e-3, n_layers=1)
     notes: list[str] = []
 
     def stop(_done: int, _total: int, note: str) -> None:

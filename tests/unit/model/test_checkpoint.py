@@ -18,7 +18,7 @@ from graft.model.classifier import Classifier
 from graft.model.encoder import Progress, silent
 from graft.model.examples import Examples
 from graft.model.finetune import finetune
-from tests.support.tiny_models import settings, write_tiny_base, write_tiny_image_base
+from tests.support.tiny_models import finetune_settings, write_tiny_base, write_tiny_image_base
 from tests.unit.model.test_image_model import Digits
 from tests.unit.model.test_text_model import embed, messages
 
@@ -30,7 +30,7 @@ class Interrupted(BaseException):
     """What ends a training from outside."""
 
 
-class Watch:
+class InterruptingScreen:
     """Hears what a training says, and interrupts it at a step."""
 
     def __init__(self, at: int = 0) -> None:
@@ -75,7 +75,7 @@ def train(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     examples = Examples(contents, features, labels)
 
     def run(checkpoint: Checkpoint | None = None, progress: Progress = silent, **changed: object) -> Classifier:
-        how = settings(**{"batch_size": 9, **changed})
+        how = finetune_settings(**{"batch_size": 9, **changed})
         return finetune(
             folder, examples, how, modality=modality, C=10.0, max_tokens=32, checkpoint=checkpoint, progress=progress
         )
@@ -95,9 +95,9 @@ def test_an_interrupted_training_ends_with_the_same_bits(
 ) -> None:
     """Interrupted within an epoch, at its border or at the end, only the steps left are done, and every bit is the same."""
     with pytest.raises(Interrupted):
-        train(checkpoint=checkpoint(tmp_path), progress=Watch(at))
+        train(checkpoint=checkpoint(tmp_path), progress=InterruptingScreen(at))
     torch.manual_seed(at)  # a new process has another random state
-    again = Watch()
+    again = InterruptingScreen()
     assert bits(train(checkpoint=checkpoint(tmp_path), progress=again)) == undisturbed
     assert again.notes == [(at, f"goes on after step {at}")]
     assert again.steps == list(range(at + 1, 13))
@@ -116,15 +116,15 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS)
 def test_whatever_the_strategy(train: Train, tmp_path: Path, way: str) -> None:
     """Each strategy, early stop, and all that draws at random: interrupted twice and run again when done, the same bits."""
-    undisturbed = Watch()
+    undisturbed = InterruptingScreen()
     expected = bits(train(progress=undisturbed, **WAYS[way]))
     n_steps = len(undisturbed.steps)
     for at in (2, n_steps - 1):
         with pytest.raises(Interrupted):
-            train(checkpoint=checkpoint(tmp_path), progress=Watch(at), **WAYS[way])
+            train(checkpoint=checkpoint(tmp_path), progress=InterruptingScreen(at), **WAYS[way])
         torch.manual_seed(at)
     assert bits(train(checkpoint=checkpoint(tmp_path), **WAYS[way])) == expected
-    again = Watch()
+    again = InterruptingScreen()
     assert bits(train(checkpoint=checkpoint(tmp_path), progress=again, **WAYS[way])) == expected
     assert (again.steps, again.notes[-1]) == ([], (n_steps, f"goes on after step {n_steps}"))
 
@@ -133,14 +133,14 @@ def test_interrupted_at_every_step(train: Train, undisturbed: dict[str, bytes], 
     """A training that is interrupted after each of its steps arrives, a step at a time, at the same bits."""
     for at in range(1, 13):
         with pytest.raises(Interrupted):
-            train(checkpoint=checkpoint(tmp_path), progress=Watch(at))
+            train(checkpoint=checkpoint(tmp_path), progress=InterruptingScreen(at))
     assert bits(train(checkpoint=checkpoint(tmp_path))) == undisturbed
 
 
 def test_a_finished_training_is_not_done_again(train: Train, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
     """At the end a checkpoint is written, however little time has passed: where the result is lost, no step is repeated."""
     assert bits(train(checkpoint=checkpoint(tmp_path, seconds=1e9))) == undisturbed
-    again = Watch()
+    again = InterruptingScreen()
     assert bits(train(checkpoint=checkpoint(tmp_path, seconds=1e9), progress=again)) == undisturbed
     assert again.notes == [(12, "goes on after step 12")]
     assert again.steps == []
@@ -151,7 +151,7 @@ def test_the_checkpoint_of_another_training_is_not_used(
 ) -> None:
     """Under another key training starts anew and says so; its own checkpoint takes the place of the other."""
     train(seed=6, checkpoint=checkpoint(tmp_path, "other"))
-    again = Watch(5)
+    again = InterruptingScreen(5)
     with pytest.raises(Interrupted):
         train(checkpoint=checkpoint(tmp_path), progress=again)
     assert again.notes == [(0, "starts anew, the checkpoint is of another training")]
@@ -163,7 +163,7 @@ def test_the_checkpoint_of_another_training_is_not_used(
 def test_a_checkpoint_of_another_network_is_not_used(tmp_path: Path) -> None:
     """Where the code has changed so that other tensors move, under the same key, training starts anew."""
     mine = checkpoint(tmp_path)
-    mine.save(*network(3), stand())
+    mine.save(*network(3), training_state())
     for moving, optimizer in (network(4), network(3, dtype=torch.float64), network(3, name="b")):
         before = {name: tensor.clone() for name, tensor in moving.items()}
         assert mine.restore(moving, optimizer) == (Stand(), "starts anew, the checkpoint is of another network")
@@ -183,7 +183,7 @@ def network(
     return {name: parameter, "n": torch.tensor(7)}, optimizer
 
 
-def stand() -> Stand:
+def training_state() -> Stand:
     return Stand(n_done=2, total=0.1 + 0.2, losses=(1.5,))
 
 
@@ -191,11 +191,11 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
     """Tensors, what the optimizer keeps of them, torch's random state and the stand come back, bit for bit."""
     moving, optimizer = network(3, steps=2)
     random_state = torch.get_rng_state()
-    checkpoint(tmp_path).save(moving, optimizer, stand())
+    checkpoint(tmp_path).save(moving, optimizer, training_state())
     torch.rand(1)
     other, fresh = network(3)
     other["n"] += 1
-    assert checkpoint(tmp_path).restore(other, fresh) == (stand(), "goes on after step 2")
+    assert checkpoint(tmp_path).restore(other, fresh) == (training_state(), "goes on after step 2")
     assert torch.equal(torch.get_rng_state(), random_state)
     assert all(torch.equal(other[name], tensor) for name, tensor in moving.items())
     kept, found = optimizer.state[moving["a"]], fresh.state[other["a"]]
@@ -205,10 +205,10 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def whole(tmp_path: Path) -> Path:
+def intact_checkpoint(tmp_path: Path) -> Path:
     """A checkpoint that is whole."""
     mine = checkpoint(tmp_path)
-    mine.save(*network(3, steps=2), stand())
+    mine.save(*network(3, steps=2), training_state())
     return mine.path
 
 
@@ -225,25 +225,25 @@ def is_refused(path: Path) -> bool:
     )
 
 
-def test_every_flipped_byte_is_noticed(whole: Path) -> None:
+def test_every_flipped_byte_is_noticed(intact_checkpoint: Path) -> None:
     """Whichever byte of the header is another, and whatever it is now, the checkpoint is not used; nor with one of its tensors'.
 
     These are for the most part the 5,056 bytes of the random state, of which every 25th is tried.
     """
-    content = whole.read_bytes()
+    content = intact_checkpoint.read_bytes()
     n_header = 8 + struct.unpack("<Q", content[:8])[0]
     rng = random.Random(0)  # noqa: S311 - damage, not secrets
     for at in [*range(n_header), *range(n_header, len(content), 25)]:
         for other in {content[at] ^ 1, rng.choice([c for c in range(256) if c != content[at]])}:
-            whole.write_bytes(content[:at] + bytes([other]) + content[at + 1 :])
-            assert is_refused(whole), (at, other)
-    whole.write_bytes(content)
-    assert checkpoint(whole.parents[1]).restore(*network(3))[0] == stand()
+            intact_checkpoint.write_bytes(content[:at] + bytes([other]) + content[at + 1 :])
+            assert is_refused(intact_checkpoint), (at, other)
+    intact_checkpoint.write_bytes(content)
+    assert checkpoint(intact_checkpoint.parents[1]).restore(*network(3))[0] == training_state()
 
 
-def test_a_file_that_is_cut_or_grown_is_not_used(whole: Path) -> None:
+def test_a_file_that_is_cut_or_grown_is_not_used(intact_checkpoint: Path) -> None:
     """A file without its end, with more behind it, with noise in it, an empty one, and what is no checkpoint at all."""
-    content = whole.read_bytes()
+    content = intact_checkpoint.read_bytes()
     rng = random.Random(1)  # noqa: S311 - likewise
     cut = [content[: rng.randrange(len(content))] for _ in range(40)]
     noise = [bytes(rng.randbytes(300)), b"\xff" * 300, struct.pack("<Q", 2**62) + b"{}", b"PK\x03\x04" * 99]
@@ -256,34 +256,34 @@ def test_a_file_that_is_cut_or_grown_is_not_used(whole: Path) -> None:
         *cut,
         *noise,
     ]:
-        whole.write_bytes(other)
-        assert is_refused(whole), other[:50]
+        intact_checkpoint.write_bytes(other)
+        assert is_refused(intact_checkpoint), other[:50]
 
 
-def test_tensors_under_another_name_or_telling_are_noticed(whole: Path) -> None:
+def test_tensors_under_another_name_or_telling_are_noticed(intact_checkpoint: Path) -> None:
     """A file in order, but with another stand, two tensors of one shape exchanged, one absent, or nothing said of itself."""
-    with safe_open(whole, framework="pt") as file:
+    with safe_open(intact_checkpoint, framework="pt") as file:
         told = file.metadata()
-    tensors = load_file(whole)
+    tensors = load_file(intact_checkpoint)
     later = {**told, "stand": json.dumps({"n_done": 3, "total": 0.0, "losses": []})}
     swapped = {**tensors, "exp_avg/a": tensors["exp_avg_sq/a"], "exp_avg_sq/a": tensors["exp_avg/a"]}
     short = {name: tensor for name, tensor in tensors.items() if name != "random/torch"}
     for one, says in [(tensors, later), (swapped, told), (short, told), (tensors, None), (tensors, {"key": KEY})]:
-        save_file({name: tensor.clone() for name, tensor in one.items()}, whole, metadata=says)
-        assert is_refused(whole)
+        save_file({name: tensor.clone() for name, tensor in one.items()}, intact_checkpoint, metadata=says)
+        assert is_refused(intact_checkpoint)
 
 
 def test_a_crash_while_it_is_written_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Interrupted before the file has its name, the checkpoint before stands; the next one takes away what is left."""
     mine = checkpoint(tmp_path)
-    mine.save(*network(3, steps=1), stand())
+    mine.save(*network(3, steps=1), training_state())
     with monkeypatch.context() as patched:
         patched.setattr("graft.model.checkpoint.os.replace", interrupt)
         with pytest.raises(Interrupted):
             mine.save(*network(3, steps=2), Stand(n_done=9))
     (mine.path.parent / ".tmpX7dQ2a").write_bytes(b"what safetensors had written when it was killed")
     assert len(list(mine.path.parent.iterdir())) == 3
-    assert mine.restore(*network(3))[0] == stand()
+    assert mine.restore(*network(3))[0] == training_state()
     mine.save(*network(3, steps=2), Stand(n_done=9))
     assert list(mine.path.parent.iterdir()) == [mine.path]
 
@@ -301,11 +301,11 @@ def test_checkpoints_are_written_as_time_passes_and_take_little_of_it(tmp_path: 
     assert not mine.due()
     now[0] = 30.0
     assert mine.due()
-    mine.save(*network(3), stand())
+    mine.save(*network(3), training_state())
     assert not mine.due()
     ticks = iter([100.0, 110.0])  # writing takes ten seconds
     mine.clock = lambda: next(ticks)
-    mine.save(*network(3), stand())
+    mine.save(*network(3), training_state())
     mine.clock = lambda: now[0]
     now[0] = 110.0 + 10.0 / MAX_SHARE - 0.1
     assert not mine.due()

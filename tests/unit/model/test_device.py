@@ -21,8 +21,8 @@ from graft.model.retention import measure_retention, weight_change
 from graft.model.scratch import train_from_scratch
 from graft.model.source_head import source_probabilities
 from graft.recipe import Modality
-from tests.support.other_device import ELSEWHERE, MixedDevicesError, There, second_device
-from tests.support.tiny_models import settings, write_tiny_base, write_tiny_image_base
+from tests.support.other_device import OTHER_DEVICE, MixedDevicesError, OtherDeviceTensor, second_device
+from tests.support.tiny_models import finetune_settings, write_tiny_base, write_tiny_image_base
 from tests.unit.model.test_image_model import Digits
 from tests.unit.model.test_text_model import messages
 
@@ -57,15 +57,15 @@ def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def test_the_second_device_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tensors of both devices are refused in one operation, numbers and copies are not, and values are right."""
     with second_device(monkeypatch):
-        there = torch.arange(3.0).to(ELSEWHERE)
-        assert isinstance(there, There)
-        assert there.device.type == ELSEWHERE
+        there = torch.arange(3.0).to(OTHER_DEVICE)
+        assert isinstance(there, OtherDeviceTensor)
+        assert there.device.type == OTHER_DEVICE
         assert (there * 2 + torch.tensor(1.0)).cpu().tolist() == [1.0, 3.0, 5.0]
         with pytest.raises(MixedDevicesError):
             there + torch.ones(3)
         with pytest.raises(MixedDevicesError):
             torch.nn.Linear(3, 2)(there)
-        assert torch.nn.Linear(3, 2).to(ELSEWHERE)(there).device.type == ELSEWHERE
+        assert torch.nn.Linear(3, 2).to(OTHER_DEVICE)(there).device.type == OTHER_DEVICE
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -75,7 +75,7 @@ def test_every_strategy_on_the_device(
     """Embedding, training, scoring: all on the device of the encoder, and near what the CPU makes of it."""
     folder, modality = base
     contents, labels = rows(modality, digits)
-    how = settings(**{"n_epochs": 1, "batch_size": 8, **WAYS[way]})
+    how = finetune_settings(**{"n_epochs": 1, "batch_size": 8, **WAYS[way]})
 
     def train() -> tuple[Any, np.ndarray]:
         features, _ = embed(folder, contents, **facts(modality))
@@ -86,7 +86,7 @@ def test_every_strategy_on_the_device(
     expected = train()[1]
     with second_device(monkeypatch):
         made, shares = train()
-        assert {p.device.type for p in made.encoder.network.parameters()} == {ELSEWHERE}
+        assert {p.device.type for p in made.encoder.network.parameters()} == {OTHER_DEVICE}
         assert (made.weight.device.type, made.bias.device.type) == ("cpu", "cpu")
     assert shares.shape == expected.shape
     assert np.isfinite(shares).all()
@@ -100,13 +100,13 @@ def test_comparisons_on_the_device(
     """The network from random weights, retention, weight change, own heads and operations: all on the encoder's device."""
     folder, modality = base
     contents, labels = rows(modality, digits)
-    how = settings(n_epochs=1, batch_size=8)
+    how = finetune_settings(n_epochs=1, batch_size=8)
     with second_device(monkeypatch):
         untaught = train_from_scratch(folder, contents, labels, how, **facts(modality))
-        assert {p.device.type for p in untaught.encoder.network.parameters()} == {ELSEWHERE}
+        assert {p.device.type for p in untaught.encoder.network.parameters()} == {OTHER_DEVICE}
         assert np.isfinite(predict(untaught, contents)).all()
         encoder = load_encoder(folder, modality, max_tokens=16)
-        assert {p.device.type for p in encoder.untrained(3).network.parameters()} == {ELSEWHERE}
+        assert {p.device.type for p in encoder.untrained(3).network.parameters()} == {OTHER_DEVICE}
         assert weight_change(encoder, untaught.encoder) > 0
         side = (contents, labels)
         kept = measure_retention("a", untaught, encoder, side, side, rng=np.random.default_rng(0), n_bootstrap=50)
@@ -120,7 +120,7 @@ def test_auto_on_the_device(tiny_base: Path, monkeypatch: pytest.MonkeyPatch) ->
     contents, labels = messages(2)
     with second_device(monkeypatch):
         features, _ = embed(tiny_base, contents, **facts("text"))
-        how = settings(strategy="auto", n_epochs=1, budget=1e3)
+        how = finetune_settings(strategy="auto", n_epochs=1, budget=1e3)
         chosen = choose(tiny_base, Examples(contents, features, labels), how, C=1.0, **facts("text"))
     assert sum(trial.is_chosen for trial in chosen.trials) == 1
 
@@ -137,14 +137,14 @@ def test_lack_of_memory_is_said(tiny_base: Path, monkeypatch: pytest.MonkeyPatch
     features, _ = embed(tiny_base, contents, **facts("text"))
     encoder = load_encoder(tiny_base, "text", max_tokens=16)
     items, _ = encoder.prepare(contents)
-    some, how = Examples(contents, features, labels), settings(strategy="top_k", n_layers=1, budget=1e3)
+    some, how = Examples(contents, features, labels), finetune_settings(strategy="top_k", n_layers=1, budget=1e3)
     automatic = how.model_copy(update={"strategy": "auto"})
     monkeypatch.setattr(type(encoder), "pool", full)
     for act in (
         lambda: embed(tiny_base, contents, **facts("text")),
         lambda: finetune(tiny_base, some, how, C=1.0, **facts("text")),
         lambda: choose(tiny_base, some, automatic, C=1.0, **facts("text")),
-        lambda: train_from_scratch(tiny_base, contents, labels, settings(), **facts("text")),
+        lambda: train_from_scratch(tiny_base, contents, labels, finetune_settings(), **facts("text")),
     ):
         with pytest.raises(ResourceError, match=r"^error: The GPU is out of memory\.") as said:
             act()

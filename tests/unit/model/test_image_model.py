@@ -23,7 +23,7 @@ from graft.model.folder import card_for, load_model, save_model
 from graft.model.image import PROCESSOR
 from graft.records import digest_folder
 from graft.stats import fit_probe
-from tests.support.tiny_models import settings, write_tiny_base, write_tiny_image_base
+from tests.support.tiny_models import finetune_settings, write_tiny_base, write_tiny_image_base
 
 Digits = tuple[list[bytes], np.ndarray]
 ARCHITECTURES: list[Literal["resnet", "vit"]] = ["resnet", "vit"]
@@ -40,7 +40,7 @@ def train(base: Path, strategy: str, digits: Digits, **changed: object) -> Class
     contents, labels = digits[0][:N], digits[1][:N]
     features, n_cut = embed(base, contents, modality="image", max_tokens=0)
     assert n_cut == 0
-    how = settings(
+    how = finetune_settings(
         **{"strategy": strategy, "n_layers": 1, "n_epochs": 2, "batch_size": 16, "learning_rate": 3e-3, **changed}
     )
     return finetune(base, Examples(contents, features, labels), how, modality="image", C=100.0, max_tokens=0)

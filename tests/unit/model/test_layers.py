@@ -15,7 +15,7 @@ from graft.errors import InputError
 from graft.model.encoder import Encoder, load_encoder
 from graft.model.layers import Cut, find_stack
 from graft.model.train import Rows, Training
-from tests.support.tiny_models import settings, without_dropout, write_tiny_base, write_tiny_image_base
+from tests.support.tiny_models import finetune_settings, without_dropout, write_tiny_base, write_tiny_image_base
 from tests.unit.model.test_image_model import Digits
 from tests.unit.model.test_text_model import messages
 
@@ -147,7 +147,9 @@ def test_depths(text_encoder: Encoder) -> None:
 
 
 @pytest.fixture(params=["text", "resnet", "vit"])
-def still(request: pytest.FixtureRequest, tmp_path: Path, digits: Digits) -> tuple[Path, str, list[Any], np.ndarray]:
+def base_without_dropout(
+    request: pytest.FixtureRequest, tmp_path: Path, digits: Digits
+) -> tuple[Path, str, list[Any], np.ndarray]:
     """A base without dropout, with rows of four classes."""
     if request.param == "text":
         return without_dropout(write_tiny_base(tmp_path)), "text", *messages(4)
@@ -155,7 +157,7 @@ def still(request: pytest.FixtureRequest, tmp_path: Path, digits: Digits) -> tup
     return base, "image", digits[0][:40], digits[1][:40]
 
 
-class Told(Training):
+class RecordingTraining(Training):
     """A training that tells the loss of each step."""
 
     def _step(self, batch: np.ndarray, epoch: int) -> float:
@@ -164,12 +166,12 @@ class Told(Training):
         return loss
 
 
-def test_losses_through_a_cut(still: tuple[Path, Any, list[Any], np.ndarray]) -> None:
+def test_losses_through_a_cut(base_without_dropout: tuple[Path, Any, list[Any], np.ndarray]) -> None:
     """Over 50 steps at dropout 0, the last layer trained behind a cut and in the whole network: the same losses and weights.
 
     The bias of an attention's keys is left out: its gradient is 0 in theory, and Adam scales up what rounding makes of it.
     """
-    base, modality, contents, labels = still
+    base, modality, contents, labels = base_without_dropout
     codes = np.unique(labels, return_inverse=True)[1]
     wanted, weights = torch.eye(codes.max() + 1)[codes], torch.ones(len(codes))
     losses, ends = [], []
@@ -186,7 +188,7 @@ def test_losses_through_a_cut(still: tuple[Path, Any, list[Any], np.ndarray]) ->
         torch.manual_seed(0)
         head = torch.nn.Linear(encoder.dimension, wanted.shape[1])
         begins = [p.detach().clone() for p in (*seen, head.weight, head.bias)]
-        training = Told(through, head, rows, settings(n_epochs=13, learning_rate=3e-3), trained)
+        training = RecordingTraining(through, head, rows, finetune_settings(n_epochs=13, learning_rate=3e-3), trained)
         training.run()
         losses.append(training.steps)
         ends.append([p.detach().clone() for p in (*seen, head.weight, head.bias)])

@@ -18,7 +18,7 @@ from graft.model.classifier import predict
 from graft.model.encoder import embed, load_encoder
 from graft.model.examples import Examples
 from graft.model.finetune import finetune
-from tests.support.tiny_models import settings, write_tiny_base, write_tiny_image_base
+from tests.support.tiny_models import finetune_settings, write_tiny_base, write_tiny_image_base
 from tests.unit.model.test_image_model import Digits
 from tests.unit.model.test_layers import CUT, IMAGE_NETWORKS, TEXT_NETWORKS
 from tests.unit.model.test_text_model import messages
@@ -57,7 +57,7 @@ def test_a_base_with_another_head(tmp_path: Path) -> None:
     name = "encoder.layer.1.output.dense.weight"
     assert torch.equal(encoder.network.state_dict()[name].cpu(), stored[f"bert.{name}"])
     some = Examples(texts, features, labels)
-    classifier = finetune(base, some, settings(), modality="text", C=10.0, max_tokens=32)
+    classifier = finetune(base, some, finetune_settings(), modality="text", C=10.0, max_tokens=32)
     assert len(classifier.labels) == 4
 
 
@@ -136,7 +136,7 @@ def test_image_architectures(tmp_path: Path, digits: Digits, name: str, strategy
 
 
 def check(base: Path, some: Examples, strategy: str, modality: Any, *, works: bool) -> None:
-    how = settings(strategy=strategy, n_layers=1, n_epochs=1)
+    how = finetune_settings(strategy=strategy, n_layers=1, n_epochs=1)
     facts: dict[str, Any] = {"modality": modality, "C": 10.0, "max_tokens": 32}
     if not works:
         with pytest.raises(InputError) as said:

@@ -21,7 +21,7 @@ from graft.model.examples import Examples
 from graft.model.finetune import finetune
 from graft.model.folder import load_model
 from graft.recipe import Modality
-from tests.support.tiny_models import settings, write_tiny_base, write_tiny_image_base
+from tests.support.tiny_models import finetune_settings, write_tiny_base, write_tiny_image_base
 from tests.unit.model import test_image_model, test_text_model
 from tests.unit.model.test_image_model import Digits
 from tests.unit.model.test_layers import IMAGE_NETWORKS, TEXT_NETWORKS
@@ -109,7 +109,12 @@ def test_whatever_the_architecture(tmp_path: Path, modality: Modality, name: str
     encoder = load_encoder(base, modality, max_tokens=16)
     features = np.random.default_rng(0).normal(0, 1, (len(labels), encoder.dimension)).astype(np.float32)
     classifier: Classifier = finetune(
-        base, Examples(contents, features, labels), settings(strategy="head"), modality=modality, C=1.0, max_tokens=16
+        base,
+        Examples(contents, features, labels),
+        finetune_settings(strategy="head"),
+        modality=modality,
+        C=1.0,
+        max_tokens=16,
     )
     folder = (test_text_model if modality == "text" else test_image_model).save(classifier, tmp_path / "model", base)
     refuse(folder, modality)

@@ -14,7 +14,7 @@ from graft.model.checkpoint import Checkpoint
 from graft.model.classifier import predict
 from graft.model.encoder import load_encoder
 from graft.model.scratch import SCRATCH, best_from_scratch, fit_scratch, predict_from_scratch, train_from_scratch
-from tests.support.tiny_models import settings
+from tests.support.tiny_models import finetune_settings
 
 Digits = tuple[list[bytes], np.ndarray]
 N = 200
@@ -48,10 +48,12 @@ FACTS = {"modality": "text", "max_tokens": 16}
 
 def test_random_weights_have_nothing_of_the_base(tiny_base: Path) -> None:
     """Word embeddings are drawn anew and trained too; the seed says what is drawn; no epoch leaves a head."""
-    still, again = (train_from_scratch(tiny_base, TEXTS, LABELS, settings().model_copy(update={"n_epochs": 0}), **FACTS)
+    still, again = (train_from_scratch(tiny_base, TEXTS, LABELS, finetune_settings().model_copy(update={"n_epochs": 0}), **FACTS)
                     for _ in range(2))  # fmt: skip
-    trained = train_from_scratch(tiny_base, TEXTS, LABELS, settings(), **FACTS)
-    base = train_from_scratch(tiny_base, TEXTS, LABELS, settings(seed=6).model_copy(update={"n_epochs": 0}), **FACTS)
+    trained = train_from_scratch(tiny_base, TEXTS, LABELS, finetune_settings(), **FACTS)
+    base = train_from_scratch(
+        tiny_base, TEXTS, LABELS, finetune_settings(seed=6).model_copy(update={"n_epochs": 0}), **FACTS
+    )
     words = [one.encoder.network.get_input_embeddings().weight for one in (still, again, trained, base)]
     assert torch.equal(words[0], words[1])
     assert not torch.equal(words[0], words[2])
@@ -66,11 +68,11 @@ def test_a_network_that_diverges_leaves_the_head_and_that_is_kept(tiny_base: Pat
         Checkpoint(tmp_path / f"{name}.safetensors", "0" * 64, clock=lambda: 0.0, seconds=1e9)
         for name in ("trial", "training", "finished")
     )
-    head = train_from_scratch(tiny_base, TEXTS, LABELS, settings().model_copy(update={"n_epochs": 0}), **FACTS)
+    head = train_from_scratch(tiny_base, TEXTS, LABELS, finetune_settings().model_copy(update={"n_epochs": 0}), **FACTS)
     wanted = np.array(head.labels)[predict(head, TEXTS[:3]).argmax(axis=1)]
     for rate, labels in ((1e30, LABELS), (1e-3, LABELS[::-1])):  # the second would learn otherwise, if it were trained
         said = predict_from_scratch(
-            tiny_base, TEXTS, labels, TEXTS[:3], settings(n_epochs=5, learning_rate=rate),
+            tiny_base, TEXTS, labels, TEXTS[:3], finetune_settings(n_epochs=5, learning_rate=rate),
             trial=trial, training=first, finished=last, **FACTS,
         )  # fmt: skip
         assert said.tolist() == wanted.tolist()
@@ -78,14 +80,16 @@ def test_a_network_that_diverges_leaves_the_head_and_that_is_kept(tiny_base: Pat
 
 def test_training_that_ruins_the_head_is_never_reported(tiny_base: Path) -> None:
     """A rate that leaves less than the head knew gives the head, fitted to all rows; one that gains gives the network."""
-    ruined = best_from_scratch(tiny_base, TEXTS, LABELS, settings(n_epochs=2, learning_rate=30.0), **FACTS)
-    head = train_from_scratch(tiny_base, TEXTS, LABELS, settings().model_copy(update={"n_epochs": 0}), **FACTS)
+    ruined = best_from_scratch(tiny_base, TEXTS, LABELS, finetune_settings(n_epochs=2, learning_rate=30.0), **FACTS)
+    head = train_from_scratch(tiny_base, TEXTS, LABELS, finetune_settings().model_copy(update={"n_epochs": 0}), **FACTS)
     assert ruined.loss == ()
     assert torch.equal(ruined.weight, head.weight)
     order = [" ".join(one) for one in (("pay", "late"), ("late", "pay"), ("bill", "card"), ("card", "bill"))] * 12
     labels = np.array(["a", "b", "a", "b"] * 12)
-    learned = best_from_scratch(tiny_base, order, labels, settings(n_epochs=30, learning_rate=3e-3), **FACTS)
-    still = train_from_scratch(tiny_base, order, labels, settings().model_copy(update={"n_epochs": 0}), **FACTS)
+    learned = best_from_scratch(tiny_base, order, labels, finetune_settings(n_epochs=30, learning_rate=3e-3), **FACTS)
+    still = train_from_scratch(
+        tiny_base, order, labels, finetune_settings().model_copy(update={"n_epochs": 0}), **FACTS
+    )
     right = [(np.array(one.labels)[predict(one, order).argmax(axis=1)] == labels).mean() for one in (learned, still)]
     assert right[0] >= right[1]
 
@@ -93,7 +97,7 @@ def test_training_that_ruins_the_head_is_never_reported(tiny_base: Path) -> None
 @pytest.mark.parametrize("labels", [["a", "b"], ["a", "a", "b", "b"]])
 def test_too_few_rows_to_hold_one_out_leave_the_head(tiny_base: Path, labels: list[str]) -> None:
     """One or two rows a class: nothing can be held out, so nothing is trained."""
-    found = best_from_scratch(tiny_base, TEXTS[: len(labels)], np.array(labels), settings(), **FACTS)
+    found = best_from_scratch(tiny_base, TEXTS[: len(labels)], np.array(labels), finetune_settings(), **FACTS)
     assert found.loss == ()
 
 
@@ -113,5 +117,5 @@ def test_the_untaught_network_is_where_the_base_is(tiny_base: Path, monkeypatch:
     monkeypatch.setattr(scratch, "load_encoder", load)
     monkeypatch.setattr(scratch, "embed_items", stop)
     with pytest.raises(StepError):
-        train_from_scratch(tiny_base, TEXTS, LABELS, settings(), **FACTS)
+        train_from_scratch(tiny_base, TEXTS, LABELS, finetune_settings(), **FACTS)
     assert seen == [{"meta"}]

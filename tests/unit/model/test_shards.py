@@ -15,7 +15,7 @@ from graft.errors import GraftError, InputError, TamperError
 from graft.model.bases import WEIGHTS, describe_base, locate_base
 from graft.model.encoder import embed, load_encoder
 from graft.model.shards import INDEX, digest_weights, read_shapes, weight_files
-from tests.support.cli_runner import sentence
+from tests.support.cli_runner import check_error
 
 TEXTS = ["good cat", "bad dog and tree", "please pay"]
 
@@ -117,10 +117,10 @@ def test_an_index_that_lies(sharded: Path, what: str) -> None:
     lie(sharded)
     with pytest.raises((InputError, TamperError)) as refused:
         describe_base("b", locate_base(str(sharded), root=Path("/")))
-    sentence(str(refused.value), (why,))
+    check_error(str(refused.value), (why,))
     with pytest.raises(GraftError) as caught:
         load_encoder(sharded, "text", max_tokens=16)
-    sentence(str(caught.value), (why,))
+    check_error(str(caught.value), (why,))
 
 
 def test_a_pinned_shard_that_changed(sharded: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from graft.model.folder import (
 from graft.model.reference import load_reference, load_trained_on, save_reference
 from graft.records import digest_folder
 from graft.stats import fit_probe
-from tests.support.tiny_models import settings, write_tiny_base
+from tests.support.tiny_models import finetune_settings, write_tiny_base
 
 THINGS = {
     "money": "refund my money",
@@ -45,7 +45,7 @@ def messages(n_classes: int) -> tuple[list[str], np.ndarray]:
 def train(base: Path, strategy: str, n_classes: int = 4, **changed: object) -> Classifier:
     texts, labels = messages(n_classes)
     features, _ = embed(base, texts, max_tokens=32)
-    how = settings(**{"strategy": strategy, "n_layers": 1, **changed})
+    how = finetune_settings(**{"strategy": strategy, "n_layers": 1, **changed})
     return finetune(base, Examples(texts, features, labels), how, modality="text", C=100.0, max_tokens=32)
 
 

@@ -23,7 +23,7 @@ from graft.model.examples import Examples, hold_out, one_hot
 from graft.model.finetune import finetune
 from graft.model.train import Rows, Training, cross_entropy, measure, shuffled
 from graft.records import digest_folder
-from tests.support.tiny_models import settings, without_dropout, write_tiny_base, write_tiny_image_base
+from tests.support.tiny_models import finetune_settings, without_dropout, write_tiny_base, write_tiny_image_base
 from tests.unit.model.test_image_model import Digits
 from tests.unit.model.test_text_model import messages
 
@@ -33,25 +33,30 @@ Train = Callable[..., Classifier]
 
 
 @pytest.fixture(scope="module")
-def still(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def base_without_dropout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny base without dropout."""
     return without_dropout(write_tiny_base(tmp_path_factory.mktemp("bases") / "still"))
 
 
 @pytest.fixture(scope="module")
-def examples(still: Path) -> Examples:
+def examples(base_without_dropout: Path) -> Examples:
     """Texts of four classes, eight of each."""
     texts, labels = messages(4)
     return Examples(
-        texts, embed(still, texts, modality="text", max_tokens=32)[0], labels, [f"row {k}" for k in range(32)]
+        texts,
+        embed(base_without_dropout, texts, modality="text", max_tokens=32)[0],
+        labels,
+        [f"row {k}" for k in range(32)],
     )
 
 
 @pytest.fixture(scope="module")
-def train(still: Path, examples: Examples) -> Train:
+def train(base_without_dropout: Path, examples: Examples) -> Train:
     def run(examples: Examples = examples, checkpoint: Checkpoint | None = None, **changed: object) -> Classifier:
-        how = settings(**{"n_layers": 1, **changed})
-        return finetune(still, examples, how, modality="text", C=10.0, max_tokens=32, checkpoint=checkpoint)
+        how = finetune_settings(**{"n_layers": 1, **changed})
+        return finetune(
+            base_without_dropout, examples, how, modality="text", C=10.0, max_tokens=32, checkpoint=checkpoint
+        )
 
     return run
 
@@ -90,9 +95,9 @@ def test_alpha_is_chosen_on_held_out_rows(train: Train, monkeypatch: pytest.Monk
     assert equal(weights(at_base), weights(train(interpolation=0.0, held_out=0.25)))
 
 
-def test_training_begins_at_the_probe(train: Train, still: Path, examples: Examples) -> None:
+def test_training_begins_at_the_probe(train: Train, base_without_dropout: Path, examples: Examples) -> None:
     """The loss that training begins with is the fitted head's, and below that of a head drawn at random."""
-    encoder = load_encoder(still, "text", max_tokens=32)
+    encoder = load_encoder(base_without_dropout, "text", max_tokens=32)
     start = train(strategy="head")
     rows = Rows(encoder.prepare(examples.contents)[0], one_hot(examples.labels, start.labels), torch.ones(32))
     head = torch.nn.Linear(32, 4)
@@ -133,7 +138,9 @@ def test_balanced_classes_help_the_rare_one(train: Train, examples: Examples) ->
 
 
 @pytest.mark.parametrize("strategy", ["full", "lora", "top_k"])
-def test_rates_of_layers(still: Path, examples: Examples, monkeypatch: pytest.MonkeyPatch, strategy: str) -> None:
+def test_rates_of_layers(
+    base_without_dropout: Path, examples: Examples, monkeypatch: pytest.MonkeyPatch, strategy: str
+) -> None:
     """The head learns at the recipe's rate, the last layer at half of it, the one before at a quarter, and so on down."""
     rates: dict[str, float] = {}
 
@@ -146,8 +153,8 @@ def test_rates_of_layers(still: Path, examples: Examples, monkeypatch: pytest.Mo
             )
 
     monkeypatch.setattr("graft.model.finetune.Training", Told)
-    how = settings(strategy=strategy, n_layers=1, layer_decay=0.5, learning_rate=0.08, n_epochs=1)
-    finetune(still, examples, how, modality="text", C=10.0, max_tokens=32)
+    how = finetune_settings(strategy=strategy, n_layers=1, layer_decay=0.5, learning_rate=0.08, n_epochs=1)
+    finetune(base_without_dropout, examples, how, modality="text", C=10.0, max_tokens=32)
     assert rates.pop("head.weight") == rates.pop("head.bias") == 0.08
     found = {(name.split(".")[0], *re.findall(r"layer\.(\d)\.", name), rate) for name, rate in rates.items()}
     last, first, before = ("encoder", "1", 0.04), ("encoder", "0", 0.02), ("embeddings", 0.01)
@@ -163,9 +170,9 @@ def test_the_schedule() -> None:
     assert [graft.model.train._linear(step, 1) for step in range(1)] == [1.0]
 
 
-def test_early_stop(still: Path, examples: Examples) -> None:
+def test_early_stop(base_without_dropout: Path, examples: Examples) -> None:
     """Training stops so many epochs after the best on held-out rows, with the weights of the best epoch."""
-    encoder = load_encoder(still, "text", max_tokens=32)
+    encoder = load_encoder(base_without_dropout, "text", max_tokens=32)
     items = encoder.prepare(examples.contents)[0]
     wanted = one_hot(examples.labels, tuple(sorted(set(examples.labels))))
     upside_down = wanted[torch.arange(31, -1, -1)]  # what is learned is wrong there, after a while
@@ -175,7 +182,7 @@ def test_early_stop(still: Path, examples: Examples) -> None:
     held_out = Rows(items, 0.7 * upside_down + 0.3 * wanted, torch.ones(32))
     trained = {name: p for name, p in encoder.network.named_parameters() if not name.startswith("pooler")}
     rows = Rows(items, wanted, torch.ones(32))
-    how = settings(n_epochs=30, patience=3, held_out=0.1, learning_rate=3e-3)
+    how = finetune_settings(n_epochs=30, patience=3, held_out=0.1, learning_rate=3e-3)
     stand = Training(encoder, head, rows, how, trained, held_out=held_out).run()
     losses = [loss for loss, _ in stand.held_out]
     best = losses.index(min(losses))
@@ -185,14 +192,16 @@ def test_early_stop(still: Path, examples: Examples) -> None:
 
 
 @pytest.mark.parametrize("strategy", ["full", "lora", "top_k"])
-def test_memory_for_time(still: Path, examples: Examples, strategy: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_memory_for_time(
+    base_without_dropout: Path, examples: Examples, strategy: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     """Gradient checkpointing changes no loss and no file, and says nothing to the person."""
     ends = []
     for is_on in (False, True):
-        how = settings(strategy=strategy, n_layers=1, gradient_checkpointing=is_on)
+        how = finetune_settings(strategy=strategy, n_layers=1, gradient_checkpointing=is_on)
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            ends.append(finetune(still, examples, how, modality="text", C=10.0, max_tokens=32))
+            ends.append(finetune(base_without_dropout, examples, how, modality="text", C=10.0, max_tokens=32))
         assert [str(one.message) for one in said if "checkpoint" in str(one.message)] == []
     assert ends[0].loss == pytest.approx(ends[1].loss, abs=1e-5)
     assert all(torch.allclose(t, weights(ends[1])[name], atol=1e-5) for name, t in weights(ends[0]).items())
@@ -205,7 +214,9 @@ def test_memory_for_time_where_it_is_not_known(tiny_image_base: Path, digits: Di
     features, _ = embed(tiny_image_base, digits[0][:20], modality="image", max_tokens=0)
     some = Examples(digits[0][:20], features, digits[1][:20])
     with pytest.raises(InputError, match="ResNetModel knows no gradient checkpointing"):
-        finetune(tiny_image_base, some, settings(gradient_checkpointing=True), modality="image", C=1.0, max_tokens=0)
+        finetune(
+            tiny_image_base, some, finetune_settings(gradient_checkpointing=True), modality="image", C=1.0, max_tokens=0
+        )
 
 
 @pytest.mark.parametrize("strategy", TUNED)
@@ -242,18 +253,18 @@ def test_pull_to_the_base(train: Train) -> None:
     assert ways[2] == 0
 
 
-def scripted(still: Path, examples: Examples, loss_of: Any) -> tuple[Training, torch.nn.Linear]:
-    encoder = load_encoder(still, "text", max_tokens=32)
+def scripted(base_without_dropout: Path, examples: Examples, loss_of: Any) -> tuple[Training, torch.nn.Linear]:
+    encoder = load_encoder(base_without_dropout, "text", max_tokens=32)
     rows = Rows(encoder.prepare(examples.contents)[0], one_hot(examples.labels, tuple(sorted(set(examples.labels)))),
                 torch.ones(32), examples.names)  # fmt: skip
     head = torch.nn.Linear(32, 4)
     trained = {name: p for name, p in encoder.network.named_parameters() if not name.startswith("pooler")}
-    return Training(encoder, head, rows, settings(), trained, loss_of=loss_of), head
+    return Training(encoder, head, rows, finetune_settings(), trained, loss_of=loss_of), head
 
 
 @pytest.mark.parametrize("kind", ["loss", "slope"])
 def test_a_step_that_would_break_the_weights_is_not_taken(
-    still: Path, examples: Examples, tmp_path: Path, kind: str
+    base_without_dropout: Path, examples: Examples, tmp_path: Path, kind: str
 ) -> None:
     """Where loss or gradient is no number, training says step and rows, and weights and last checkpoint are those before."""
     n_steps = 0
@@ -266,13 +277,13 @@ def test_a_step_that_would_break_the_weights_is_not_taken(
             return losses
         return losses * torch.nan if kind == "loss" else losses + (logits * 0).sum(dim=1).sqrt()
 
-    training, head = scripted(still, examples, breaks)
+    training, head = scripted(base_without_dropout, examples, breaks)
     kept = Checkpoint(tmp_path / "c" / "finetune.safetensors", "k", clock=lambda: 0.0, seconds=0.0)
     with pytest.raises(StepError, match=r"no longer a number in epoch 2, step 6 of 12") as said:
         training.run(kept)
     assert said.value.where.startswith("8 rows: row ")
     assert all(torch.isfinite(p).all() for p in (head.weight, *training.trained.values()))
-    again, _ = scripted(still, examples, cross_entropy)
+    again, _ = scripted(base_without_dropout, examples, cross_entropy)
     notes: list[str] = []
     stand = again.run(kept, lambda _done, _total, note: notes.append(note))
     assert notes[0] == "goes on after step 5"
@@ -339,13 +350,13 @@ def test_what_is_held_out(examples: Examples) -> None:
     """The share of each class, never its last row, never a row without a label, twice the same, by the seed."""
     labels = np.array(["a"] * 10 + ["b"] * 20 + ["c"] + [""] * 1)
     some = Examples(examples.contents, examples.features, labels, examples.names)
-    train, held_out = hold_out(some, settings(held_out=0.3))
+    train, held_out = hold_out(some, finetune_settings(held_out=0.3))
     assert held_out is not None
     assert sorted(held_out.labels) == ["a"] * 3 + ["b"] * 6
     assert sorted([*train.names, *held_out.names]) == sorted(examples.names)
     assert set(train.labels) == {"a", "b", "c", ""}
-    assert hold_out(some, settings(held_out=0.3))[1].names == held_out.names
-    assert hold_out(some, settings(held_out=0.3, seed=6))[1].names != held_out.names
+    assert hold_out(some, finetune_settings(held_out=0.3))[1].names == held_out.names
+    assert hold_out(some, finetune_settings(held_out=0.3, seed=6))[1].names != held_out.names
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -360,7 +371,7 @@ def test_unlabelled_rows_are_learned_from(train: Train, examples: Examples, stra
     assert hits.mean() > 0.7
 
 
-def test_a_thousand_classes(still: Path) -> None:
+def test_a_thousand_classes(base_without_dropout: Path) -> None:
     """A thousand classes of two rows each are trained on in a few steps."""
     rng = np.random.default_rng(0)
     words = ["red", "blue", "cat", "dog", "car", "tree", "money", "card", "order", "bill"]
@@ -368,8 +379,8 @@ def test_a_thousand_classes(still: Path) -> None:
     features = rng.normal(0, 1, (2000, 32)).astype(np.float32)
     features /= np.linalg.norm(features, axis=1, keepdims=True)
     some = Examples(texts, features, np.array([f"class {k // 2}" for k in range(2000)]))
-    how = settings(strategy="top_k", n_layers=1, n_epochs=1, batch_size=512)
-    classifier = finetune(still, some, how, modality="text", C=1e-6, max_tokens=16)
+    how = finetune_settings(strategy="top_k", n_layers=1, n_epochs=1, batch_size=512)
+    classifier = finetune(base_without_dropout, some, how, modality="text", C=1e-6, max_tokens=16)
     assert len(classifier.labels) == 1000
     assert predict(classifier, texts[:4]).shape == (4, 1000)
 
@@ -378,7 +389,7 @@ def test_contrast_keeps_no_epoch_by_a_head_that_is_not_its_own(train: Train) -> 
     """Held-out rows of a contrastive training measure nothing on the way: its head is fitted at the end."""
     assert train(strategy="contrastive", held_out=0.2).held_out == ()
     with pytest.raises(ValueError, match="no patience"):
-        settings(strategy="contrastive", held_out=0.2, patience=1)
+        finetune_settings(strategy="contrastive", held_out=0.2, patience=1)
 
 
 @pytest.mark.gpu
@@ -391,7 +402,7 @@ def test_on_a_gpu(tmp_path: Path, digits: Digits, strategy: str, precision: str)
 
     base = write_tiny_image_base(tmp_path / "vit", architecture="vit")
     features, _ = embed(base, digits[0][:40], modality="image", max_tokens=0)
-    how = settings(strategy=strategy, n_layers=1, precision=precision, held_out=0.2, interpolation="auto")
+    how = finetune_settings(strategy=strategy, n_layers=1, precision=precision, held_out=0.2, interpolation="auto")
     kept = Checkpoint(tmp_path / "c" / "finetune.safetensors", "k", clock=lambda: 0.0, seconds=0.0)
     some = Examples(digits[0][:40], features, digits[1][:40])
     for _ in range(2):

@@ -17,7 +17,7 @@ from graft.model.examples import Examples, hold_out
 from graft.model.finetune import finetune
 from graft.rows import NO_LABEL
 from graft.stats.spread import spread_labels
-from tests.support.tiny_models import settings
+from tests.support.tiny_models import finetune_settings
 
 
 def examples(base: Path, n_known: int = 40, n_others: int = 40) -> Examples:
@@ -30,7 +30,7 @@ def examples(base: Path, n_known: int = 40, n_others: int = 40) -> Examples:
 
 def test_none_is_held_out(tiny_base: Path) -> None:
     """Held-out rows all have labels, and what remains to train on keeps every row without one."""
-    rows, held_out = hold_out(examples(tiny_base), settings(held_out=0.25))
+    rows, held_out = hold_out(examples(tiny_base), finetune_settings(held_out=0.25))
     assert held_out is not None
     assert sorted(held_out.labels) == ["cat"] * 5 + ["money"] * 5
     assert (len(rows.labels), (rows.labels == NO_LABEL).sum()) == (70, 40)
@@ -39,7 +39,7 @@ def test_none_is_held_out(tiny_base: Path) -> None:
 
 def test_trials_see_none_and_the_budget_counts_all(tiny_base: Path) -> None:
     """With and without them the trials have the same accuracies; training on them afterwards costs more."""
-    how, facts = settings(strategy="auto", n_epochs=1), {"modality": "text", "C": 10.0, "max_tokens": 16}
+    how, facts = finetune_settings(strategy="auto", n_epochs=1), {"modality": "text", "C": 10.0, "max_tokens": 16}
     everything = examples(tiny_base)
     known = everything.take(np.arange(40))
     with_them, without = (choose(tiny_base, rows, how, **facts) for rows in (everything, known))
@@ -52,7 +52,7 @@ def test_a_head_learns_from_them(tiny_base: Path) -> None:
     """Through their neighbours they make another head than the labelled rows alone, and the empty name is no class."""
     everything, facts = examples(tiny_base, n_known=8), {"modality": "text", "C": 10.0, "max_tokens": 16}
     both, alone = (
-        finetune(tiny_base, rows, settings(strategy="head"), **facts)
+        finetune(tiny_base, rows, finetune_settings(strategy="head"), **facts)
         for rows in (everything, everything.take(np.arange(8)))
     )
     assert both.labels == alone.labels == ("cat", "money")
@@ -76,7 +76,7 @@ def test_a_first_model_is_tuned_on_the_labelled_rows_alone(tiny_base: Path, monk
     monkeypatch.setattr(module, "spread_labels", spread)
     monkeypatch.setattr(module, "Training", Seen)
     everything = examples(tiny_base, n_known=16)
-    how = settings(strategy="full", n_epochs=2)
+    how = finetune_settings(strategy="full", n_epochs=2)
     finetune(tiny_base, everything, how, modality="text", C=1.0, max_tokens=16)
     assert seen == [(16, FIRST_EPOCHS), (56, 2)]
     alone = finetune(tiny_base, everything.take(np.arange(16)), first_of(how), modality="text", C=1.0, max_tokens=16)
@@ -87,7 +87,7 @@ def test_a_first_model_is_tuned_on_the_labelled_rows_alone(tiny_base: Path, monk
 def test_a_first_model_that_is_done_is_not_trained_again(tiny_base: Path, tmp_path: Path) -> None:
     """Killed in the second training, the same call goes on there, and ends with the bits of an undisturbed one."""
     everything, facts = examples(tiny_base, n_known=16), {"modality": "text", "C": 1.0, "max_tokens": 16}
-    how = settings(strategy="full", n_epochs=2)
+    how = finetune_settings(strategy="full", n_epochs=2)
     checkpoint = Checkpoint(tmp_path / "one.safetensors", "a training", clock=lambda: 0.0, seconds=0.0)
     notes: list[str] = []
 

@@ -12,7 +12,7 @@ from graft.errors import TamperError
 from graft.shift.held_out import N_LEAST, N_ROWS, halved, nearness, read_held_out, write_held_out
 
 
-def kept(path: Path, n: int, n_classes: int) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], bytes]:
+def write_example(path: Path, n: int, n_classes: int) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], bytes]:
     rng = np.random.default_rng(0)
     classes = tuple(f"class {k:04}" for k in range(n_classes))
     said = rng.dirichlet(np.ones(n_classes), size=n).astype(np.float32)
@@ -23,7 +23,7 @@ def kept(path: Path, n: int, n_classes: int) -> tuple[np.ndarray, np.ndarray, tu
 
 def test_rows_come_back_without_those_of_unknown_classes(tmp_path: Path) -> None:
     """Probabilities to half precision, classes and nearness of each row that the model knows the class of, in order."""
-    said, labels, classes, content = kept(tmp_path / "held_out.safetensors", 60, 3)
+    said, labels, classes, content = write_example(tmp_path / "held_out.safetensors", 60, 3)
     back = read_held_out(content, classes, "here")
     known = np.isin(labels, classes)
     assert 0 < known.sum() < 60
@@ -35,14 +35,14 @@ def test_rows_come_back_without_those_of_unknown_classes(tmp_path: Path) -> None
 @pytest.mark.parametrize(("n_classes", "n"), [(3, N_ROWS), (200, 500), (1_000, N_LEAST)])
 def test_it_stays_small(tmp_path: Path, n_classes: int, n: int) -> None:
     """A thousand rows at most, fewer where there are many classes: below half a megabyte."""
-    *_, classes, content = kept(tmp_path / "held_out.safetensors", 2_000, n_classes)
+    *_, classes, content = write_example(tmp_path / "held_out.safetensors", 2_000, n_classes)
     assert len(read_held_out(content, classes, "here").labels) == n
     assert len(content) < 500_000
 
 
 def test_what_is_no_such_file_is_refused(tmp_path: Path) -> None:
     """Cut bytes, other tensors, another number of classes, a class that is none, no number: each is named, none is used."""
-    *_, classes, content = kept(tmp_path / "held_out.safetensors", 40, 3)
+    *_, classes, content = write_example(tmp_path / "held_out.safetensors", 40, 3)
     good = {
         "probabilities": np.full((4, 3), 1 / 3, dtype=np.float16),
         "class": np.zeros(4, dtype=np.int32),

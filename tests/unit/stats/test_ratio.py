@@ -22,12 +22,12 @@ from graft.stats.ratio import (
 SIZES = np.array([10.0, 20.0, 40.0, 80.0])
 
 
-def reach(curve: list[float], target: float) -> tuple[float, float]:
+def reached(curve: list[float], target: float) -> tuple[float, float]:
     low, high = rows_to_reach(np.array([curve]), SIZES, np.array([target]))
     return float(low[0]), float(high[0])
 
 
-def of(top: tuple[float, float], bottom: tuple[float, float], n: int = 50) -> Ratio:
+def ratio_of(top: tuple[float, float], bottom: tuple[float, float], n: int = 50) -> Ratio:
     """Return the ratio of numbers that are the same in every sample."""
     sides = [Bounds(np.full(n, low), np.full(n, high)) for low, high in (top, bottom)]
     return ratio(sides[0], sides[1], n=100)
@@ -42,23 +42,23 @@ def test_isotonic_agrees_with_scikit_learn() -> None:
 
 def test_rows_are_read_off_in_log_n() -> None:
     """Half way between the accuracies of two sizes lies the geometric mean of the sizes."""
-    assert reach([0.2, 0.4, 0.6, 0.8], 0.5) == pytest.approx((800**0.5, 800**0.5))
-    assert reach([0.2, 0.4, 0.6, 0.8], 0.6) == pytest.approx((40, 40))
-    assert reach([0.2, 0.6, 0.6, 0.8], 0.6) == pytest.approx((20, 20)), "the fewest rows of a plateau"
-    assert reach([0.2, 0.7, 0.5, 0.8], 0.6) == pytest.approx((20, 20)), "a dip is pooled"
+    assert reached([0.2, 0.4, 0.6, 0.8], 0.5) == pytest.approx((800**0.5, 800**0.5))
+    assert reached([0.2, 0.4, 0.6, 0.8], 0.6) == pytest.approx((40, 40))
+    assert reached([0.2, 0.6, 0.6, 0.8], 0.6) == pytest.approx((20, 20)), "the fewest rows of a plateau"
+    assert reached([0.2, 0.7, 0.5, 0.8], 0.6) == pytest.approx((20, 20)), "a dip is pooled"
 
 
 def test_nothing_is_carried_on_beyond_what_was_measured() -> None:
     """The smallest size that reaches the target is an upper bound, and the largest that does not a lower one."""
-    assert reach([0.5, 0.6, 0.7, 0.8], 0.4) == (0, 10)
-    assert reach([0.5, 0.6, 0.7, 0.8], 0.9) == (80, np.inf)
+    assert reached([0.5, 0.6, 0.7, 0.8], 0.4) == (0, 10)
+    assert reached([0.5, 0.6, 0.7, 0.8], 0.9) == (80, np.inf)
 
 
 def test_a_concave_curve_needs_no_fewer_rows_than_are_read_off() -> None:
     """Where each doubling gains less, the straight piece lies below the curve: the rows are too many, if anything."""
     accuracy = 1 - 1 / np.sqrt(SIZES)
     for rows in (12.0, 15.0, 27.0, 55.0):
-        assert reach(accuracy.tolist(), 1 - 1 / rows**0.5)[0] > rows
+        assert reached(accuracy.tolist(), 1 - 1 / rows**0.5)[0] > rows
 
 
 @pytest.mark.parametrize(
@@ -79,27 +79,27 @@ def test_censoring_is_flagged_both_ways(
     top: tuple[float, float], bottom: tuple[float, float], known: str, value: float | None, ends: tuple[float, float]
 ) -> None:
     """What one arm reached at once, or never, bounds the ratio on the side that it can, and leaves the other open."""
-    found = of(top, bottom)
+    found = ratio_of(top, bottom)
     assert (found.known, found.value, (found.ci_low, found.ci_high)) == (known, value, ends)
 
 
 def test_a_claim_holds_only_with_its_whole_interval() -> None:
     """At most so much: passed with the upper end, failed with the lower, and an open end never passes."""
-    assert of((5, 5), (50, 50)).outcome(0.1) == "passed"
-    assert of((6, 6), (50, 50)).outcome(0.1) == "failed"
-    assert of((0, 5), (50, 50)).outcome(0.1) == "passed"
-    assert of((0, 6), (50, 50)).outcome(0.1) == "cannot_tell"
-    assert of((4, np.inf), (50, 50)).outcome(0.1) == "cannot_tell"
-    assert of((6, np.inf), (50, 50)).outcome(0.1) == "failed"
-    assert of((5, np.inf), (50, np.inf)).outcome(0.1) == "cannot_tell"
+    assert ratio_of((5, 5), (50, 50)).outcome(0.1) == "passed"
+    assert ratio_of((6, 6), (50, 50)).outcome(0.1) == "failed"
+    assert ratio_of((0, 5), (50, 50)).outcome(0.1) == "passed"
+    assert ratio_of((0, 6), (50, 50)).outcome(0.1) == "cannot_tell"
+    assert ratio_of((4, np.inf), (50, 50)).outcome(0.1) == "cannot_tell"
+    assert ratio_of((6, np.inf), (50, 50)).outcome(0.1) == "failed"
+    assert ratio_of((5, np.inf), (50, np.inf)).outcome(0.1) == "cannot_tell"
 
 
 def test_what_a_ratio_says() -> None:
     """A bound is called one, an open end is called open, and large ratios are times."""
-    assert of((5, 5), (50, 50)).words == "10.0% [10.0%, 10.0%]"
-    assert of((0, 5), (50, 50)).words == "at most 10.0% [0.0%, 10.0%]"
-    assert of((150, np.inf), (50, 50)).words == "at least 3.0x [3.0x, open]"
-    assert of((0, 5), (0, 50)).words == "cannot tell"
+    assert ratio_of((5, 5), (50, 50)).words == "10.0% [10.0%, 10.0%]"
+    assert ratio_of((0, 5), (50, 50)).words == "at most 10.0% [0.0%, 10.0%]"
+    assert ratio_of((150, np.inf), (50, 50)).words == "at least 3.0x [3.0x, open]"
+    assert ratio_of((0, 5), (0, 50)).words == "cannot tell"
 
 
 def test_cost_is_that_of_the_cheapest_size_that_reaches_the_target() -> None:

@@ -24,7 +24,7 @@ STEPS = {"decide": 1}
 
 
 @dataclass
-class Family:
+class LineageLedger:
     """A ledger to which models are added; ``old`` writes entries as 0.1.0 did, which do not say which parent the base is."""
 
     signer: Signer
@@ -97,57 +97,57 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> tuple[Signer, Keyring]:
 
 
 @pytest.fixture(params=[False, True], ids=["now", "as 0.1.0 wrote"])
-def family(request: pytest.FixtureRequest, key: tuple[Signer, Keyring]) -> Family:
-    return Family(*key, old=request.param)
+def lineage(request: pytest.FixtureRequest, key: tuple[Signer, Keyring]) -> LineageLedger:
+    return LineageLedger(*key, old=request.param)
 
 
-def self_base(family: Family) -> tuple[Promotion, list[str]]:
+def self_base(lineage: LineageLedger) -> tuple[Promotion, list[str]]:
     """A recipe whose base is its own first champion, compared with its second."""
-    family.promote("support")
-    family.promote("support")
-    return family.promote("support", "graft:support@0001", "0001"), ["support 0001"]
+    lineage.promote("support")
+    lineage.promote("support")
+    return lineage.promote("support", "graft:support@0001", "0001"), ["support 0001"]
 
 
-def own_champion(family: Family) -> tuple[Promotion, list[str]]:
+def own_champion(lineage: LineageLedger) -> tuple[Promotion, list[str]]:
     """A recipe that goes on from its own champion, again and again: base and champion are one promotion."""
-    family.promote("support")
-    family.promote("support", "graft:support@champion", "0001")
-    return family.promote("support", "graft:support@champion", "0002"), ["support 0002", "support 0001"]
+    lineage.promote("support")
+    lineage.promote("support", "graft:support@champion", "0001")
+    return lineage.promote("support", "graft:support@champion", "0002"), ["support 0002", "support 0001"]
 
 
-def older_number(family: Family) -> tuple[Promotion, list[str]]:
+def older_number(lineage: LineageLedger) -> tuple[Promotion, list[str]]:
     """A base of another recipe that is not its newest."""
     for _ in range(3):
-        family.promote("support")
-    return family.promote("mail", "graft:support@0002", "0002"), ["support 0002"]
+        lineage.promote("support")
+    return lineage.promote("mail", "graft:support@0002", "0002"), ["support 0002"]
 
 
-def other_recipe(family: Family) -> tuple[Promotion, list[str]]:
+def other_recipe(lineage: LineageLedger) -> tuple[Promotion, list[str]]:
     """A recipe with champions of its own, on another recipe's champion."""
-    family.promote("support")
-    family.promote("support")
-    family.promote("mail")
-    return family.promote("mail", "graft:support@champion", "0002"), ["support 0002"]
+    lineage.promote("support")
+    lineage.promote("support")
+    lineage.promote("mail")
+    return lineage.promote("mail", "graft:support@champion", "0002"), ["support 0002"]
 
 
-def rolled_back_base(family: Family) -> tuple[Promotion, list[str]]:
+def rolled_back_base(lineage: LineageLedger) -> tuple[Promotion, list[str]]:
     """A base that was champion again by a rollback, and one that was rolled back after somebody had grown from it."""
-    family.promote("support")
-    family.promote("support")
-    family.roll_back("support", 1)
-    family.promote("mail", "graft:support@champion", "0001")
-    return family.promote("mail", "graft:support@0002", "0002"), ["support 0002"]
+    lineage.promote("support")
+    lineage.promote("support")
+    lineage.roll_back("support", 1)
+    lineage.promote("mail", "graft:support@champion", "0001")
+    return lineage.promote("mail", "graft:support@0002", "0002"), ["support 0002"]
 
 
-def three_hops(family: Family) -> tuple[Promotion, list[str]]:
+def three_hops(lineage: LineageLedger) -> tuple[Promotion, list[str]]:
     """Three recipes, each on the one before, each with an older and a newer champion beside the one that counts."""
     for _ in range(3):
-        family.promote("one")
-    family.promote("two")
-    family.promote("two", "graft:one@0002", "0002")
-    family.promote("two")
-    family.promote("three")
-    return family.promote("three", "graft:two@0002", "0002"), ["two 0002", "one 0002"]
+        lineage.promote("one")
+    lineage.promote("two")
+    lineage.promote("two", "graft:one@0002", "0002")
+    lineage.promote("two")
+    lineage.promote("three")
+    return lineage.promote("three", "graft:two@0002", "0002"), ["two 0002", "one 0002"]
 
 
 CASES = [self_base, own_champion, older_number, other_recipe, rolled_back_base, three_hops]
@@ -155,23 +155,23 @@ CASES = [self_base, own_champion, older_number, other_recipe, rolled_back_base, 
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_base_is_told_from_the_champion(
-    family: Family, case: Callable[[Family], tuple[Promotion, list[str]]]
+    lineage: LineageLedger, case: Callable[[LineageLedger], tuple[Promotion, list[str]]]
 ) -> None:
     """The chain goes through the bases, whichever champion the run was compared with, and whoever wrote the entry."""
-    promotion, chain = case(family)
-    assert family.chain(promotion) == chain
+    promotion, chain = case(lineage)
+    assert lineage.chain(promotion) == chain
 
 
-def test_what_a_recipe_stands_on_follows_the_bases(family: Family) -> None:
+def test_what_a_recipe_stands_on_follows_the_bases(lineage: LineageLedger) -> None:
     """Champion and rollback with their chains: what is fetched, kept by gc and asked what it forgot."""
-    self_base(family)
+    self_base(lineage)
     recipe = parse_recipe("support", recipe_text("support", {
         "data.dataset": "d", "data.train": "r.csv", "data.text": "t", "data.label": "l",
         "choose_base.bases": ["graft:support@0002", "elsewhere"]}))  # fmt: skip
-    found = [(why, one.predicate.model_number) for why, one in stands_on(family.ledger, recipe)]
+    found = [(why, one.predicate.model_number) for why, one in stands_on(lineage.ledger, recipe)]
     assert found == [("champion", "0003"), ("chain", "0001"), ("rollback", "0002"), ("base", "0002")]
-    assert promotion_of(family.ledger, PromotedRef("support", "0009")) is None
-    assert promotion_of(family.ledger, PromotedRef("elsewhere")) is None
+    assert promotion_of(lineage.ledger, PromotedRef("support", "0009")) is None
+    assert promotion_of(lineage.ledger, PromotedRef("elsewhere")) is None
 
 
 def test_a_base_that_cannot_be_right_is_refused(key: tuple[Signer, Keyring]) -> None:
@@ -182,46 +182,46 @@ def test_a_base_that_cannot_be_right_is_refused(key: tuple[Signer, Keyring]) -> 
         ({"parents": ()}, "not in the ledger"),
         ({"base_entry": None, "inputs_sha256": None}, "not in the ledger"),
     ):
-        family = Family(*key)
-        family.promote("support")
-        grown = family.promote("mail", "graft:support@champion", "0001").predicate
-        said = family.ledger.run("mail", grown.run).predicate
-        pinned = Inputs.model_validate_json(family.ledger.blob(said.inputs_sha256))
-        baseless = family.ledger.add_blob(canonical_json(pinned.model_copy(update={"bases": ()})))
+        lineage = LineageLedger(*key)
+        lineage.promote("support")
+        grown = lineage.promote("mail", "graft:support@champion", "0001").predicate
+        said = lineage.ledger.run("mail", grown.run).predicate
+        pinned = Inputs.model_validate_json(lineage.ledger.blob(said.inputs_sha256))
+        baseless = lineage.ledger.add_blob(canonical_json(pinned.model_copy(update={"bases": ()})))
         update = change | ({"inputs_sha256": baseless} if "inputs_sha256" in change else {})
-        run = family.ledger.add_run(said.model_copy(update=update), family.signer)
+        run = lineage.ledger.add_run(said.model_copy(update=update), lineage.signer)
         forged = Promotion("", "", grown.model_copy(update={"run": run.entry}))
         with pytest.raises(TamperError, match=words):
-            family.chain(forged)
+            lineage.chain(forged)
 
 
 def test_which_model_a_rollback_goes_to(key: tuple[Signer, Keyring]) -> None:
     """The last one before the champion's that was not rolled back itself: none twice, none later, however often."""
-    family = Family(*key)
+    lineage = LineageLedger(*key)
     assert goes_back_to([]) is None
     models = {}
     for number in range(1, 5):
-        models[f"{number:04d}"] = family.promote("a").predicate.model_id
+        models[f"{number:04d}"] = lineage.promote("a").predicate.model_id
 
     def next_one() -> str:
-        found = goes_back_to(family.ledger.promotions("a"))
+        found = goes_back_to(lineage.ledger.promotions("a"))
         return found.predicate.model_number if found else ""
 
     def out() -> set[str]:
-        return {number for number, model in models.items() if model in rolled_back(family.ledger.promotions("a"))}
+        return {number for number, model in models.items() if model in rolled_back(lineage.ledger.promotions("a"))}
 
     assert (next_one(), out()) == ("0003", set())
-    family.roll_back("a", 3)
+    lineage.roll_back("a", 3)
     assert (next_one(), out()) == ("0002", {"0004"})
-    family.roll_back("a", 2)
+    lineage.roll_back("a", 2)
     assert (next_one(), out()) == ("0001", {"0003", "0004"})
-    models["0007"] = family.promote("a").predicate.model_id
+    models["0007"] = lineage.promote("a").predicate.model_id
     assert next_one() == "0002", "past those that were rolled back, to the one that was in force before"
-    family.roll_back("a", 2)
+    lineage.roll_back("a", 2)
     assert (next_one(), out()) == ("0001", {"0003", "0004", "0007"})
-    family.roll_back("a", 1)
+    lineage.roll_back("a", 1)
     assert next_one() == ""
-    family.roll_back("a", 4)
+    lineage.roll_back("a", 4)
     assert (next_one(), out()) == ("", {"0001", "0002", "0003", "0007"}), (
         "a rolled-back model that is taken again counts again"
     )
@@ -229,10 +229,10 @@ def test_which_model_a_rollback_goes_to(key: tuple[Signer, Keyring]) -> None:
 
 def test_who_forced_a_model(key: tuple[Signer, Keyring]) -> None:
     """A model promoted against its verdict stays one, also where a rollback brings it back."""
-    family = Family(*key)
-    family.promote("a", overrides=True)
-    family.promote("a")
-    back = family.roll_back("a", 1)
-    promotions = family.ledger.promotions("a")
+    lineage = LineageLedger(*key)
+    lineage.promote("a", overrides=True)
+    lineage.promote("a")
+    back = lineage.roll_back("a", 1)
+    promotions = lineage.ledger.promotions("a")
     assert forced(promotions, back, "hold") == "against the verdict hold, by Ada: r"
     assert forced(promotions, promotions[1], "promote") == ""
