@@ -26,7 +26,7 @@ from graft.stats import mcnemar, paired_difference
 
 @dataclass(frozen=True)
 class Model:
-    """A classifier of texts or images, with scikit-learn's words. Contents are texts, or the bytes of image files."""
+    """A classifier of texts or images, with scikit-learn's names. Contents are texts, or the bytes of image files."""
 
     classifier: Classifier
 
@@ -36,25 +36,71 @@ class Model:
         return self.classifier.labels
 
     def transform(self, contents: Contents) -> npt.NDArray[np.float32]:
-        """Return the encoder's features, shape (n, d), each of unit norm for texts. Cost: one forward pass a content."""
-        return features_of(self.classifier, contents)
+        """Return the encoder's features.
+
+        Args:
+            contents: n texts, or n image files as bytes.
+
+        Returns:
+            shape (n, d), each row of unit norm.
+
+        Raises:
+            ValueError: no contents, or not of the model's kind.
+            InputError: an image cannot be read.
+        Cost: one forward pass for each content.
+        """
+        kind = str if self.classifier.encoder.modality == "text" else bytes
+        if isinstance(contents, str | bytes) or not len(contents) or not all(isinstance(row, kind) for row in contents):
+            raise ValueError(f"contents are a list of one or more {kind.__name__}")
+        return features_of(self.classifier, list(contents))
 
     def predict_proba(self, contents: Contents) -> npt.NDArray[np.float32]:
-        """Return the probability of each class, shape (n, classes), rows summing to 1. Cost: one forward pass a content."""
+        """Return the probability of each class.
+
+        Args:
+            contents: n texts, or n image files as bytes.
+
+        Returns:
+            shape (n, classes), in [0, 1], each row summing to 1; columns in the order of ``classes_``.
+
+        Raises:
+            ValueError: no contents, or not of the model's kind.
+            InputError: an image cannot be read.
+        Cost: one forward pass for each content.
+        """
         return score(self.classifier, self.transform(contents))
 
     def predict(self, contents: Contents) -> npt.NDArray[np.str_]:
-        """Return the most probable label of each content, shape (n,)."""
+        """Return the most probable class of each content.
+
+        Args:
+            contents: n texts, or n image files as bytes.
+
+        Returns:
+            labels, shape (n,).
+
+        Raises:
+            ValueError: no contents, or not of the model's kind.
+            InputError: an image cannot be read.
+        Cost: one forward pass for each content.
+        """
         predicted: npt.NDArray[np.str_] = np.array(self.classes_)[self.predict_proba(contents).argmax(axis=1)]
         return predicted
 
 
 def load_model(folder: Path | str) -> Model:
-    """Return the model in a folder, such as ``registry/RECIPE/0001``. Only safetensors and JSON are read, and no hub is asked.
+    """Load a model that Graft has made. Only safetensors and JSON are read, and no model hub is asked.
+
+    Args:
+        folder: the model's folder, such as ``registry/RECIPE/0001``.
+
+    Returns:
+        the model, on the GPU where there is one, else on the CPU.
 
     Raises:
-        InputError: nothing is there, or no model of Graft's.
-        TamperError: a file of it is damaged. Whether it is the one that was promoted says ``graft audit``.
+        InputError: the folder is missing, or holds no model that Graft has made.
+        TamperError: one of its files is damaged. ``graft audit`` says whether the model is the one that was promoted.
+    Cost: each file is read once.
     """
     place = Path(folder)
     if not (place / SETTINGS).is_file():
@@ -75,24 +121,31 @@ def detect_shift(
     max_rows: int = 1000,
     seed: int = 0,
 ) -> ShiftComparison:
-    """Return how two samples differ. A shift is found only if it is significant and large.
+    """Compare two samples. A shift is found only where the difference is both significant and large.
 
     Args:
         reference, current: features, shapes (n, d) and (m, d), of one encoder.
         reference_labels, current_labels: n and m classes, "" where a row has none; with both, label and concept shift are
             separated from covariate shift.
-        alpha: level over all tests that are made.
-        max_auc: the largest AUC of a classifier that tells the samples apart which is no shift yet, in [0.5, 1].
-        n_permutations: of each test; at least 8 / alpha are made.
-        max_rows: rows of each sample that the classifier sees at most.
+        alpha: level of all tests together, in (0, 1).
+        max_auc: the AUC of the classifier between the samples from which a difference counts as large, in [0.5, 1].
+        n_permutations: permutations of each test; at least 8 / alpha are made.
+        max_rows: rows of each sample that the classifier uses at most.
+        seed: of permutations and of the rows that are drawn.
 
     Returns:
         the comparison. ``shifted`` is None, with the reason in ``because``, where nothing can be tested.
 
+    Raises:
+        ValueError: not as many labels as rows, or a setting out of its range.
     Assumes: rows independent.
-    Error: of a shift being found where there is none: at most ``alpha``, by Holm over the tests.
+    Error: a shift is found where there is none with a probability of at most ``alpha``, by Holm's correction over the tests.
     Cost: linear in the rows; 1,000 + 1,000 rows of width 384 take about a second.
+    Source: classifier two-sample test: Lopez-Paz & Oquab 2017; kernel test: Gretton et al. 2012; correction: Holm 1979.
     """
+    for features, labels in ((reference, reference_labels), (current, current_labels)):
+        if labels is not None and len(labels) != len(features):
+            raise ValueError(f"{len(features)} rows have {len(labels)} labels")
     settings = DetectShift(alpha=alpha, max_auc=max_auc, n_permutations=n_permutations, max_rows=max_rows)
     return compare(
         "Current against reference",
@@ -109,10 +162,10 @@ def _sample(name: str, features: npt.NDArray[np.float32], labels: Sequence[str] 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A candidate against a champion on the same rows.
+    """A candidate compared with a champion on the same rows.
 
-    ``verdict``: superior, non_inferior, inferior or undecided. ``difference``: of accuracy, candidate minus champion, with its
-    95% interval. ``p_value``: McNemar's.
+    ``verdict`` is superior, non_inferior, inferior or undecided. ``difference`` is the candidate's accuracy minus the champion's,
+    in [-1, 1], with its 95% interval. ``p_value`` is McNemar's, in (0, 1].
     """
 
     verdict: ChampionVerdict
@@ -129,16 +182,24 @@ def judge(
     n_bootstrap: int = 10_000,
     seed: int = 0,
 ) -> Judgement:
-    """Return whether a candidate may replace a champion, by what both say of n test rows that neither was trained on.
+    """Compare a candidate with a champion by their predictions for n test rows that neither was trained on.
 
     Args:
         y_true, candidate, champion: n labels each.
-        margin: accuracy that the candidate may lose.
+        margin: accuracy that the candidate may lose and still count as not worse, a fraction in [0, 1).
+        n_bootstrap: samples of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        the verdict within the margin, the paired difference of accuracy with its interval, and McNemar's p-value.
 
     Raises:
         ValueError: the lengths differ, or there are no rows.
     Assumes: rows independent.
+    Error: that of ``graft.stats.paired_difference``: the interval covers in 93% to 97% of cases where it says 95%.
     Cost: O(n + n_bootstrap).
+    Source: non-inferiority by a confidence interval: Piaggio et al. 2012 (CONSORT); interval: Efron & Tibshirani 1993, ch. 13;
+        test: McNemar 1947.
     """
     true, *predicted = (np.asarray(labels, dtype=str) for labels in (y_true, candidate, champion))
     if len({len(true), *map(len, predicted)}) != 1 or not len(true):
@@ -151,18 +212,25 @@ def judge(
 
 
 def verify_ledger(ledger: Path | str, keys: Path | str) -> LedgerTally:
-    """Verify every entry, signature and record of a ledger, and return what was counted.
+    """Verify every entry, signature and record of a ledger, and count them.
 
     Args:
         ledger: its folder, or ``s3://BUCKET/PREFIX``.
-        keys: folder with the public keys that are trusted. Whose they are is not asked here: ``graft audit`` takes those alone
-            that git's last commit has.
+        keys: folder with the public keys that you trust. ``graft audit`` is stricter: it trusts those alone that git's last
+            commit has.
+
+    Returns:
+        numbers of runs, promotions, signatures and records.
 
     Raises:
-        TamperError: the first thing that was altered, or is missing.
+        InputError: the folder of the ledger is missing.
+        TamperError: the first file that was altered, or is missing.
     Cost: every file is read once.
+    Source: in-toto Statement v1 in DSSE envelopes, ECDSA over P-256.
     """
     place = ledger if isinstance(ledger, str) and ledger.startswith("s3://") else Path(ledger)
+    if isinstance(place, Path) and not place.is_dir():
+        raise InputError("There is no ledger.", where=str(place), do="give a folder such as ledger")
     tally = LedgerTally()
     verify(Ledger(place, Keyring(Path(keys))), tally)
     return tally

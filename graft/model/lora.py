@@ -25,7 +25,7 @@ def adapt(network: nn.Module, *, rank: int) -> Any:
     try:
         from peft import LoraConfig, LoraModel
     except ImportError as error:
-        raise StepError("finetune.strategy lora needs peft.", do="pip install 'graft[lora]'") from error
+        raise StepError("finetune.strategy lora needs peft.", do="pip install 'graft-mlops[lora]'") from error
     modules = {name: module for name, module in network.named_modules() if not name.startswith("pooler")}
     names = [name for name, module in modules.items() if isinstance(module, nn.Linear)]
     if not names:

@@ -53,11 +53,14 @@ def proportion_difference(hits: Hits, others: Hits, *, level: float = 0.95) -> E
     """Estimate the difference of two proportions of different rows, first minus second.
 
     Args:
-        hits, others: shapes (n,) and (m,); n, m >= 1.
+        hits, others: shapes (n,) and (m,), whether each row is right; n, m >= 1.
+        level: confidence level in (0, 1).
 
     Returns:
         a difference in [-1, 1], with n the smaller sample; 0 means equal.
 
+    Raises:
+        ValueError: no rows on a side.
     Assumes: the two samples are independent.
     Cost: O(n + m).
     Source: Newcombe 1998, method 10 (square-and-add of Wilson's limits).
@@ -86,10 +89,13 @@ def paired_difference(
         hits, others: shape (n,), whether each model is right on each row; n >= 1.
         rng: source of the bootstrap's randomness.
         n_bootstrap: samples; 10,000 leaves a Monte-Carlo error of about 2% of the interval's width.
+        level: confidence level in (0, 1).
 
     Returns:
         first minus second in [-1, 1]; 0 means equally accurate.
 
+    Raises:
+        ValueError: no rows, or not as many for both.
     Assumes: rows independent. Where fewer than five rows speak for either side the bootstrap knows too little of what was not
         seen, and the score interval takes its place; without any such row it holds at least what the rule of three says.
     Error: coverage .93-.97 at n >= 100, .93 or more at n = 10 and 30 (tests/statistical).
@@ -135,9 +141,15 @@ def _score_interval(wins: int, losses: int, n: int, level: float) -> tuple[float
 
 
 def mcnemar(hits: Hits, others: Hits) -> float:
-    """Test whether two models are equally accurate on the same rows; returns the exact two-sided p-value.
+    """Test whether two models are equally accurate on the same rows.
 
-    Only rows that exactly one model gets right count; under the null each is a fair coin. 1 means no evidence.
+    Only rows that exactly one model gets right count; under the null hypothesis each is a fair coin.
+
+    Args:
+        hits, others: shape (n,), whether each model is right on each row.
+
+    Returns:
+        the exact two-sided p-value in (0, 1]; 1 where no row tells the models apart.
 
     Assumes: rows independent.
     Cost: O(n).

@@ -24,6 +24,7 @@ def reliability(confidence: npt.NDArray[np.floating], hits: npt.NDArray[np.bool_
     Args:
         confidence: shape (n,), the probability of the class that was predicted, in [0, 1].
         hits: shape (n,), whether it was right.
+        n_bins: bins at most, >= 1.
 
     Cost: O(n log n).
     Source: reliability diagram: DeGroot and Fienberg 1983; bins of equal mass: Nixon et al. 2019.
@@ -35,6 +36,9 @@ def reliability(confidence: npt.NDArray[np.floating], hits: npt.NDArray[np.bool_
 
 def calibration_error(confidence: npt.NDArray[np.floating], hits: npt.NDArray[np.bool_]) -> float:
     """Return the expected calibration error: how far confidence lies from accuracy, the mean over the bins of ``reliability``.
+
+    Args:
+        confidence, hits: shape (n,), as ``reliability`` takes them.
 
     Returns:
         a fraction in [0, 1]; 0: of rows said to be right with 90% nine in ten are. A perfect model shows some error too, as a
@@ -52,6 +56,15 @@ def error_by_chance(
     confidence: npt.NDArray[np.floating], *, rng: np.random.Generator, n_draws: int = 1000, level: float = 0.95
 ) -> float:
     """Return the error that a perfectly calibrated model of the same confidences stays below with probability ``level``.
+
+    Args:
+        confidence: shape (n,), in [0, 1].
+        rng: draws which rows are right.
+        n_draws: simulated models.
+        level: in (0, 1).
+
+    Returns:
+        a fraction in [0, 1], as ``calibration_error``.
 
     Cost: O(n_draws x n).
     Source: consistency resampling, Broecker and Smith 2007.

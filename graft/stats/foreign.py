@@ -33,6 +33,7 @@ def foreign_share(reference: Vector, current: Vector, *, rng: np.random.Generato
     Args:
         reference: shape (n,), n >= 1, scores of known rows that are as new to what scores them as the current ones.
         current: shape (m,), m >= 1.
+        rng: draws permutations.
         n_permutations: B; the smallest attainable p is 1 / (B + 1).
 
     Returns:
@@ -72,7 +73,17 @@ def foreign_share(reference: Vector, current: Vector, *, rng: np.random.Generato
 
 
 def savage(scores: Vector) -> Vector:
-    """Return the Savage score of each value's rank, the largest for the lowest; equal values share the mean of theirs."""
+    """Return the Savage score of each value's rank, the largest for the lowest; equal values share the mean of theirs.
+
+    Args:
+        scores: shape (n,).
+
+    Returns:
+        shape (n,), > 0, with mean 1.
+
+    Cost: O(n log n).
+    Source: Savage 1956.
+    """
     n = len(scores)
     sums = np.concatenate([[0.0], np.cumsum(np.cumsum(1 / np.arange(n, 0, -1))[::-1])])
     first, last = (stats.rankdata(scores, method=method).astype(int) for method in ("min", "max"))

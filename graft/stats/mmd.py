@@ -132,7 +132,18 @@ def _distances(X: Matrix) -> Matrix:
 
 
 def gaussian(X: Matrix, variance: float) -> Matrix:
-    """Return the Gaussian kernel's matrix without its diagonal, shape (N, N), in the precision of X, on the rows' centre."""
+    """Return the Gaussian kernel's matrix with zeros on its diagonal, exp(-|a-b|^2 / 2 variance) elsewhere.
+
+    Args:
+        X: shape (N, d). Distances are taken from the rows' centre, which loses less to rounding.
+        variance: sigma^2 > 0.
+
+    Returns:
+        shape (N, N), in the precision of X.
+
+    Cost: O(N^2 d) time, O(N^2) memory.
+    Source: Gretton et al. 2012.
+    """
     K = _distances(X - X.mean(axis=0))
     K *= -1 / (2 * variance)
     np.exp(K, out=K)
@@ -146,6 +157,9 @@ def statistics(K: Matrix, sides: Sides) -> npt.NDArray[np.float64]:
     Args:
         K: shape (N, N), zero diagonal. It is changed: its mean is taken off, which no MMD^2 sees and every rounding does.
         sides: shape (splits, N), true for current rows; as many in each.
+
+    Cost: O(N^2 splits).
+    Source: Gretton et al. 2012, eq. (3).
     """
     N, m = len(K), int(sides[0].sum())
     n = N - m

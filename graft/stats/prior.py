@@ -51,7 +51,19 @@ def calibrate(probabilities: Matrix, labels: npt.NDArray[np.int_]) -> tuple[floa
 
 
 def calibrated(probabilities: Matrix, temperature: float, biases: Vector) -> Matrix:
-    """Return probabilities under a temperature and biases, as ``calibrate`` gives them; shape (n, c)."""
+    """Return probabilities under a temperature and biases, as ``calibrate`` gives them.
+
+    Args:
+        probabilities: shape (n, c), rows sum to 1.
+        temperature: > 0; 1 changes nothing.
+        biases: shape (c,), on the scale of log probabilities.
+
+    Returns:
+        shape (n, c), rows sum to 1.
+
+    Cost: O(n c).
+    Source: as ``calibrate``.
+    """
     logits = np.log(np.maximum(probabilities, _FLOOR)) / temperature + biases
     adjusted: Matrix = special.softmax(logits, axis=1)
     return adjusted
@@ -67,6 +79,8 @@ def estimate_prior(
     Args:
         probabilities: shape (n, c), of the rows, calibrated where the classes have shares ``prior``.
         prior: shape (c,), > 0, sums to 1.
+        max_iterations: of EM, after which the last estimate is returned.
+        tolerance: largest change of a share at which EM stops.
 
     Returns:
         shares, shape (c,), sum to 1.
@@ -104,6 +118,7 @@ def estimate_prior_by_confusion(
     Args:
         predicted, labels: shape (n,), class indices of labelled rows the classifier has not seen.
         current: shape (m,), predicted class indices.
+        n_classes: c >= 2.
 
     Returns:
         shares, shape (c,), sum to 1; None where the classifier confuses classes so much (smallest singular value of the column

@@ -33,6 +33,10 @@ def fit_probe(
         labels: shape (n,), at least two classes.
         C: inverse penalty, > 0.
         weights: shape (n,), how much each row counts; None: all alike.
+        max_iter: iterations of the solver at most.
+
+    Returns:
+        the fitted classifier; its ``classes_`` are sorted.
 
     Cost: O(n d classes) an iteration; convex, so the result does not depend on a seed.
     Source: scikit-learn's L-BFGS solver.
@@ -50,7 +54,9 @@ def choose_C(
     Args:
         features: shape (n, d), an array or a sparse matrix.
         labels: shape (n,).
-        grid: what is tried, ascending.
+        n_folds: >= 2; fewer are made where the rarest class has fewer rows.
+        seed: of the folds.
+        grid: inverse penalties to try, ascending.
 
     Returns:
         the C of the grid with the most out-of-fold hits (the smallest of equals), and those hits, shape (n,). As the best of
@@ -59,6 +65,7 @@ def choose_C(
 
     Assumes: folds are stratified as far as the rows allow: the rarest class of two rows or more bounds their number.
     Cost: len(grid) * n_folds fits.
+    Source: Stone 1974 (cross-validatory choice).
     """
     _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     asked = np.flatnonzero(counts[codes] > 1)

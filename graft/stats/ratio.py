@@ -83,7 +83,13 @@ def _normal(covariance: Floats, rng: np.random.Generator, n: int) -> Floats:
 
 
 def isotonic(means: Floats) -> Floats:
-    """Return the nearest curves, in squares, that never fall, shape as given, (samples, sizes).
+    """Return the nearest curves, in squares, that never fall.
+
+    Args:
+        means: shape (samples, sizes).
+
+    Returns:
+        shape (samples, sizes), each row ascending.
 
     Cost: O(samples x sizes^3), for a handful of sizes.
     Source: Robertson, Wright, Dykstra 1988, theorem 1.4.4 (the max-min formula), equal weights.
@@ -115,6 +121,7 @@ def rows_to_reach(means: Floats, n_rows: Floats, target: Floats) -> Bounds:
         does.
 
     Cost: that of ``isotonic``.
+    Source: log-linear interpolation of the isotonic fit (see ``isotonic``).
     """
     rising, logs = isotonic(means), np.log(n_rows)
     reached = rising >= target[:, None] - 1e-12
@@ -139,6 +146,9 @@ def cost_to_reach(means: Floats, costs: Floats, target: Floats) -> Bounds:
 
     Returns:
         the cost; between that of the largest size and infinity where no size reaches the target.
+
+    Cost: O(samples x sizes).
+    Source: time to accuracy, Coleman et al. 2017 (DAWNBench).
     """
     reached = isotonic(means) >= target[:, None] - 1e-12
     cheapest = np.where(reached, costs, np.inf).min(axis=1)
@@ -152,6 +162,8 @@ def mean_costs(costs: Floats, *, rng: np.random.Generator, n_bootstrap: int) -> 
 
     Args:
         costs: shape (draws, sizes), two draws at least.
+        rng: source of the bootstrap's randomness.
+        n_bootstrap: samples.
 
     Source: Rao & Wu 1988.
     """
@@ -169,6 +181,7 @@ def ratio(top: Bounds, bottom: Bounds, *, n: int, level: float = 0.95) -> Ratio:
     Args:
         top, bottom: shapes (1 + samples,), > 0 apart from absent bounds.
         n: test rows.
+        level: confidence level in (0, 1).
 
     Returns:
         the ratio, below 1 where less of the top is needed; ``at_most`` or ``at_least`` where it is one bound, without a value
@@ -212,7 +225,16 @@ def area(means: Floats, n_rows: Floats) -> Floats:
 
 
 def estimate(samples: Floats, *, n: int, unit: str, level: float = 0.95) -> Estimate:
-    """Return what was measured, the first sample, with the percentile interval of the others."""
+    """Return what was measured, the first sample, with the percentile interval of the others.
+
+    Args:
+        samples: shape (1 + samples,).
+        n: test rows.
+        unit: as in ``Estimate``.
+        level: confidence level in (0, 1).
+
+    Source: Efron & Tibshirani 1993, ch. 13.
+    """
     low, high = np.quantile(samples[1:], [(1 - level) / 2, (1 + level) / 2])
     return Estimate.model_validate({
         "value": float(samples[0]), "ci_low": float(low), "ci_high": float(high),

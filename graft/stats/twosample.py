@@ -45,6 +45,7 @@ def two_sample_test(
         current: shape (m, d), m >= 10, finite.
         rng: draws folds and permutations.
         n_permutations: B; the smallest attainable p is 1 / (B + 1).
+        n_folds: >= 2.
         ridge: penalty as a share of the mean eigenvalue of X'X.
 
     Returns:

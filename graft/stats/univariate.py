@@ -47,6 +47,7 @@ def fisher_test(k: npt.ArrayLike, n: int, j: npt.ArrayLike, m: int) -> npt.NDArr
 
     Args:
         k, j: counts, any shape, 0 <= k <= n and 0 <= j <= m.
+        n, m: rows of the two samples.
 
     Returns:
         p in (0, 1], of that shape.

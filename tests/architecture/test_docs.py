@@ -34,3 +34,14 @@ def test_the_annotated_tree_of_the_readme_names_what_is_there() -> None:
             if not path.exists():
                 missing.append(str(path.relative_to(ROOT)))
     assert missing == []
+
+
+def test_todays_names_in_the_glossary_are_there() -> None:
+    """Each path in the column *now* of the names that changed exists."""
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    rows = [
+        line.split("|") for line in text.partition("## Names that changed")[2].splitlines() if line.startswith("| ")
+    ]
+    paths = [path for row in rows[1:] for path in re.findall(r"`([^`]*/[^`]*)`", row[2])]
+    assert len(paths) > 20
+    assert [path for path in paths if not (ROOT / path).exists()] == []

@@ -42,7 +42,9 @@ def excel_rows(path: Path) -> tuple[list[str], Iterator[list[str]]]:
     try:
         import openpyxl
     except ImportError as error:
-        raise InputError("Excel needs the extra 'excel'.", where=str(path), do="pip install 'graft[excel]'") from error
+        raise InputError(
+            "Excel needs the extra 'excel'.", where=str(path), do="pip install 'graft-mlops[excel]'"
+        ) from error
     with _refusals(path):
         with zipfile.ZipFile(path) as archive:
             n_bytes = sum(one.file_size for one in archive.infolist())
