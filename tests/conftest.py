@@ -76,9 +76,19 @@ def digits() -> tuple[list[bytes], np.ndarray]:
     return files, bunch.target.astype(str)
 
 
+SHARED_WORKSPACES = {
+    "tests/flows/": "flows",
+    **{
+        f"tests/faults/test_{name}.py": "many models"
+        for name in ("garbage_collection", "permissions", "publish", "remote")
+    },
+}
+"""Files whose tests share a workspace that takes a minute to make."""
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Keep the tests of a file in one process, and those of all flows: they share a workspace that takes a minute to make.
+    """Keep the tests of a file in one process, and those of files that share a workspace.
 
     pytest-xdist's own groups are written into a private attribute of a test, which pytest 9.2 does not read any more.
     """
@@ -87,7 +97,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class OneWorkerPerFile(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = super()._split_scope(nodeid)
-            return "tests/flows" if file.startswith("tests/flows/") else file
+            return next((name for start, name in SHARED_WORKSPACES.items() if file.startswith(start)), file)
 
     return OneWorkerPerFile(config, log)
 

@@ -46,9 +46,12 @@ def imported(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+IMPORTS = {name: tuple(imported(tree)) for name, tree in TREES.items()}
+
+
 def importers(library: str) -> set[str]:
     """Return the files that import a library or something inside it."""
-    return {name for name, tree in TREES.items() if any(f"{one}.".startswith(f"{library}.") for one in imported(tree))}
+    return {name for name, found in IMPORTS.items() if any(f"{one}.".startswith(f"{library}.") for one in found)}
 
 
 def test_the_search_finds_imports() -> None:
@@ -152,16 +155,16 @@ def test_parts_of_graft_do_not_import_one_another() -> None:
     """A sub-package of graft imports itself, what serves all of them, and what it stands on by name."""
     folders = {path.name for path in (ROOT / "graft").iterdir() if path.is_dir() and any(path.glob("*.py"))}
     assert {"data", "validate", "shift", "model", "ledger"} <= folders
-    for name, tree in TREES.items():
+    for name, found in IMPORTS.items():
         parts = name.split("/")
         if parts[0] != "graft" or len(parts) < 3:
             continue
         allowed = {"__version__", parts[1], *SHARED, *ABOVE.get(parts[1], ())}
-        for one in imported(tree):
+        for one in found:
             if one.split(".")[0] == "graft":
                 assert one.split(".")[1] in allowed, f"{name} imports {one}"
     for low in ("records", "stats"):
-        seen = {one for name, tree in TREES.items() if name.startswith(f"graft/{low}/") for one in imported(tree)}
+        seen = {one for name, found in IMPORTS.items() if name.startswith(f"graft/{low}/") for one in found}
         assert {one.split(".")[1] for one in seen if one.startswith("graft.")} <= {low, "records", "errors"}
 
 

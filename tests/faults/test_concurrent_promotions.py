@@ -20,7 +20,6 @@ from graft_tasks.registry.audit import audit
 from tests.support.lineage_workspace import make_lineage
 
 N_PROMOTERS = 16
-N_ROUNDS = 30
 
 
 @pytest.fixture
@@ -102,10 +101,16 @@ def test_promoters_on_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_promoters_on_a_store(tmp_path: Path, s3: str) -> None:
+    """Three rounds on an object store."""
+    race(s3, tmp_path, 3)
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("place", ["folder", "store"])
 def test_promoters_at_length(tmp_path: Path, place: str, request: pytest.FixtureRequest) -> None:
     """Thirty rounds of each."""
-    race(request.getfixturevalue("s3") if place == "store" else str(tmp_path / "ledger"), tmp_path, N_ROUNDS)
+    race(request.getfixturevalue("s3") if place == "store" else str(tmp_path / "ledger"), tmp_path, 30)
 
 
 @pytest.mark.slow

@@ -111,13 +111,16 @@ def test_killed_while_git_works_on(
     assert git(killed.root, "log", "--format=%s").splitlines().count("fresh: a recipe") == 1
 
 
-def test_killed_at_random_moments(workspace: Workspace, tiny_base: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whatever part of it, DVC's too: after ten kills, one on what the other left, the same command leads to the same."""
+@pytest.mark.parametrize("n_kills", [3, pytest.param(30, marks=pytest.mark.long)])
+def test_killed_at_random_moments(
+    workspace: Workspace, tiny_base: Path, capsys: pytest.CaptureFixture[str], n_kills: int
+) -> None:
+    """Whatever part of it, DVC's too: after some kills, one on what the other left, the same command leads to the same."""
     rng = random.Random(5)  # noqa: S311 - which moments is no secret
     calm, killed = copy_workspace(workspace, "calm"), copy_workspace(workspace, "killed")
     CommandLine(calm.root, capsys).succeeds(*new_command("fresh", tiny_base))
     undisturbed = new_files(calm)
-    for _ in range(10):
+    for _ in range(n_kills):
         with start_graft(killed, *new_command("fresh", tiny_base)) as process:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(rng.uniform(0, WINDOW_S))

@@ -12,12 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from graft_tasks.datasets.add import add
 from graft_tasks.processes.environment import environment
-from graft_tasks.registry.promote import promote_by_hand
-from graft_tasks.workspace import Workspace
 from tests.support.cli_runner import CommandLine, check_error, folder_contents
-from tests.support.registry_workspace import learnable_rows, run_all_steps
+from tests.support.registry_workspace import learnable_rows
 from tests.support.small_disk import MakeSmallDisk
 
 pytestmark = pytest.mark.slow
@@ -33,30 +30,16 @@ for arguments in json.loads(sys.argv[1]):
         print(f"exit {end.code or 0}", file=sys.stderr, flush=True)
 """
 COMMANDS = {
-    "run": ("run", "known"),
+    "run": ("run", "grown"),
     "add": ("add", "known", "more.csv"),
     "new": ("new", "fresh", "--data", "more.csv", "--text", "text", "--label", "label"),
     "validate": ("validate", "known", "--fix"),
-    "promote": ("promote", "known", "--reason", "because"),
+    "promote": ("promote", "grown", "--reason", "because"),
     "rollback": ("rollback", "known", "--reason", "because"),
     "monitor": ("monitor", "known", "more.csv"),
     "fetch": ("fetch", "known"),
     "gc": ("gc", "--yes"),
 }
-
-
-def _with_candidate(folder: Path, once: Path) -> Path:
-    """Return a copy of a workspace with a finished candidate, and a file of rows beside it."""
-    workspace = Workspace(shutil.copytree(once, folder / "with-candidate", symlinks=True))
-    (folder / "more.csv").write_bytes(learnable_rows(40, 1))
-    add(workspace, "known", folder / "more.csv")
-    run_all_steps(workspace, "known")
-    promote_by_hand(workspace, "known", "more rows")
-    (folder / "more.csv").write_bytes(learnable_rows(40, 2))
-    add(workspace, "known", folder / "more.csv")
-    run_all_steps(workspace, "known")
-    (folder / "more.csv").write_bytes(learnable_rows(40, 3))
-    return workspace.root
 
 
 def _arguments(name: str, folder: Path) -> list[str]:
@@ -65,12 +48,13 @@ def _arguments(name: str, folder: Path) -> list[str]:
 
 def test_a_disk_that_may_only_be_read(
     small_disk: MakeSmallDisk,
-    promoted_once: Path,
+    many_models_once: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Every command that writes says so in one sentence, and changes nothing; status and gc still answer."""
-    workspace = small_disk(_with_candidate(tmp_path, promoted_once), 2**20)
+    (tmp_path / "more.csv").write_bytes(learnable_rows(40, 9))
+    workspace = small_disk(many_models_once, 2**20)
     subprocess.run(["mount", "-o", "remount,ro", str(workspace.root.parent)], check=True)
     cli = CommandLine(workspace.root, capsys)
     for name in COMMANDS:
@@ -83,10 +67,13 @@ def test_a_disk_that_may_only_be_read(
     "lost",
     ["the whole workspace", "ledger", ".dvc/cache", "registry"],
 )
-def test_permissions_that_were_lost(promoted_once: Path, tmp_path_factory: pytest.TempPathFactory, lost: str) -> None:
+def test_permissions_that_were_lost(
+    many_models_once: Path, tmp_path_factory: pytest.TempPathFactory, lost: str
+) -> None:
     """Another user, to whom the workspace or a part of it does not belong: one sentence, exit 1, nothing changed."""
     folder = tmp_path_factory.mktemp("other")
-    workspace = _with_candidate(folder, promoted_once)
+    (folder / "more.csv").write_bytes(learnable_rows(40, 9))
+    workspace = Path(shutil.copytree(many_models_once, folder / "workspace", symlinks=True))
     for place in [*reversed(folder.parents[:3]), folder]:
         place.chmod(place.stat().st_mode | 0o055)
     if lost != "the whole workspace":

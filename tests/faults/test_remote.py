@@ -33,11 +33,24 @@ OBJECTS = {
 }
 
 
+@pytest.fixture(scope="module")
+def cloned_once(promoted_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a workspace, its remote, and a second clone of it; copied, never changed."""
+    folder = tmp_path_factory.mktemp("remote")
+    shutil.copytree(promoted_once, folder / "first", symlinks=True)
+    push_and_clone(folder, f"{folder}/remote")
+    return folder
+
+
 @pytest.fixture
-def clone(promoted_once: Path, tmp_path: Path) -> Workspace:
+def clone(cloned_once: Path, tmp_path: Path) -> Workspace:
     """A second clone of a workspace whose remote is a folder: what git carries, and nothing else."""
-    shutil.copytree(promoted_once, tmp_path / "first", symlinks=True)
-    return push_and_clone(tmp_path, f"{tmp_path}/remote")
+    shutil.copytree(cloned_once, tmp_path, symlinks=True, dirs_exist_ok=True)
+    for name in ("first", "second"):
+        config = tmp_path / name / ".dvc" / "config"
+        config.write_text(config.read_text().replace(str(cloned_once), str(tmp_path)))
+        git(tmp_path / name, "commit", "--quiet", "--all", "--message", "where the remote is now")
+    return Workspace(tmp_path / "second")
 
 
 def md5_of(workspace: Workspace, what: str) -> str:

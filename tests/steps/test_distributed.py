@@ -61,7 +61,7 @@ def watch(monkeypatch: pytest.MonkeyPatch, seen: Progress) -> None:
     monkeypatch.setattr("graft_tasks.steps.context.report_progress", seen)
 
 
-@pytest.mark.parametrize("strategy", ["full", pytest.param("auto", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("strategy", ["full", "auto"])
 def test_two_processes_make_what_one_makes(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, strategy: str
 ) -> None:
@@ -125,10 +125,10 @@ def test_ctrl_c_is_passed_on(workspace: Workspace, monkeypatch: pytest.MonkeyPat
 
     watch(monkeypatch, press)
     with pytest.raises(KeyboardInterrupt):
-        train(workspace, n_epochs=6, patience=None, n_processes=2)
+        train(workspace, patience=None, n_processes=2)
     assert (checkpoints(workspace) / "finetune.safetensors").is_file()
     lines.append((0, "again"))
-    train(workspace, n_epochs=6, patience=None, n_processes=2)
+    train(workspace, patience=None, n_processes=2)
     assert lines[lines.index((0, "again")) + 1][1].startswith("goes on after step")
 
 

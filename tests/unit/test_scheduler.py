@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import SHARED_WORKSPACES
+
 ROOT = Path(__file__).parents[2]
 PASSED = re.compile(r"\[(gw\d)\] .* PASSED (\S+)::")
 ROWS = "import pytest\n@pytest.mark.parametrize('k', range(8))\ndef test(k): pass\n"
@@ -30,3 +32,8 @@ def test_a_file_and_all_flows_stay_in_one_process(tmp_path: Path) -> None:
     assert len(seen) == 4, said
     assert len({process for process, _ in seen}) == 2, said
     assert len({process for process, file in seen if "flows" in file}) == 1, said
+
+
+def test_files_that_share_a_workspace_are_there() -> None:
+    """Each place that the scheduler names exists: else its tests would be spread, and nothing would say so."""
+    assert [place for place in SHARED_WORKSPACES if not (ROOT / place).exists()] == []

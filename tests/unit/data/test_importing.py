@@ -16,7 +16,7 @@ from PIL import Image
 from graft.data.importing import import_data
 from graft.data.profile.profile import look
 from graft.data.readers.dialect import Dialect
-from graft.data.readers.read import read_table
+from graft.data.readers.read import BATCH_ROWS, read_table
 from graft.errors import InputError
 from graft.records import sha256_file
 
@@ -254,10 +254,11 @@ def test_parquet_with_images_is_copied(tmp_path: Path, data: Path) -> None:
 
 def test_errors_leave_what_was_there(tmp_path: Path, data: Path) -> None:
     """A source that breaks after many rows leaves the old file as it was, and no temporary one."""
-    (tmp_path / "a.csv").write_text("text;label\n" + "a;b\n" * 60_000)
+    rows = "text;label\n" + "a;b\n" * (BATCH_ROWS + 1)
+    (tmp_path / "a.csv").write_text(rows)
     before = import_data(tmp_path / "a.csv", data)["train"].read_bytes()
     for tail in ("a;b;c\n", '"a;b\n'):
-        (tmp_path / "a.csv").write_text("text;label\n" + "a;b\n" * 60_000 + tail)
+        (tmp_path / "a.csv").write_text(rows + tail)
         with pytest.raises(InputError, match="not a table"):
             import_data(tmp_path / "a.csv", data)
         assert [path.name for path in data.iterdir()] == ["train.parquet"]

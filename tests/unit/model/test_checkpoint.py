@@ -61,7 +61,9 @@ def bits(classifier: Classifier) -> dict[str, bytes]:
     return {**said, "told": repr((classifier.loss, classifier.held_out, classifier.alpha)).encode()}
 
 
-@pytest.fixture(scope="module", params=["text", "resnet", "vit"])
+@pytest.fixture(
+    scope="module", params=["text", *(pytest.param(name, marks=pytest.mark.slow) for name in ("resnet", "vit"))]
+)
 def train(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, digits: Digits) -> Train:
     """Train a tiny network for 3 epochs of 4 steps: with dropout, with batch normalisation, with a pooler."""
     folder = tmp_path_factory.mktemp("bases") / request.param

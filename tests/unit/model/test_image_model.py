@@ -6,7 +6,6 @@ import json
 import shutil
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pytest
@@ -26,18 +25,17 @@ from graft.stats import fit_probe
 from tests.support.tiny_models import finetune_settings, write_tiny_base, write_tiny_image_base
 
 Digits = tuple[list[bytes], np.ndarray]
-ARCHITECTURES: list[Literal["resnet", "vit"]] = ["resnet", "vit"]
-N = 200
+N, N_FEW = 200, 80
 
 
-@pytest.fixture(scope="module", params=ARCHITECTURES)
+@pytest.fixture(scope="module", params=["resnet", pytest.param("vit", marks=pytest.mark.slow)])
 def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A base with convolutions and batch normalisation, and one of tokens."""
     return write_tiny_image_base(tmp_path_factory.mktemp("bases") / request.param, architecture=request.param)
 
 
-def train(base: Path, strategy: str, digits: Digits, **changed: object) -> Classifier:
-    contents, labels = digits[0][:N], digits[1][:N]
+def train(base: Path, strategy: str, digits: Digits, n: int = N_FEW, **changed: object) -> Classifier:
+    contents, labels = digits[0][:n], digits[1][:n]
     features, n_cut = embed(base, contents, modality="image", max_tokens=0)
     assert n_cut == 0
     how = finetune_settings(
@@ -86,7 +84,7 @@ def test_head_is_the_probe(base: Path, digits: Digits) -> None:
     """A head gives scikit-learn's probabilities and leaves the encoder as it was."""
     contents, labels = digits[0][:N], digits[1][:N]
     features, _ = embed(base, contents, modality="image", max_tokens=0)
-    classifier = train(base, "head", digits)
+    classifier = train(base, "head", digits, N)
     probe = fit_probe(features, labels, C=100.0)
     assert predict(classifier, contents) == pytest.approx(probe.predict_proba(features), abs=1e-5)
     assert classifier.labels == tuple("0123456789")
@@ -97,7 +95,7 @@ def test_full_training_learns(base: Path, digits: Digits) -> None:
     contents, labels = digits[0][N : 2 * N], digits[1][N : 2 * N]
     accuracies = []
     for strategy in ("head", "full"):
-        classifier = train(base, strategy, digits, n_epochs=12)
+        classifier = train(base, strategy, digits, N, n_epochs=12)
         accuracies.append((np.array(classifier.labels)[predict(classifier, contents).argmax(axis=1)] == labels).mean())
     assert classifier.loss[-1] < 0.5 * classifier.loss[0]
     assert accuracies[1] > accuracies[0] + 0.05

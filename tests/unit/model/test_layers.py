@@ -146,7 +146,7 @@ def test_depths(text_encoder: Encoder) -> None:
     assert [gpt.depth(f"{name}.weight") for name in ("wte", "wpe", "h.0.ln_1", "h.2.ln_1", "ln_f")] == [3, 3, 2, 0, 0]
 
 
-@pytest.fixture(params=["text", "resnet", "vit"])
+@pytest.fixture(params=["text", *(pytest.param(name, marks=pytest.mark.slow) for name in ("resnet", "vit"))])
 def base_without_dropout(
     request: pytest.FixtureRequest, tmp_path: Path, digits: Digits
 ) -> tuple[Path, str, list[Any], np.ndarray]:

@@ -23,7 +23,7 @@ from tests.unit.model.test_image_model import Digits
 from tests.unit.model.test_layers import CUT, IMAGE_NETWORKS, TEXT_NETWORKS
 from tests.unit.model.test_text_model import messages
 
-TUNED = ["full", "lora", "top_k", "contrastive"]
+TUNED = ["full", *(pytest.param(name, marks=pytest.mark.slow) for name in ("lora", "top_k", "contrastive"))]
 
 
 def replaced(folder: Path, make: Callable[[], Any]) -> Path:

@@ -84,9 +84,9 @@ def test_training_that_ruins_the_head_is_never_reported(tiny_base: Path) -> None
     head = train_from_scratch(tiny_base, TEXTS, LABELS, finetune_settings().model_copy(update={"n_epochs": 0}), **FACTS)
     assert ruined.loss == ()
     assert torch.equal(ruined.weight, head.weight)
-    order = [" ".join(one) for one in (("pay", "late"), ("late", "pay"), ("bill", "card"), ("card", "bill"))] * 12
-    labels = np.array(["a", "b", "a", "b"] * 12)
-    learned = best_from_scratch(tiny_base, order, labels, finetune_settings(n_epochs=30, learning_rate=3e-3), **FACTS)
+    order = [" ".join(one) for one in (("pay", "late"), ("late", "pay"), ("bill", "card"), ("card", "bill"))] * 6
+    labels = np.array(["a", "b", "a", "b"] * 6)
+    learned = best_from_scratch(tiny_base, order, labels, finetune_settings(n_epochs=12, learning_rate=3e-3), **FACTS)
     still = train_from_scratch(
         tiny_base, order, labels, finetune_settings().model_copy(update={"n_epochs": 0}), **FACTS
     )

@@ -121,8 +121,9 @@ def test_same_seed_same_bytes(tiny_base: Path, tmp_path: Path, strategy: str) ->
     """The same inputs give the same folder, byte for byte; another seed gives another model where a seed matters."""
     first, second = (digest_folder(save(train(tiny_base, strategy), tmp_path / name, tiny_base)) for name in "ab")
     assert first == second
-    other = digest_folder(save(train(tiny_base, "full", seed=6), tmp_path / "c", tiny_base))
-    assert other[1] != first[1]
+    if strategy == "full":
+        other = digest_folder(save(train(tiny_base, strategy, seed=6), tmp_path / "c", tiny_base))
+        assert other[1] != first[1]
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

@@ -222,7 +222,7 @@ def test_memory_for_time_where_it_is_not_known(tiny_image_base: Path, digits: Di
 @pytest.mark.parametrize("strategy", TUNED)
 def test_half_the_bits_learn(train: Train, strategy: str) -> None:
     """In bf16 the weights that come out are float32, not those of fp32, and the loss falls as it does there."""
-    keys = {"strategy": strategy, "n_epochs": 6, "learning_rate": 3e-3}
+    keys = {"strategy": strategy, "n_epochs": 4, "learning_rate": 3e-3}
     half, whole = train(**keys, precision="bf16"), train(**keys)
     assert all(t.dtype != torch.bfloat16 for t in weights(half).values())
     assert not equal(weights(half), weights(whole))
@@ -234,7 +234,7 @@ def test_half_the_bits_learn(train: Train, strategy: str) -> None:
 def test_each_key_does_something_and_learns(train: Train, key: str) -> None:
     """Each key changes what comes out, twice the same, and the loss still falls."""
     value = {"augment": 0.2, "mixup": 0.4, "l2_sp": 1.0, "label_smoothing": 0.1, "layer_decay": 0.7}[key]
-    keys = {"n_epochs": 5, "learning_rate": 3e-3}
+    keys = {"n_epochs": 3, "learning_rate": 3e-3}
     changed = train(**keys, **{key: value})
     assert equal(weights(changed), weights(train(**keys, **{key: value})))
     assert not equal(weights(changed), weights(train(**keys)))

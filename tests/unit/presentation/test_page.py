@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -67,6 +68,12 @@ def pages() -> list[str]:
     """Return every sample as a page."""
     audits = [render_audit(samples.audit("intact")), render_audit(samples.audit("broken"))]
     return [draw(make()) for make in REPORTS.values()] + audits
+
+
+@cache
+def clean_pages() -> list[Page]:
+    """Return every sample of a report and a broken audit, as a browser would see them."""
+    return [Page(draw(make())) for make in REPORTS.values()] + [Page(render_audit(samples.audit("broken")))]
 
 
 @pytest.mark.parametrize("name", REPORTS)
@@ -173,11 +180,9 @@ def test_promoted_is_joined_held_and_rejected_lie_beside() -> None:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_stays_text(text: str) -> None:
     """Whatever stands in a label, row, name or finding: tags, attributes and addresses of the page stay the same."""
-    audit = samples.audit("broken")
-    pairs = [(draw(samples.hostile(make(), text)), draw(make())) for make in REPORTS.values()]
-    pairs.append((render_audit(samples.hostile(audit, text)), render_audit(audit)))
-    for spoiled, clean in pairs:
-        seen, wanted = Page(spoiled), Page(clean)
+    spoiled = [draw(samples.hostile(make(), text)) for make in REPORTS.values()]
+    spoiled.append(render_audit(samples.hostile(samples.audit("broken"), text)))
+    for seen, wanted in zip(map(Page, spoiled), clean_pages(), strict=True):
         assert {tag for tag, _ in seen.tags} <= {tag for tag, _ in wanted.tags}
         assert {name for _, a in seen.tags for name in a} <= {name for _, a in wanted.tags for name in a}
         assert {a.get("href") for _, a in seen.tags} <= {a.get("href") for _, a in wanted.tags}
@@ -580,7 +585,7 @@ def test_the_confusion_matrix_counts_every_pair() -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_forced_promotion_is_seen(text: str) -> None:
-    """Report and chain say who promoted the model against its verdict and why, as text; other pages say nothing of it."""
+    """Report and chain say who promoted the model against its verdict and why, as text."""
     said = f"against the verdict hold, by Ada: it will do {text}"
     standing = Standing(champion="0012", number="0011", is_live=False, forced=said)
     report = render_report(samples.held(), costs={}, links={}, standing=standing)
@@ -590,6 +595,10 @@ def test_a_forced_promotion_is_seen(text: str) -> None:
         assert text not in html or not text.startswith(("<", '"'))
     assert "Champion 0011 was promoted against" in Page(report).text
     assert "Champion 0012 is in force now." in Page(report).text
+
+
+def test_without_a_forced_promotion_nothing_is_said_of_one() -> None:
+    """Neither a report nor an audit speaks of a promotion against its verdict where there was none."""
     assert "against the verdict" not in draw(samples.held()) + render_audit(samples.audit())
 
 

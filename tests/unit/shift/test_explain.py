@@ -88,7 +88,7 @@ def test_planted_image_properties_are_named() -> None:
     assert wider["width over height"].z > 5
 
 
-@pytest.mark.parametrize(("n", "m"), [(300, 300), (600, 12), (40, 900)])
+@pytest.mark.parametrize(("n", "m"), [(300, 300), (600, 12), pytest.param(40, 900, marks=pytest.mark.slow)])
 def test_nothing_is_named_between_halves(n: int, m: int) -> None:
     """Of 30 pairs of samples of one source, few rows against many too, at most two have anything named.
 

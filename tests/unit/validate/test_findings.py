@@ -14,18 +14,10 @@ from PIL import Image
 
 from graft.data import content_key
 from graft.pictures import content_key as image_key
-from graft.recipe import Validate
 from graft.records import Finding
-from graft.validate import validate_rows
+from graft.validate.compact import gather
+from graft.validate.findings import findings as all_findings
 
-BOUNDS: dict[str, Any] = {
-    "max_fraction_damaged": 1.0,
-    "max_fraction_duplicates": 1.0,
-    "max_fraction_conflicts": 1.0,
-    "max_fraction_unlabelled": 1.0,
-    "min_rows_per_class": 2,
-    "expectations": (),
-}
 WORDS = ("the", "card", "was", "refused", "at", "till", "again", "today", "why", "did", "you", "take", "money", "twice")
 
 
@@ -48,11 +40,8 @@ def found(
     frame["row"] = [f"row {k}" for k in range(1, len(frame) + 1)]
     frame["key"] = [content_key(one) if modality == "text" else image_key(one, "") for one in contents]
     frame = frame.assign(**columns)
-    labels = sorted({str(label) for label in frame["label"]} - {""})
-    bounds = Validate(**BOUNDS, language=language)
-    _, findings = validate_rows(
-        lambda: iter([frame]), modality=modality, labels=labels, bounds=bounds, is_batch=is_batch
-    )
+    rows = gather(lambda: iter([frame]), modality, set())
+    findings = all_findings(rows, modality=modality, language=language, min_rows_per_class=2, is_batch=is_batch)
     assert len({finding.name for finding in findings}) == len(findings)
     return {finding.name: finding for finding in findings}
 
@@ -306,16 +295,15 @@ def png(pixels: np.ndarray, **kwargs: Any) -> bytes:
 
 
 def test_images() -> None:
-    """Of images, blank, tiny and unusual ones are named, and no check or finding speaks of texts."""
+    """Of images, blank, tiny and unusual ones are named, and no finding speaks of texts."""
     rng = np.random.default_rng(0)
     images = [png(rng.integers(0, 255, (20, 20), dtype=np.uint8)) for _ in range(6)]
     blank, tiny = png(np.zeros((20, 20), np.uint8)), png(rng.integers(0, 255, (20, 5), dtype=np.uint8))
     see_through = png(rng.integers(0, 255, (20, 20, 4), dtype=np.uint8))
-    seen = found([*images, blank, tiny, see_through, images[0]], modality="image")
+    seen = found([*images, blank, tiny, see_through], modality="image")
     assert seen["Images that are blank"].rows == ("row 7",)
     assert seen["Images with a side below 8 pixels"].rows == ("row 8",)
     assert seen["Images that are transparent"].rows == ("row 9",)
-    assert seen["Rows that repeat another"].rows == ("row 10",)
     assert not [name for name in seen if "ext" in name]
 
 

@@ -11,9 +11,11 @@ import pytest
 
 from graft.data import content_key
 from graft.errors import InputError
+from graft.pictures import content_key as image_key
 from graft.recipe import Validate
 from graft.records import Check, Finding
 from graft.validate import validate_rows
+from tests.unit.validate.test_findings import png
 
 BOUNDS: dict[str, Any] = {
     "max_fraction_damaged": 0.0,
@@ -196,34 +198,35 @@ def test_findings_name_twenty_rows_at_most() -> None:
 AGES = {"column.age": ["30", "41", "", "x", "200", "7", "8", "9", "10", "11"]}
 
 
-@pytest.mark.parametrize(
-    ("wanted", "n_found"),
-    [
-        ({"type": "expect_column_value_lengths_to_be_between", "column": "content", "max_value": 15}, 8),
-        ({"type": "expect_column_value_lengths_to_be_between", "column": "text", "max_value": 15}, 8),
-        ({"type": "expect_column_values_to_match_regex", "column": "content", "regex": "^message"}, 2),
-        ({"type": "expect_column_values_to_not_match_regex", "column": "content", "regex": "about y"}, 5),
-        ({"type": "expect_column_values_to_be_unique", "column": "content"}, 0),
-        ({"type": "expect_column_values_to_be_between", "column": "n_chars", "min_value": 16}, 2),
-        ({"type": "expect_column_values_to_be_in_set", "column": "label", "value_set": ["x"]}, 5),
-        ({"type": "expect_column_values_to_be_in_set", "column": "column.age", "value_set": [30, 41, 7]}, 6),
-        ({"type": "expect_column_values_to_be_between", "column": "column.age", "min_value": 0, "max_value": 120}, 2),
-        ({"type": "expect_column_values_to_be_between", "column": "column.age", "min_value": 9}, 3),
-        ({"type": "expect_column_values_to_not_be_null", "column": "column.age"}, 1),
-        ({"type": "expect_column_values_to_match_strftime_format", "column": "time", "strftime_format": "%Y-%m-%d"}, 1),
-        ({"type": "expect_column_values_to_be_between", "column": "time", "min_value": "2024-01-03"}, 3),
-        ({"type": "expect_column_values_to_be_between", "column": "time", "max_value": "2024-01-02T12:00"}, 8),
-    ],
-)
-def test_expectations_of_the_recipe(wanted: dict[str, Any], n_found: int) -> None:
+WANTED: list[tuple[dict[str, Any], int]] = [
+    ({"type": "expect_column_value_lengths_to_be_between", "column": "content", "max_value": 15}, 8),
+    ({"type": "expect_column_value_lengths_to_be_between", "column": "text", "max_value": 15}, 8),
+    ({"type": "expect_column_values_to_match_regex", "column": "content", "regex": "^message"}, 2),
+    ({"type": "expect_column_values_to_not_match_regex", "column": "content", "regex": "about y"}, 5),
+    ({"type": "expect_column_values_to_be_unique", "column": "content"}, 0),
+    ({"type": "expect_column_values_to_be_between", "column": "n_chars", "min_value": 16}, 2),
+    ({"type": "expect_column_values_to_be_in_set", "column": "label", "value_set": ["x"]}, 5),
+    ({"type": "expect_column_values_to_be_in_set", "column": "column.age", "value_set": [30, 41, 7]}, 6),
+    ({"type": "expect_column_values_to_be_between", "column": "column.age", "min_value": 0, "max_value": 120}, 2),
+    ({"type": "expect_column_values_to_be_between", "column": "column.age", "min_value": 9}, 3),
+    ({"type": "expect_column_values_to_not_be_null", "column": "column.age"}, 1),
+    ({"type": "expect_column_values_to_match_strftime_format", "column": "time", "strftime_format": "%Y-%m-%d"}, 1),
+    ({"type": "expect_column_values_to_be_between", "column": "time", "min_value": "2024-01-03"}, 3),
+    ({"type": "expect_column_values_to_be_between", "column": "time", "max_value": "2024-01-02T12:00"}, 8),
+]
+"""Expectations, each with how many of the ten rows break it."""
+
+
+def test_expectations_of_the_recipe() -> None:
     """Each GX expectation counts the rows that break it: numbers compared as numbers, empty cells missing, texts never."""
     times = {"time": ["2024-01-01", "2024-01-02", *["2024-02-01"] * 7, "today"]}
-    checks, _ = validated(good(), columns={**AGES, **times}, expectations=({**wanted, "max_fraction": 0.1},))
-    made = checks[-1]
-    assert len(checks) == 11
-    assert made.observed.value == pytest.approx(n_found / 10)
-    assert made.outcome == ("passed" if n_found <= 1 else "failed")
-    assert made.bound == 0.1
+    expectations = tuple({**wanted, "max_fraction": 0.1} for wanted, _ in WANTED)
+    checks, _ = validated(good(), columns={**AGES, **times}, expectations=expectations)
+    assert len(checks) == 10 + len(WANTED)
+    for made, (wanted, n_found) in zip(checks[10:], WANTED, strict=True):
+        assert made.observed.value == pytest.approx(n_found / 10), wanted
+        assert made.outcome == ("passed" if n_found <= 1 else "failed"), wanted
+        assert made.bound == 0.1
 
 
 def test_a_broken_expectation_names_rows() -> None:
@@ -270,6 +273,23 @@ def test_images_have_no_characters() -> None:
     )
     with pytest.raises(InputError, match="no column 'n_chars'"):
         validate_rows(lambda: iter([]), modality="image", labels=("x",), bounds=wanted)
+
+
+def test_images_are_checked_without_a_word_of_texts() -> None:
+    """Of images a repeated one is counted and named, and neither checks nor findings speak of texts."""
+    images = [png(np.full((9, 9), 40 * k, np.uint8)) for k in range(6)]
+    frame = pd.DataFrame({"content": [*images, images[0]], "label": list("xxxyyyx"), "side": "train"})
+    frame = frame.assign(id="", group="", time="", near="", because="", row=[f"row {k}" for k in range(1, 8)])
+    frame["key"] = [image_key(content, "") for content in frame["content"]]
+    checks, findings = validate_rows(
+        lambda: iter([frame]),
+        modality="image",
+        labels=("x", "y"),
+        bounds=Validate(**{**BOUNDS, "min_rows_per_class": 2}),
+    )
+    repeated = next(one for one in findings if one.name == "Rows that repeat another")
+    assert (repeated.rows, repeated.severity) == (("row 7",), "error")
+    assert not [one.name for one in (*checks, *findings) if "ext" in one.name]
 
 
 def test_an_unknown_language_is_refused() -> None:

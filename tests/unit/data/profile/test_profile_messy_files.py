@@ -169,6 +169,7 @@ def test_test_labels_that_train_does_not_have(tmp_path: Path) -> None:
     assert nearest_label("else", ["billing", "refund"]) is None
 
 
+@pytest.mark.slow
 def test_a_table_of_a_hundred_thousand_columns_is_bounded(tmp_path: Path) -> None:
     """The first 1,000 columns are looked at, all are counted, and two of a name are told apart."""
     names = ",".join(f"c{k}" for k in range(99_997))
