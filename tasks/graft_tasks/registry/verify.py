@@ -69,12 +69,12 @@ def verify_records(ledger: Ledger, run: Run) -> Inputs:
     return inputs
 
 
-def verify_pointers(workspace: Workspace, ledger: Ledger, promotions: list[Promotion]) -> None:
-    """Verify that each promoted model's pointer says what was signed: it is what DVC fetches, and keeps, by."""
-    for promotion in promotions:
-        named = promotion.predicate
-        pointer = workspace.registry(named.recipe) / f"{named.model_number}.dvc"
-        check_pointer(pointer, named.folder_md5, ledger.run_of(promotion).predicate.model_files)
+def verify_pointers(workspace: Workspace, ledger: Ledger, recipe: str) -> None:
+    """Verify that the pointer of each promoted model of a recipe says what was signed: it is what DVC fetches, and keeps, by."""
+    folder = workspace.registry(recipe)
+    for promotion in ledger.promotions(recipe):
+        pointer = folder / f"{promotion.predicate.model_number}.dvc"
+        check_pointer(pointer, promotion.predicate.folder_md5, ledger.run_of(promotion).predicate.model_files)
 
 
 def verify_folder(workspace: Workspace, ledger: Ledger, promotion: Promotion, run: Run, tally: Tally) -> None:
