@@ -17,7 +17,7 @@ from graft.records import Base, Dataset, FileDigest, Inputs, canonical_json, sha
 from graft.refs import FolderRef, PackageRef, PromotedRef
 from graft_tasks.registry.lineage import chain, forced, goes_back_to, ref_of, rolled_back, stands_on
 from graft_tasks.registry.models import promotion_of
-from tests.support.memory_ledger import Memory, memory_ledger
+from tests.support.memory_ledger import MemoryObjects, memory_ledger
 
 A = "a" * 64
 STEPS = {"decide": 1}
@@ -211,7 +211,7 @@ def test_the_links_before_a_broken_one_are_given(key: tuple[Signer, Keyring]) ->
     lineage = LineageLedger(*key)
     promotion, _ = three_hops(lineage)
     first = lineage.ledger.promotions("one")[1].predicate
-    assert isinstance(lineage.ledger.objects, Memory)
+    assert isinstance(lineage.ledger.objects, MemoryObjects)
     del lineage.ledger.objects.files[f"runs/one/{first.run}.json"]
     links = chain(lineage.ledger, ref_of(promotion))
     assert next(links).promotion == promotion
