@@ -266,15 +266,18 @@ def publish(workspace: Workspace, name: str, message: str) -> None:
     share(workspace, name)
 
 
-def own_paths(workspace: Workspace, name: str) -> list[str]:
+def own_paths(workspace: Workspace, name: str, *, of_ledger: tuple[str, ...] = ("",)) -> list[str]:
     """Return what a run of a recipe writes, and what it was made from, as git knows it.
 
     No key is among them: whose signatures count is decided by commits of people, and by ``graft init`` for its own key alone.
+
+    Args:
+        of_ledger: which folders of the ledger, where git keeps that; without it, all of it.
     """
     paths = [f"recipes/{name}.yaml", f"data/{name}", f"registry/{name}"]
     ledger = workspace.ledger_place()
     if isinstance(ledger, Path) and ledger.is_relative_to(workspace.root):
-        paths.append(ledger.relative_to(workspace.root).as_posix())
+        paths += [(ledger / folder).relative_to(workspace.root).as_posix() for folder in of_ledger]
     return paths
 
 
