@@ -159,8 +159,9 @@ class Workspace:
         """Return the ledger. Trusted are the keys in ``keys`` that the last commit has, byte for byte as they lie there.
 
         Args:
-            fresh: nothing counts as verified that this process or an earlier one has verified before. Whatever promotes, rolls
-                back, pins, frees or audits asks for it; what this process asks for afterwards goes by what was found then.
+            fresh: every entry is read again, and nothing counts as verified but bytes whose signature this process itself has
+                verified. Whatever promotes, rolls back, pins, frees or audits asks for it; what this process asks for
+                afterwards goes by what was found then.
 
         Raises:
             InputError: it lies elsewhere, and lacks an entry of the one that lay in the workspace: who is champion is not known.
@@ -170,8 +171,10 @@ class Workspace:
         keyring = Keyring(keys, lambda name, content: is_blob(content, head.get(f"{keys.name}/{name}", "")))
         place, before = self.ledger_place(), self._own("ledger")
         view = _views.get(self.root)
-        if view and not fresh and view.place == place and view.keyring == keyring:
-            return view
+        if view and view.keyring == keyring:
+            keyring = view.keyring  # which knows the signatures that it has verified
+            if view.place == place and not fresh:
+                return view
         view = LedgerView(place, keyring, self._index(place, keyring, fresh=fresh))
         if place != before and (before, place) not in _whole and before.is_dir():
             if lacking := _left_behind(before, view):
