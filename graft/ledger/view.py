@@ -58,7 +58,7 @@ class LedgerView(Ledger):
             TamperError: as ``runs`` does, for the files that are read.
         """
         prefix = f"runs/{recipe}/"
-        return list(self._summaries.now(prefix, self._marks(prefix)).values())
+        return list(self._summaries.listed(prefix, self._marks(prefix)).values())
 
     def _summary(self, name: str) -> RunSummary:
         _, recipe, file = name.split("/")
@@ -67,7 +67,7 @@ class LedgerView(Ledger):
     def _numbered(self, recipe: str) -> Iterator[tuple[str, Promotion]]:
         prefix = f"promotions/{recipe}/"
         marks = self._marks(prefix)
-        found = self._promotions.now(prefix, marks, always=max(marks, key=by_number, default=""))
+        found = self._promotions.listed(prefix, marks, always=max(marks, key=by_number, default=""))
         yield from ((name, found[name]) for name in sorted(found, key=by_number))
 
     def _marks(self, prefix: str) -> dict[str, str]:
@@ -89,7 +89,7 @@ class _Entries(Generic[E]):
         self._known: dict[str, Marked[E]] = {}
         self._read: set[str] = set()
 
-    def now(self, prefix: str, marks: dict[str, str], always: str = "") -> dict[str, E]:
+    def listed(self, prefix: str, marks: dict[str, str], always: str = "") -> dict[str, E]:
         """Return the entries of names with these marks; those are read that are not known, and the one of the name ``always``."""
         if prefix not in self._known:
             noted = self._index.read(prefix) if self._index else {}
