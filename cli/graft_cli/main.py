@@ -174,12 +174,12 @@ def status(
 ) -> None:
     """Show champion, last verdict and open alarms."""
     from graft_cli.status import show_status
-    from graft_tasks.commands.status import status as read
+    from graft_tasks.commands.status import statuses
 
     workspace = here()
     if recipe:
         workspace.recipe(recipe)
-    found = [read(workspace, name) for name in ([recipe] if recipe else workspace.recipes())]
+    found = statuses(workspace, [recipe] if recipe else workspace.recipes())
     if as_json:
         print_json({"workspace": str(workspace.root), "recipes": [one.plain() for one in found]})
     else:

@@ -10,18 +10,23 @@ An entry is an in-toto Statement v1 in a DSSE envelope; it names its parents by 
 
 from graft.ledger.dsse import Keyring, Signer, key_file, keyid_of, make_key
 from graft.ledger.entries import PromotionPredicate, RunPredicate, Statement
+from graft.ledger.index import Index
 from graft.ledger.model_signature import sign_model, verify_model
-from graft.ledger.store import Ledger, Promotion, Run
+from graft.ledger.store import Ledger, Promotion, Run, RunSummary
 from graft.ledger.verify import LedgerTally, verify_ledger
+from graft.ledger.view import LedgerView
 
 __all__ = [
+    "Index",
     "Keyring",
     "Ledger",
     "LedgerTally",
+    "LedgerView",
     "Promotion",
     "PromotionPredicate",
     "Run",
     "RunPredicate",
+    "RunSummary",
     "Signer",
     "Statement",
     "key_file",

@@ -6,6 +6,7 @@ Source: the DSSE specification v1.0 (secure-systems-lab/dsse), "Signature defini
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import os
 from collections.abc import Callable
@@ -106,9 +107,19 @@ class Signer:
         r, s = decode_dss_signature(self._key.sign(_pae(payload), _ALGORITHM))
         return _envelope(payload, self.keyid, encode_dss_signature(r, min(s, _ORDER - s)))
 
+    def secret(self, purpose: str) -> bytes:
+        """Return 32 bytes for a purpose that only those can compute who hold this key, and from which it cannot be computed.
+
+        Source: HMAC with SHA-256 (RFC 2104) over the purpose, keyed by the private number.
+        """
+        number = self._key.private_numbers().private_value.to_bytes(32, "big")
+        return hmac.digest(number, purpose.encode(), "sha256")
+
 
 class Keyring:
     """The public keys that are trusted: the ``*.pem`` files of a folder that lies outside the ledger.
+
+    The same bytes are verified once by a keyring, however often they are opened.
 
     Args:
         counts: whether a file of that name and content may be trusted.
@@ -118,6 +129,7 @@ class Keyring:
         self._keys: dict[str, ec.EllipticCurvePublicKey] = {}
         self.names: dict[str, str] = {}
         """Name of the file by keyid, of keys that are not trusted too."""
+        self._verified: set[str] = set()
         for path in sorted(folder.glob("*.pem")):
             content = path.read_bytes()
             try:
@@ -137,10 +149,15 @@ class Keyring:
         return keyid in self._keys
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Keyring) and self._keys.keys() == other._keys.keys()
+        return isinstance(other, Keyring) and (self.trusted, self.names) == (other.trusted, other.names)
 
     def __hash__(self) -> int:
-        return hash(frozenset(self._keys))
+        return hash(self.trusted)
+
+    @property
+    def trusted(self) -> tuple[str, ...]:
+        """The keyids of the keys whose signatures count, sorted."""
+        return tuple(sorted(self._keys))
 
     def signer_of(self, payload: bytes, signature: bytes, *, keyid: str = "") -> str | None:
         """Return the keyid of the trusted key that signed a payload, None if none did; ``keyid`` names the one to ask."""
@@ -185,6 +202,9 @@ class Keyring:
             )
         if keyid not in self._keys:
             raise TamperError("A ledger entry is signed by no trusted key.", where=f"{where}, by {keyid[:16]!r}")
-        if not (one_form and low and self.signer_of(payload, signature, keyid=keyid)):
-            raise TamperError("A ledger entry is not what was signed.", where=where, do="restore it with git")
+        digest = sha256_bytes(content)
+        if digest not in self._verified:
+            if not (one_form and low and self.signer_of(payload, signature, keyid=keyid)):
+                raise TamperError("A ledger entry is not what was signed.", where=where, do="restore it with git")
+            self._verified.add(digest)
         return payload, keyid

@@ -70,6 +70,10 @@ class ObjectStore:
 
     def names(self, prefix: str) -> Iterator[str]:
         """Yield names under a prefix, page by page."""
+        yield from (name for name, _ in self.marks(prefix))
+
+    def marks(self, prefix: str) -> Iterator[tuple[str, str]]:
+        """Yield names with the entity tags that the store gives its objects."""
         after: dict[str, Any] = {}
         while True:
             page, _ = self._asked(
@@ -78,7 +82,7 @@ class ObjectStore:
                 lambda: self._s3.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix + prefix, **after),
             )
             assert page is not None  # noqa: S101 - no refusal was allowed
-            yield from (one["Key"].removeprefix(self._prefix) for one in page.get("Contents", ()))
+            yield from ((one["Key"].removeprefix(self._prefix), one["ETag"]) for one in page.get("Contents", ()))
             if not page.get("IsTruncated"):
                 return
             after["ContinuationToken"] = page["NextContinuationToken"]

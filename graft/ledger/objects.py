@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -35,6 +36,9 @@ class Objects(Protocol):
 
     def names(self, prefix: str) -> Iterator[str]:
         """Yield the names that start with a prefix ending in ``/``, sorted, and what else lies there, hidden or not."""
+
+    def marks(self, prefix: str) -> Iterator[tuple[str, str]]:
+        """Yield these names, each with a mark that is another one once other bytes were written there. No bytes are read."""
 
     def where(self, name: str) -> str:
         """Return what to call a name in a message."""
@@ -73,11 +77,27 @@ class Folder:
 
     def names(self, prefix: str) -> Iterator[str]:
         """Yield names in the folder of a prefix, of all for ""; files that are being written are not there yet."""
-        folder = self._path(prefix) if prefix else self.folder
-        if folder.is_dir():
-            for path in sorted(folder.rglob("*")):
-                if not (_WRITTEN.fullmatch(path.name) or (path.is_dir() and not path.is_symlink())):
-                    yield path.relative_to(self.folder).as_posix()
+        yield from self._files(prefix)
+
+    def marks(self, prefix: str) -> Iterator[tuple[str, str]]:
+        """Yield names with what the disk says of each file: times of its last write and change, size, number."""
+        for name in self._files(prefix):
+            with suppress(FileNotFoundError):  # git puts another file in its place
+                found = os.lstat(self.folder / name)
+                yield name, f"{found.st_mtime_ns:x}-{found.st_ctime_ns:x}-{found.st_size:x}-{found.st_ino:x}"
+
+    def _files(self, prefix: str) -> list[str]:
+        top = self._path(prefix) if prefix else self.folder
+        found: list[str] = []
+        for folder, folders, files in os.walk(top):
+            links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+            inside = os.path.relpath(folder, self.folder)
+            found += [
+                name if inside == "." else f"{inside}/{name}"
+                for name in (*files, *links)
+                if not _WRITTEN.fullmatch(name)
+            ]
+        return sorted(found)
 
     def where(self, name: str) -> str:
         """Return the file's path."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -54,6 +53,20 @@ class Heads:
 
     n_runs: int
     ended: tuple[tuple[str, str], ...]
+
+
+class RunSummary(NamedTuple):
+    """What is asked of every run of a recipe: which is the newest, and which of them is to be read."""
+
+    entry: str
+    finished_at: str
+    previous: tuple[str, ...]
+    inputs_sha256: str
+    decision: str
+    """sha256 of the record of decide."""
+    evaluation: str
+    """sha256 of the record of evaluate."""
+    model_id: str | None
 
 
 class Ledger:
@@ -126,14 +139,19 @@ class Ledger:
         for name in self._names(f"runs/{recipe}/"):
             yield self.run(recipe, name.rsplit("/", 1)[1].removesuffix(".json"))
 
+    def summaries(self, recipe: str) -> list[RunSummary]:
+        """Return what is asked of every run of a recipe, in no order.
+
+        Raises:
+            TamperError: as ``runs`` does.
+        """
+        return [summary_of(run) for run in self.runs(recipe)]
+
     def heads(self, recipe: str) -> Heads:
-        """Return the newest of a recipe's runs; one pass over all of them, with no more than a time and entries of each kept."""
-        ended: dict[str, str] = {}
-        named: set[str] = set()
-        for run in self.runs(recipe):
-            ended[run.entry] = run.predicate.finished_at
-            named.update(run.predicate.previous)
-        return Heads(len(ended), tuple(sorted((at, entry) for entry, at in ended.items() if entry not in named)))
+        """Return the newest of a recipe's runs."""
+        runs = self.summaries(recipe)
+        named = {entry for run in runs for entry in run.previous}
+        return Heads(len(runs), tuple(sorted((run.finished_at, run.entry) for run in runs if run.entry not in named)))
 
     def run_of(self, promotion: Promotion) -> Run:
         """Return the run whose model a promotion made champion.
@@ -172,16 +190,14 @@ class Ledger:
             TamperError: an entry is not what was signed, a number is missing, or a parent is not the entry before.
         """
         found: list[Promotion] = []
-        names = sorted(self._names(f"promotions/{recipe}/"), key=lambda name: (len(name), name))
-        for position, name in enumerate(names, start=1):
-            entry, keyid, predicate = self._open(name, PromotionPredicate)
-            parent = found[-1].entry if found else None
+        for position, (name, promotion) in enumerate(self._numbered(recipe), start=1):
+            parent, predicate = found[-1].entry if found else None, promotion.predicate
             where, number = self.objects.where(name), name.rsplit("/", 1)[1].removesuffix(".json")
             if int(number) != position or predicate.number != number or predicate.recipe != recipe:
                 raise TamperError("The promotions of a recipe are not numbered without a gap.", where=where)
             if predicate.parent != parent:
                 raise TamperError("A promotion does not follow the one before it.", where=where)
-            found.append(Promotion(entry=entry, keyid=keyid, predicate=predicate))
+            found.append(promotion)
         return found
 
     def champion(self, recipe: str, *, at: str | None = None) -> Promotion | None:
@@ -201,11 +217,18 @@ class Ledger:
         for prefix in ("",) if isinstance(self.objects, Folder) else ("blobs/", "runs/", "promotions/"):
             yield from map(self._known, self.objects.names(prefix))
 
+    def _numbered(self, recipe: str) -> Iterator[tuple[str, Promotion]]:
+        """Yield the promotions of a recipe by their files' names, in the order of their numbers; each verified by itself."""
+        for name in sorted(self._names(f"promotions/{recipe}/"), key=by_number):
+            yield name, self._promotion(name)
+
+    def _promotion(self, name: str) -> Promotion:
+        entry, keyid, predicate = self._open(name, PromotionPredicate)
+        return Promotion(entry=entry, keyid=keyid, predicate=predicate)
+
     def _names(self, prefix: str) -> Iterator[str]:
         """Yield the names of entries. A hidden file is none; only an audit is disturbed by it, and no command stopped."""
-        for name in self.objects.names(prefix):
-            if not name.rsplit("/", 1)[1].startswith("."):
-                yield self._known(name)
+        yield from (self._known(name) for name in self.objects.names(prefix) if not is_hidden(name))
 
     def _known(self, name: str) -> str:
         if not _NAME.fullmatch(name):
@@ -217,20 +240,33 @@ class Ledger:
         content, where = self.objects.read(name), self.objects.where(name)
         if content is None:
             raise TamperError("An entry is missing from the ledger.", where=where, do="restore it with git")
-        keyid, predicate = _verified(content, self.keyring, where)
+        payload, keyid = self.keyring.open(content, where)
+        try:
+            predicate = Statement.model_validate_json(payload).predicate
+        except ValidationError as error:
+            raise TamperError("A ledger entry does not say what an entry says.", where=where) from error
         if not isinstance(predicate, kind):
             raise TamperError("A ledger entry stands where another kind belongs.", where=where)
         return sha256_bytes(content), keyid, predicate
 
 
-@lru_cache(maxsize=1024)
-def _verified(content: bytes, keyring: Keyring, where: str) -> tuple[str, RunPredicate | PromotionPredicate]:
-    """Return who signed an entry and what it says. The same bytes are verified once by each set of keys, however often read."""
-    payload, keyid = keyring.open(content, where)
-    try:
-        return keyid, Statement.model_validate_json(payload).predicate
-    except ValidationError as error:
-        raise TamperError("A ledger entry does not say what an entry says.", where=where) from error
+def summary_of(run: Run) -> RunSummary:
+    """Return what is asked of every run."""
+    said = run.predicate
+    decision, evaluation = (said.records.get(step, "") for step in ("decide", "evaluate"))
+    return RunSummary(
+        run.entry, said.finished_at, said.previous, said.inputs_sha256, decision, evaluation, said.model_id
+    )
+
+
+def by_number(name: str) -> tuple[int, str]:
+    """Return what sorts the names of promotions by their numbers."""
+    return len(name), name
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file is hidden in its folder."""
+    return name.rsplit("/", 1)[1].startswith(".")
 
 
 def _payload(predicate: RunPredicate | PromotionPredicate) -> bytes:

@@ -60,17 +60,23 @@ def digest_folder(folder: Path) -> tuple[tuple[FileDigest, ...], str]:
     return tuple(digests), sha256_bytes(listing)
 
 
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash, sees the old bytes or the new ones and nothing between."""
-    with written_beside(path, content) as temporary:
+def write_atomic(path: Path, content: bytes, *, mode: int | None = None) -> None:
+    """Write a file so that a reader, or a crash, sees the old bytes or the new ones and nothing between.
+
+    Args:
+        mode: of the file, from before its first byte is written; None: as the umask says.
+    """
+    with written_beside(path, content, mode=mode) as temporary:
         os.replace(temporary, path)
 
 
 @contextmanager
-def written_beside(path: Path, content: bytes) -> Iterator[Path]:
+def written_beside(path: Path, content: bytes, *, mode: int | None = None) -> Iterator[Path]:
     """Give a finished, synced file beside ``path``, to be renamed or linked to it; what is left of it is taken away."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with part(path.parent, path.name) as temporary:
+        if mode is not None:
+            temporary.chmod(mode)
         with temporary.open("wb") as file:
             file.write(content)
             file.flush()
@@ -129,13 +135,21 @@ def part(parent: Path, name: str, *, folder: bool = False) -> Iterator[Path]:
 def sweep(folder: Path, *, deep: bool = True) -> list[Path]:
     """Take away the temporary files and folders whose writer is dead, and say which those were."""
     found = []
-    for path in sorted((folder.rglob if deep else folder.glob)(f".*{PART}")):
+    for path in _parts(folder, deep=deep):
         held = _lock(path)
         if held is not None:
             _remove(path)
             os.close(held)
             found.append(path)
     return found
+
+
+def _parts(folder: Path, *, deep: bool) -> list[Path]:
+    """Return the temporary files and folders in a folder, sorted; names alone are read, so a ledger's many files cost little."""
+    if not deep:
+        return sorted(folder.glob(f".*{PART}"))
+    found = ((inside, name) for inside, folders, files in os.walk(folder) for name in (*folders, *files))
+    return sorted(Path(inside, name) for inside, name in found if name.startswith(".") and name.endswith(PART))
 
 
 def _lock(path: Path) -> int | None:

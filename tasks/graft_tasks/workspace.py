@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from graft.errors import InputError
-from graft.ledger import Keyring, Ledger
+from graft.ledger import Index, Keyring, Ledger, LedgerView, Signer
 from graft.recipe import Recipe, check_name, load_recipe
 from graft.records.safe_read import MAX_JSON, MAX_YAML, check_small, read_small, read_yaml
 from graft_tasks.dvc.repro import in_head, is_blob
@@ -20,6 +20,8 @@ _OTHER = re.compile(r"[^A-Za-z0-9_-]+")
 ROWS, PREDICTIONS, MISTAKES, HELD_OUT = "rows.parquet", "predictions.parquet", "mistakes.json", "held_out.safetensors"
 _whole: set[tuple[Path, Path | str]] = set()
 """Ledgers that lie elsewhere now, and were seen to hold all that lay in the workspace before."""
+_views: dict[Path, LedgerView] = {}
+"""The ledger of the workspace that this process works in."""
 _OWN = ("recipes", "data", "registry", "ledger", "keys", "pages", "cards", ".graft", "params.yaml", "dvc.yaml")
 
 
@@ -153,8 +155,13 @@ class Workspace:
             )
         return plain
 
-    def ledger(self) -> Ledger:
+    def ledger(self, *, fresh: bool = False) -> LedgerView:
         """Return the ledger. Trusted are the keys in ``keys`` that the last commit has, byte for byte as they lie there.
+
+        Args:
+            fresh: every entry is read again, and nothing counts as verified but bytes whose signature this process itself has
+                verified. Whatever promotes, rolls back, pins, frees or audits asks for it; what this process asks for
+                afterwards goes by what was found then.
 
         Raises:
             InputError: it lies elsewhere, and lacks an entry of the one that lay in the workspace: who is champion is not known.
@@ -163,9 +170,14 @@ class Workspace:
         head = in_head(self.root, keys.name) if any(keys.glob("*.pem")) else {}
         keyring = Keyring(keys, lambda name, content: is_blob(content, head.get(f"{keys.name}/{name}", "")))
         place, before = self.ledger_place(), self._own("ledger")
-        ledger = Ledger(place, keyring)
+        view = _views.get(self.root)
+        if view and view.keyring == keyring:
+            keyring = view.keyring  # which knows the signatures that it has verified
+            if view.place == place and not fresh:
+                return view
+        view = LedgerView(place, keyring, self._index(place, keyring, fresh=fresh))
         if place != before and (before, place) not in _whole and before.is_dir():
-            if lacking := _left_behind(before, ledger):
+            if lacking := _left_behind(before, view):
                 more = f" and {len(lacking) - 1:,} more" if len(lacking) > 1 else ""
                 raise InputError(
                     f"The ledger at {place} lacks {lacking[0]}{more}, which lies in this workspace: it was not moved whole.",
@@ -173,7 +185,18 @@ class Workspace:
                     do=f"graft move-ledger {place}    or take the line ledger out of params.yaml",
                 )
             _whole.add((before, place))
-        return ledger
+        _views.clear()
+        _views[self.root] = view
+        return view
+
+    def _index(self, place: Path | str, keyring: Keyring, *, fresh: bool) -> Index | None:
+        """Return the index of what was verified of a ledger; None where nobody signs whose key counts."""
+        try:
+            signer = Signer(self.private_key)
+        except (InputError, OSError):
+            return None  # whoever wants to sign is told why not; reading needs no key
+        folder = self._own(".graft", "cache", "ledger")
+        return Index(folder, signer, str(place), keyring, is_read=not fresh) if keyring.trusts(signer.keyid) else None
 
     def ledger_place(self) -> Path | str:
         """Return where the ledger lies: ``ledger/``, or what ``params.yaml`` says: ``s3://BUCKET/PREFIX`` or another folder.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from graft.ledger import Keyring, Ledger
+from graft.records import sha256_bytes
 
 
 class MemoryObjects:
@@ -25,6 +26,9 @@ class MemoryObjects:
 
     def names(self, prefix: str) -> Iterator[str]:
         yield from sorted(name for name in self.files if name.startswith(prefix))
+
+    def marks(self, prefix: str) -> Iterator[tuple[str, str]]:
+        yield from ((name, sha256_bytes(self.files[name])) for name in self.names(prefix))
 
     def where(self, name: str) -> str:
         return name

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from graft.ledger import Ledger
 from graft.records import MonitorRecord
 from graft.records.safe_read import load_json
 from graft_tasks.processes.locks import holder
@@ -34,9 +36,15 @@ class RecipeStatus:
         return asdict(self)
 
 
-def status(workspace: Workspace, name: str) -> RecipeStatus:
-    """Return a recipe's status."""
+def statuses(workspace: Workspace, names: Sequence[str]) -> list[RecipeStatus]:
+    """Return the status of each of some recipes."""
     ledger = workspace.ledger()
+    return [status(workspace, name, ledger) for name in names]
+
+
+def status(workspace: Workspace, name: str, ledger: Ledger | None = None) -> RecipeStatus:
+    """Return a recipe's status."""
+    ledger = ledger or workspace.ledger()
     promotions = ledger.promotions(name)
     champion = promotions[-1] if promotions else None
     heads = ledger.heads(name)

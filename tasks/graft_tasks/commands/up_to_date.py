@@ -34,9 +34,11 @@ def nothing_to_do(workspace: Workspace, name: str) -> str:
             check_pointer(pointer, promotion.predicate.folder_md5, predicate.model_files)
         except TamperError:
             return ""  # the run was killed while it kept the model
-    if git(workspace.root, "status", "--porcelain", "--", *own_paths(workspace, name)):
+    # the ledger's records, of which there are many, are committed with the entry that names them
+    paths = own_paths(workspace, name, of_ledger=(f"runs/{name}", f"promotions/{name}"))
+    if git(workspace.root, "status", "--porcelain", "--", *paths):
         return ""
-    if n_unpushed(workspace.root, *own_paths(workspace, name)):
+    if n_unpushed(workspace.root, *paths):
         return ""  # a push that failed is made up for
     if json.loads(dvc(workspace.root, "status", "--json", f"data/{name}/dvc.yaml") or "{}"):
         return ""

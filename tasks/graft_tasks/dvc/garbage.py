@@ -164,7 +164,7 @@ def _needed(workspace: Workspace) -> Iterator[tuple[str, str, Out]]:
 
 def _roles(workspace: Workspace) -> dict[str, str]:
     """Return the strongest reason for each promoted model that a recipe cannot do without."""
-    ledger = workspace.ledger()
+    ledger = workspace.ledger(fresh=True)
     found: dict[str, str] = {}
     for recipe in workspace.recipes():
         for why, promotion in stands_on(ledger, workspace.recipe(recipe)[0]):

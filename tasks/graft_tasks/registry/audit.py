@@ -12,7 +12,7 @@ from graft.records.audit import Audit, AuditLine, Hop, Integrity
 from graft_tasks.registry import bases
 from graft_tasks.registry.beside import UNSIGNED, Beside, verify_beside
 from graft_tasks.registry.keys import committed_by, uncommitted_keys
-from graft_tasks.registry.lineage import forced, parent_of
+from graft_tasks.registry.lineage import Link, chain, forced, ref_of
 from graft_tasks.registry.verify import (
     Tally,
     verify_dataset,
@@ -55,7 +55,7 @@ def audit(workspace: Workspace, name: str, *, at: str | None = None) -> Audit:
         InputError: there was no champion.
     """
     workspace.recipe_path(name)
-    ledger, walk = workspace.ledger(), Walk(name)
+    ledger, walk = workspace.ledger(fresh=True), Walk(name)
     try:
         promotions = ledger.promotions(name)
         promotion = ledger.champion(name, at=at)
@@ -69,39 +69,49 @@ def audit(workspace: Workspace, name: str, *, at: str | None = None) -> Audit:
     if not walk.broken:
         try:
             for recipe in sorted(walk.models):
-                verify_pointers(workspace, ledger, ledger.promotions(recipe))
+                verify_pointers(workspace, ledger, recipe)
             verify_models(workspace, ledger, promotions, walk.models[name], walk.tally)
             verify_ledger(ledger, walk.tally)
             verify_history(workspace)
             walk.beside = verify_beside(workspace, ledger, name, set(walk.models), walk.tally)
-            walk.keys = _keys(workspace, walk.tally)
+            walk.keys = _keys(workspace, ledger, walk.tally)
         except TamperError as error:
             walk.broken, walk.broken_hop = error, f"{name}, beside the chain"
     return _result(name, promotion, walk, promotions)
 
 
 def _walk(workspace: Workspace, ledger: Ledger, promotion: Promotion, walk: Walk) -> None:
-    """Verify one hop, then the one that it grew from. The first broken thing ends the walk; what is left is unproven."""
-    predicate = promotion.predicate
-    title = f"{predicate.recipe} {predicate.number}"
-    walk.models.setdefault(predicate.recipe, set()).add(predicate.model_number)
+    """Verify the chain hop by hop, the base last. The first broken thing ends the walk; what is left is unproven."""
+    base, at = None, promotion
     try:
-        run = ledger.run_of(promotion)
-        by_hand = forced(ledger.promotions(predicate.recipe), promotion, run.predicate.verdict)
-        walk.forced = walk.forced if walk.hops else by_hand
-        inputs = verify_records(ledger, run)
-        verify_folder(workspace, ledger, promotion, run, walk.tally)
-        verify_dataset(workspace, ledger, inputs, walk.tally)
-        base, parent = _base_of(run, inputs), parent_of(ledger, run)
+        for link in chain(ledger, ref_of(promotion)):
+            base = _walk_link(workspace, ledger, link, walk)
+            at = link.parent or at
     except TamperError as error:
-        walk.broken, walk.broken_hop = error, title
-        walk.hops.append(Hop(name=title, made_by="", integrity="broken", facts=(("Broken", error.what),)))
+        walk.broken, walk.broken_hop = error, _title(at)
+        walk.hops.append(Hop(name=_title(at), made_by="", integrity="broken", facts=(("Broken", error.what),)))
+        walk.models.setdefault(at.predicate.recipe, set()).add(at.predicate.model_number)
         return
-    walk.hops.append(_hop(title, promotion, by_hand, run, inputs))
-    if parent:
-        _walk(workspace, ledger, parent, walk)
-    else:
+    if base:
         _walk_base(workspace, base, walk)
+
+
+def _walk_link(workspace: Workspace, ledger: Ledger, link: Link, walk: Walk) -> Base:
+    """Verify one hop; return the base that it grew from, as it was pinned."""
+    predicate, run = link.promotion.predicate, link.run
+    walk.models.setdefault(predicate.recipe, set()).add(predicate.model_number)
+    by_hand = forced(ledger.promotions(predicate.recipe), link.promotion, run.predicate.verdict)
+    walk.forced = walk.forced if walk.hops else by_hand
+    inputs = verify_records(ledger, run)
+    verify_folder(workspace, ledger, link.promotion, run, walk.tally)
+    verify_dataset(workspace, ledger, inputs, walk.tally)
+    base = _base_of(run, inputs)
+    walk.hops.append(_hop(link.promotion, by_hand, run, inputs, base))
+    return base
+
+
+def _title(promotion: Promotion) -> str:
+    return f"{promotion.predicate.recipe} {promotion.predicate.number}"
 
 
 def _walk_base(workspace: Workspace, base: Base, walk: Walk) -> None:
@@ -137,9 +147,8 @@ def _base_of(run: Run, inputs: Inputs) -> Base:
     return base
 
 
-def _hop(title: str, promotion: Promotion, by_hand: str, run: Run, inputs: Inputs) -> Hop:
+def _hop(promotion: Promotion, by_hand: str, run: Run, inputs: Inputs, base: Base) -> Hop:
     predicate = promotion.predicate
-    base = _base_of(run, inputs)
     facts = (
         ("Origin", f"{predicate.by}, {predicate.at}"),
         ("Weights", f"sha256:{_weights(run)[:12]}"),
@@ -149,7 +158,7 @@ def _hop(title: str, promotion: Promotion, by_hand: str, run: Run, inputs: Input
         *([("Promoted", by_hand)] if by_hand else []),
         ("Signed", f"key {promotion.keyid[:16]}: {predicate.reason}"),
     )
-    return Hop(name=title, made_by=MADE_BY[predicate.action], integrity="intact", facts=facts)
+    return Hop(name=_title(promotion), made_by=MADE_BY[predicate.action], integrity="intact", facts=facts)
 
 
 def _result(name: str, promotion: Promotion | None, walk: Walk, promotions: list[Promotion]) -> Audit:
@@ -266,9 +275,9 @@ def _some(files: list[str]) -> str:
     return f"{', '.join(files[:N_NAMED])}{more}"
 
 
-def _keys(workspace: Workspace, tally: Tally) -> list[AuditLine]:
+def _keys(workspace: Workspace, ledger: Ledger, tally: Tally) -> list[AuditLine]:
     """Return who signed what, key by key, and the keys that lie in the workspace and count for nothing."""
-    whose, names = committed_by(workspace), workspace.ledger().keyring.names
+    whose, names = committed_by(workspace), ledger.keyring.names
     lines = [
         AuditLine(
             name="key",

@@ -71,11 +71,11 @@ def verify_here(workspace: Workspace, ledger: Ledger, name: str) -> tuple[Run | 
     Raises:
         TamperError: that run made other records.
     """
-    pin, runs = workspace.inputs(name), list(ledger.runs(name))
+    pin = workspace.inputs(name)
     paths = {step: workspace.record(name, step) for step in STEPS}
     here = {step: sha256_file(path) if path.is_file() else "" for step, path in paths.items()}
     pinned = sha256_file(pin) if pin.is_file() else ""
-    same = [run for run in runs if run.predicate.inputs_sha256 == pinned]
+    same = [ledger.run(name, run.entry) for run in ledger.summaries(name) if run.inputs_sha256 == pinned]
     found = next((run for run in same if run.predicate.records == here), None)
     if same and not found:
         wanted = same[-1].predicate.records
@@ -84,7 +84,7 @@ def verify_here(workspace: Workspace, ledger: Ledger, name: str) -> tuple[Run | 
         raise TamperError(what, where=str(paths[step]), do="restore it with git")
     if found:
         return found, []
-    known = {digest for run in runs for digest in run.predicate.records.values()}
+    known = {digest for run in ledger.runs(name) for digest in run.predicate.records.values()}
     odd = [pin, *(paths[step] for step in STEPS if here[step] not in known)]
     return None, [path.relative_to(workspace.root).as_posix() for path in odd]
 

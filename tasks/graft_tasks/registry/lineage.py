@@ -1,8 +1,9 @@
-"""Which promoted models a recipe stands on, and which of them a rollback goes to."""
+"""The chain of a promoted model, which promoted models a recipe stands on, and which of them a rollback goes to."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
 from graft.errors import TamperError
@@ -10,8 +11,46 @@ from graft.ledger import Ledger, Promotion, Run
 from graft.model.bases import WEIGHTS
 from graft.recipe import Recipe
 from graft.records import Inputs
-from graft.refs import PromotedRef, parse_ref
+from graft.refs import ModelRef, PromotedRef, parse_ref
 from graft_tasks.registry.models import promotion_of
+
+
+@dataclass(frozen=True)
+class Link:
+    """One model of a chain: the promotion by which it is in it, the run that made it, and what that run grew it from."""
+
+    promotion: Promotion
+    run: Run
+    parent: Promotion | None
+    """The promotion of the model that it grew from; None where its base is not of this ledger."""
+
+
+def chain(ledger: Ledger, ref: ModelRef) -> Iterator[Link]:
+    """Yield the model that a reference means and each promoted model that it grew from, nearest first.
+
+    Whatever goes along a chain goes by this: audit, pin, what is fetched, published and kept. A reference to a model that was
+    not promoted here has no links.
+
+    Raises:
+        TamperError: a link is not in the ledger, its run is not the one that made it, its weights are not those that the next
+            one grew from, or the chain comes back to where it was. The links before it were yielded.
+    """
+    seen: set[str] = set()
+    promotion = promotion_of(ledger, ref)
+    while promotion is not None:
+        if promotion.entry in seen:
+            where = f"{promotion.predicate.recipe} {promotion.predicate.number}, in the chain of {ref}"
+            raise TamperError("A model grew from itself.", where=where, do="restore the ledger with git")
+        seen.add(promotion.entry)
+        run = ledger.run_of(promotion)
+        link = Link(promotion, run, _parent_of(ledger, run))
+        yield link
+        promotion = link.parent
+
+
+def ref_of(promotion: Promotion) -> PromotedRef:
+    """Return the reference that means this very promotion."""
+    return PromotedRef(promotion.predicate.recipe, promotion.predicate.number)
 
 
 def stands_on(ledger: Ledger, recipe: Recipe) -> Iterator[tuple[str, Promotion]]:
@@ -23,18 +62,13 @@ def stands_on(ledger: Ledger, recipe: Recipe) -> Iterator[tuple[str, Promotion]]
     Raises:
         TamperError: the ledger was altered.
     """
-    promotions = ledger.promotions(recipe.name)
-    before = goes_back_to(promotions)
-    if promotions:
-        yield "champion", promotions[-1]
-        yield from (("chain", one) for one in grown_from(ledger, promotions[-1]))
-    if before:
-        yield "rollback", before
-        yield from (("chain", one) for one in grown_from(ledger, before))
-    for base in recipe.choose_base.bases:
-        if one := promotion_of(ledger, parse_ref(base)):
-            yield "base", one
-            yield from (("base", other) for other in grown_from(ledger, one))
+    before = goes_back_to(ledger.promotions(recipe.name))
+    roles: list[tuple[str, str, ModelRef]] = [("champion", "chain", PromotedRef(recipe.name))]
+    roles += [("rollback", "chain", ref_of(before))] if before else []
+    roles += [("base", "base", parse_ref(base)) for base in recipe.choose_base.bases]
+    for own, behind, ref in roles:
+        for depth, link in enumerate(chain(ledger, ref)):
+            yield behind if depth else own, link.promotion
 
 
 def rolled_back(promotions: list[Promotion]) -> tuple[str, ...]:
@@ -71,7 +105,7 @@ def forced(promotions: list[Promotion], promotion: Promotion, verdict: str) -> s
     return f"against the verdict {verdict}, by {came.by}: {came.reason}" if came.overrides else ""
 
 
-def parent_of(ledger: Ledger, run: Run) -> Promotion | None:
+def _parent_of(ledger: Ledger, run: Run) -> Promotion | None:
     """Return the promotion whose model a run's model grew from; None where its base is not of this ledger.
 
     Entries of 0.1.0 do not say which of their parents the base is: the pinned base names its number.
@@ -105,14 +139,3 @@ def _pinned_number(ledger: Ledger, run: Run) -> str:
     pinned = ledger.value(said.inputs_sha256, Inputs, "the inputs of a run")
     named = (said.base_id, said.base_sha256)
     return next((base.revision for base in pinned.bases if (base.id, base.sha256) == named), "")
-
-
-def grown_from(ledger: Ledger, promotion: Promotion) -> Iterator[Promotion]:
-    """Yield the promotions of the chain that a promoted model grew from, nearest first; the model itself is not one of them.
-
-    Raises:
-        TamperError: one of them is not in the ledger.
-    """
-    while (found := parent_of(ledger, ledger.run_of(promotion))) is not None:
-        yield found
-        promotion = found

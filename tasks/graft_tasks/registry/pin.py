@@ -21,8 +21,8 @@ from graft.refs import parse_ref
 from graft.shift.domain_card import find_card
 from graft_tasks.dvc.publish import check_can_share
 from graft_tasks.registry import bases
-from graft_tasks.registry.lineage import grown_from, rolled_back
-from graft_tasks.registry.models import model_folder, promotion_of
+from graft_tasks.registry.lineage import chain, rolled_back
+from graft_tasks.registry.models import model_folder
 from graft_tasks.steps.context import VERSIONS, load_inputs
 from graft_tasks.workspace import Workspace
 
@@ -44,12 +44,25 @@ def pin(workspace: Workspace, name: str) -> Inputs:
     if not folder.is_dir():
         raise InputError(f"Dataset {recipe.data.dataset} is not here.", where=str(folder), do="dvc pull")
     files, digest = digest_folder(folder)
-    runs, promotions = list(ledger.runs(name)), ledger.promotions(name)
+    dataset = Dataset(name=recipe.data.dataset, sha256=digest, files=files)
+    path = workspace.inputs(name)
+    if path.is_file():
+        pinned = load_inputs(workspace, name)
+        if _same_world(pinned, _world(workspace, ledger, recipe, recipe_sha256, dataset), ledger):
+            return pinned
+    world = _world(workspace, workspace.ledger(fresh=True), recipe, recipe_sha256, dataset)
+    write_json(path, world)
+    return world
+
+
+def _world(workspace: Workspace, ledger: Ledger, recipe: Recipe, recipe_sha256: str, dataset: Dataset) -> Inputs:
+    """Return everything that a run depends on, as it is now."""
+    promotions = ledger.promotions(recipe.name)
     pinned_bases = tuple(bases.pin(workspace, base, recipe.data.modality) for base in recipe.choose_base.bases)
-    world = Inputs(
-        recipe=name,
+    return Inputs(
+        recipe=recipe.name,
         recipe_sha256=recipe_sha256,
-        dataset=Dataset(name=recipe.data.dataset, sha256=digest, files=files),
+        dataset=dataset,
         bases=pinned_bases,
         cards=_cards(workspace, pinned_bases),
         champion=_champion(workspace, ledger, promotions),
@@ -58,13 +71,6 @@ def pin(workspace: Workspace, name: str) -> Inputs:
         looks=_looks(workspace, ledger, recipe.data.dataset),
         steps=VERSIONS,
     )
-    path = workspace.inputs(name)
-    if path.is_file():
-        pinned = load_inputs(workspace, name)
-        if _same_world(pinned, world, runs, promotions):
-            return pinned
-    write_json(path, world)
-    return world
 
 
 def _check_params(workspace: Workspace, name: str, dataset: str) -> None:
@@ -79,11 +85,12 @@ def _check_params(workspace: Workspace, name: str, dataset: str) -> None:
         )
 
 
-def _same_world(pinned: Inputs, world: Inputs, runs: list[Run], promotions: list[Promotion]) -> bool:
+def _same_world(pinned: Inputs, world: Inputs, ledger: Ledger) -> bool:
     """Return whether the world is the pinned one, apart from what the pinned run itself has changed."""
     digest = sha256_bytes(canonical_json(pinned))
-    own = {run.entry for run in runs if run.predicate.inputs_sha256 == digest}
-    last = promotions[-1].predicate if promotions else None
+    own = {run.entry for run in ledger.summaries(pinned.recipe) if run.inputs_sha256 == digest}
+    champion = ledger.champion(pinned.recipe)
+    last = champion.predicate if champion else None
     made_champion = last is not None and last.action == "promote" and last.run in own
     ignored = {"looks"} | ({"champion", "rolled_back"} if made_champion else set())
     return pinned.model_dump(exclude=ignored) == world.model_dump(exclude=ignored)
@@ -116,9 +123,10 @@ def _ancestors(workspace: Workspace, ledger: Ledger, recipe: Recipe) -> dict[str
     """Return the promoted models that each base of the recipe grew from, and what is here of their tasks' rows."""
     found = {}
     for base in recipe.choose_base.bases:
-        if own := promotion_of(ledger, parse_ref(base)):
-            chain = (own, *grown_from(ledger, own))
-            found[base] = tuple(_ancestor(workspace, one.predicate) for one in chain)
+        if ancestors := tuple(
+            _ancestor(workspace, link.promotion.predicate) for link in chain(ledger, parse_ref(base))
+        ):
+            found[base] = ancestors
     return found
 
 
@@ -140,9 +148,9 @@ def _looks(workspace: Workspace, ledger: Ledger, dataset: str) -> dict[str, str]
     for name, entry in named.items():
         if not isinstance(entry, dict) or entry.get("dataset") != dataset:
             continue
-        for run in ledger.runs(check_name(str(name), "recipe")):
-            if run.predicate.model_id is not None:
-                looks[run.predicate.model_id] = run.predicate.records["evaluate"]
+        for run in ledger.summaries(check_name(str(name), "recipe")):
+            if run.model_id is not None:
+                looks[run.model_id] = run.evaluation
     return dict(sorted(looks.items()))
 
 
@@ -151,7 +159,7 @@ def finished_run(workspace: Workspace, name: str) -> Run | None:
     decided, pinned = workspace.record(name, "decide"), workspace.inputs(name)
     if not (decided.is_file() and pinned.is_file()):
         return None
-    now = sha256_file(decided), sha256_file(pinned)
-    runs = workspace.ledger().runs(name)
-    same = (run for run in runs if (run.predicate.records["decide"], run.predicate.inputs_sha256) == now)
-    return max(same, key=lambda run: (run.predicate.finished_at, run.entry), default=None)
+    now, ledger = (sha256_file(decided), sha256_file(pinned)), workspace.ledger()
+    same = (run for run in ledger.summaries(name) if (run.decision, run.inputs_sha256) == now)
+    newest = max(same, key=lambda run: (run.finished_at, run.entry), default=None)
+    return ledger.run(name, newest.entry) if newest else None

@@ -31,6 +31,7 @@ from graft_tasks.dvc.pointer import dvc_md5, keep_model
 from graft_tasks.dvc.publish import send_before, share, unstage
 from graft_tasks.dvc.repro import commit, git, whoami
 from graft_tasks.registry.keys import signer_of
+from graft_tasks.registry.models import promotion_of
 from graft_tasks.registry.pin import finished_run
 from graft_tasks.registry.rollback import find_target
 from graft_tasks.steps.context import STEPS, load_inputs
@@ -54,7 +55,7 @@ def enact(workspace: Workspace, name: str) -> Enacted:
         BusyError: somebody else promoted meanwhile.
     """
     decision, inputs = _decision(workspace, name), load_inputs(workspace, name)
-    ledger = workspace.ledger()
+    ledger = workspace.ledger(fresh=True)
     signer = signer_of(workspace, ledger)
     run = finished_run(workspace, name) or _append_run(workspace, ledger, signer, decision, inputs)
     promotion = None
@@ -75,7 +76,7 @@ def promote_by_hand(workspace: Workspace, name: str, reason: str) -> Promotion:
         InputError: there is no finished run with a model, or it is champion already for another reason.
         TamperError: the candidate's folder is not what was trained; no entry is made.
     """
-    ledger = workspace.ledger()
+    ledger = workspace.ledger(fresh=True)
     run = finished_run(workspace, name)
     if run is None or run.predicate.model_id is None:
         raise InputError(f"{name} has no finished run with a model to promote.", do=f"graft run {name}")
@@ -104,7 +105,7 @@ def roll_back(workspace: Workspace, name: str, reason: str, *, to: str | None = 
         InputError: there is no earlier model, no such number, or that model is champion already.
         TamperError: the model's folder is absent or is not what was promoted; no entry is made.
     """
-    ledger = workspace.ledger()
+    ledger = workspace.ledger(fresh=True)
     promotions = ledger.promotions(name)
     promotion, is_done = find_target(workspace, ledger, name, promotions, reason, to)
     if not is_done:
@@ -151,7 +152,12 @@ def _append_run(workspace: Workspace, ledger: Ledger, signer: Signer, decision: 
     ref = parse_ref(trained.base) if trained else None
     if isinstance(ref, PromotedRef):
         base = next(base for base in inputs.bases if base.id == str(ref))
-        base_entry = ledger.promotions(ref.recipe)[int(base.revision) - 1].entry
+        parent = promotion_of(ledger, PromotedRef(ref.recipe, base.revision))
+        if parent is None:
+            raise TamperError(
+                "The model that a base was pinned to is not in the ledger.", where=f"{ref}, {base.revision}"
+            )
+        base_entry = parent.entry
     parents = [inputs.champion.entry] if inputs.champion else []
     return ledger.add_run(
         RunPredicate(
@@ -260,15 +266,18 @@ def publish(workspace: Workspace, name: str, message: str) -> None:
     share(workspace, name)
 
 
-def own_paths(workspace: Workspace, name: str) -> list[str]:
+def own_paths(workspace: Workspace, name: str, *, of_ledger: tuple[str, ...] = ("",)) -> list[str]:
     """Return what a run of a recipe writes, and what it was made from, as git knows it.
 
     No key is among them: whose signatures count is decided by commits of people, and by ``graft init`` for its own key alone.
+
+    Args:
+        of_ledger: which folders of the ledger, where git keeps that; without it, all of it.
     """
     paths = [f"recipes/{name}.yaml", f"data/{name}", f"registry/{name}"]
     ledger = workspace.ledger_place()
     if isinstance(ledger, Path) and ledger.is_relative_to(workspace.root):
-        paths.append(ledger.relative_to(workspace.root).as_posix())
+        paths += [(ledger / folder).relative_to(workspace.root).as_posix() for folder in of_ledger]
     return paths
 
 

@@ -11,7 +11,7 @@ from graft.ledger import Ledger, LedgerTally, Promotion, Run, verify_model
 from graft.records import PART, FileDigest, Inputs, Record, digest_folder, sha256_file
 from graft.records.steps import Skip
 from graft_tasks.dvc.pointer import check_pointer
-from graft_tasks.dvc.repro import git
+from graft_tasks.dvc.repro import git, is_blob
 from graft_tasks.workspace import Workspace
 
 _ADDED = re.compile(r"^:000000 \d+ 0+ ([0-9a-f]{40,64}) A\t(.+)$")
@@ -49,7 +49,7 @@ def verify_history(workspace: Workspace) -> None:
         path = workspace.root / name
         if not path.is_file():
             raise TamperError("A file was taken out of the ledger.", where=str(path), do="restore it with git")
-        if "/promotions/" in name and git(workspace.root, "hash-object", "--no-filters", name).strip() != blob:
+        if "/promotions/" in name and not is_blob(path.read_bytes(), blob):
             raise TamperError("A promotion was replaced.", where=str(path), do="restore it with git")
 
 
@@ -69,12 +69,12 @@ def verify_records(ledger: Ledger, run: Run) -> Inputs:
     return inputs
 
 
-def verify_pointers(workspace: Workspace, ledger: Ledger, promotions: list[Promotion]) -> None:
-    """Verify that each promoted model's pointer says what was signed: it is what DVC fetches, and keeps, by."""
-    for promotion in promotions:
-        named = promotion.predicate
-        pointer = workspace.registry(named.recipe) / f"{named.model_number}.dvc"
-        check_pointer(pointer, named.folder_md5, ledger.run_of(promotion).predicate.model_files)
+def verify_pointers(workspace: Workspace, ledger: Ledger, recipe: str) -> None:
+    """Verify that the pointer of each promoted model of a recipe says what was signed: it is what DVC fetches, and keeps, by."""
+    folder = workspace.registry(recipe)
+    for promotion in ledger.promotions(recipe):
+        pointer = folder / f"{promotion.predicate.model_number}.dvc"
+        check_pointer(pointer, promotion.predicate.folder_md5, ledger.run_of(promotion).predicate.model_files)
 
 
 def verify_folder(workspace: Workspace, ledger: Ledger, promotion: Promotion, run: Run, tally: Tally) -> None:

@@ -1,4 +1,4 @@
-"""What a model grew from: the base that its run names, told from the champion that it was compared with."""
+"""The chain of a model: each base that a run names, not the champion that it was compared with."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from graft.errors import TamperError
-from graft.ledger import Keyring, Promotion, PromotionPredicate, RunPredicate, Signer, make_key
+from graft.ledger import Keyring, Promotion, PromotionPredicate, Run, RunPredicate, Signer, make_key
 from graft.model.bases import WEIGHTS
 from graft.recipe import parse_recipe
 from graft.recipe.text import recipe_text
 from graft.records import Base, Dataset, FileDigest, Inputs, canonical_json, sha256_bytes
-from graft.refs import PromotedRef
-from graft_tasks.registry.lineage import forced, goes_back_to, grown_from, rolled_back, stands_on
+from graft.refs import FolderRef, PackageRef, PromotedRef
+from graft_tasks.registry.lineage import chain, forced, goes_back_to, ref_of, rolled_back, stands_on
 from graft_tasks.registry.models import promotion_of
-from tests.support.memory_ledger import memory_ledger
+from tests.support.memory_ledger import MemoryObjects, memory_ledger
 
 A = "a" * 64
 STEPS = {"decide": 1}
@@ -82,11 +82,20 @@ class LineageLedger:
                   "overrides": False, "at": self.at()}  # fmt: skip
         return self.ledger.add_promotion(promotions[number - 1].predicate.model_copy(update=update), self.signer)
 
+    def last(self, recipe: str) -> Promotion:
+        return self.ledger.promotions(recipe)[-1]
+
     def at(self) -> str:
         return f"2026-11-{self.day:02}T10:00:00Z"
 
     def chain(self, promotion: Promotion) -> list[str]:
-        return [f"{one.predicate.recipe} {one.predicate.model_number}" for one in grown_from(self.ledger, promotion)]
+        """Return the models of a promotion's chain, itself first; each link's run made its model."""
+        links = list(chain(self.ledger, ref_of(promotion)))
+        assert [link.promotion for link in links[1:]] == [link.parent for link in links[:-1]]
+        assert links[-1].parent is None
+        named = [link.promotion.predicate for link in links]
+        assert [link.run.predicate.model_id for link in links] == [one.model_id for one in named]
+        return [f"{one.recipe} {one.model_number}" for one in named]
 
 
 @pytest.fixture(scope="module")
@@ -158,8 +167,9 @@ def test_the_base_is_told_from_the_champion(
     lineage: LineageLedger, case: Callable[[LineageLedger], tuple[Promotion, list[str]]]
 ) -> None:
     """The chain goes through the bases, whichever champion the run was compared with, and whoever wrote the entry."""
-    promotion, chain = case(lineage)
-    assert lineage.chain(promotion) == chain
+    promotion, grew_from = case(lineage)
+    itself = f"{promotion.predicate.recipe} {promotion.predicate.model_number}"
+    assert lineage.chain(promotion) == [itself, *grew_from]
 
 
 def test_what_a_recipe_stands_on_follows_the_bases(lineage: LineageLedger) -> None:
@@ -190,9 +200,45 @@ def test_a_base_that_cannot_be_right_is_refused(key: tuple[Signer, Keyring]) -> 
         baseless = lineage.ledger.add_blob(canonical_json(pinned.model_copy(update={"bases": ()})))
         update = change | ({"inputs_sha256": baseless} if "inputs_sha256" in change else {})
         run = lineage.ledger.add_run(said.model_copy(update=update), lineage.signer)
-        forged = Promotion("", "", grown.model_copy(update={"run": run.entry}))
+        update = {"run": run.entry, "number": "0002", "model_number": "0002", "parent": lineage.last("mail").entry}
+        forged = lineage.ledger.add_promotion(grown.model_copy(update=update), lineage.signer)
         with pytest.raises(TamperError, match=words):
             lineage.chain(forged)
+
+
+def test_the_links_before_a_broken_one_are_given(key: tuple[Signer, Keyring]) -> None:
+    """Whoever goes along a chain has seen what is whole of it when a run at its end is gone."""
+    lineage = LineageLedger(*key)
+    promotion, _ = three_hops(lineage)
+    first = lineage.ledger.promotions("one")[1].predicate
+    assert isinstance(lineage.ledger.objects, MemoryObjects)
+    del lineage.ledger.objects.files[f"runs/one/{first.run}.json"]
+    links = chain(lineage.ledger, ref_of(promotion))
+    assert next(links).promotion == promotion
+    with pytest.raises(TamperError, match="missing"):
+        list(links)
+
+
+def test_a_chain_that_comes_back_ends(key: tuple[Signer, Keyring], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Entries name their parents by digest, so no ledger holds a cycle; where one is read all the same, it is an error."""
+    lineage = LineageLedger(*key)
+    lineage.promote("one")
+    lineage.promote("two", "graft:one@champion", "0001")
+    first, second = lineage.last("one"), lineage.last("two")
+    runs = {one.entry: lineage.ledger.run_of(one) for one in (first, second)}
+    says = {"base_id": "graft:two@champion", "base_entry": second.entry, "parents": (second.entry,),
+            "base_sha256": lineage.weights("two", "0001")}  # fmt: skip
+    round_about = Run("", "", runs[first.entry].predicate.model_copy(update=says))
+    monkeypatch.setattr(lineage.ledger, "run_of", lambda one: round_about if one == first else runs[one.entry])
+    with pytest.raises(TamperError, match="grew from itself"):
+        list(chain(lineage.ledger, PromotedRef("two")))
+
+
+def test_what_was_not_promoted_has_no_links(key: tuple[Signer, Keyring]) -> None:
+    """A package, a folder, and a champion that is not there yet."""
+    lineage = LineageLedger(*key)
+    for ref in (PackageRef("minilm"), FolderRef("base"), PromotedRef("support"), PromotedRef("support", "0001")):
+        assert list(chain(lineage.ledger, ref)) == []
 
 
 def test_which_model_a_rollback_goes_to(key: tuple[Signer, Keyring]) -> None:

@@ -1,0 +1,121 @@
+"""A ledger each of whose entries is read and verified once: by this process, or by an earlier one that noted it in an index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from graft.ledger.dsse import Keyring
+from graft.ledger.entries import PromotionPredicate
+from graft.ledger.index import Index
+from graft.ledger.store import Ledger, Promotion, Run, RunSummary, by_number, is_hidden, summary_of
+
+E = TypeVar("E", Promotion, RunSummary)
+Marked = dict[str, tuple[str, E]]
+"""What entries say, by name, each with the mark that its file had when it was read."""
+MAX_RUNS = 256
+"""So many runs are kept whole in memory; of all others their summaries."""
+
+
+class LedgerView(Ledger):
+    """A ledger that remembers what it has verified.
+
+    Entries are never changed, so what was verified counts as long as the place says that the same file is there; a file that was
+    written since is read and verified again. What earlier processes noted stands for most entries of a long history: which runs
+    there are, and who was champion before. It does not stand for the last promotion, which says who is champion, nor for a run
+    of which more is asked than its summary: these are read and verified by every process.
+
+    Args:
+        index: what earlier processes have noted; None: there is nothing, and nothing is noted.
+    """
+
+    def __init__(self, place: Path | str, keyring: Keyring, index: Index | None = None) -> None:
+        super().__init__(place, keyring)
+        self.place = place
+        self._runs: dict[str, Run] = {}
+        self._summaries = _Entries[RunSummary](index, self._summary, list, _summary_of_note)
+        self._promotions = _Entries[Promotion](index, self._promotion, _note_of_promotion, _promotion_of_note)
+
+    def run(self, recipe: str, entry: str) -> Run:
+        """Return one run of a recipe; a process reads its file once.
+
+        Raises:
+            TamperError: absent, not what was signed, or of another recipe.
+        """
+        found = self._runs.get(entry)
+        if found is None or found.predicate.recipe != recipe:
+            found = super().run(recipe, entry)
+            if len(self._runs) >= MAX_RUNS:
+                self._runs.clear()
+            self._runs[entry] = found
+        return found
+
+    def summaries(self, recipe: str) -> list[RunSummary]:
+        """Return what is asked of every run of a recipe, in no order. Reads the files of those that are not known yet.
+
+        Raises:
+            TamperError: as ``runs`` does, for the files that are read.
+        """
+        prefix = f"runs/{recipe}/"
+        return list(self._summaries.listed(prefix, self._marks(prefix)).values())
+
+    def _summary(self, name: str) -> RunSummary:
+        _, recipe, file = name.split("/")
+        return summary_of(super().run(recipe, file.removesuffix(".json")))
+
+    def _numbered(self, recipe: str) -> Iterator[tuple[str, Promotion]]:
+        prefix = f"promotions/{recipe}/"
+        marks = self._marks(prefix)
+        found = self._promotions.listed(prefix, marks, always=max(marks, key=by_number, default=""))
+        yield from ((name, found[name]) for name in sorted(found, key=by_number))
+
+    def _marks(self, prefix: str) -> dict[str, str]:
+        return {self._known(name): mark for name, mark in self.objects.marks(prefix) if not is_hidden(name)}
+
+
+class _Entries(Generic[E]):
+    """The verified entries of one kind, by the prefix of their names.
+
+    Args:
+        verify: reads and verifies the entry of a name.
+        to_note, of_note: an entry as JSON, and back.
+    """
+
+    def __init__(
+        self, index: Index | None, verify: Callable[[str], E], to_note: Callable[[E], Any], of_note: Callable[[Any], E]
+    ) -> None:
+        self._index, self._verify, self._to_note, self._of_note = index, verify, to_note, of_note
+        self._known: dict[str, Marked[E]] = {}
+        self._read: set[str] = set()
+
+    def listed(self, prefix: str, marks: dict[str, str], always: str = "") -> dict[str, E]:
+        """Return the entries of names with these marks; those are read that are not known, and the one of the name ``always``."""
+        if prefix not in self._known:
+            noted = self._index.read(prefix) if self._index else {}
+            self._known[prefix] = {name: (mark, self._of_note(says)) for name, (mark, says) in noted.items()}
+        before, now = self._known[prefix], {}
+        for name, mark in marks.items():
+            known = before.get(name)
+            if known is None or known[0] != mark or (name == always and name not in self._read):
+                self._read.add(name)
+                known = mark, self._verify(name)
+            now[name] = known
+        self._known[prefix] = now
+        if self._index and now != before:
+            self._index.write(prefix, {name: (mark, self._to_note(entry)) for name, (mark, entry) in now.items()})
+        return {name: entry for name, (_, entry) in now.items()}
+
+
+def _summary_of_note(says: list[Any]) -> RunSummary:
+    entry, finished_at, previous, *rest = says
+    return RunSummary(entry, finished_at, tuple(previous), *rest)
+
+
+def _note_of_promotion(promotion: Promotion) -> list[Any]:
+    return [promotion.entry, promotion.keyid, promotion.predicate.model_dump(mode="json")]
+
+
+def _promotion_of_note(says: list[Any]) -> Promotion:
+    entry, keyid, predicate = says
+    return Promotion(entry, keyid, PromotionPredicate.model_validate(predicate))
