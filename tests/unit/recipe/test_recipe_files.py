@@ -18,7 +18,7 @@ from graft.recipe.text import recipe_text
 from graft_tasks.commands.init import init
 from tests.support.recipe_files import BUNDLED, PAGE, allowed, files, read_by
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 OWN = {"data.dataset": "mail", "data.train": "mail.csv", "data.text": "text", "data.label": "label"}
 RECIPES = sorted(ROOT.glob("recipes/*.yaml")) + sorted(ROOT.glob("tests/compat/**/recipes/*.yaml"))
 CHECK = jsonschema.validators.validator_for(json_schema())(json_schema())
