@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 _LONGEST = 500
+
+
+def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """Return the known name that is most like one that is not known, for "did you mean"; None where none is.
+
+    Args:
+        name: case, and blanks around it, do not count.
+        cutoff: least similarity, 0 to 1, by ``difflib``.
+    """
+    folded = {one.strip().casefold(): one for one in known}
+    near = difflib.get_close_matches(name.strip().casefold(), folded, n=1, cutoff=cutoff)
+    return folded[near[0]] if near else None
 
 
 def _line(text: str) -> str:

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 from rich.text import Text
 
-from graft.data import nearest
-from graft.errors import InputError
+from graft.errors import InputError, nearest
 from graft.records import DatasetRecord, Finding, ValidationRecord
 from graft_cli.terminal import WIDTH, console, shorten
 from graft_tasks.datasets.findings import rows_of, with_contents

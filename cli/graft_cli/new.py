@@ -10,8 +10,8 @@ from typing import Any
 
 import typer
 
-from graft.data import Look, look, nearest
-from graft.errors import InputError
+from graft.data import Look, look
+from graft.errors import InputError, nearest
 from graft.recipe import TimeFormat
 from graft_cli.profile import show_profile
 from graft_cli.terminal import WIDTH, console, next_lines, shorten

@@ -7,7 +7,7 @@ from graft.data.gather import Gathered, check_times, read_rows_file
 from graft.data.importing import import_data
 from graft.data.labels import check_test_labels, nearest_label, strange_labels
 from graft.data.profile.profile import Look, look
-from graft.data.readers.read import nearest, read_batches, read_table
+from graft.data.readers.read import read_batches, read_table
 from graft.data.sides import BECAUSE, Sides, content_key
 from graft.data.sketches import look_at
 from graft.data.source_files import (
@@ -40,7 +40,6 @@ __all__ = [
     "in_force",
     "look",
     "look_at",
-    "nearest",
     "nearest_label",
     "next_name",
     "order_of",

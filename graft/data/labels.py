@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
-from graft.errors import InputError
+from graft.errors import InputError, nearest
 
 _ALIKE = 0.8
 
 
 def nearest_label(name: str, known: Collection[str]) -> str | None:
     """Return the class whose name is most like one that is no class, case and blanks around it aside, or None."""
-    folded = {one.strip().casefold(): one for one in known}
-    near = difflib.get_close_matches(name.strip().casefold(), folded, n=1, cutoff=_ALIKE)
-    return folded[near[0]] if near else None
+    return nearest(name, known, cutoff=_ALIKE)
 
 
 def strange_labels(train: Counter[str], test: Counter[str]) -> str:

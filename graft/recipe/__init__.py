@@ -6,13 +6,12 @@ came later than the first recipes and has a default.
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from graft.errors import InputError
+from graft.errors import InputError, nearest
 from graft.recipe.schema import (
     NAME,
     ChooseBase,
@@ -132,8 +131,8 @@ def _explain(error: ValidationError, path: Path) -> InputError:
     dotted = ".".join(keys)
     if first["type"] == "extra_forbidden":
         known = known_keys() if len(keys) > 1 else {key.split(".")[0]: "" for key in known_keys()}
-        near = difflib.get_close_matches(dotted, known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else "take the key out"
+        near = nearest(dotted, known)
+        hint = f"did you mean {near}?" if near else "take the key out"
         return InputError(f'{path.name} has an unknown key "{dotted}".', where=str(path), do=hint)
     if first["type"] == "missing":
         return InputError(

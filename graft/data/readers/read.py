@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -14,7 +13,7 @@ import pandas as pd
 
 from graft.data.readers.dialect import MAX_CELL, Dialect, plain_dialect
 from graft.data.readers.raw import BATCH_BYTES, TextFile, head_of
-from graft.errors import InputError
+from graft.errors import InputError, nearest
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 BATCH_ROWS = 50_000
@@ -124,13 +123,6 @@ def check_columns(path: Path, names: list[str], columns: list[str] | None) -> No
             raise InputError(
                 f'{path.name} has no column "{column}".', where=f"{path}, header: {_shown(names)}", do=hint
             )
-
-
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """Return the name that is most like one that is not there, case and blanks around it aside, or None."""
-    folded = {one.strip().casefold(): one for one in names}
-    near = difflib.get_close_matches(name.strip().casefold(), folded, n=1)
-    return folded[near[0]] if near else None
 
 
 def _shown(names: list[str]) -> str:

@@ -14,6 +14,7 @@ from graft.data import check_kinds, check_test_labels, columns_of, import_data, 
 from graft.errors import GraftError, InputError
 from graft.pictures import open_picture
 from graft.recipe import Data, parse_recipe
+from graft.recipe.json_schema import SCHEMA_FILE, schema_text
 from graft.recipe.text import recipe_text
 from graft.records import copy_files, sha256_file, sweep, write_atomic
 from graft_tasks.datasets.add import called_as, scratch_folder
@@ -42,6 +43,8 @@ GITIGNORE = """# What DVC keeps is not for git; records are.
 .*.part
 """
 DVCIGNORE = "__pycache__\n.venv\n.graft\npages\n"
+SCHEMA = f"recipes/{SCHEMA_FILE}"
+"""What editors know recipes by; renewed by each version's ``init``."""
 IMAGE = "image"
 """The column that brought images lie in."""
 _CARRIED = {"support": "data/datasets/support", "support.yaml": "recipes/support.yaml"}
@@ -81,10 +84,13 @@ def init(folder: Path) -> tuple[Workspace, list[str]]:
         "dvc.yaml": TOPMOST,
         "params.yaml": _params({"recipes": {}}),
         "recipes/.gitkeep": "",
+        SCHEMA: schema_text(),
     }
     for name, text in texts.items():
-        if not (folder / name).exists() or (name == ".dvcignore" and ".dvc" in added):
-            write_atomic(folder / name, text.encode())
+        path = folder / name
+        is_old = name == SCHEMA and path.is_file() and path.read_bytes() != text.encode()
+        if not path.exists() or is_old or (name == ".dvcignore" and ".dvc" in added):
+            write_atomic(path, text.encode())
             added.append(name)
     key, is_new = own_key(workspace)
     if is_new:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from graft.errors import TamperError
 from graft.ledger import Ledger, Run
+from graft.recipe.json_schema import SCHEMA_FILE
 from graft.records import sha256_file
 from graft.records.safe_read import parse_object
 from graft_tasks.dvc.repro import git, in_head, is_blob, unquoted
@@ -25,7 +26,7 @@ UNSIGNED = ("pages/", ".graft/", "DVC's cache", COST, MISTAKES)
 """What no audit looks at: it is drawn or measured anew, checked when it is fetched, or private to this machine."""
 _COMMITTED = (
     *(".dvc", ".dvcignore", ".gitignore", "cards", "data/datasets", "dvc.lock", "dvc.yaml", "keys"),
-    *("params.yaml", "recipes/.gitkeep"),
+    *("params.yaml", "recipes/.gitkeep", f"recipes/{SCHEMA_FILE}"),
 )
 
 
