@@ -55,7 +55,7 @@ def race(place: str, folder: Path, n_rounds: int) -> None:
     """Let the promoters run against each other, and look at what lies there after each round."""
     make_key(folder / "key.pem", folder / "trusted")
     ledger = Ledger(place if place.startswith("s3://") else Path(place), Keyring(folder / "trusted"))
-    command = [sys.executable, "-m", "tests.support.promoter", place, str(folder), str(n_rounds)]
+    command = [sys.executable, "-m", "tests.support.racing_promoter", place, str(folder), str(n_rounds)]
     racers = [
         subprocess.Popen([*command, str(me)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ)
         for me in range(N_PROMOTERS)

@@ -19,6 +19,7 @@ from graft.model.encoder import load_encoder
 from graft.recipe import Modality
 from tests.faults.test_hostile_models import use_base
 from tests.support.cli_runner import check_error
+from tests.support.slow_cases import slow
 from tests.support.tiny_models import write_tiny_image_base
 
 
@@ -87,7 +88,7 @@ def test_pictures_beyond_memory(tiny_image_base: Path, tmp_path: Path, name: str
 VALUES = (0, -1, 10**6, 10**12, "x", None)
 
 
-IMAGES = [pytest.param(name, marks=pytest.mark.slow) for name in ("resnet", "vit")]
+IMAGES = slow("resnet", "vit")
 
 
 @pytest.mark.parametrize("name", ["text", *IMAGES])

@@ -252,6 +252,7 @@ def test_parquet_with_images_is_copied(tmp_path: Path, data: Path) -> None:
         import_data(path, tmp_path / "b")
 
 
+@pytest.mark.slow
 def test_errors_leave_what_was_there(tmp_path: Path, data: Path) -> None:
     """A source that breaks after many rows leaves the old file as it was, and no temporary one."""
     rows = "text;label\n" + "a;b\n" * (BATCH_ROWS + 1)

@@ -306,6 +306,7 @@ def command(folder: Path, signature: Path, public: Path) -> int:
     return subprocess.run(call, capture_output=True, check=False, timeout=120).returncode
 
 
+@pytest.mark.slow
 def test_model_signature(signed_ledger: SignedLedger) -> None:
     """Our signature is accepted by the ``model_signing`` command line and by us; one changed byte breaks it for both."""
     model, signature = signed_ledger.folder / "model", signed_ledger.folder / "model.sig"

@@ -16,6 +16,7 @@ from graft.model.checkpoint import Checkpoint
 from graft.model.encoder import embed, load_encoder
 from graft.model.examples import Examples
 from graft.recipe import Finetune
+from tests.support.slow_cases import slow
 from tests.support.tiny_models import WORDS, finetune_settings, write_tiny_image_base
 from tests.unit.model.test_image_model import Digits
 
@@ -119,7 +120,7 @@ def test_the_head_where_the_probe_is_perfect(chosen: Chosen, tiny_base: Path) ->
     assert {trial.accuracy for trial in choice.trials} == {1.0}
 
 
-@pytest.mark.parametrize("share", [0.15, 0.5, pytest.param(1.0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("share", [0.15, *slow(0.5, 1.0)])
 def test_the_budget_is_kept(chosen: Chosen, tiny_base: Path, share: float) -> None:
     """Trials that were made, and the training that follows, stay within the budget by the table; others are not tried."""
     examples = planted(tiny_base)

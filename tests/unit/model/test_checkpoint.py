@@ -18,6 +18,7 @@ from graft.model.classifier import Classifier
 from graft.model.encoder import Progress, silent
 from graft.model.examples import Examples
 from graft.model.finetune import finetune
+from tests.support.slow_cases import slow
 from tests.support.tiny_models import finetune_settings, write_tiny_base, write_tiny_image_base
 from tests.unit.model.test_image_model import Digits
 from tests.unit.model.test_text_model import embed, messages
@@ -61,9 +62,7 @@ def bits(classifier: Classifier) -> dict[str, bytes]:
     return {**said, "told": repr((classifier.loss, classifier.held_out, classifier.alpha)).encode()}
 
 
-@pytest.fixture(
-    scope="module", params=["text", *(pytest.param(name, marks=pytest.mark.slow) for name in ("resnet", "vit"))]
-)
+@pytest.fixture(scope="module", params=["text", *slow("resnet", "vit")])
 def train(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, digits: Digits) -> Train:
     """Train a tiny network for 3 epochs of 4 steps: with dropout, with batch normalisation, with a pooler."""
     folder = tmp_path_factory.mktemp("bases") / request.param

@@ -22,6 +22,7 @@ from graft.model.scratch import train_from_scratch
 from graft.model.source_head import source_probabilities
 from graft.recipe import Modality
 from tests.support.other_device import OTHER_DEVICE, MixedDevicesError, OtherDeviceTensor, second_device
+from tests.support.slow_cases import slow
 from tests.support.tiny_models import finetune_settings, write_tiny_base, write_tiny_image_base
 from tests.unit.model.test_image_model import Digits
 from tests.unit.model.test_text_model import messages
@@ -52,7 +53,7 @@ def rows(modality: Modality, digits: Digits) -> tuple[Any, np.ndarray]:
     return digits[0][:8], np.array(["a", "b"] * 4)
 
 
-@pytest.fixture(scope="module", params=["text", pytest.param("image", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=["text", *slow("image")])
 def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Modality]:
     folder = tmp_path_factory.mktemp("bases") / request.param
     write = write_tiny_base if request.param == "text" else write_tiny_image_base
@@ -73,7 +74,15 @@ def test_the_second_device_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
         assert torch.nn.Linear(3, 2).to(OTHER_DEVICE)(there).device.type == OTHER_DEVICE
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "way",
+    [
+        "head",
+        "full",
+        "lora",
+        *slow("full, between", "top_k", "contrastive"),
+    ],
+)
 def test_every_strategy_on_the_device(
     base: tuple[Path, Modality], digits: Digits, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,13 +22,14 @@ from graft.model.folder import card_for, load_model, save_model
 from graft.model.image import PROCESSOR
 from graft.records import digest_folder
 from graft.stats import fit_probe
+from tests.support.slow_cases import slow
 from tests.support.tiny_models import finetune_settings, write_tiny_base, write_tiny_image_base
 
 Digits = tuple[list[bytes], np.ndarray]
 N, N_FEW = 200, 80
 
 
-@pytest.fixture(scope="module", params=["resnet", pytest.param("vit", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=["resnet", *slow("vit")])
 def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A base with convolutions and batch normalisation, and one of tokens."""
     return write_tiny_image_base(tmp_path_factory.mktemp("bases") / request.param, architecture=request.param)
@@ -90,6 +91,7 @@ def test_head_is_the_probe(base: Path, digits: Digits) -> None:
     assert classifier.labels == tuple("0123456789")
 
 
+@pytest.mark.slow
 def test_full_training_learns(base: Path, digits: Digits) -> None:
     """Full training lowers the loss, and recognises more unseen digits than the head on random features does."""
     contents, labels = digits[0][N : 2 * N], digits[1][N : 2 * N]

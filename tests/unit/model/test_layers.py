@@ -15,6 +15,7 @@ from graft.errors import InputError
 from graft.model.encoder import Encoder, load_encoder
 from graft.model.layers import Cut, find_stack
 from graft.model.train import Rows, Training
+from tests.support.slow_cases import slow
 from tests.support.tiny_models import finetune_settings, without_dropout, write_tiny_base, write_tiny_image_base
 from tests.unit.model.test_image_model import Digits
 from tests.unit.model.test_text_model import messages
@@ -146,7 +147,7 @@ def test_depths(text_encoder: Encoder) -> None:
     assert [gpt.depth(f"{name}.weight") for name in ("wte", "wpe", "h.0.ln_1", "h.2.ln_1", "ln_f")] == [3, 3, 2, 0, 0]
 
 
-@pytest.fixture(params=["text", *(pytest.param(name, marks=pytest.mark.slow) for name in ("resnet", "vit"))])
+@pytest.fixture(params=["text", *slow("resnet", "vit")])
 def base_without_dropout(
     request: pytest.FixtureRequest, tmp_path: Path, digits: Digits
 ) -> tuple[Path, str, list[Any], np.ndarray]:

@@ -18,12 +18,13 @@ from graft.model.classifier import predict
 from graft.model.encoder import embed, load_encoder
 from graft.model.examples import Examples
 from graft.model.finetune import finetune
+from tests.support.slow_cases import slow
 from tests.support.tiny_models import finetune_settings, write_tiny_base, write_tiny_image_base
 from tests.unit.model.test_image_model import Digits
 from tests.unit.model.test_layers import CUT, IMAGE_NETWORKS, TEXT_NETWORKS
 from tests.unit.model.test_text_model import messages
 
-TUNED = ["full", *(pytest.param(name, marks=pytest.mark.slow) for name in ("lora", "top_k", "contrastive"))]
+TUNED = ["full", *slow("lora", "top_k", "contrastive")]
 
 
 def replaced(folder: Path, make: Callable[[], Any]) -> Path:

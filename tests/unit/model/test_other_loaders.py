@@ -21,6 +21,7 @@ from graft.model.examples import Examples
 from graft.model.finetune import finetune
 from graft.model.folder import load_model
 from graft.recipe import Modality
+from tests.support.slow_cases import slow
 from tests.support.tiny_models import finetune_settings, write_tiny_base, write_tiny_image_base
 from tests.unit.model import test_image_model, test_text_model
 from tests.unit.model.test_image_model import Digits
@@ -28,7 +29,11 @@ from tests.unit.model.test_layers import IMAGE_NETWORKS, TEXT_NETWORKS
 from tests.unit.model.test_odd_bases import replaced
 from tests.unit.model.test_text_model import messages
 
-STRATEGIES = ["head", "full", "lora", "top_k", "contrastive"]
+STRATEGIES = [
+    "head",
+    "full",
+    *slow("lora", "top_k", "contrastive"),
+]
 HEADS: dict[Modality, Any] = {
     "text": transformers.AutoModelForSequenceClassification,
     "image": transformers.AutoModelForImageClassification,
@@ -76,7 +81,13 @@ def test_a_text_model_without_graft(tiny_base: Path, tmp_path: Path, strategy: s
         assert list(said.values()) == pytest.approx(shares.tolist(), abs=1e-5)
 
 
-@pytest.mark.parametrize(("architecture", "strategy"), [("resnet", "lora"), ("resnet", "full"), ("vit", "head")])
+@pytest.mark.parametrize(
+    ("architecture", "strategy"),
+    [
+        ("resnet", "full"),
+        *slow(("resnet", "lora"), ("vit", "head")),
+    ],
+)
 def test_an_image_model_without_graft(tmp_path: Path, digits: Digits, architecture: Any, strategy: str) -> None:
     """Likewise for images, features of a pooler and of tokens, and pictures that a camera held upright."""
     base = write_tiny_image_base(tmp_path / "base", architecture=architecture)

@@ -23,12 +23,13 @@ from graft.model.examples import Examples, hold_out, one_hot
 from graft.model.finetune import finetune
 from graft.model.train import Rows, Training, cross_entropy, measure, shuffled
 from graft.records import digest_folder
+from tests.support.slow_cases import slow
 from tests.support.tiny_models import finetune_settings, without_dropout, write_tiny_base, write_tiny_image_base
 from tests.unit.model.test_image_model import Digits
 from tests.unit.model.test_text_model import messages
 
 STRATEGIES = ["head", "top_k", "lora", "full", "contrastive"]
-TUNED = STRATEGIES[1:]
+TUNED = ["full", *slow("top_k", "lora", "contrastive")]
 Train = Callable[..., Classifier]
 
 

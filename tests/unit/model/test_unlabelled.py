@@ -37,6 +37,7 @@ def test_none_is_held_out(tiny_base: Path) -> None:
     assert {*rows.names, *held_out.names} == {f"row {k}" for k in range(80)}
 
 
+@pytest.mark.slow
 def test_trials_see_none_and_the_budget_counts_all(tiny_base: Path) -> None:
     """With and without them the trials have the same accuracies; the training that follows costs more, by all rows."""
     how, facts = finetune_settings(strategy="auto", n_epochs=1), {"modality": "text", "C": 10.0, "max_tokens": 16}

@@ -15,6 +15,7 @@ from graft.records import Sign
 from graft.records.shift import Profile, Property
 from graft.shift import explain
 from graft.shift.explain import load_tokenizer, profile_columns, profile_images, profile_texts, tell_apart
+from tests.support.slow_cases import slow
 
 WORDS = [f"{a}{b}{c}" for a in "bdfgklmnprst" for b in "aeiou" for c in "bdfgklmnprst"]
 CHANCES = 1 / np.arange(3, len(WORDS) + 3)
@@ -88,7 +89,7 @@ def test_planted_image_properties_are_named() -> None:
     assert wider["width over height"].z > 5
 
 
-@pytest.mark.parametrize(("n", "m"), [(300, 300), (600, 12), pytest.param(40, 900, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("n", "m"), [(300, 300), (600, 12), *slow((40, 900))])
 def test_nothing_is_named_between_halves(n: int, m: int) -> None:
     """Of 30 pairs of samples of one source, few rows against many too, at most two have anything named.
 

@@ -1,6 +1,6 @@
 """One of many that promote at once: in each round it tries to take the next number, and says whether it won.
 
-python -m tests.support.promoter PLACE FOLDER ROUNDS ME    reads "go" per round, answers "won NUMBER" or what it was told
+python -m tests.support.racing_promoter PLACE FOLDER ROUNDS ME    reads "go" per round, answers "won NUMBER" or what it was told
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ import pytest
 from graft.presentation.page import render_audit, render_report
 from graft.records.report import Mistakes
 from tests.support import report_samples as samples
+from tests.support.slow_cases import slow
 
 CHROMIUM = shutil.which("chromium")
 CSP = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>\n')
@@ -144,7 +145,7 @@ def test_the_browser_shows_what_a_style_hides(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["held", "broken", *(pytest.param(name, marks=pytest.mark.slow) for name in ("promoted", "gate_closed", "intact"))],
+    ["held", "broken", *slow("promoted", "gate_closed", "intact")],
 )
 def test_payloads_are_text(name: str, tmp_path: Path) -> None:
     """With all payloads in every field: nothing runs, no element, handler or address is new, nothing is hidden, all is text."""
