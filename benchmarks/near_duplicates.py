@@ -27,7 +27,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from graft.data.near import image_bands, image_similarity, near_pairs, text_bands, text_similarity
-from graft.data.normalize import fold
+from graft.modality.text.normalize import fold
 
 Pairs = npt.NDArray[np.int64]
 

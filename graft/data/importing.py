@@ -21,7 +21,7 @@ from graft.data.readers.folders import find_source, rows_of
 from graft.data.readers.read import FORMATS
 from graft.data.readers.source import Source
 from graft.errors import InputError
-from graft.pictures import open_picture
+from graft.modality.image.pictures import open_picture
 from graft.records import canonical_json, sha256_bytes, sha256_file, sync_folder
 
 _PLAIN = {"CSV": ".csv", "TSV": ".tsv", "JSON lines": ".jsonl", "Parquet": ".parquet"}

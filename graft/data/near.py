@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graft.data.normalize import fold
+from graft.modality.text.normalize import fold
 
 Bands = npt.NDArray[np.uint64]
 Pairs = npt.NDArray[np.int64]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from graft.data.normalize import fold
+from graft.modality.text.normalize import fold
 from graft.records import TAKEN_OUT
 from graft.rows import DROPPED, SIDES, TEST, TRAIN, UNLABELLED
 

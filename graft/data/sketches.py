@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graft import pictures
 from graft.data.near import image_bands, image_similarity, near_pairs, text_bands, text_similarity
 from graft.data.sides import content_key
+from graft.modality.image import pictures
 from graft.recipe import Modality
 
 SIDE = 32

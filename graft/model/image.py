@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from transformers import AutoImageProcessor
 
+from graft.modality.image.pictures import open_picture
 from graft.model.bases import PROCESSOR
 from graft.model.network import load_network, refusal, refusals, save_network, untrained
-from graft.pictures import open_picture
 from graft.recipe import Modality
 
 _ORDER = torch.channels_last  # halves the time of convolutions on a CPU

@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from graft.errors import InputError, StepError
+from graft.modality.image.pictures import grey
 from graft.model.budget import ALONE
 from graft.model.checkpoint import Checkpoint, Stand
 from graft.model.classifier import Classifier, fit_head, predict
@@ -22,7 +23,6 @@ from graft.model.encoder import Contents, Progress, embed_items, load_encoder, s
 from graft.model.examples import Examples, hold_out, one_hot
 from graft.model.finetune import tune
 from graft.model.train import Rows
-from graft.pictures import grey
 from graft.recipe import Finetune, Modality
 from graft.stats.probe import choose_C
 

@@ -12,7 +12,7 @@ os.environ["DO_NOT_TRACK"] = "1"
 
 import pandas as pd
 
-from graft import pictures
+from graft.modality.image import pictures
 from graft.recipe import Modality
 from graft.records import part
 

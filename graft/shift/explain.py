@@ -13,7 +13,7 @@ import pandas as pd
 from scipy import stats
 from tokenizers import Tokenizer
 
-from graft import pictures
+from graft.modality.image import pictures
 from graft.records import Sign
 from graft.records.shift import Profile, Property, Unit
 from graft.stats.univariate import fisher_test

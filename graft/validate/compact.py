@@ -197,7 +197,7 @@ class Sample:
     def _small(self, part: pd.DataFrame) -> Sequence[Any] | pd.Series:
         if self.modality == "text":
             return part["content"].str.slice(0, _N_CHARS)
-        from graft.pictures import grey
+        from graft.modality.image.pictures import grey
 
         return [grey(image, row).tobytes() for image, row in zip(part["content"], part["row"], strict=True)]
 

@@ -8,13 +8,13 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from graft.leak import MIN_SHARE, share_given_away
+from graft.modality.text.language import N_TEXTS, tell_languages
 from graft.recipe import Modality
 from graft.records import Finding
 from graft.rows import COLUMN
 from graft.validate.compact import LEARNED, TEST, TRAIN, Rows
 from graft.validate.groups import crossing
 from graft.validate.labels import label_findings
-from graft.validate.language import N_TEXTS, tell_languages
 from graft.validate.oddities import IMAGE_ODDITIES, TEXT_ODDITIES, Oddity
 from graft.validate.suspects import image_features, rank_suspects, text_features
 

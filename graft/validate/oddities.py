@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ftfy.badness import is_bad
 
+from graft.modality.text.personal import PERSONAL
 from graft.records import Severity
-from graft.validate.personal import PERSONAL
 
 Bools = npt.NDArray[np.bool_]
 
@@ -125,12 +125,12 @@ def describe_images(images: Sequence[bytes], names: Sequence[str]) -> pd.DataFra
     """Return one row per image: ``flags``, whose bit k is set where ``IMAGE_ODDITIES[k]`` is found.
 
     Args:
-        images: files, as ``graft.pictures`` reads them.
+        images: files, as ``graft.modality.image.pictures`` reads them.
         names: of the rows, for people.
 
     Cost: one decoding each.
     """
-    from graft.pictures import describe_picture
+    from graft.modality.image.pictures import describe_picture
 
     kinds = [oddity.name.removeprefix("Images that are ") for oddity in IMAGE_ODDITIES]
     flags = np.zeros(len(images), dtype=np.uint32)

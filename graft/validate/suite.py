@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from graft.errors import InputError
+from graft.modality.text.language import check_language
 from graft.recipe import Modality, Validate
 from graft.records import Check, Estimate, Finding, Severity, check, exact
 from graft.rows import COLUMN
 from graft.validate import expectations as gx
 from graft.validate.compact import LEARNED, N_NAMED, TEST, TRAIN, Read, Rows, Whole, gather
 from graft.validate.findings import findings
-from graft.validate.language import check_language
 from graft.validate.oddities import N_DAMAGE
 
 MAX_CHARS = 20_000

@@ -60,7 +60,7 @@ def find_suspects(
     if modality == "text":
         features = text_features(contents)
     else:
-        from graft.pictures import grey
+        from graft.modality.image.pictures import grey
 
         features = image_features(
             np.stack([grey(image, f"image {k + 1}") for k, image in enumerate(contents)])  # type: ignore[arg-type]

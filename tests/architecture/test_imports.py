@@ -17,7 +17,7 @@ FILES = {
     path.relative_to(ROOT).as_posix(): path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))
 }
 TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
-SHARED = ("errors", "refs", "rows", "leak", "pictures", "records", "recipe", "stats")
+SHARED = ("errors", "refs", "rows", "leak", "modality", "records", "recipe", "stats")
 """What every sub-package of graft may import."""
 ABOVE = {
     "learning_curve": ("evaluation", "model"),
@@ -147,8 +147,8 @@ def test_every_base_is_read_from_its_folder_alone() -> None:
 
 
 def test_images_are_decoded_in_one_place() -> None:
-    """Only graft/pictures.py imports Pillow: what is refused and how an image becomes RGB is decided once."""
-    assert importers("PIL") == {"graft/pictures.py"}
+    """Only graft/modality/image/pictures.py imports Pillow: what is refused and how an image becomes RGB is decided once."""
+    assert importers("PIL") == {"graft/modality/image/pictures.py"}
 
 
 def test_parts_of_graft_do_not_import_one_another() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graft.data.near import near_pairs, text_bands, text_similarity
-from graft.data.normalize import fold
+from graft.modality.text.normalize import fold
 
 SIGNS = {
     code: " "

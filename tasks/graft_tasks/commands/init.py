@@ -12,7 +12,7 @@ import yaml
 
 from graft.data import check_kinds, check_test_labels, columns_of, import_data, read_batches
 from graft.errors import GraftError, InputError
-from graft.pictures import open_picture
+from graft.modality.image.pictures import open_picture
 from graft.recipe import Data, parse_recipe
 from graft.recipe.json_schema import SCHEMA_FILE, schema_text
 from graft.recipe.text import recipe_text

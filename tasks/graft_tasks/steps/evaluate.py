@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from graft import pictures
 from graft.evaluation.baselines import CANDIDATE, CHAMPION, PROBE, SCRATCH, SCRATCH_NETWORK
 from graft.evaluation.choice import regret
 from graft.evaluation.compare import (
@@ -21,6 +20,7 @@ from graft.evaluation.compare import (
     transfer_verdict,
 )
 from graft.evaluation.reuse import count_looks, level_after, rows_of
+from graft.modality.image import pictures
 from graft.model.classifier import features_of, score
 from graft.model.folder import load_model
 from graft.model.reference import load_reference

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from graft.data import content_key
-from graft.pictures import content_key as image_key
+from graft.modality.image.pictures import content_key as image_key
 from graft.records import Finding
 from graft.validate.compact import gather
 from graft.validate.findings import findings as all_findings

@@ -11,7 +11,7 @@ import pytest
 
 from graft.data import content_key
 from graft.errors import InputError
-from graft.pictures import content_key as image_key
+from graft.modality.image.pictures import content_key as image_key
 from graft.recipe import Validate
 from graft.records import Check, Finding
 from graft.validate import validate_rows

@@ -1,0 +1,1 @@
+"""What a row's content can be: a package for each modality."""
