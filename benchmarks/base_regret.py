@@ -30,6 +30,7 @@ from scipy import stats
 from benchmarks.auto_regret import rows_of
 from benchmarks.quality import SHARED, Rows
 from graft.evaluation.choice import choose, rank, score_features
+from graft.modality import ModalityName
 from graft.model import budget
 from graft.model.bases import describe_base, locate_base
 from graft.model.classifier import predict
@@ -38,7 +39,7 @@ from graft.model.examples import Examples
 from graft.model.finetune import finetune
 from graft.model.folder import card_for, save_model
 from graft.model.source_head import source_probabilities
-from graft.recipe.schema import Finetune, Modality
+from graft.recipe.schema import Finetune
 from graft.records import Base, BaseScore
 from graft.stats import choose_C, fit_probe
 from tests.support.mobilenet import write_mobilenet
@@ -108,7 +109,7 @@ def settings(strategy: str, n_epochs: int) -> Finetune:
     )
 
 
-def write_bases(folder: Path, modality: Modality) -> dict[str, Path]:
+def write_bases(folder: Path, modality: ModalityName) -> dict[str, Path]:
     """Make what is not there yet of the bases, and return their folders."""
     folder = folder / modality
     if modality == "text":
@@ -167,7 +168,7 @@ def pick(scores: tuple[BaseScore, ...]) -> dict[str, str]:
 
 
 def measure(
-    name: str, modality: Modality, folders: dict[str, Path], known: list[Base], draw: int, n_epochs: int
+    name: str, modality: ModalityName, folders: dict[str, Path], known: list[Base], draw: int, n_epochs: int
 ) -> tuple[tuple[BaseScore, ...], dict[str, dict[str, float]]]:
     """Score every base, then measure each: return the scores, and accuracy by way of training and base; no epochs: the head."""
     (texts, labels), (others, truth) = draw_rows(*TASKS[modality][name], draw)
@@ -246,7 +247,7 @@ def main() -> None:
     parser.add_argument("--bases", type=Path)
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    modality: Modality = "image" if asked.images else "text"
+    modality: ModalityName = "image" if asked.images else "text"
     began = time.process_time()
     with tempfile.TemporaryDirectory() as scratch:
         folders = write_bases(asked.bases or Path(scratch), modality)

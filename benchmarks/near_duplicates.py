@@ -26,8 +26,10 @@ import pyarrow as pa
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from graft.data.near import image_bands, image_similarity, near_pairs, text_bands, text_similarity
-from graft.data.normalize import fold
+from graft.data.near import near_pairs
+from graft.modality.image.near import image_bands, image_similarity
+from graft.modality.text.near import text_bands, text_similarity
+from graft.modality.text.normalize import fold
 
 Pairs = npt.NDArray[np.int64]
 

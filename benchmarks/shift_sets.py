@@ -20,9 +20,9 @@ import pandas as pd
 from PIL import Image
 
 from benchmarks.quality import MAX_TOKENS, SHARED, load
+from graft.modality import ModalityName
 from graft.model.bases import locate_base
 from graft.model.encoder import embed
-from graft.recipe import Modality
 from graft.shift.sample import Sample
 from tests.support.mobilenet import write_mobilenet
 
@@ -52,7 +52,7 @@ def sample(name: str, cache: Path) -> Sample:
     return Sample(name, kept(texts, base, cache), labels, rows=[text[:60] for text in texts])
 
 
-def kept(contents: Sequence[Any], base: Path, cache: Path, modality: Modality = "text") -> np.ndarray:
+def kept(contents: Sequence[Any], base: Path, cache: Path, modality: ModalityName = "text") -> np.ndarray:
     """Return the features of texts or images, from the cache where they lie there."""
     digest = hashlib.sha256(repr((base.name, MAX_TOKENS, list(contents))).encode()).hexdigest()[:24]
     path = cache / f"{digest}.npy"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ UNITS = (
     "session|speaker|student|subject|thread|ticket|user|visitor"
 )
 """What has several rows each, which belong on one side."""
+_MIN_VALUES, _MIN_ROWS_PER_VALUE, _MAX_SHARE = 5, 1.1, 0.2
 _SUFFIX = r"s?(?:[_\W]*(?:id|key|no|nr|num|number|uuid|hash|code|name|ref))?"
 _MAX_MAJORITY = 0.9
 _MIN_ROWS = 50
@@ -26,6 +28,20 @@ def names_unit(column: str, units: str = UNITS) -> bool:
     """Return whether a column's name is that of a unit, or of its id: ``patientID``, ``author name``; not ``user_timezone``."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column)
     return re.fullmatch(rf"(?:^|.*[_\W])(?:{units}){_SUFFIX}", spaced, re.IGNORECASE) is not None
+
+
+def repeats_like_unit(counts: Collection[int]) -> bool:
+    """Return whether a column's values repeat as those of a unit: 5 at least, with 1.1 rows each, none with over a fifth of all.
+
+    Args:
+        counts: the rows of each value.
+    """
+    n_rows = sum(counts)
+    return (
+        len(counts) >= _MIN_VALUES
+        and n_rows >= _MIN_ROWS_PER_VALUE * len(counts)
+        and max(counts) <= _MAX_SHARE * n_rows
+    )
 
 
 def share_given_away(values: pd.Series, labels: npt.NDArray[np.int_]) -> float:

@@ -10,12 +10,12 @@ from typing import Any
 
 import typer
 
-from graft.data import Look, look
+from graft.data import IMAGE_COLUMN, Look, look
 from graft.errors import InputError, nearest
 from graft.recipe import TimeFormat
 from graft_cli.profile import show_profile
 from graft_cli.terminal import WIDTH, console, next_lines, shorten
-from graft_tasks.commands.init import IMAGE, new
+from graft_tasks.commands.init import new
 from graft_tasks.datasets.add import Added
 from graft_tasks.workspace import Workspace
 
@@ -167,7 +167,7 @@ def _fitting(found: Look, values: dict[str, Any]) -> dict[str, Any]:
             )
         kinds = {column.name: column.kind for column in found.columns}
         is_path = kinds.get(values["data.image"]) in {"image path", "constant"}
-        return {"data.min_similarity": 0.99, **({"data.image": IMAGE} if is_path else {})}
+        return {"data.min_similarity": 0.99, **({"data.image": IMAGE_COLUMN} if is_path else {})}
     known = {language: share for language, share in found.languages.items() if language != "unknown"}
     most = max(known, key=lambda language: known[language], default=None)
     return {"validate.language": most} if most and known[most] >= SURE * sum(known.values()) else {}

@@ -4,12 +4,11 @@ from graft.data.assign import Placed, place_rows
 from graft.data.drift import check_ids, schema_drift
 from graft.data.findings import side_findings
 from graft.data.gather import Gathered, check_times, read_rows_file
-from graft.data.importing import import_data
+from graft.data.importing import IMAGE_COLUMN, import_data
 from graft.data.labels import check_test_labels, nearest_label, strange_labels
 from graft.data.profile.profile import Look, look
 from graft.data.readers.read import read_batches, read_table
-from graft.data.sides import BECAUSE, Sides, content_key
-from graft.data.sketches import look_at
+from graft.data.sides import BECAUSE, Sides
 from graft.data.source_files import (
     Part,
     check_kinds,
@@ -25,6 +24,7 @@ from graft.data.times import order_of, read_times, refuse_unread
 
 __all__ = [
     "BECAUSE",
+    "IMAGE_COLUMN",
     "Gathered",
     "Look",
     "Part",
@@ -35,11 +35,9 @@ __all__ = [
     "check_test_labels",
     "check_times",
     "columns_of",
-    "content_key",
     "import_data",
     "in_force",
     "look",
-    "look_at",
     "nearest_label",
     "next_name",
     "order_of",

@@ -11,23 +11,22 @@ import numpy.typing as npt
 
 from graft.data.gather import DROP, Gathered, Progress, gather
 from graft.data.sides import MENDED, NO_TIME, Sides, assign_sides, drop_by_label, keep_unlabelled, limit_rows_per_class
-from graft.data.sketches import Looks
+from graft.data.sketches import Sketches
 from graft.data.source_files import Part
 from graft.data.updates import Updates, apply_updates
 from graft.recipe import Data
 from graft.rows import DROPPED, SIDES, TRAIN
-
-ROWS = "rows.parquet"
 
 
 @dataclass
 class Placed:
     """Every row with its side, in the order in which the rows came.
 
-    ``pairs``, shape (m, 2), are rows that resemble one another, the earlier first. ``updates`` says which rows only relabel an
-    earlier one: those are no rows of their own.
+    ``rows`` is the Parquet file with what was read of them; see ``graft.rows``. ``pairs``, shape (m, 2), are rows that resemble
+    one another, the earlier first. ``updates`` says which rows only relabel an earlier one: those are no rows of their own.
     """
 
+    rows: Path
     gathered: Gathered
     updates: Updates
     pairs: npt.NDArray[np.int64]
@@ -37,7 +36,7 @@ class Placed:
 def place_rows(
     parts: list[Part], data: Data, repairs: Mapping[str, str | None], scratch: Path, progress: Progress
 ) -> Placed:
-    """Put every row of a dataset on a side, and stream the rows into ``scratch/rows.parquet``.
+    """Put every row of a dataset on a side, and stream the rows into a file of the folder ``scratch``.
 
     The side of a row never changes as parts are added behind those that are there: it may only become, or stop being, dropped
     or unlabelled for its label.
@@ -47,12 +46,12 @@ def place_rows(
 
     Cost: one pass over the files; some 350 bytes of memory a row: 2.1 GiB for 5 million short texts, benchmarks/million_rows.py.
     """
-    looks = Looks(scratch / "looks", data.modality)
-    gathered = gather(parts, data, repairs, scratch / ROWS, looks, progress)
+    rows, sketches = scratch / "rows.parquet", Sketches(scratch / "sketches", data.modality)
+    gathered = gather(parts, data, repairs, rows, sketches, progress)
     index = gathered.index
     updates = apply_updates(index, gathered.name)
-    pairs = looks.pairs(index["key"].to_numpy(), min_similarity=data.min_similarity)
-    return Placed(gathered, updates, pairs, _sides(gathered, updates, pairs, data))
+    pairs = sketches.pairs(index["key"].to_numpy(), min_similarity=data.min_similarity)
+    return Placed(rows, gathered, updates, pairs, _sides(gathered, updates, pairs, data))
 
 
 def _sides(gathered: Gathered, updates: Updates, pairs: npt.NDArray[np.int64], data: Data) -> Sides:

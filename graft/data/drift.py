@@ -9,9 +9,9 @@ import pandas as pd
 
 from graft.data.labels import check_new_labels, nearest_label
 from graft.data.readers.read import read_batches
-from graft.data.sides import content_key
 from graft.data.source_files import Part, columns_of, read_part
 from graft.errors import InputError
+from graft.modality import MODALITIES
 from graft.recipe import Data
 
 
@@ -71,7 +71,7 @@ def check_ids(before: Iterable[Part], added: Part, data: Data) -> None:
     has_content = data.content in columns_of(added.path)
     for batch in read_part(added, data):
         for row, name, content, label in zip(batch["row"], batch["id"], batch["content"], batch["label"], strict=True):
-            mine = (row, _key(content) if has_content else "", label)
+            mine = (row, _key(content, row, data) if has_content else "", label)
             other = new.setdefault(name, mine) if name else mine
             if other[1:] != mine[1:]:
                 kind = "labels" if other[1] == mine[1] else "rows"
@@ -82,7 +82,7 @@ def check_ids(before: Iterable[Part], added: Part, data: Data) -> None:
             for row, name, content in zip(batch["row"], batch["id"], batch["content"], strict=True):
                 if name in new and name:
                     seen.add(name)
-                    if has_content and not batch["is_label_only"].iloc[0] and _key(content) != new[name][1]:
+                    if has_content and not batch["is_label_only"].iloc[0] and _key(content, row, data) != new[name][1]:
                         raise InputError(
                             "One id stands for two different rows.",
                             where=f"{row} and {new[name][0]}",
@@ -97,8 +97,9 @@ def check_ids(before: Iterable[Part], added: Part, data: Data) -> None:
         )
 
 
-def _key(content: str | bytes) -> str:
-    return content_key(content) if isinstance(content, str) else content.hex()
+def _key(content: str | bytes, row: str, data: Data) -> str:
+    """Return what names a content; bytes are not decoded for it."""
+    return content.hex() if isinstance(content, bytes) else MODALITIES[data.modality].keys([content], [row])[0]
 
 
 def _classes(parts: Iterable[Part], data: Data) -> Counter[str]:

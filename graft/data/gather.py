@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graft.data.sides import position
-from graft.data.sketches import Looks, look_at
+from graft.data.sketches import Sketches
 from graft.data.source_files import Part, columns_of, read_part
 from graft.data.times import as_iso, read_times, refuse_unread
+from graft.modality import MODALITIES
 from graft.recipe import Data
 from graft.rows import COLUMN, DROPPED, SIDES, TEST, TRAIN, row_schema
 
@@ -47,16 +48,16 @@ class Gathered:
 
 
 def gather(
-    parts: list[Part], data: Data, repairs: Mapping[str, str | None], rows: Path, looks: Looks, progress: Progress
+    parts: list[Part], data: Data, repairs: Mapping[str, str | None], rows: Path, sketches: Sketches, progress: Progress
 ) -> Gathered:
-    """Stream the parts of a dataset, in their order, into one Parquet file ``rows`` of strings (images: bytes).
+    """Stream the parts of a dataset, in their order, into one Parquet file ``rows``, as ``graft.rows`` declares it.
 
     Args:
         repairs: the mended content of rows, by name; None: the row is dropped.
-        looks: filled with what each row is compared by.
+        sketches: filled with what each row is compared by.
 
     Raises:
-        InputError: a part cannot be read, a time is none, or an image cannot be used.
+        InputError: a part cannot be read, a time is none, or a content cannot be used.
 
     Cost: one pass, memory of one batch and about 35 bytes a row.
     """
@@ -67,7 +68,7 @@ def gather(
         for part in parts:
             before = n
             for batch in read_part(part, data):
-                index.append(_index(batch, labels, part, data, repairs, looks))
+                index.append(_index(batch, labels, part, data, repairs, sketches))
                 if data.time_format is not None:
                     batch["time"] = as_iso(batch["time"], read_times(batch["time"], data.time_format))
                 table = batch.reindex(columns=schema.names, fill_value="")
@@ -86,7 +87,7 @@ def read_rows_file(path: Path, columns: list[str] | None = None, *, batch_rows: 
 
 
 def _other_columns(parts: list[Part], data: Data) -> list[str]:
-    """Return the columns of all parts that have no field of their own, as they come; images are none."""
+    """Return the columns of all parts that have no field of their own, as they come; columns of bytes are none."""
     found: dict[str, None] = {}
     own = {data.content, data.label, data.id, data.group, data.time} - set(data.sensitive)
     for part in parts:
@@ -95,7 +96,12 @@ def _other_columns(parts: list[Part], data: Data) -> list[str]:
 
 
 def _index(
-    batch: pd.DataFrame, labels: dict[str, int], part: Part, data: Data, repairs: Mapping[str, str | None], looks: Looks
+    batch: pd.DataFrame,
+    labels: dict[str, int],
+    part: Part,
+    data: Data,
+    repairs: Mapping[str, str | None],
+    sketches: Sketches,
 ) -> pd.DataFrame:
     """Return the numbers of one batch and put mended contents in place; labels not yet known get the next code.
 
@@ -103,17 +109,18 @@ def _index(
     """
     for label in batch["label"].unique().tolist():
         labels.setdefault(label, len(labels) - 1)
-    keys, seen = look_at(batch["content"].tolist(), batch["row"].tolist(), data.modality)
+    modality, names = MODALITIES[data.modality], batch["row"].tolist()
+    keys = modality.keys(batch["content"], names)
     natural = _natural(batch, keys, part, data)
     mended = np.zeros(len(batch), dtype=np.int8)
-    for place, name in enumerate(batch["row"]) if repairs else ():
+    for place, name in enumerate(names) if repairs else ():
         if name in repairs:
             text = repairs[name]
             mended[place] = DROP if text is None else CHANGED
             if text is not None:
                 batch.loc[batch.index[place], "content"] = text
-                (keys[place],), (seen[place],) = look_at([text], [name], data.modality)
-    looks.add(seen)
+                (keys[place],) = modality.keys([text], [name])
+    sketches.add(batch["content"], names)
     return pd.DataFrame(
         {
             "key": np.array([int(key, 16) for key in keys], dtype=np.uint64),

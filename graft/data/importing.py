@@ -21,11 +21,13 @@ from graft.data.readers.folders import find_source, rows_of
 from graft.data.readers.read import FORMATS
 from graft.data.readers.source import Source
 from graft.errors import InputError
-from graft.pictures import open_picture
+from graft.modality.image.pictures import open_picture
 from graft.records import canonical_json, sha256_bytes, sha256_file, sync_folder
 
 _PLAIN = {"CSV": ".csv", "TSV": ".tsv", "JSON lines": ".jsonl", "Parquet": ".parquet"}
 _IMAGE_BATCH = 64
+IMAGE_COLUMN = "image"
+"""Where images lie that were brought in with a table that names them, or from a folder."""
 
 
 def import_data(source: Path, folder: Path, *, dialect: Dialect | None = None, role: str = "train") -> dict[str, Path]:
@@ -197,7 +199,7 @@ def _is_image(content: bytes | None) -> bool:
 
 
 def _with_images(batch: pd.DataFrame, found: Source, column: str) -> pd.DataFrame:
-    clash = {"image", "file"} & {str(name) for name in batch} - {column}
+    clash = {IMAGE_COLUMN, "file"} & {str(name) for name in batch} - {column}
     if clash:
         what = f'The table has a column "{min(clash)}" beside the paths of images in "{column}".'
         raise InputError(what, where=found.root.name, do="rename it: images are written under that name")
@@ -207,7 +209,7 @@ def _with_images(batch: pd.DataFrame, found: Source, column: str) -> pd.DataFram
         open_picture(content, cell)
         contents.append(content)
     renamed = batch.rename(columns={column: "file"})
-    return renamed.assign(image=pd.Series(contents, index=batch.index, dtype=object))
+    return renamed.assign(**{IMAGE_COLUMN: pd.Series(contents, index=batch.index, dtype=object)})
 
 
 def _sync(path: Path) -> None:

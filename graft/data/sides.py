@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from graft.data.normalize import fold
 from graft.records import TAKEN_OUT
 from graft.rows import DROPPED, SIDES, TEST, TRAIN, UNLABELLED
 
@@ -36,15 +35,6 @@ _TRAIN, _TEST, _DROPPED, _UNLABELLED = (SIDES.index(side) for side in (TRAIN, TE
 
 Codes = npt.NDArray[np.int8]
 Keys = npt.NDArray[np.uint64]
-
-
-def content_key(text: str) -> str:
-    """Return 16 hex digits that name a text's content: equal for texts that differ in case, spacing, punctuation or Unicode form.
-
-    Currency and mathematical signs are form too ("a $1 charge" and "a £1 charge" ask the same); emoji and vowel signs count.
-    A text of signs alone is named by them.
-    """
-    return hashlib.sha256(fold(text).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def position(key: str) -> float:

@@ -13,6 +13,7 @@ import pandas as pd
 from graft.data.readers.raw import TextFile
 from graft.data.readers.read import read_batches
 from graft.errors import InputError
+from graft.modality import MODALITIES
 from graft.recipe import Data
 from graft.rows import COLUMN
 
@@ -88,7 +89,7 @@ def read_repairs(folder: Path) -> dict[str, str | None]:
 
 
 def read_part(part: Part, data: Data) -> Iterator[pd.DataFrame]:
-    """Yield a part's rows in file order: row, id, content, label, group, time, is_label_only and ``column.NAME`` for the others.
+    """Yield a part's rows in file order, as ``graft.rows`` declares them, and ``is_label_only``.
 
     An added file without the column of contents, but with id and label, holds labels that came late.
 
@@ -119,11 +120,13 @@ def read_part(part: Part, data: Data) -> Iterator[pd.DataFrame]:
 
 
 def check_kinds(path: Path, table: pd.DataFrame, data: Data) -> None:
-    """Raise an InputError where the column of images holds none, or another that the recipe names holds bytes."""
+    """Raise an InputError where a column of bytes holds none, or another that the recipe names holds bytes."""
+    modality = MODALITIES[data.modality]
     for column in (*data.columns, data.label):
-        is_image = column == data.image
-        if column in table.columns and _is_bytes(table[column]) != is_image:
-            what = f'Column "{column}" of {path.name} holds {"no images" if is_image else "bytes, not texts"}.'
+        is_binary = modality.is_binary and column == data.content
+        if column in table.columns and _is_bytes(table[column]) != is_binary:
+            held = f"no {modality.plural}" if is_binary else "bytes, not texts"
+            what = f'Column "{column}" of {path.name} holds {held}.'
             raise InputError(what, where=str(path), do="name another column")
 
 

@@ -21,7 +21,7 @@ from graft.model.encoder import Progress, embed, embed_items, load_encoder
 from graft.model.examples import Examples
 from graft.model.finetune import finetune
 from graft.model.scratch import epochs_from_scratch, fit_scratch, train_from_scratch, tune_scratch
-from graft.recipe import Finetune, Modality
+from graft.recipe import Finetune
 from graft.rows import NO_LABEL
 from graft.stats.probe import GRID, choose_C, fit_probe
 
@@ -53,7 +53,7 @@ class Bench:
     """
 
     folder: Path
-    modality: Modality
+    modality: str
     max_tokens: int
     how: Finetune
     n_folds: int

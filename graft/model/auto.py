@@ -24,7 +24,7 @@ from graft.model.encoder import Encoder, Progress, load_encoder, silent
 from graft.model.examples import Examples
 from graft.model.finetune import finetune
 from graft.model.layers import Cut, find_stack
-from graft.recipe import Finetune, Modality
+from graft.recipe import Finetune
 from graft.records import Trial
 from graft.rows import NO_LABEL
 
@@ -55,7 +55,7 @@ def choose(
     examples: Examples,
     how: Finetune,
     *,
-    modality: Modality,
+    modality: str,
     C: float,
     max_tokens: int,
     checkpoint_of: Callable[[Finetune, str], Checkpoint | None] = lambda _how, _name: None,

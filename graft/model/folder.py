@@ -43,7 +43,7 @@ With Graft, `graft.model.folder.load_model`. Without it, with transformers 5; it
 {code}```
 
 `AutoModel` gives the encoder. The head reads the encoder's pooled features at unit norm, a form that transformers has no class
-for. `AutoModelFor{Kind}Classification` refuses this folder by a mismatch of sizes; with `ignore_mismatched_sizes=True` it draws a
+for. `{auto_class}` refuses this folder by a mismatch of sizes; with `ignore_mismatched_sizes=True` it draws a
 head at random, and its answers mean nothing. `pipeline("{modality}-classification")` fails.
 """
 HEAD = "head.safetensors"
@@ -79,7 +79,7 @@ def _card(card: dict[str, Any], encoder: Encoder) -> str:
         front=yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=10_000),
         code=encoder.without_graft(),
         modality=encoder.modality,
-        Kind={"text": "Sequence", "image": "Image"}[encoder.modality],
+        auto_class=encoder.auto_class,
         **plain,
     )
 

@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoImageProcessor
+from transformers import AutoImageProcessor, AutoModelForImageClassification
 
-from graft.model.bases import PROCESSOR
-from graft.model.network import load_network, refusal, refusals, save_network, untrained
-from graft.pictures import open_picture
-from graft.recipe import Modality
+from graft.modality.image import IMAGE, PROCESSOR
+from graft.modality.image.pictures import open_picture
+from graft.model.network import load_classifier, load_network, refusal, refusals, save_network, untrained
 
 _ORDER = torch.channels_last  # halves the time of convolutions on a CPU
 WITHOUT_GRAFT = """\
@@ -58,22 +57,25 @@ class ImageEncoder:
     network: Any
     dimension: int
     pooling: str
-    modality: Modality = "image"
+    modality: str = IMAGE.name
     is_pretrained: bool = True
 
     @classmethod
-    def load(cls, folder: Path) -> ImageEncoder:
+    def load(cls, folder: Path, max_tokens: int = 0) -> ImageEncoder:
         """Return the encoder in a folder, tried on two blank pictures: then processor and network fit each other.
+
+        Args:
+            max_tokens: images have none.
 
         Raises:
             InputError: as ``load_network``; there is no processor, it leaves images at different sizes, or at one that the
                 network does not take.
         """
-        network = load_network(folder, "image").to(memory_format=_ORDER)
+        network = load_network(folder, IMAGE.name, takes="pixel_values").to(memory_format=_ORDER)
         if not (folder / PROCESSOR).is_file():
-            raise refusal(folder, "image", f"{folder} has no {PROCESSOR}")
+            raise refusal(folder, IMAGE.name, f"{folder} has no {PROCESSOR}")
         blank = [np.full((*sides, 3), 255, dtype=np.uint8) for sides in ((40, 64), (64, 40))]
-        with refusals(folder, "image"), torch.inference_mode():
+        with refusals(folder, IMAGE.name), torch.inference_mode():
             processor = AutoImageProcessor.from_pretrained(
                 folder, backend="pil", trust_remote_code=False, local_files_only=True
             )
@@ -105,6 +107,15 @@ class ImageEncoder:
         """Return unit-norm features, shape (rows, dimension)."""
         return _pool(self.network(pixel_values=batch["pixel_values"]))
 
+    def lengths(self, items: Sequence[Item]) -> list[int | None]:
+        """Return None for each image: all of a batch are of one size."""
+        return [None] * len(items)
+
+    def collate_behind(self, items: Sequence[Item], hidden: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return one batch with ``hidden`` in place of the pixels as well, so that nothing is decoded again."""
+        hidden = hidden.contiguous(memory_format=_ORDER) if hidden.ndim == 4 else hidden
+        return {"pixel_values": hidden, "hidden": hidden}
+
     def frozen(self) -> list[torch.nn.Parameter]:
         """Return the pooler's parameters where there is one with weights (ViT): no feature comes from it."""
         return [parameter for name, parameter in self.network.named_parameters() if name.startswith("pooler.")]
@@ -135,13 +146,22 @@ class ImageEncoder:
         """Return what ``graft.json`` says of the encoder."""
         return {"modality": self.modality, "pooling": "mean over places, unit norm"}
 
+    def own_classifier(self, folder: Path) -> Any | None:
+        """Return the base's network with its own head, or None."""
+        return load_classifier(folder, self.modality, AutoModelForImageClassification)
+
     def without_graft(self) -> str:
         """Return the lines of Python that ask a model with this encoder without Graft."""
         return WITHOUT_GRAFT.replace("{pooled}", POOLED[self.pooling])
 
+    @property
+    def auto_class(self) -> str:
+        """The class of transformers for classifiers of images."""
+        return str(AutoModelForImageClassification.__name__)
+
     def save(self, folder: Path) -> None:
         """Write network and processor."""
-        save_network(self.network.to(memory_format=torch.contiguous_format), folder, self.modality)
+        save_network(self.network.to(memory_format=torch.contiguous_format), folder, AutoModelForImageClassification)
         self.network.to(memory_format=_ORDER)
         self.processor.save_pretrained(folder)
 

@@ -16,8 +16,8 @@ import torch
 from torch import nn
 
 from graft.errors import InputError
+from graft.modality import MODALITIES
 from graft.model.encoder import Batch, Encoder, Progress, batches, on_device, silent
-from graft.recipe import Modality
 
 TOLERANCE = 1e-4
 """How far features through the cut may lie from those of the whole network: rounding of float32 in other batch shapes."""
@@ -115,7 +115,7 @@ class Cut:
         first = stack.before[0]
         setattr(behind, first, _stand_in(encoder.network.get_submodule(first), self._give))
         self._encoder, self._before, self._behind = encoder, encoder.with_network(before), encoder.with_network(behind)
-        self.modality: Modality = encoder.modality
+        self.modality = encoder.modality
         self.network, self.dimension = behind, encoder.dimension
 
     def _stop(self, hidden: torch.Tensor, *_args: Any, **_kwargs: Any) -> None:
@@ -130,7 +130,7 @@ class Cut:
     def prepare(self, items: list[Any], *, batch_size: int = 32, progress: Progress = silent) -> tuple[list[Any], int]:
         """Return items with what the layers before the cut make of them.
 
-        Memory: texts: tokens x width x 4 bytes; images: one map of the layer before the cut each.
+        Memory: what comes to the cut of each item; texts: tokens x width x 4 bytes; images: a map of the layer before.
 
         Raises:
             InputError: features through the cut are not those of the whole network, as where layers pass on more than one tensor.
@@ -142,7 +142,7 @@ class Cut:
             for i, one in zip(rows, self._keep([items[i] for i in rows]), strict=True):
                 kept[i] = one
             done += len(rows)
-            progress(done, len(items), f"{self.modality}s through the first layers")
+            progress(done, len(items), f"{MODALITIES[self.modality].plural} through the first layers")
         return kept, 0
 
     def check(self, items: list[Any]) -> None:
@@ -174,9 +174,8 @@ class Cut:
             with torch.inference_mode():
                 self._before.pool(on_device(self._encoder, self._encoder.collate(items)))
         except _ReachedError:
-            sizes = self._encoder.places(items) if self.modality == "text" else [None] * len(items)
-            hidden = zip(items, self._reached.cpu(), sizes, strict=True)
-            return [(item, one[:size].clone()) for item, one, size in hidden]
+            hidden = zip(items, self._reached.cpu(), self._encoder.lengths(items), strict=True)
+            return [(item, one[:length].clone()) for item, one, length in hidden]
         raise InputError("This base does not use its layers one after another.", do="use finetune.strategy: full")
 
     def places(self, items: list[Any]) -> list[int]:
@@ -186,10 +185,7 @@ class Cut:
     def collate(self, items: list[Any]) -> Batch:
         """Return items as one batch, with what stands before the cut as ``hidden``."""
         hidden = nn.utils.rnn.pad_sequence([one for _, one in items], batch_first=True)
-        if self.modality == "image":  # nothing is decoded again
-            hidden = hidden.contiguous(memory_format=torch.channels_last) if hidden.ndim == 4 else hidden
-            return {"pixel_values": hidden, "hidden": hidden}
-        return {**self._encoder.collate([item for item, _ in items]), "hidden": hidden}
+        return self._encoder.collate_behind([item for item, _ in items], hidden)
 
     def pool(self, batch: Batch) -> torch.Tensor:
         """Return the features of a batch."""

@@ -11,19 +11,17 @@ from typing import Any
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModel, AutoModelForImageClassification, AutoModelForSequenceClassification
+from transformers import AutoConfig, AutoModel
 from transformers.utils import logging as transformers_logging
 
 from graft.errors import InputError, TamperError
+from graft.modality import MODALITIES
 from graft.model.shards import WHOLE, Shapes, read_shapes
 from graft.model.weight_check import held_to
-from graft.recipe import Modality
 
 transformers_logging.set_verbosity_error()
 transformers_logging.disable_progress_bar()
 
-_INPUT = {"text": "input_ids", "image": "pixel_values"}
-_CLASSIFIERS = {"text": AutoModelForSequenceClassification, "image": AutoModelForImageClassification}
 _ONE_FILE = 2**60
 """Bytes above which a model's weights are cut into shards: a promoted model has one file."""
 _UNREADABLE = (
@@ -44,7 +42,7 @@ _UNREADABLE = (
 
 
 @contextmanager
-def refusals(folder: Path, modality: Modality) -> Iterator[None]:
+def refusals(folder: Path, modality: str) -> Iterator[None]:
     """Turn what goes wrong while an encoder is loaded into one InputError."""
     try:
         yield
@@ -54,16 +52,19 @@ def refusals(folder: Path, modality: Modality) -> Iterator[None]:
         raise refusal(folder, modality, (str(error).strip() or repr(error)).splitlines()[0]) from error
 
 
-def refusal(folder: Path, modality: Modality, why: str) -> InputError:
+def refusal(folder: Path, modality: str, why: str) -> InputError:
     """Return the error that says why a folder is not an encoder of a modality."""
-    kind = {"text": "a text encoder", "image": "an image encoder"}[modality]
+    kind = MODALITIES[modality].encoder
     return InputError(
         f"{folder.name} is not {kind}.", where=why, do=f"give a Hugging Face model folder with {kind} in safetensors"
     )
 
 
-def load_network(folder: Path, modality: Modality) -> Any:
+def load_network(folder: Path, modality: str, *, takes: str) -> Any:
     """Return a base's network in evaluation mode, float32.
+
+    Args:
+        takes: what transformers calls the main input of such networks.
 
     Weights that the folder lacks are drawn at random by transformers: only a pooler's are let pass, which no feature uses,
     and always the same are drawn, so that a model made from the base has the same bytes every time.
@@ -79,9 +80,9 @@ def load_network(folder: Path, modality: Modality) -> Any:
             folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32,
             output_loading_info=True,
         )  # fmt: skip
-    takes = getattr(network, "main_input_name", "")
-    if takes != _INPUT[modality]:
-        raise refusal(folder, modality, f"{type(network).__name__} takes {takes or 'no input'}")
+    main_input = getattr(network, "main_input_name", "")
+    if main_input != takes:
+        raise refusal(folder, modality, f"{type(network).__name__} takes {main_input or 'no input'}")
     lacking = sorted(name for name in found["missing_keys"] if not name.startswith("pooler."))
     if lacking:
         raise refusal(folder, modality, f"{WHOLE} lacks {lacking[0]} and {len(lacking) - 1} more")
@@ -89,7 +90,7 @@ def load_network(folder: Path, modality: Modality) -> Any:
     return network.eval()
 
 
-def _shapes(folder: Path, modality: Modality) -> Shapes:
+def _shapes(folder: Path, modality: str) -> Shapes:
     """Return the shapes of a base's tensors, by the headers of its files."""
     try:
         return read_shapes(folder)
@@ -108,8 +109,11 @@ def _check_finite(network: Any, folder: Path) -> None:
             )
 
 
-def load_classifier(folder: Path, modality: Modality) -> Any | None:
+def load_classifier(folder: Path, modality: str, auto_class: Any) -> Any | None:
     """Return a base's network with the head that it was published with; None: its weights hold no head of two classes or more.
+
+    Args:
+        auto_class: that of transformers for such classifiers.
 
     Raises:
         InputError: as ``load_network``.
@@ -119,29 +123,32 @@ def load_classifier(folder: Path, modality: Modality) -> Any | None:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         if not any(name.endswith("Classification") for name in config.architectures or ()) or config.num_labels < 2:
             return None
-        network, found = _CLASSIFIERS[modality].from_pretrained(
+        network, found = auto_class.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32,
             output_loading_info=True,
         )  # fmt: skip
     return None if found["missing_keys"] else network.eval()
 
 
-def save_network(network: Any, folder: Path, modality: Modality) -> None:
+def save_network(network: Any, folder: Path, auto_class: Any) -> None:
     """Write a network as a Hugging Face folder with one file of weights, from which no classifier is loaded by mistake.
 
     Where a folder lacks a head, transformers draws one at random and answers with it. So each tensor of the head that it would
     look for stands in the file, without values: such a loader refuses the folder, as sizes do not match, and one of encoders
     passes over them.
+
+    Args:
+        auto_class: that of transformers for classifiers with such a network.
     """
-    blanks = {name: torch.empty(0) for name in _head_of(network, modality)}
+    blanks = {name: torch.empty(0) for name in _head_of(network, auto_class)}
     network.save_pretrained(folder, state_dict={**network.state_dict(), **blanks}, max_shard_size=_ONE_FILE)
 
 
-def _head_of(network: Any, modality: Modality) -> list[str]:
+def _head_of(network: Any, auto_class: Any) -> list[str]:
     """Return the names of the tensors of the head that transformers gives a network's architecture; none: it has no such."""
     try:
         with torch.device("meta"):
-            whole = _CLASSIFIERS[modality].from_config(copy.deepcopy(network.config), trust_remote_code=False)
+            whole = auto_class.from_config(copy.deepcopy(network.config), trust_remote_code=False)
     except ValueError:  # transformers knows no classifier of that architecture, and refuses by itself
         return []
     own, prefix = network.state_dict().keys(), f"{whole.base_model_prefix}."

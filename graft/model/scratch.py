@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from graft.errors import InputError, StepError
+from graft.modality import MODALITIES
 from graft.model.budget import ALONE
 from graft.model.checkpoint import Checkpoint, Stand
 from graft.model.classifier import Classifier, fit_head, predict
@@ -22,61 +21,37 @@ from graft.model.encoder import Contents, Progress, embed_items, load_encoder, s
 from graft.model.examples import Examples, hold_out, one_hot
 from graft.model.finetune import tune
 from graft.model.train import Rows
-from graft.pictures import grey
-from graft.recipe import Finetune, Modality
+from graft.recipe import Finetune
 from graft.stats.probe import choose_C
 
-SCRATCH: dict[Modality, str] = {
-    "text": "TF-IDF and logistic regression",
-    "image": "logistic regression on pixels",
-}
-"""What the model is called."""
 
-
-C_SCRATCH: dict[Modality, float] = {"text": 10.0, "image": 0.01}
-"""Its inverse penalty, unless another is given."""
-GRID_SCRATCH: dict[Modality, tuple[float, ...]] = {"text": (1.0, 10.0, 100.0), "image": (0.001, 0.01, 0.1)}
-"""What ``tune_scratch`` tries."""
-
-
-def fit_scratch(contents: Contents, labels: npt.NDArray[np.str_], *, modality: Modality, C: float | None = None) -> Any:
+def fit_scratch(contents: Contents, labels: npt.NDArray[np.str_], *, modality: str, C: float | None = None) -> Any:
     """Fit the strongest cheap model without any pretraining: an object whose ``predict(contents)`` gives labels.
 
-    Texts: TF-IDF of words and pairs. Images: brightness at 32 x 32 pixels, standardised. Then logistic regression.
+    Logistic regression on the modality's features. Texts: TF-IDF of words and pairs. Images: brightness at 32 x 32 pixels,
+    standardised.
 
     Args:
-        C: inverse L2 penalty; None: that of ``C_SCRATCH``.
+        C: inverse L2 penalty; None: that of the modality's ``baseline``.
 
     Raises:
-        InputError: an image cannot be read.
+        InputError: a content cannot be read.
     Cost: texts: O(words x classes) an iteration, seconds for 10,000 short ones. Images: O(1,024 x classes) a row and iteration.
     """
-    penalty = C_SCRATCH[modality] if C is None else C
-    model = make_pipeline(_reader(modality), LogisticRegression(C=penalty, max_iter=1000))
+    baseline = MODALITIES[modality].baseline
+    penalty = baseline.C if C is None else C
+    model = make_pipeline(baseline.features(), LogisticRegression(C=penalty, max_iter=1000))
     return model.fit(list(contents), labels)
 
 
-def tune_scratch(
-    contents: Contents, labels: npt.NDArray[np.str_], *, modality: Modality, n_folds: int, seed: int
-) -> float:
+def tune_scratch(contents: Contents, labels: npt.NDArray[np.str_], *, modality: str, n_folds: int, seed: int) -> float:
     """Choose the C of ``fit_scratch`` by cross-validation on training rows, of which every class has at least two.
 
-    Cost: ``n_folds`` fits for each C of ``GRID_SCRATCH``.
+    Cost: ``n_folds`` fits for each C of the modality's grid.
     """
-    features = _reader(modality).fit_transform(list(contents))
-    return choose_C(features, labels, n_folds=n_folds, seed=seed, grid=GRID_SCRATCH[modality])[0]
-
-
-def _reader(modality: Modality) -> Any:
-    """Return what makes features of contents, not yet fitted."""
-    if modality == "text":
-        return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, strip_accents="unicode")
-    return make_pipeline(FunctionTransformer(_pixels), StandardScaler())
-
-
-def _pixels(contents: Contents) -> npt.NDArray[np.float64]:
-    """Return the brightness of each image, shape (n, 1024)."""
-    return np.stack([grey(content, f"image {k:,}").ravel() for k, content in enumerate(contents, start=1)]) / 255.0
+    baseline = MODALITIES[modality].baseline
+    features = baseline.features().fit_transform(list(contents))
+    return choose_C(features, labels, n_folds=n_folds, seed=seed, grid=baseline.grid)[0]
 
 
 RATES_UNTAUGHT = (3e-4, 1e-3)
@@ -104,7 +79,7 @@ def train_from_scratch(
     labels: npt.NDArray[np.str_],
     how: Finetune,
     *,
-    modality: Modality,
+    modality: str,
     max_tokens: int,
     names: Sequence[str] = (),
     checkpoint: Checkpoint | None = None,
@@ -143,7 +118,7 @@ def best_from_scratch(
     labels: npt.NDArray[np.str_],
     how: Finetune,
     *,
-    modality: Modality,
+    modality: str,
     max_tokens: int,
     names: Sequence[str] = (),
     trial: Checkpoint | None = None,
@@ -194,7 +169,7 @@ def predict_from_scratch(
     trial: Checkpoint,
     training: Checkpoint,
     finished: Checkpoint,
-    modality: Modality,
+    modality: str,
     max_tokens: int,
     names: Sequence[str] = (),
     progress: Progress = silent,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from graft.recipe import Modality
+from graft.modality import TEXT, ModalityName
 from graft.records import Value
 from graft.records.safe_read import load_json
 
@@ -17,7 +17,7 @@ class Settings(Value):
     """Labels in the order of the head's rows, and how the encoder reads."""
 
     labels: tuple[str, ...]
-    modality: Modality = "text"
+    modality: ModalityName = TEXT.name
     max_tokens: int = Field(default=0, ge=0)
     pooling: str = ""
 

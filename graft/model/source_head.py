@@ -11,7 +11,6 @@ import torch
 from graft.model.device import gpu_memory
 from graft.model.encoder import Contents, Encoder, batches, on_device
 from graft.model.folder import HEAD, own_head
-from graft.model.network import load_classifier
 
 BATCH_SIZE = 32
 
@@ -38,7 +37,7 @@ def source_probabilities(
     """
     if (folder / HEAD).is_file():
         return own_head(folder, features)
-    whole = load_classifier(folder, encoder.modality)
+    whole = encoder.own_classifier(folder)
     if whole is None:
         return None
     whole = whole.to(next(encoder.network.parameters()).device)

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from graft.errors import InputError
-from graft.model.network import load_network, refusal, refusals, save_network, untrained
-from graft.recipe import Modality
+from graft.modality import TEXT
+from graft.model.network import load_classifier, load_network, refusal, refusals, save_network, untrained
 
 WITHOUT_GRAFT = """\
 import json
@@ -46,7 +46,7 @@ class TextEncoder:
     tokenizer: Any
     network: Any
     max_tokens: int
-    modality: Modality = "text"
+    modality: str = TEXT.name
     is_pretrained: bool = True
 
     @classmethod
@@ -56,20 +56,20 @@ class TextEncoder:
         Raises:
             InputError: as ``load_network``; no tokenizer that knows a word, or a network without places for so many tokens.
         """
-        network = load_network(folder, "text")
+        network = load_network(folder, TEXT.name, takes="input_ids")
         n_places = _places(network)
         if max_tokens > n_places:
             raise InputError(
                 f"embed.max_tokens is {max_tokens:,}, and {folder.name} reads {n_places:,} tokens at most.",
                 do=f"set embed.max_tokens to {n_places} or less",
             )
-        with refusals(folder, "text"):
+        with refusals(folder, TEXT.name):
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
             vocabulary = set(tokenizer.get_vocab())
         if vocabulary <= set(tokenizer.all_special_tokens):  # transformers makes such a one where there is none
-            raise refusal(folder, "text", f"{folder} has no tokenizer that knows a word")
+            raise refusal(folder, TEXT.name, f"{folder} has no tokenizer that knows a word")
         encoder = cls(tokenizer=tokenizer, network=network, max_tokens=max_tokens)
-        with refusals(folder, "text"), torch.inference_mode():
+        with refusals(folder, TEXT.name), torch.inference_mode():
             for text in TRIED:
                 encoder.pool(encoder.collate(encoder.prepare([text])[0]))
         return encoder
@@ -112,6 +112,14 @@ class TextEncoder:
         mean = (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
         return torch.nn.functional.normalize(mean, dim=1)
 
+    def lengths(self, items: Sequence[list[int]]) -> list[int | None]:
+        """Return each text's length in tokens."""
+        return [len(ids) for ids in items]
+
+    def collate_behind(self, items: Sequence[list[int]], hidden: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return one batch with ``hidden`` beside the tokens and their mask."""
+        return {**self.collate(items), "hidden": hidden}
+
     def frozen(self) -> list[torch.nn.Parameter]:
         """Return the pooler, and pretrained word embeddings, as few rows hold few words and it saves a third of the time."""
         pooler = [parameter for name, parameter in self.network.named_parameters() if name.startswith("pooler.")]
@@ -138,13 +146,22 @@ class TextEncoder:
         """Return what ``graft.json`` says of the encoder."""
         return {"max_tokens": self.max_tokens, "pooling": "mean, unit norm"}
 
+    def own_classifier(self, folder: Path) -> Any | None:
+        """Return the base's network with its own head, or None."""
+        return load_classifier(folder, self.modality, AutoModelForSequenceClassification)
+
     def without_graft(self) -> str:
         """Return the lines of Python that ask a model with this encoder without Graft."""
         return WITHOUT_GRAFT
 
+    @property
+    def auto_class(self) -> str:
+        """The class of transformers for classifiers of texts."""
+        return str(AutoModelForSequenceClassification.__name__)
+
     def save(self, folder: Path) -> None:
         """Write network and tokenizer."""
-        save_network(self.network, folder, self.modality)
+        save_network(self.network, folder, AutoModelForSequenceClassification)
         self.tokenizer.save_pretrained(folder)
 
 

@@ -22,7 +22,6 @@ from graft.recipe.schema import (
     Evaluate,
     Finetune,
     MeasureBias,
-    Modality,
     TimeFormat,
     Validate,
 )
@@ -33,7 +32,6 @@ __all__ = [
     "NAME",
     "Data",
     "Finetune",
-    "Modality",
     "Recipe",
     "TimeFormat",
     "Validate",

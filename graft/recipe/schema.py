@@ -14,8 +14,9 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
+from graft.modality import IMAGE, MODALITIES, TEXT
 from graft.records import Policy, Value
 
 NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
@@ -25,7 +26,6 @@ FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_. -]{0,99}$", 
 Column = Annotated[str, Field(title="column")]
 Time = Annotated[str, Field(title="time in ISO 8601, in quotes")]
 Language = Annotated[str, Field(pattern="^[a-z]{2}$", title="two letters")]
-Modality = Literal["text", "image"]
 Strategy = Literal["auto", "head", "top_k", "lora", "full", "contrastive"]
 TimeFormat = Literal["day-first", "month-first", "epoch"]
 """How times that do not begin with their year are read. ``epoch``: seconds since 1970, or thousandths of them."""
@@ -47,13 +47,14 @@ def key(meaning: str, new: Any = _NONE, **limits: Any) -> Any:
 
 
 class Data(Value):
-    """Which rows, and what their columns mean."""
+    """Which rows, and what their columns mean.
+
+    Behind ``test`` stands a key for each modality, see ``add_content_keys``: the column with the contents, or null.
+    """
 
     dataset: str = key("folder below data/datasets", pattern=NAME.pattern, title="a-z, 0-9, hyphens inside")
     train: FileName = key("file of the dataset with the rows to train on (CSV, TSV, JSONL or Parquet)")
     test: FileName | None = key("file with the test rows; null: a share of the rows is set aside", None)
-    text: Column | None = key("column with the text; null: the rows are images", None)
-    image: Column | None = key("column with the image's bytes (Parquet); null: the rows are texts", None)
     label: Column = key("column with the class")
     id: Column | None = key("column that names a row for ever: late labels are joined by it; null: none", None)
     group: Column | None = key("column whose rows stay together on one side (customer, patient); null: none", None)
@@ -73,8 +74,8 @@ class Data(Value):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Data:
-        if (self.text is None) == (self.image is None):
-            raise ValueError("name either data.text or data.image")
+        if sum(getattr(self, name) is not None for name in MODALITIES) != 1:
+            raise ValueError(f"name either {' or '.join(f'data.{name}' for name in MODALITIES)}")
         if self.label == self.content:
             raise ValueError(f"data.{self.modality} and data.label are one column, {self.label!r}")
         if self.test_from is not None and self.time is None:
@@ -84,20 +85,42 @@ class Data(Value):
         return self
 
     @property
-    def modality(self) -> Modality:
-        """What the rows are."""
-        return "text" if self.image is None else "image"
+    def modality(self) -> str:
+        """What the rows are: a key of ``MODALITIES``."""
+        return next(name for name in MODALITIES if getattr(self, name) is not None)
 
     @property
     def content(self) -> str:
         """The column that is classified."""
-        return self.text or self.image or ""
+        return str(getattr(self, self.modality))
 
     @property
     def columns(self) -> list[str]:
         """Every column that the recipe names, but for the label."""
         named = (self.content, self.id, self.group, self.time, *self.sensitive)
         return list(dict.fromkeys(column for column in named if column))
+
+
+def add_content_keys() -> None:
+    """Give ``Data`` the key of each modality; those of texts and images stand in every recipe, later ones may be absent."""
+    later = {name for name in MODALITIES if name not in (TEXT.name, IMAGE.name)}
+    made = {
+        one.name: (
+            Column | None,
+            Field(default=None, description=one.column) if one.name in later else key(one.column, None),
+        )
+        for one in MODALITIES.values()
+    }
+    keys = create_model("Keys", **made).model_fields  # type: ignore[call-overload]
+    fields = {key: field for key, field in Data.model_fields.items() if key not in keys}
+    place = list(fields).index("test") + 1
+    ordered = list(fields.items())
+    Data.model_fields.clear()
+    Data.model_fields.update([*ordered[:place], *keys.items(), *ordered[place:]])
+    Data.model_rebuild(force=True)
+
+
+add_content_keys()
 
 
 class Validate(Value):

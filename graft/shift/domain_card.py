@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 
 from graft.errors import InputError
-from graft.recipe import Modality
+from graft.modality import ModalityName
 from graft.records import Value
 from graft.records.shift import Profile
 from graft.records.values import Sha256
@@ -29,7 +29,7 @@ class Card(Value):
     base_sha256: Sha256 = Field(description="digest of the base's folder")
     source: str = Field(description="where the rows come from, and under which licence", max_length=300)
     is_proxy: bool
-    modality: Modality
+    modality: ModalityName
     n_rows: int = Field(ge=1)
     profile: Profile
 

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 os.environ["DO_NOT_TRACK"] = "1"
 
 import pandas as pd
 
-from graft import pictures
-from graft.recipe import Modality
+from graft.modality import MODALITIES
 from graft.records import part
 
-MEASURES: dict[Modality, dict[str, Callable[[Any], float]]] = {
-    "text": {"n_chars": len, "n_words": lambda text: len(text.split())},
-    "image": {
-        "brightness": lambda image: float(pictures.grey(image, "an image").mean()),
-        "contrast": lambda image: float(pictures.grey(image, "an image").std()),
-    },
-}
-"""What a row looks like from outside."""
 _INERT = str.maketrans("<>&\"'`", "\u2039\u203a\uff06\u2033\u2032\u2032") | dict.fromkeys(
     [*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], ord(" ")
 )
@@ -32,7 +21,7 @@ are written with others that look like them, and characters that a terminal obey
 
 
 def write_drift_page(
-    reference: pd.DataFrame, current: pd.DataFrame, path: Path, *, columns: list[str], modality: Modality
+    reference: pd.DataFrame, current: pd.DataFrame, path: Path, *, columns: list[str], modality: str
 ) -> None:
     """Write Evidently's data drift report on class, what a row looks like from outside, and the sensitive columns.
 
@@ -40,6 +29,7 @@ def write_drift_page(
 
     Args:
         reference, current: columns content, label and ``columns``.
+        modality: what the contents are, a key of ``MODALITIES``.
         path: an HTML file of 3 to 5 MB; it works offline.
 
     Cost: about 7 s of imports and 2 s.
@@ -50,7 +40,7 @@ def write_drift_page(
         from evidently.presets import DataDriftPreset
 
         named = ["label", *(column.translate(_INERT) for column in columns)]
-        definition = DataDefinition(categorical_columns=named, numerical_columns=list(MEASURES[modality]))
+        definition = DataDefinition(categorical_columns=named, numerical_columns=list(MODALITIES[modality].measures))
         sides = [
             Dataset.from_pandas(_describe(frame, columns, modality), data_definition=definition)
             for frame in (current, reference)
@@ -62,10 +52,10 @@ def write_drift_page(
             temporary.rename(path)
 
 
-def _describe(frame: pd.DataFrame, columns: list[str], modality: Modality) -> pd.DataFrame:
+def _describe(frame: pd.DataFrame, columns: list[str], modality: str) -> pd.DataFrame:
     described = frame[["label", *columns]].astype(object).reset_index(drop=True)
     described = described.map(lambda cell: cell.translate(_INERT) if isinstance(cell, str) else cell)
     described.columns = described.columns.map(lambda name: name.translate(_INERT))
-    for name, measure in MEASURES[modality].items():
+    for name, measure in MODALITIES[modality].measures.items():
         described[name] = [measure(content) for content in frame["content"]]
     return described

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from graft.recipe import Modality
+from graft.modality import Modality
 from graft.records import TAKEN_OUT, Finding, Severity
-from graft.rows import COLUMN, SIDES
+from graft.rows import COLUMN, SIDES, strings
 from graft.validate.groups import looks_like_group
-from graft.validate.oddities import describe_images, describe_texts
 
 Whole = Callable[[str, Iterable[str]], None]
 """Called with the name of each finding and those of all its rows."""
@@ -29,7 +28,6 @@ TRAIN, TEST, DROPPED, UNLABELLED, BATCH = range(len(SIDES))
 LEARNED = (TRAIN, UNLABELLED)
 """Sides whose rows are learned from: no row of the test side may stand there."""
 N_SAMPLE = 20_000
-_N_CHARS = 2_000
 _N_GROUPS = 8
 N_NAMED = 20
 _N_TAKEN = 50_000
@@ -40,12 +38,12 @@ class Rows:
     """All rows, in the order in which they came.
 
     Args:
-        frame: columns key (uint64), label (code into ``labels``, -1 for none), side (code), waiting (bool), flags (uint32) and,
-            of texts, n_chars, n_raw and unfinished.
+        frame: columns key (uint64), label (code into ``labels``, -1 for none), side (code), waiting (bool), and those of the
+            modality's ``describe``, flags (uint32) among them.
         names: of the rows, for people.
         near: positions of the rows that resemble an earlier one, and that one's name.
-        sample: the N_SAMPLE rows of smallest key that were not dropped, whole, but for contents: texts are cut to 2,000
-            characters, images are 32 x 32 greys; ``position`` is the row's.
+        sample: the N_SAMPLE rows of smallest key that were not dropped, whole, but for contents, which the modality shortens;
+            ``position`` is the row's.
         kept: whole columns, by name.
         groups: hashes (0 for empty) of columns that may name a customer or a patient.
         whole: called with each finding and all its rows; None: nobody asks.
@@ -136,20 +134,9 @@ def gather(read: Read, modality: Modality, keep: Collection[str], whole: Whole |
 _NONE = pd.DataFrame({c: pd.Series([], dtype=str) for c in ("row", "id", "content", "label", "key", "side")})
 
 
-def strings(column: pd.Series) -> pa.Array:
-    """Return a column of strings as Arrow holds them, nulls as empty ones."""
-    array = pa.array(column, type=pa.large_string(), from_pandas=True)
-    if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks()
-    return pc.fill_null(array, "")
-
-
 def _compact(batch: pd.DataFrame, modality: Modality, labels: dict[str, int]) -> pd.DataFrame:
     """Return a batch's numbers; labels not seen before get the next codes."""
-    if modality == "text":
-        described = describe_texts(strings(batch["content"]))
-    else:
-        described = describe_images(batch["content"].tolist(), batch["row"].tolist())
+    described = modality.describe(batch["content"], batch["row"].tolist())
     key = np.frombuffer(bytes.fromhex("".join(batch["key"])), dtype=">u8").astype(np.uint64)
     return described.assign(
         key=key,
@@ -189,17 +176,10 @@ class Sample:
         part = batch[chosen].assign(key=compact["key"].to_numpy()[chosen])
         if len(part) > N_SAMPLE:
             part = part.sort_values("key", kind="stable").head(N_SAMPLE)
-        self.frames.append(part.assign(content=self._small(part)))
+        self.frames.append(part.assign(content=self.modality.shorten(part["content"], part["row"].tolist())))
         self.n += len(part)
         if self.n > 2 * N_SAMPLE:
             self._prune()
-
-    def _small(self, part: pd.DataFrame) -> Sequence[Any] | pd.Series:
-        if self.modality == "text":
-            return part["content"].str.slice(0, _N_CHARS)
-        from graft.pictures import grey
-
-        return [grey(image, row).tobytes() for image, row in zip(part["content"], part["row"], strict=True)]
 
     def _prune(self) -> None:
         whole = pd.concat(self.frames, ignore_index=True).sort_values("key", kind="stable").head(N_SAMPLE)

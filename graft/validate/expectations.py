@@ -176,6 +176,9 @@ def none_of(column: str, name: str, max_fraction: float) -> Expectation:
     return Expectation(name, gxe.ExpectColumnValuesToBeInSet(column=column, value_set=[0]), max_fraction)
 
 
-def between(column: str, name: str, *, low: int | None = None, high: int | None = None) -> Expectation:
-    """Return the expectation that a column of numbers lies within bounds, on every row."""
-    return Expectation(name, gxe.ExpectColumnValuesToBeBetween(column=column, min_value=low, max_value=high), 0.0)
+def between(
+    column: str, name: str, *, low: int | None = None, high: int | None = None, max_fraction: float = 0.0
+) -> Expectation:
+    """Return the expectation that a column of numbers lies within bounds, on every row or nearly so."""
+    inner = gxe.ExpectColumnValuesToBeBetween(column=column, min_value=low, max_value=high)
+    return Expectation(name, inner, max_fraction)

@@ -8,38 +8,30 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from graft.leak import MIN_SHARE, share_given_away
-from graft.recipe import Modality
+from graft.modality import Modality
+from graft.recipe import Validate
 from graft.records import Finding
 from graft.rows import COLUMN
 from graft.validate.compact import LEARNED, TEST, TRAIN, Rows
 from graft.validate.groups import crossing
 from graft.validate.labels import label_findings
-from graft.validate.language import N_TEXTS, tell_languages
-from graft.validate.oddities import IMAGE_ODDITIES, TEXT_ODDITIES, Oddity
-from graft.validate.suspects import image_features, rank_suspects, text_features
+from graft.validate.suspects import rank_suspects
 
 Ints = npt.NDArray[np.int_]
 
 SEED = 20_250
-_MIN_PILE = 10
-_PILE = 5
-_PILE_WIDTH = 10
-_MAX_MINORITY = 0.1
 
 
-def findings(
-    rows: Rows, *, modality: Modality, language: str | None, min_rows_per_class: int, is_batch: bool
-) -> list[Finding]:
+def findings(rows: Rows, *, modality: Modality, bounds: Validate, is_batch: bool) -> list[Finding]:
     """Return what is odd about the rows, but for what the checks count. See ``validate_rows``."""
     found = resembling(rows, modality)
-    kinds: tuple[Oddity, ...] = TEXT_ODDITIES if modality == "text" else IMAGE_ODDITIES
     flags = rows.frame["flags"].to_numpy()
-    for bit, kind in enumerate(kinds):
+    for bit, kind in enumerate(modality.oddities):
         found += rows.finding(flags & np.uint32(1 << bit) > 0, kind.name, severity=kind.severity, do=kind.do)
-    if modality == "text":
-        found += cut_texts(rows) + languages(rows, language)
+    for one in modality.findings(rows.frame, rows.sample, bounds):
+        found += rows.finding(one.where, one.name, severity=one.severity, done=one.done, do=one.do)
     if not is_batch:
-        found += leakage(rows, modality) + label_findings(rows, min_rows_per_class)
+        found += leakage(rows, modality) + label_findings(rows, bounds.min_rows_per_class)
         found += columns(rows) + suspects(rows, modality)
     return found
 
@@ -49,8 +41,8 @@ def resembling(rows: Rows, modality: Modality) -> list[Finding]:
     near = np.zeros(len(rows.frame), dtype=bool)
     near[rows.near[0]] = True
     near &= ~rows.frame.duplicated("key").to_numpy()
-    kind = "Texts" if modality == "text" else "Images"
-    return rows.finding(near, f"{kind} that resemble another", do="look whether they are the same")
+    name = f"{modality.plural.capitalize()} that resemble another"
+    return rows.finding(near, name, do="look whether they are the same")
 
 
 def leakage(rows: Rows, modality: Modality) -> list[Finding]:
@@ -58,10 +50,9 @@ def leakage(rows: Rows, modality: Modality) -> list[Finding]:
     key, side = rows.frame["key"].to_numpy(), rows.frame["side"].to_numpy()
     twins = (side == TEST) & np.isin(key, key[side != TEST])
     is_open = bool(np.isin(key[twins], key[np.isin(side, LEARNED)]).any())
-    kind = "texts" if modality == "text" else "images"
     found = rows.finding(
         twins,
-        f"Test {kind} that also stand in train",
+        f"Test {modality.plural} that also stand in train",
         severity="error" if is_open else "warning",
         done="both kept" if is_open else "their twins were dropped from train",
         do="take them out of train" if is_open else "look how they came into both files",
@@ -71,7 +62,10 @@ def leakage(rows: Rows, modality: Modality) -> list[Finding]:
     across = np.where(a == TEST, np.isin(b, LEARNED), np.isin(a, LEARNED) & (b == TEST)) & (key[at] != key[other])
     tested = np.unique(np.where(side[at] == TEST, at, other)[across])
     return found + rows.finding(
-        tested, f"Test {kind} that resemble one in train", severity="warning", do="look whether they are the same"
+        tested,
+        f"Test {modality.plural} that resemble one in train",
+        severity="warning",
+        do="look whether they are the same",
     )
 
 
@@ -87,59 +81,6 @@ def _pairs(rows: Rows) -> tuple[Ints, Ints]:
     position[place[there].astype(int)] = there
     other = position[pc.index_in(near, value_set=names).to_numpy()]
     return at[other >= 0], other[other >= 0]
-
-
-def cut_texts(rows: Rows) -> list[Finding]:
-    """Return texts that were cut at one length: many of just that length, few of the ten below it, most without an end.
-
-    Only the largest length can be one, so only it is looked at.
-    """
-    n_raw = rows.frame["n_raw"].to_numpy()
-    if not len(n_raw):
-        return []
-    counts = np.bincount(n_raw)
-    length, n = len(counts) - 1, int(counts[-1])
-    below = counts[max(0, length - _PILE_WIDTH) : length]
-    full = n_raw == length
-    is_pile = n >= _MIN_PILE and n >= _PILE * max(1.0, float(below.mean()) if len(below) else 0.0)
-    if not is_pile or length < 20 or rows.frame["unfinished"].to_numpy()[full].mean() < 0.5:
-        return []
-    return rows.finding(
-        full,
-        "Texts that look cut",
-        severity="warning",
-        done=f"kept: all of {length:,} characters, and no text is longer",
-        do="look for the whole texts where they came from",
-    )
-
-
-def languages(rows: Rows, expected: str | None) -> list[Finding]:
-    """Return texts in another language than expected; without an expectation, the most frequent one and the few others."""
-    sample = rows.sample.head(0) if rows.sample.empty else rows.sample.sort_values("key", kind="stable").head(N_TEXTS)
-    sample = sample.sort_values("position")
-    told = tell_languages(sample["content"].tolist())
-    names, counts = np.unique(told[told != ""], return_counts=True)
-    if not len(names):
-        return []
-    order = np.argsort(-counts, kind="stable")
-    said = ", ".join(f"{names[k]} {counts[k]:,}" for k in order[:5])
-    done = f"kept; of {counts.sum():,} texts looked at: {said}"
-    main = expected or str(names[order[0]])
-    at = sample["position"].to_numpy(dtype=int)
-    others = at[(told != "") & (told != main)]
-    found = [] if expected else rows.finding(at[told == main], f"Texts in the language {main}", done=done)
-    if expected or len(others) <= _MAX_MINORITY * counts.sum():
-        found += rows.finding(
-            others,
-            f"Texts in another language than {main}",
-            severity="warning" if expected else "note",
-            done=done,
-            do="look whether they belong here",
-        )
-        return found
-    return found + rows.finding(
-        others, "Texts in several languages", severity="warning", done=done, do="choose a base that knows all of them"
-    )
 
 
 def columns(rows: Rows) -> list[Finding]:
@@ -184,12 +125,8 @@ def suspects(rows: Rows, modality: Modality) -> list[Finding]:
     """Return the training rows whose label looks wrong, the most suspicious first."""
     position = rows.sample["position"].to_numpy(dtype=int)
     chosen = rows.sample[(rows.frame["side"].to_numpy()[position] == TRAIN) & (rows.sample["label"] != "").to_numpy()]
-    if modality == "text":
-        features = text_features(chosen["content"].tolist())
-    else:
-        greys = np.frombuffer(b"".join(chosen["content"]), dtype=np.uint8).reshape(len(chosen), 32, 32)
-        features = image_features(greys) if len(chosen) else None
-    seen = rank_suspects(features, chosen["label"].tolist(), modality=modality, seed=SEED)
+    features = modality.suspect_features(chosen["content"].tolist())
+    seen = rank_suspects(features, chosen["label"].tolist(), C=modality.suspect_C, seed=SEED)
     given = chosen["label"].iloc[seen.positions]
     pairs, counts = np.unique([f"{a} for {b}" for a, b in zip(given, seen.suggested, strict=True)], return_counts=True)
     often = ", ".join(pairs[np.argsort(-counts, kind="stable")[:3]])

@@ -6,12 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from graft.leak import names_unit
+from graft.leak import names_unit, repeats_like_unit
 from graft.rows import COLUMN
 
 _IDENTIFIER = r"^(?:[A-Za-z]{1,8}[-_.:]?[0-9]{2,}|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{12,64})$"
 _MIN_VALUES = 5
-_MAX_SHARE = 0.2
 
 
 def is_named_like_group(column: str) -> bool:
@@ -43,7 +42,7 @@ def crossing(
     nothing = np.zeros(len(hashes), dtype=bool)
     used = (on_train | on_test) & (hashes != 0)
     _, counts = np.unique(hashes[used], return_counts=True)
-    if len(counts) < _MIN_VALUES or counts.sum() < 1.1 * len(counts) or counts.max() > _MAX_SHARE * counts.sum():
+    if not repeats_like_unit(counts.tolist()):
         return nothing
     across: npt.NDArray[np.bool_] = used & on_test & np.isin(hashes, hashes[used & on_train])
     return across

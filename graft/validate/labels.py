@@ -9,11 +9,12 @@ from collections import defaultdict
 import numpy as np
 
 from graft.records import Finding
+from graft.rows import MISSING
 from graft.validate.compact import TEST, TRAIN, Rows
 
-_STAND_INS = {
-    "", "?", "??", "-", "--", ".", "n/a", "na", "#n/a", "nan", "null", "none", "nil", "unknown", "undefined", "unlabeled",
-    "unlabelled", "not labelled", "no label", "missing", "tbd", "todo", "<na>", "not available",
+_STAND_INS = MISSING | {
+    "??", "--", ".", "nil", "unknown", "undefined", "unlabeled", "unlabelled", "not labelled", "no label", "missing", "tbd",
+    "todo", "<na>", "not available",
 }  # fmt: skip
 _IMBALANCE = 10
 _N_SAID = 5

@@ -10,33 +10,31 @@ import numpy as np
 import numpy.typing as npt
 
 from graft.errors import InputError
-from graft.recipe import Modality, Validate
+from graft.modality import MODALITIES, ContentCheck, Modality
+from graft.recipe import Validate
 from graft.records import Check, Estimate, Finding, Severity, check, exact
 from graft.rows import COLUMN
 from graft.validate import expectations as gx
 from graft.validate.compact import LEARNED, N_NAMED, TEST, TRAIN, Read, Rows, Whole, gather
 from graft.validate.findings import findings
-from graft.validate.language import check_language
-from graft.validate.oddities import N_DAMAGE
 
-MAX_CHARS = 20_000
-_KNOWN = ("content", "label", "group", "time", "id", "side", "n_chars")
-_OF_TEXTS = ("content", "n_chars")
+_KNOWN = ("label", "group", "time", "id", "side")
 
 
 @dataclass(frozen=True)
 class Counted:
-    """An expectation of the suite, and what its finding says where the bound is kept."""
+    """An expectation of the suite, and what its finding says where the bound is kept, if it has one."""
 
     expectation: gx.Expectation
     severity: Severity
     do: str
+    has_finding: bool = True
 
 
 def validate_rows(
     read: Read,
     *,
-    modality: Modality,
+    modality: str,
     labels: Sequence[str],
     bounds: Validate,
     is_batch: bool = False,
@@ -47,9 +45,8 @@ def validate_rows(
     """Run the suite over all rows, once through.
 
     Args:
-        read: yields frames of up to 50,000 rows, columns row (a name for people), id, content (str; bytes of image files),
-            label ("" for none), group, time, key (16 hex digits), near (the name of an earlier row that it resembles),
-            side (train, test, dropped, unlabelled, batch), because (why it was dropped) and ``column.NAME`` for every other one.
+        read: yields frames of up to 50,000 rows, with the columns of a placed row; see ``graft.rows``.
+        modality: what the contents are, a key of ``MODALITIES``.
         labels: the classes that may occur.
         bounds: the recipe's.
         is_batch: the rows are a production batch: nothing is asked about classes and sides, and a batch without any label is
@@ -69,17 +66,19 @@ def validate_rows(
     Cost: linear; about 300 bytes a row at the peak, its name included, besides the columns that the recipe's expectations
         name. 5 million short texts: about 3 minutes on 2 cores, 1.8 GiB in all. What is found: docs/oddities.md.
     """
-    if bounds.language is not None and modality == "text":
-        check_language(bounds.language)
+    content = MODALITIES[modality]
+    content_checks = content.checks(bounds)
     own = [_own(one, k, content_column) for k, one in enumerate(bounds.expectations)]
-    rows = gather(read, modality, {one.gx.column for one in own}, whole)
+    rows = gather(read, content, {one.gx.column for one in own}, whole)
     others = [name for name in rows.columns if name.startswith(COLUMN)]
     for one in own:
-        gx.check_column(one, [c for c in (*_KNOWN, *others) if modality == "text" or c not in _OF_TEXTS])
-    suite = _suite(modality, bounds, is_unlabelled=is_batch and bool((rows.frame["label"] < 0).all()))
+        gx.check_column(one, [*_KNOWN, *content.expectable, *others])
+    is_unlabelled = is_batch and bool((rows.frame["label"] < 0).all())
+    suite = [*_of_contents(content_checks), *_suite(content, bounds, is_unlabelled=is_unlabelled)]
     everything = [*suite, *(Counted(one, "note", "") for one in own)]
     columns = {
         **_frame(rows, labels, may_wait=not is_batch),
+        **{name: rows.frame[name].to_numpy() for name in _described(content, content_checks) if name in rows.frame},
         **{name: column.to_pandas() for name, column in rows.kept.items()},
     }
     found = gx.run(columns, [counted.expectation for counted in everything])
@@ -89,7 +88,7 @@ def validate_rows(
         one, n_found = counted.expectation, len(broken)
         checks.append(check(one.name, step, _share(n_found, n), one.max_fraction, "at_most"))
         is_over = checks[-1].outcome != "passed"
-        if n_found and one.name != _DAMAGED:
+        if n_found and counted.has_finding:
             named = tuple(rows.names_of(broken[:N_NAMED]))
             if whole is not None:
                 whole(one.name, rows.names_of(broken))
@@ -97,14 +96,8 @@ def validate_rows(
             severity = "error" if is_over else counted.severity
             odd.append(Finding(name=one.name, n_rows=n_found, rows=named, severity=severity, done=done, do=counted.do))
     if not is_batch:
-        checks[len(suite) : len(suite)] = _structure(rows, labels, bounds.min_rows_per_class, step, modality)
-    odd += findings(
-        rows,
-        modality=modality,
-        language=bounds.language,
-        min_rows_per_class=bounds.min_rows_per_class,
-        is_batch=is_batch,
-    )
+        checks[len(suite) : len(suite)] = _structure(rows, labels, bounds.min_rows_per_class, step, content)
+    odd += findings(rows, modality=content, bounds=bounds, is_batch=is_batch)
     return tuple(checks), tuple(sorted(odd, key=lambda one: ("error", "warning", "note").index(one.severity)))
 
 
@@ -116,28 +109,32 @@ def _own(made: dict[str, Any], k: int, content_column: str) -> gx.Expectation:
     return gx.expectation({**made, "column": "content" if column == content_column else column}, where)
 
 
-_DAMAGED = "Texts with encoding damage"
+def _of_contents(checks: Sequence[ContentCheck]) -> list[Counted]:
+    """Return the expectations on contents."""
+    return [
+        Counted(
+            gx.between(one.column, one.name, low=one.low, high=one.high, max_fraction=one.max_fraction),
+            one.severity,
+            one.do,
+            one.has_finding,
+        )
+        for one in checks
+    ]
+
+
+def _described(modality: Modality, checks: Sequence[ContentCheck]) -> set[str]:
+    """Return the columns of contents that expectations are made of."""
+    return {*(one.column for one in checks), *modality.expectable}
 
 
 def _suite(modality: Modality, bounds: Validate, *, is_unlabelled: bool) -> list[Counted]:
-    """Return the expectations that every recipe has."""
+    """Return the expectations that every recipe has, whatever its rows are."""
 
     def none_of(column: str, name: str, max_fraction: float, severity: Severity, do: str) -> Counted:
         return Counted(gx.none_of(column, name, max_fraction), severity, do)
 
-    kind = "Texts" if modality == "text" else "Images"
-    texts = [
-        Counted(gx.between("n_chars", "Texts that are empty", low=1), "warning", "take them out: graft validate --fix"),
-        Counted(
-            gx.between("n_chars", f"Texts above {MAX_CHARS:,} characters", high=MAX_CHARS),
-            "warning",
-            "cut or split them",
-        ),
-        none_of("n_damaged", _DAMAGED, bounds.max_fraction_damaged, "warning", ""),
-    ]
     max_unlabelled = 1.0 if is_unlabelled else bounds.max_fraction_unlabelled
     return [
-        *(texts if modality == "text" else []),
         none_of("n_unknown", "Labels that are unknown", 0.0, "warning", "mend the label, or label rows of that class"),
         none_of(
             "n_unlabelled", "Rows without a label", max_unlabelled, "note", "label them, or give them an id and wait"
@@ -151,7 +148,7 @@ def _suite(modality: Modality, bounds: Validate, *, is_unlabelled: bool) -> list
         ),
         none_of(
             "n_conflicts",
-            f"{kind} with two labels",
+            f"{modality.plural.capitalize()} with two labels",
             bounds.max_fraction_conflicts,
             "warning",
             "decide which label is right",
@@ -166,17 +163,12 @@ def _frame(rows: Rows, labels: Sequence[str], *, may_wait: bool) -> dict[str, np
     is_unknown = np.array([name not in set(labels) for name in rows.labels] + [False])  # the last is that of code -1
     pairs = rows.frame.loc[~unlabelled, ["key", "label"]].drop_duplicates()
     twice = pairs.loc[pairs.duplicated("key"), "key"].to_numpy()
-    frame = {
+    return {
         "n_unknown": is_unknown[label].astype(np.int8),
         "n_unlabelled": (unlabelled & ~(may_wait & rows.frame["waiting"].to_numpy())).astype(np.int8),
         "n_repeats": rows.frame.duplicated(["key", "label"]).to_numpy().astype(np.int8),
         "n_conflicts": (np.isin(key.to_numpy(), twice) & ~unlabelled).astype(np.int8),
     }
-    if "n_chars" in rows.frame:
-        damage = np.uint32((1 << N_DAMAGE) - 1)
-        frame["n_chars"] = rows.frame["n_chars"].to_numpy()
-        frame["n_damaged"] = (rows.frame["flags"].to_numpy() & damage > 0).astype(np.int8)
-    return frame
 
 
 def _structure(
@@ -191,7 +183,6 @@ def _structure(
     n_train, on_test = int((side == TRAIN).sum()), side == TEST
     crossing = int((np.isin(side, LEARNED) & np.isin(key, key[on_test])).sum())
     unseen = int((~np.isin(label[on_test], label[side == TRAIN])).sum())
-    kind = "texts" if modality == "text" else "images"
     return [
         check(
             "Rows of the rarest class",
@@ -201,7 +192,7 @@ def _structure(
             "at_least",
             note=f"rarest class: {labels[rarest]}",
         ),
-        check(f"Test {kind} that stand in train", step, exact(crossing, int(on_test.sum())), 0, "at_most"),
+        check(f"Test {modality.plural} that stand in train", step, exact(crossing, int(on_test.sum())), 0, "at_most"),
         check("Test rows of classes not in train", step, exact(unseen, int(on_test.sum())), 0, "at_most"),
     ]
 

@@ -11,25 +11,19 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # of scikit-learn
 
-from graft.recipe import Modality
-
 Floats = npt.NDArray[np.float64]
-Found = tuple[npt.NDArray[np.int_], npt.NDArray[np.str_], npt.NDArray[np.float64]]
 
 _N_FOLDS = 4
 _MIN_CLASS = 8
 _MIN_ROWS = 50
 _MAX_ITER = 50
-_C = {"text": 3.0, "image": 1.0}
 _FLOOR = 0.07
 _SURE = 0.1
 _STRICT = 0.8
-_WORD = r"(?u)[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f]|[^\W_]+"  # scripts without blanks: letter by letter
 
 
 @dataclass(frozen=True)
@@ -45,50 +39,7 @@ class Suspects:
     accuracy: float
 
 
-def find_suspects(
-    contents: Sequence[str] | Sequence[bytes], labels: Sequence[str], *, modality: Modality, seed: int
-) -> Found:
-    """Return the rows whose label looks wrong: positions, suggested labels and margins, largest margin first.
-
-    Args:
-        contents: n texts, or n image files.
-        labels: n labels, none empty.
-        seed: draws the folds.
-
-    The rest: see ``rank_suspects``.
-    """
-    if modality == "text":
-        features = text_features(contents)
-    else:
-        from graft.pictures import grey
-
-        features = image_features(
-            np.stack([grey(image, f"image {k + 1}") for k, image in enumerate(contents)])  # type: ignore[arg-type]
-        )
-    found = rank_suspects(features, labels, modality=modality, seed=seed)
-    return found.positions, found.suggested, found.margins
-
-
-def text_features(texts: Sequence[Any]) -> Any:
-    """Return TF-IDF of words and pairs of words that stand in two texts at least, sparse; None where there are none."""
-    vectors = TfidfVectorizer(
-        ngram_range=(1, 2), sublinear_tf=True, min_df=2, max_features=100_000, dtype=np.float32, token_pattern=_WORD
-    )
-    try:
-        return vectors.fit_transform(texts)
-    except ValueError:  # no word stands in two texts
-        return None
-
-
-def image_features(greys: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Return standardised pixels, shape (n, pixels), of greys of shape (n, height, width); rows of norm about 1."""
-    pixels = greys.reshape(len(greys), -1).astype(np.float32)
-    pixels = (pixels - pixels.mean(axis=0)) / (pixels.std(axis=0) + 1)
-    scaled: npt.NDArray[np.float32] = pixels / np.sqrt(np.float32(pixels.shape[1]))
-    return scaled
-
-
-def rank_suspects(features: Any, labels: Sequence[str], *, modality: Modality, seed: int) -> Suspects:
+def rank_suspects(features: Any, labels: Sequence[str], *, C: float, seed: int) -> Suspects:
     """Return the rows whose label looks wrong, largest margin first.
 
     Logistic regression gives each row probabilities out of fold; one exponent makes them agree with the labels (temperature).
@@ -99,7 +50,8 @@ def rank_suspects(features: Any, labels: Sequence[str], *, modality: Modality, s
 
     Args:
         features: shape (n, d), rows of norm about 1; None: there is nothing to judge by.
-        labels: n labels; classes of fewer than 8 rows are not judged.
+        labels: n labels, none empty; classes of fewer than 8 rows are not judged.
+        C: inverse L2 penalty of logistic regression on them.
         seed: draws the folds.
 
     Assumes: labels are wrong independently of what the row says. Errors that follow a rule are learnt as if right.
@@ -116,7 +68,7 @@ def rank_suspects(features: Any, labels: Sequence[str], *, modality: Modality, s
     kept, y = np.unique(y[judged], return_inverse=True)
     if len(kept) < 2:
         return nothing
-    p = _temper(_out_of_fold(features[judged], y, _C[modality], seed), y)
+    p = _temper(_out_of_fold(features[judged], y, C, seed), y)
     rows = np.arange(len(y))
     thresholds = np.array([p[y == j, j].mean() for j in range(len(kept))])
     best = p.argmax(axis=1)

@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from graft.modality import MODALITIES
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("graft", "tasks", "flows", "cli")
 FILES = {
     path.relative_to(ROOT).as_posix(): path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))
 }
 TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
-SHARED = ("errors", "refs", "rows", "leak", "pictures", "records", "recipe", "stats")
+SHARED = ("errors", "refs", "rows", "leak", "modality", "records", "recipe", "stats")
 """What every sub-package of graft may import."""
 ABOVE = {
     "learning_curve": ("evaluation", "model"),
@@ -98,6 +100,7 @@ def test_one_importer(library: str) -> None:
 @pytest.mark.parametrize(
     "module",
     [
+        "graft.recipe",
         "graft.evaluation.decide",
         "graft_tasks.steps.decide",
         "graft_tasks.registry.pin",
@@ -146,9 +149,36 @@ def test_every_base_is_read_from_its_folder_alone() -> None:
     assert [name for name, keywords in calls if "local_files_only" not in keywords] == []
 
 
+def asks_for_modality(tree: ast.AST, names: frozenset[str]) -> list[int]:
+    """Return the lines that decide by a modality's name: a comparison of one with it, or a table with an entry for each."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            constants = {side.value for side in sides if isinstance(side, ast.Constant)}
+            found += [node.lineno] if constants & names and "modality" in ast.unparse(node) else []
+        elif isinstance(node, ast.Dict):
+            keys = {key.value for key in node.keys if isinstance(key, ast.Constant)}
+            found += [node.lineno] if keys >= names else []
+    return found
+
+
+def test_only_a_modalitys_package_knows_what_a_row_is() -> None:
+    """Outside graft/modality nothing decides by a modality's name: it asks the modality."""
+    names = frozenset(MODALITIES)
+    both = ast.parse('a = 1 if data.modality == "text" else 2\nb = {"text": 1, "image": 2}')
+    assert sorted(asks_for_modality(both, names)) == [1, 2]
+    inside = "graft/modality/"
+    others = {name: tree for name, tree in TREES.items() if not name.startswith((inside, "cli/", "flows/"))}
+    assert {name: lines for name, tree in others.items() if (lines := asks_for_modality(tree, names))} == {}
+    for one in MODALITIES:
+        for other in set(MODALITIES) - {one}:
+            assert not {name for name in importers(f"graft.modality.{other}") if name.startswith(f"{inside}{one}/")}
+
+
 def test_images_are_decoded_in_one_place() -> None:
-    """Only graft/pictures.py imports Pillow: what is refused and how an image becomes RGB is decided once."""
-    assert importers("PIL") == {"graft/pictures.py"}
+    """Only graft/modality/image/pictures.py imports Pillow: what is refused and how an image becomes RGB is decided once."""
+    assert importers("PIL") == {"graft/modality/image/pictures.py"}
 
 
 def test_parts_of_graft_do_not_import_one_another() -> None:

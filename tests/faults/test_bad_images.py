@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from graft.pictures import describe_picture, open_picture
+from graft.modality.image.pictures import describe_picture, open_picture
 from tests.support.cli_runner import CommandLine
 
 IMAGES = ("--image", "image", "--label", "label")

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from graft.errors import GraftError, InputError
+from graft.modality import ModalityName
 from graft.model.bases import WEIGHTS, check_modality, describe_base, locate_base, read_licence
 from graft.model.encoder import embed, load_encoder
 from graft.model.folder_check import ADAPTER
-from graft.recipe import Modality
 from tests.support.cli_runner import check_error
 from tests.support.executable_files import (
     EXECUTABLE_FILES,
@@ -44,7 +44,7 @@ def marker(tmp_path: Path) -> Iterator[Path]:
     assert not path.exists(), "code of an artifact ran"
 
 
-def use_base(folder: Path, modality: Modality) -> bool:
+def use_base(folder: Path, modality: ModalityName) -> bool:
     """Do with a base all that Graft does with one; return whether it was taken. It may be refused in one sentence only."""
     content: Any = ["a card"] if modality == "text" else []
     try:
@@ -79,7 +79,7 @@ def test_pickles_in_a_base_never_run(
     tiny_image_base: Path,
     tmp_path: Path,
     marker: Path,
-    modality: Modality,
+    modality: ModalityName,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A pickle beside the files of a base is left alone, and one in the place of any of them is refused; none runs."""

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from graft.errors import InputError
+from graft.modality import ModalityName
 from graft.model.bases import WEIGHTS
 from graft.model.encoder import load_encoder
-from graft.recipe import Modality
 from tests.faults.test_hostile_models import use_base
 from tests.support.cli_runner import check_error
 from tests.support.slow_cases import slow
@@ -46,7 +46,7 @@ def within(seconds: int) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-LARGE: dict[str, tuple[Modality, dict[str, Any]]] = {
+LARGE: dict[str, tuple[ModalityName, dict[str, Any]]] = {
     "a million layers": ("text", {"num_hidden_layers": 10**6}),
     "layers beyond memory": ("text", {"num_hidden_layers": 10**12}),
     "a vocabulary beyond memory": ("text", {"vocab_size": 10**12}),
@@ -94,7 +94,7 @@ IMAGES = slow("resnet", "vit")
 @pytest.mark.parametrize("name", ["text", *IMAGES])
 def test_each_setting_spoilt(tmp_path: Path, tiny_base: Path, name: str) -> None:
     """Each number in a base's settings set to what it cannot be, and some that are not there: taken or refused, and soon."""
-    modality: Modality = "text" if name == "text" else "image"
+    modality: ModalityName = "text" if name == "text" else "image"
     folder = tmp_path / "base"
     if name == "text":
         shutil.copytree(tiny_base, folder)
@@ -119,7 +119,7 @@ def test_weights_that_are_no_numbers(folder: Path, tiny_image_base: Path, tmp_pa
     from safetensors.torch import load_file, save_file
 
     shutil.copytree(tiny_image_base, tmp_path / "images")
-    cases: list[tuple[Path, Modality, str]] = [
+    cases: list[tuple[Path, ModalityName, str]] = [
         (folder, "text", "encoder.layer.1.output.dense.weight"), (folder, "text", "embeddings.word_embeddings.weight"),
         (tmp_path / "images", "image", "embedder.embedder.normalization.running_var"),
     ]  # fmt: skip

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graft.data import Part, place_rows
-from graft.data.near import text_similarity
-from graft.data.normalize import fold
 from graft.data.sides import BECAUSE
+from graft.modality.text.near import text_similarity
+from graft.modality.text.normalize import fold
 from graft.recipe import Data
 from graft.rows import SIDES
 

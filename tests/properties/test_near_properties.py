@@ -12,8 +12,9 @@ import numpy.typing as npt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.data.near import near_pairs, text_bands, text_similarity
-from graft.data.normalize import fold
+from graft.data.near import near_pairs
+from graft.modality.text.near import text_bands, text_similarity
+from graft.modality.text.normalize import fold
 
 SIGNS = {
     code: " "

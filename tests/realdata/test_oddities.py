@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from graft import pictures
-from graft.data import content_key
+from graft.modality.image import pictures
+from graft.modality.text.normalize import content_key
 from graft.recipe import Validate
 from graft.records import Check, Finding
 from graft.validate import validate_rows

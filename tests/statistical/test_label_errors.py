@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from graft.validate import find_suspects
+from graft.modality import MODALITIES
+from graft.validate.suspects import rank_suspects
 from tests.support.oddities_page import table, write_section
 
 Loaded = tuple[list[Any], npt.NDArray[np.str_], Literal["text", "image"]]
@@ -106,6 +107,16 @@ def plant(
     planted[rng.choice(len(labels), round(fraction * len(labels)), replace=False)] = True
     codes[planted] = (codes[planted] + rng.integers(1, len(names), planted.sum())) % len(names)
     return names[codes], planted
+
+
+def find_suspects(
+    contents: list[Any], labels: list[str], *, modality: str, seed: int
+) -> tuple[npt.NDArray[np.int_], npt.NDArray[np.str_], npt.NDArray[np.float64]]:
+    """Return the rows whose label looks wrong, suggested labels and margins, as ``validate`` finds them."""
+    one = MODALITIES[modality]
+    shortened = one.shorten(pd.Series(contents), [f"row {k}" for k in range(len(contents))])
+    found = rank_suspects(one.suspect_features(list(shortened)), labels, C=one.suspect_C, seed=seed)
+    return found.positions, found.suggested, found.margins
 
 
 def measure(loaded: Loaded, fraction: float) -> tuple[float, float]:

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from graft.modality.text.profile import load_tokenizer, profile_texts
 from graft.records.shift import Profile
 from graft.shift.domain_card import MIN_FUNCTION_WORDS, SHIPPED, Card, flag_language, read_card
-from graft.shift.explain import load_tokenizer, profile_texts
 
 pytestmark = pytest.mark.realdata
 N_TEXTS = 1500

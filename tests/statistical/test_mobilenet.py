@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from graft.modality.image.pictures import open_picture
 from graft.model.encoder import embed, load_encoder
 from graft.model.source_head import source_probabilities
-from graft.pictures import open_picture
 from tests.support.mobilenet import LABELS, PICTURE, WEIGHTS, write_mobilenet
 
 pytestmark = pytest.mark.realdata

@@ -9,13 +9,14 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from graft.data import Part, content_key, place_rows, read_table
+from graft.data import Part, place_rows, read_table
+from graft.modality.text.normalize import content_key
+from graft.modality.text.oddities import N_DAMAGE, describe_texts
 from graft.model.encoder import embed
 from graft.model.scratch import fit_scratch
 from graft.recipe import load_recipe
 from graft.rows import SIDES
 from graft.stats import choose_C, fit_probe
-from graft.validate.oddities import N_DAMAGE, describe_texts
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "data" / "datasets" / "support"

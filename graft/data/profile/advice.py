@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from graft.modality import IMAGE, MODALITIES
+
 if TYPE_CHECKING:
     from graft.data.profile.profile import Look
 
@@ -20,7 +22,7 @@ def advice_on(seen: Look) -> tuple[str, ...]:
 
 def refusal_of(seen: Look) -> str:
     """Return why Graft cannot be trained on this and what can be; an empty text where it can."""
-    if seen.columns_with("text") or seen.columns_with("image") or _short_texts(seen):
+    if seen.contents or _short_texts(seen):
         return ""
     kinds = {column.kind for column in seen.columns if column.role not in {"id", "time"}} - {"empty", "constant"}
     numbers = kinds <= {"integer", "number"}
@@ -49,17 +51,17 @@ _ABSENT = "they are not beside the table. Put them there, or give the folder tha
 
 def _on_columns(seen: Look) -> list[str]:
     said = []
-    if not seen.columns_with("text") and not seen.columns_with("image"):
+    if not seen.contents:
         names = ", ".join(f'"{_short(name)}"' for name in _short_texts(seen)[:3])
         said.append(f"No column looks like texts: if {names} holds them, say so.")
     if not seen.columns_with("label"):
         said.append("No column looks like a label: name it.")
     for column in seen.columns:
-        if column.role in {"text", "image", "label"} and column.confidence < _SURE:
+        if column.role in {*MODALITIES, "label"} and column.confidence < _SURE:
             said.append(
                 f'That "{column.name}" is the {column.role} is a guess ({column.because}): say so, or name another.'
             )
-        if column.role == "image" and column.kind == "image path":
+        if column.role == IMAGE.name and column.kind == "image path":
             there = "the images themselves are put into the table" if column.confidence >= _SURE else _ABSENT
             said.append(f'"{column.name}" names image files: {there}.')
         if column.role == "leaks_label":

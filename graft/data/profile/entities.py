@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from graft.leak import UNITS, names_unit
+from graft.leak import UNITS, names_unit, repeats_like_unit
 
 _UNITS = f"{UNITS}|writer|group"
 _NAME = re.compile(r"(?:(?:.*[_\W])?(?:user|screen|nick|author|full)[_\W]?)?name|(?:.*[_\W])?(?:handle|id)")
-_MIN_ROWS, _MIN_VALUES, _MAX_SHARE = 1.1, 5, 0.2
 _MANY_VALUES, _MANY_ROWS = 20, 20
 _ROUNDED = re.compile(r"[-+]?\d(?:[.,](?P<digits>\d{1,6}))?[eE]\+?(?P<exponent>\d{1,2})")
 _LONG = 11
@@ -22,9 +21,9 @@ def strength_as_group(name: str, counts: Counter[str]) -> float:
     customer, patient or the like, five values do; where it is just called name or id, there have to be 20, of at most 20 rows
     each on average: else they are kinds of rows, such as time zones.
     """
-    n_values, n_rows = len(counts), counts.total()
-    if n_values < _MIN_VALUES or n_rows < _MIN_ROWS * n_values or max(counts.values()) > _MAX_SHARE * n_rows:
+    if not repeats_like_unit(counts.values()):
         return 0.0
+    n_values, n_rows = len(counts), counts.total()
     are_many = n_values >= _MANY_VALUES and n_rows <= _MANY_ROWS * n_values
     if names_unit(name, _UNITS):
         return 0.85 if n_values >= _MANY_VALUES or n_rows <= 100 * n_values else 0.0

@@ -15,6 +15,7 @@ import pandas as pd
 from graft.data.profile.entities import strength_as_group
 from graft.data.times import is_epoch, is_time, order_of
 from graft.leak import MIN_SHARE, names_unit, share_given_away
+from graft.rows import MISSING
 
 Kind = Literal[
     "text", "category", "integer", "number", "date/time", "boolean", "image", "image path", "binary", "empty", "constant"
@@ -22,8 +23,6 @@ Kind = Literal[
 Role = Literal["text", "image", "label", "group", "time", "id", "sensitive", "leaks_label", "none"]
 
 _CODES = {"category", "boolean", "integer", "number"}
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?", "#n/a"})
-"""What people write for nothing, case folded: ignored when a kind is guessed."""
 BINARY = "\x00"
 """First character of what stands for a cell of bytes: image type and digest."""
 

@@ -8,11 +8,10 @@ import numpy as np
 
 from graft.data import import_data, read_table
 from graft.errors import InputError
+from graft.modality import MODALITIES
 from graft.model.encoder import Progress, embed
-from graft.recipe import Modality
 from graft.shift.card_rows import write_domain
 from graft.shift.domain_card import N_ROWS, SUFFIX, Card
-from graft.shift.explain import load_tokenizer, profile_images, profile_texts
 from graft_tasks.datasets.add import scratch_folder
 from graft_tasks.dvc.repro import commit
 from graft_tasks.registry import bases
@@ -29,15 +28,16 @@ def make_card(
     file: Path,
     *,
     column: str,
-    modality: Modality,
+    modality: str,
     source: str,
     is_proxy: bool,
     progress: Progress = report_progress,
 ) -> tuple[Path, Card]:
-    """Make a base's domain card from a file of texts or images of its domain; the workspace keeps it in ``cards``.
+    """Make a base's domain card from a file with contents of its domain; the workspace keeps it in ``cards``.
 
     Args:
-        column: with the texts, or the images' bytes.
+        column: with the contents.
+        modality: what they are, a key of ``MODALITIES``.
         source: what the rows are, for people: name and licence.
         is_proxy: whether the rows only stand for what the base was trained on.
 
@@ -50,7 +50,6 @@ def make_card(
     drawn = [contents[i] for i in chosen]
     folder = bases.locate(workspace, pinned)
     features, _ = embed(folder, drawn, modality=modality, max_tokens=MAX_TOKENS, progress=progress)
-    profile = profile_images(drawn) if modality == "image" else profile_texts(drawn, tokenizer=load_tokenizer(folder))
     card = Card(
         base=base,
         base_sha256=pinned.folder_sha256,
@@ -58,7 +57,7 @@ def make_card(
         is_proxy=is_proxy,
         modality=modality,
         n_rows=len(drawn),
-        profile=profile,
+        profile=MODALITIES[modality].profile(drawn, folder),
     )
     path = workspace.cards / f"{as_file_name(base)}-{pinned.folder_sha256[:12]}{SUFFIX}"
     write_domain(path, card, features)
@@ -67,7 +66,7 @@ def make_card(
 
 
 def _read(workspace: Workspace, file: Path, column: str) -> list[str | bytes]:
-    """Return a file's texts or images, without the empty ones."""
+    """Return a file's contents, without the empty ones."""
     with scratch_folder(workspace) as scratch:
         brought = import_data(file, scratch, role="added")
         contents = [

@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from graft.data import check_kinds, check_test_labels, columns_of, import_data, read_batches
+from graft.data import IMAGE_COLUMN, check_kinds, check_test_labels, columns_of, import_data, read_batches
 from graft.errors import GraftError, InputError
-from graft.pictures import open_picture
+from graft.modality import MODALITIES
 from graft.recipe import Data, parse_recipe
 from graft.recipe.json_schema import SCHEMA_FILE, schema_text
 from graft.recipe.text import recipe_text
@@ -121,7 +121,7 @@ def new(
         for role, source in sources.items():
             brought = import_data(source, scratch, role=role)
             files |= brought if role == "train" else {role: brought[role]}
-        if values.get("data.image") == IMAGE and IMAGE not in columns_of(files["train"]):
+        if values.get("data.image") == IMAGE_COLUMN and IMAGE_COLUMN not in columns_of(files["train"]):
             what = f"{sources['train'].name} leads to no images."
             raise InputError(what, where=str(sources["train"]), do="give paths relative to the table's folder")
         roles: dict[str, Any] = {f"data.{role}": path.name for role, path in files.items()}
@@ -146,13 +146,16 @@ def _check_rows(path: Path, data: Data) -> Counter[str]:
     n_filled = 0
     for batch in read_batches(path, [*data.columns, data.label]):
         check_kinds(path, batch, data)
-        if data.modality == "image" and not n_filled:
-            open_picture(batch[data.content].iloc[0] or b"", f"row 1 of {path.name}")
+        contents = batch[data.content]
+        if not n_filled:
+            MODALITIES[data.modality].keys(contents[:1], [f"row 1 of {path.name}"])  # what no content is, is refused
         counts.update(batch[data.label].str.strip())
-        n_filled += int((batch[data.content].str.strip() != "").sum()) if data.modality == "text" else len(batch)
+        n_filled += sum(bool(content and content.strip()) for content in contents)
     del counts[""]
     if not n_filled:
-        raise InputError(f'Every text in column "{data.content}" is empty.', where=str(path), do="name another column")
+        raise InputError(
+            f'Every {data.modality} in column "{data.content}" is empty.', where=str(path), do="name another column"
+        )
     if len(counts) < 2:
         held = f"one class, {_short(next(iter(counts)))!r}" if counts else "no class"
         raise InputError(

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from graft.data import Part, import_data, look_at, read_part, read_table
+from graft.data import Part, import_data, read_part, read_table
 from graft.errors import InputError
 from graft.ledger import Ledger, Promotion, RunPredicate
+from graft.modality import MODALITIES
 from graft.model.classifier import predict
 from graft.model.encoder import Progress, embed
 from graft.model.folder import load_model
@@ -53,7 +54,7 @@ def monitor(workspace: Workspace, name: str, batch: Path, *, progress: Progress 
     """Validate a batch and compare it with the champion's training rows; the record goes to ``data/RECIPE/monitor``.
 
     Raises:
-        InputError: no champion, or the batch is not a table with the recipe's text column.
+        InputError: no champion, or the batch is not a table with the recipe's content column.
     """
     recipe, _ = workspace.recipe(name)
     champion = workspace.ledger().champion(name)
@@ -110,7 +111,7 @@ def _read(workspace: Workspace, batch: Path, recipe: Recipe) -> pd.DataFrame:
         read_table(path, [data.content])
         rows = pd.concat(read_part(Part(path, "batch"), data), ignore_index=True)
     rows["row"] = [f"{batch.name} row {n}" for n in range(1, len(rows) + 1)]
-    keys, _ = look_at(rows["content"].tolist(), rows["row"].tolist(), data.modality)
+    keys = MODALITIES[data.modality].keys(rows["content"], rows["row"].tolist())
     return rows.assign(key=keys, near="", side=BATCH, because="")
 
 
@@ -186,9 +187,9 @@ def _held_out(ledger: Ledger, run: RunPredicate, classes: tuple[str, ...]) -> He
 
 
 def texts_of(workspace: Workspace, name: str, batch: Path, rows: Sequence[str]) -> dict[str, str]:
-    """Return the texts of some rows of a batch, by name, read from its file: a record names rows and holds none of them."""
+    """Return the contents of some rows of a batch, by name, read from its file: a record names rows and holds none of them."""
     recipe, _ = workspace.recipe(name)
-    if recipe.data.modality != "text" or not rows:
+    if MODALITIES[recipe.data.modality].is_binary or not rows:
         return {}
     table = _read(workspace, batch, recipe).set_index("row")["content"]
     return {row: str(table[row]) for row in rows if row in table.index}

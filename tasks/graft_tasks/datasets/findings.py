@@ -17,6 +17,7 @@ from typing import IO, Any
 import pyarrow.parquet as pq
 
 from graft.errors import InputError
+from graft.modality import MODALITIES
 from graft.records import DatasetRecord, Record, ValidationRecord, canonical_json, part, sha256_bytes
 from graft_tasks.steps.context import run_step
 from graft_tasks.workspace import Workspace
@@ -77,10 +78,10 @@ def rows_of(workspace: Workspace, record: Found, finding: str) -> list[str]:
 
 
 def with_contents(workspace: Workspace, recipe: str, rows: list[str]) -> list[dict[str, Any]]:
-    """Return rows with label and text, "" where ingest keeps none: images, and labels that came for other rows."""
+    """Return rows with label and content, "" where ingest keeps none that can be read: bytes, and labels of other rows."""
     path = workspace.rows(recipe)
-    is_text = workspace.recipe(recipe)[0].data.modality == "text"
-    columns = ["row", "label", *(["content"] if is_text else [])]
+    is_binary = MODALITIES[workspace.recipe(recipe)[0].data.modality].is_binary
+    columns = ["row", "label", *([] if is_binary else ["content"])]
     table = pq.read_table(path, columns=columns, filters=[("row", "in", rows)]) if rows else None
     there = {one["row"]: one for one in table.to_pylist()} if table is not None else {}
     empty = {"label": "", "content": ""}

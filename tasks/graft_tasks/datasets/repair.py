@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from graft.data import next_name, read_rows_file
+from graft.modality import MODALITIES
 from graft.records import write_atomic
 from graft.validate.repair import repairs
 from graft_tasks.datasets.add import keep_version
@@ -40,10 +41,10 @@ def repair(workspace: Workspace, name: str) -> Repaired:
     folder = workspace.dataset(data.dataset)
     rows = workspace.rows(name)
     done = []
-    if data.modality == "text":
+    if repair_content := MODALITIES[data.modality].repair:
         done = [
-            {"row": row, "action": action, "content": text}
-            for row, action, text in repairs(lambda: read_rows_file(rows))
+            {"row": row, "action": action, "content": content}
+            for row, action, content in repairs(lambda: read_rows_file(rows), repair_content)
         ]
     n_dropped = sum(one["action"] == "drop" for one in done)
     with hold(workspace.lock(data.dataset, "dataset"), f"dataset {data.dataset}"):

@@ -8,7 +8,6 @@ from pathlib import Path
 from graft.errors import InputError, TamperError
 from graft.model.bases import check_folder, check_modality, describe_base, digest_base, locate_base
 from graft.model.shards import digest_weights, weight_files
-from graft.recipe import Modality
 from graft.records import Base
 from graft.refs import ModelRef, PromotedRef, parse_ref
 from graft_tasks.registry.models import model_folder, promotion_of
@@ -17,7 +16,7 @@ from graft_tasks.workspace import Workspace
 _NUMBER = re.compile(r"[0-9]{4,9}")
 
 
-def pin(workspace: Workspace, name: str, modality: Modality) -> Base:
+def pin(workspace: Workspace, name: str, modality: str) -> Base:
     """Return what a base is now, to be written down.
 
     Raises:

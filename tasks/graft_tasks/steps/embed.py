@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 
 from graft import __version__
 from graft.errors import InputError
+from graft.modality import MODALITIES
 from graft.model.checkpoint import training_key
 from graft.model.encoder import embed
 from graft.model.feature_cache import FeatureCache, keep_only
@@ -58,7 +59,7 @@ def run(context: Context) -> EmbeddingRecord:
         n_rows=len(rows),
         dimensions={name: array.shape[1] for name, array in features.items()},
         n_truncated=n_cut,
-        max_tokens=settings.max_tokens if modality == "text" else None,
+        max_tokens=settings.max_tokens if MODALITIES[modality].has_tokens else None,
         files=files,
         unusable={name: error.what for name, error in unusable.items()},
     )
@@ -73,7 +74,7 @@ def _check_finite(base: Base, features: dict[str, npt.NDArray[np.float32]]) -> N
 
 
 def _cut(n_cut: int, max_tokens: int) -> str:
-    """Return how many texts are longer than what is read of them, in words."""
+    """Return how many contents are longer than what is read of them, in words."""
     return f", {n_cut:,} cut to {max_tokens:,} tokens," if n_cut else ""
 
 

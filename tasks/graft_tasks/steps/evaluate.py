@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from graft import pictures
 from graft.evaluation.baselines import CANDIDATE, CHAMPION, PROBE, SCRATCH, SCRATCH_NETWORK
 from graft.evaluation.choice import regret
 from graft.evaluation.compare import (
@@ -21,12 +18,11 @@ from graft.evaluation.compare import (
     transfer_verdict,
 )
 from graft.evaluation.reuse import count_looks, level_after, rows_of
+from graft.modality import MODALITIES, Modality
 from graft.model.classifier import features_of, score
 from graft.model.folder import load_model
 from graft.model.reference import load_reference
 from graft.model.retention import mean_of
-from graft.model.scratch import SCRATCH as SCRATCH_NAMES
-from graft.recipe import Modality
 from graft.records import (
     BaseChoiceRecord,
     BaseRegret,
@@ -58,7 +54,7 @@ Strings = npt.NDArray[np.str_]
 
 def run(context: Context) -> EvaluationRecord:
     """Predict the test rows with every arm and compare."""
-    modality, settings = context.recipe.data.modality, context.recipe.evaluate
+    modality, settings = MODALITIES[context.recipe.data.modality], context.recipe.evaluate
     choice, model = context.record("choose_base", BaseChoiceRecord), context.record("finetune", ModelRecord)
     base = next(base for base in context.pinned.bases if base.id == choice.base)
     folder = locate(context.workspace, base)
@@ -93,7 +89,7 @@ def run(context: Context) -> EvaluationRecord:
     hits = {arm: (found == y_true, said == y_true) for arm, found in predicted.items()}
 
     notes = {
-        SCRATCH: f"{SCRATCH_NAMES[modality]} on the same rows",
+        SCRATCH: f"{modality.baseline.title} on the same rows",
         SCRATCH_NETWORK: "the base's architecture from random weights, same rows and operations, or the head it begins with",
         PROBE: "below 0, tuning has damaged what the base knew",
     }
@@ -151,7 +147,7 @@ def run(context: Context) -> EvaluationRecord:
         base_regret=_regret(choice, probes, y_true, n_bootstrap=settings.n_bootstrap),
         macro_f1={arm: macro_f1(y_true, found, rng=np.random.default_rng(SEED)) for arm, found in predicted.items()},
         confusion=confusion(y_true, said),
-        cheap_model=SCRATCH_NAMES[modality],
+        cheap_model=modality.baseline.title,
     )
 
 
@@ -212,12 +208,7 @@ def _mistakes(
     shown = []
     for k in sorted(wrong, key=lambda k: (-sure[k], test["row"][k]))[:N_MISTAKES]:
         row = test.iloc[k]
-        seen = (
-            {"text": row["content"]}
-            if modality == "text"
-            else {"picture": base64.b64encode(pictures.thumbnail(row["content"], 88)).decode()}
-        )
-        score = round(float(sure[k]), 4)
+        score, seen = round(float(sure[k]), 4), modality.show(row["content"])
         shown.append(Mistake(row=row["row"], label=row["label"], predicted=str(predicted[k]), score=score, **seen))
     return Mistakes(n_wrong=len(wrong), shown=tuple(shown))
 

@@ -46,7 +46,7 @@ def run(context: Context) -> DatasetRecord:
         index = gathered.index
         _check_classes(index, sides, data)
         findings = side_findings(index, sides, updates, gathered.name, all_rows.add)
-        _write(scratch / ROWS, context.files / ROWS, placed)
+        _write(context.files / ROWS, placed)
         n_train, n_test, n_unlabelled = (int(sides.on(side).sum()) for side in (TRAIN, TEST, UNLABELLED))
         n, more = int((~updates.is_update).sum()), f", {n_unlabelled:,} unlabelled" if n_unlabelled else ""
         codes = index["label"].to_numpy()[~updates.is_update]
@@ -106,13 +106,16 @@ def _first_alike(pairs: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
     return near
 
 
-def _write(rows: Path, target: Path, placed: Placed) -> None:
-    """Write the rows that stand for themselves, with key, side, reason, last label and the earlier row that each resembles."""
+def _write(target: Path, placed: Placed) -> None:
+    """Write the rows that stand for themselves, with their last label and all fields of ``graft.rows``.
+
+    The types are those that pandas gives, large strings: by the declared schema the bytes would be others, and say no more.
+    """
     gathered, sides, stands = placed.gathered, placed.sides, ~placed.updates.is_update
     near = _first_alike(placed.pairs, len(stands))
     words, sides_of, reasons = (np.array(w, dtype=object) for w in ([*gathered.labels, ""], SIDES, BECAUSE))
     done, writer = 0, None
-    for batch in read_rows_file(rows):
+    for batch in read_rows_file(placed.rows):
         here = slice(done, done + len(batch))
         done += len(batch)
         index = gathered.index[here]

@@ -29,9 +29,9 @@ EMBEDDED = (TRAIN, TEST, UNLABELLED)
 
 
 def read_rows(context: Context, *sides: str, content: bool = False) -> pd.DataFrame:
-    """Return the rows of the given sides, in order: row, id, label, group, time, key, near, side, because and ``column.*``.
+    """Return the rows of the given sides, in order, with the columns that ``graft.rows`` declares.
 
-    ``content``, the text or the image's bytes, is read only where it is asked for: it is the large one.
+    ``content`` is read only where it is asked for: it is the large one.
     """
     path = context.file("ingest", ROWS)
     names = [name for name in pq.read_schema(path).names if content or name != "content"]

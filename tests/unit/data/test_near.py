@@ -18,8 +18,10 @@ from scipy.fft import dctn
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from graft.data.near import N_BANDS, image_bands, image_similarity, near_pairs, text_bands, text_similarity
-from graft.data.normalize import fold
+from graft.data.near import near_pairs
+from graft.modality.image.near import image_bands, image_similarity
+from graft.modality.text.near import N_BANDS, text_bands, text_similarity
+from graft.modality.text.normalize import fold
 
 FULL = 2**64 - 1
 

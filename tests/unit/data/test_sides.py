@@ -16,12 +16,12 @@ from graft.data.sides import (
     WAITING,
     Sides,
     assign_sides,
-    content_key,
     drop_by_label,
     keep_unlabelled,
     limit_rows_per_class,
     position,
 )
+from graft.modality.text.normalize import content_key
 from graft.rows import TEST, TRAIN, UNLABELLED
 
 NONE = np.empty((0, 2), dtype=np.int64)

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from graft.errors import GraftError, ResourceError
+from graft.modality import ModalityName
 from graft.model import budget
 from graft.model.auto import choose
 from graft.model.classifier import features_of, predict, score
@@ -20,7 +21,6 @@ from graft.model.layers import Cut
 from graft.model.retention import measure_retention, weight_change
 from graft.model.scratch import train_from_scratch
 from graft.model.source_head import source_probabilities
-from graft.recipe import Modality
 from tests.support.other_device import OTHER_DEVICE, MixedDevicesError, OtherDeviceTensor, second_device
 from tests.support.slow_cases import slow
 from tests.support.tiny_models import finetune_settings, write_tiny_base, write_tiny_image_base
@@ -41,11 +41,11 @@ LEARNED_FROM_UNLABELLED = ("head", "full")
 """With a row that has no label: a first model is trained for it, in ten epochs."""
 
 
-def facts(modality: Modality) -> dict[str, Any]:
+def facts(modality: ModalityName) -> dict[str, Any]:
     return {"modality": modality, "max_tokens": 16}
 
 
-def rows(modality: Modality, digits: Digits) -> tuple[Any, np.ndarray]:
+def rows(modality: ModalityName, digits: Digits) -> tuple[Any, np.ndarray]:
     """Return eight rows of two classes."""
     if modality == "text":
         texts, labels = messages(2)
@@ -54,7 +54,7 @@ def rows(modality: Modality, digits: Digits) -> tuple[Any, np.ndarray]:
 
 
 @pytest.fixture(scope="module", params=["text", *slow("image")])
-def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Modality]:
+def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ModalityName]:
     folder = tmp_path_factory.mktemp("bases") / request.param
     write = write_tiny_base if request.param == "text" else write_tiny_image_base
     return write(folder), request.param
@@ -84,7 +84,7 @@ def test_the_second_device_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_every_strategy_on_the_device(
-    base: tuple[Path, Modality], digits: Digits, way: str, monkeypatch: pytest.MonkeyPatch
+    base: tuple[Path, ModalityName], digits: Digits, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Embedding, training, scoring: all on the device of the encoder, and near what the CPU makes of it."""
     folder, modality = base
@@ -109,7 +109,7 @@ def test_every_strategy_on_the_device(
 
 
 def test_comparisons_on_the_device(
-    base: tuple[Path, Modality], digits: Digits, monkeypatch: pytest.MonkeyPatch
+    base: tuple[Path, ModalityName], digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The network from random weights, retention, weight change, own heads and operations: all on the encoder's device."""
     folder, modality = base

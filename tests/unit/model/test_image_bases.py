@@ -10,8 +10,8 @@ from typing import Literal
 import pytest
 
 from graft.errors import InputError
+from graft.modality.image import PROCESSOR
 from graft.model.encoder import load_encoder
-from graft.model.image import PROCESSOR
 from graft.records import digest_folder
 from tests.support.tiny_models import write_tiny_image_base
 

@@ -13,13 +13,13 @@ import torch
 import yaml
 
 from graft.errors import InputError
+from graft.modality.image import PROCESSOR
 from graft.model.bases import describe_base
 from graft.model.classifier import Classifier, fit_head, predict
 from graft.model.encoder import batches, embed, load_encoder
 from graft.model.examples import Examples
 from graft.model.finetune import finetune
 from graft.model.folder import card_for, load_model, save_model
-from graft.model.image import PROCESSOR
 from graft.records import digest_folder
 from graft.stats import fit_probe
 from tests.support.slow_cases import slow

@@ -21,12 +21,11 @@ def refuse(*arguments, **_):
 
 socket.getaddrinfo = socket.socket.connect = refuse
 from graft.model.encoder import load_encoder
-from graft.model.network import load_classifier
 
 texts, images, target = (Path(one) for one in sys.argv[1:])
 for folder, kind in ((texts, "text"), (images, "image")):
     encoder = load_encoder(folder, kind, max_tokens=16)
-    load_classifier(folder, kind)
+    encoder.own_classifier(folder)
     encoder.save(target / kind)
     load_encoder(target / kind, kind, max_tokens=16)
 print(asked)

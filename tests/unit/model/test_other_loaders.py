@@ -15,12 +15,12 @@ import transformers
 import yaml
 from PIL import ExifTags, Image
 
+from graft.modality import ModalityName
 from graft.model.classifier import Classifier, predict
 from graft.model.encoder import load_encoder
 from graft.model.examples import Examples
 from graft.model.finetune import finetune
 from graft.model.folder import load_model
-from graft.recipe import Modality
 from tests.support.slow_cases import slow
 from tests.support.tiny_models import finetune_settings, write_tiny_base, write_tiny_image_base
 from tests.unit.model import test_image_model, test_text_model
@@ -34,7 +34,7 @@ STRATEGIES = [
     "full",
     *slow("lora", "top_k", "contrastive"),
 ]
-HEADS: dict[Modality, Any] = {
+HEADS: dict[ModalityName, Any] = {
     "text": transformers.AutoModelForSequenceClassification,
     "image": transformers.AutoModelForImageClassification,
 }
@@ -51,7 +51,7 @@ def lines_of(folder: Path) -> Callable[..., dict[str, float]]:
     return names["classify"]
 
 
-def refuse(folder: Path, modality: Modality) -> None:
+def refuse(folder: Path, modality: ModalityName) -> None:
     """Check that loaders of classifiers refuse, with and without a number of classes, and that encoders are right."""
     for more in ({}, {"num_labels": 3}):
         with pytest.raises(RuntimeError, match="ignore_mismatched_sizes"):
@@ -109,7 +109,7 @@ NETWORKS = [*(("text", name) for name in TEXT_NETWORKS if name != "t5"), *(("ima
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("modality", "name"), NETWORKS)
-def test_whatever_the_architecture(tmp_path: Path, modality: Modality, name: str, digits: Digits) -> None:
+def test_whatever_the_architecture(tmp_path: Path, modality: ModalityName, name: str, digits: Digits) -> None:
     """Whatever an architecture calls its head, classifiers are refused, and the card's lines are right."""
     write, networks = (
         (write_tiny_base, TEXT_NETWORKS) if modality == "text" else (write_tiny_image_base, IMAGE_NETWORKS)

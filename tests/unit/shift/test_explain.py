@@ -11,10 +11,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from graft.modality.image.profile import profile_images
+from graft.modality.text import profile
+from graft.modality.text.profile import load_tokenizer, profile_texts
 from graft.records import Sign
 from graft.records.shift import Profile, Property
-from graft.shift import explain
-from graft.shift.explain import load_tokenizer, profile_columns, profile_images, profile_texts, tell_apart
+from graft.shift.explain import profile_columns, tell_apart
 from tests.support.slow_cases import slow
 
 WORDS = [f"{a}{b}{c}" for a in "bdfgklmnprst" for b in "aeiou" for c in "bdfgklmnprst"]
@@ -110,7 +112,7 @@ def test_nothing_is_named_between_halves(n: int, m: int) -> None:
 
 def test_words_beyond_the_longest_list_are_not_taken_for_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a profile keeps only the most frequent words, one that just falls off the list is not named as gone."""
-    monkeypatch.setattr(explain, "N_WORDS", 20)
+    monkeypatch.setattr(profile, "N_WORDS", 20)
     wrong = sum(
         bool(tell_apart(profile_texts(texts(seed, 600)), profile_texts(texts(100 + seed, 600)))) for seed in range(20)
     )

@@ -12,12 +12,19 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from graft.data import content_key
-from graft.pictures import content_key as image_key
+from graft.modality import MODALITIES
+from graft.modality.image.pictures import content_key as image_key
+from graft.modality.text.normalize import content_key
+from graft.recipe import Validate
 from graft.records import Finding
 from graft.validate.compact import gather
 from graft.validate.findings import findings as all_findings
 
+BOUNDS = {
+    **{f"max_fraction_{kind}": 1.0 for kind in ("damaged", "duplicates", "conflicts", "unlabelled")},
+    "min_rows_per_class": 2,
+    "expectations": (),
+}
 WORDS = ("the", "card", "was", "refused", "at", "till", "again", "today", "why", "did", "you", "take", "money", "twice")
 
 
@@ -40,8 +47,9 @@ def found(
     frame["row"] = [f"row {k}" for k in range(1, len(frame) + 1)]
     frame["key"] = [content_key(one) if modality == "text" else image_key(one, "") for one in contents]
     frame = frame.assign(**columns)
-    rows = gather(lambda: iter([frame]), modality, set())
-    findings = all_findings(rows, modality=modality, language=language, min_rows_per_class=2, is_batch=is_batch)
+    rows = gather(lambda: iter([frame]), MODALITIES[modality], set())
+    bounds = Validate.model_validate({**BOUNDS, "language": language})
+    findings = all_findings(rows, modality=MODALITIES[modality], bounds=bounds, is_batch=is_batch)
     assert len({finding.name for finding in findings}) == len(findings)
     return {finding.name: finding for finding in findings}
 

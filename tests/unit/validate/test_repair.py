@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from graft.data import content_key
-from graft.validate import repair, repairs
+from graft.modality.text.normalize import content_key
+from graft.modality.text.repair import repair
+from graft.validate import repairs
 
 PIECES = st.sampled_from(
     ["&amp;", "&lt;", "br", "&gt;", "<", ">", "/", "p", "<br />", "Ã©", "â€™", "\x92", "\ufeff", "\x07", "\n", " ", "\ufffd", "a",
@@ -96,5 +97,5 @@ def test_what_is_done_to_rows() -> None:
         ]
     )
     expected = [("row 2", "drop", ""), ("row 5", "text", "a & b"), ("row 6", "drop", ""), ("row 7", "drop", "")]
-    assert list(repairs(lambda: iter([frame]))) == expected
-    assert list(repairs(lambda: iter([frame[:3], frame[3:]]))) == expected
+    assert list(repairs(lambda: iter([frame]), repair)) == expected
+    assert list(repairs(lambda: iter([frame[:3], frame[3:]]), repair)) == expected

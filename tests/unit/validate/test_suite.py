@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from graft.data import content_key
 from graft.errors import InputError
-from graft.pictures import content_key as image_key
+from graft.modality import TEXT
+from graft.modality.image.pictures import content_key as image_key
+from graft.modality.text.normalize import content_key
 from graft.recipe import Validate
 from graft.records import Check, Finding
 from graft.validate import validate_rows
@@ -306,7 +307,7 @@ def test_compact_memory() -> None:
     frame = pd.DataFrame({"content": "some words " * 10, "label": "x", "side": "train", "row": "r"}, index=range(n))
     frame = frame.assign(id="", group="", time="", near="", because="")
     frame["key"] = [f"{k:016x}" for k in np.random.default_rng(0).integers(0, 2**62, n)]
-    rows = gather(lambda: iter([frame[:30_000], frame[30_000:]]), "text", ())
+    rows = gather(lambda: iter([frame[:30_000], frame[30_000:]]), TEXT, ())
     assert rows.frame.memory_usage(index=False).sum() <= 50 * n
     assert len(rows.sample) == 20_000
     smallest = np.sort(rows.frame["key"].to_numpy())[:20_000]

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from graft.errors import InputError
-from graft.pictures import content_key, describe_picture, grey, open_picture, thumbnail
+from graft.modality.image.pictures import content_key, describe_picture, grey, open_picture, thumbnail
 
 PIXELS = np.random.default_rng(7).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 RGB = Image.fromarray(PIXELS)

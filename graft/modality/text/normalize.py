@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import string
 import sys
 import unicodedata
@@ -24,6 +25,15 @@ def fold(text: str) -> str:
         return " ".join(text.translate(_ASCII).split()) or text.lower().strip()
     folded = unicodedata.normalize("NFKC", text).casefold()
     return " ".join(folded.translate(_signs()).split()) or folded.strip()
+
+
+def content_key(text: str) -> str:
+    """Return 16 hex digits that name a text's content: equal for texts that differ in case, spacing, punctuation or Unicode form.
+
+    Currency and mathematical signs are form too ("a $1 charge" and "a £1 charge" ask the same); emoji and vowel signs count.
+    A text of signs alone is named by them.
+    """
+    return hashlib.sha256(fold(text).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 @cache

@@ -1,8 +1,8 @@
-"""What makes a text or an image odd: each kind with its name, how bad it is, what to do, and how to find it."""
+"""What makes a text odd: each kind with its name, how bad it is, what to do, and how to find it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import unescape
 
@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ftfy.badness import is_bad
 
-from graft.records import Severity
-from graft.validate.personal import PERSONAL
+from graft.modality.base import Found, Oddity
+from graft.modality.text.personal import PERSONAL
 
 Bools = npt.NDArray[np.bool_]
 
@@ -27,15 +27,6 @@ TAG = (
 CONTROL = r"[\x00-\x08\x0e-\x1f\x7f\x{206a}-\x{206f}\x{feff}\x{fff9}-\x{fffb}]"
 """Those that ftfy takes out. \x80 to \x9f are Windows-1252 read as Latin-1: the wrong encoding."""
 _MENDABLE = "mend them: graft validate --fix"
-
-
-@dataclass(frozen=True)
-class Oddity:
-    """A kind of oddity: its finding's name, how bad it is and what to do."""
-
-    name: str
-    severity: Severity
-    do: str
 
 
 @dataclass(frozen=True)
@@ -73,18 +64,11 @@ TEXT_ODDITIES: tuple[TextOddity, ...] = (
 N_DAMAGE = 2
 """The first two are damage: the check on encoding damage counts them."""
 
+_MIN_PILE = 10
+_PILE = 5
+_PILE_WIDTH = 10
 _UNFINISHED = (
     r"[^.!?\x{2026}\x{3002}\x{ff01}\x{ff1f}\x{061f}\x{0964}:;\"'\x{201d}\x{2019}\x{bb})\]}>\s\p{Z}][\s\p{Z}]*$"
-)
-
-MIN_PIXELS = 8
-IMAGE_ODDITIES: tuple[Oddity, ...] = (
-    Oddity("Images that are blank", "warning", "take them out: one colour teaches nothing"),
-    Oddity(f"Images with a side below {MIN_PIXELS} pixels", "warning", "look whether they are thumbnails or cuttings"),
-    *(
-        Oddity(f"Images that are {kind}", "note", "")
-        for kind in ("16-bit", "float", "CMYK", "rotated by EXIF", "transparent", "palette")
-    ),
 )
 
 
@@ -96,7 +80,7 @@ def describe_texts(texts: pa.Array) -> pd.DataFrame:
 
     Returns:
         ``n_chars``: characters without outer blanks; ``n_raw``: all characters; ``unfinished``: whether it ends without a mark
-        of punctuation; ``flags``: bit k is set where ``TEXT_ODDITIES[k]`` is found.
+        of punctuation; ``n_damaged``: 1 where it is damaged; ``flags``: bit k is set where ``TEXT_ODDITIES[k]`` is found.
 
     Cost: linear in the characters, about 5 us for a short text.
     """
@@ -108,6 +92,7 @@ def describe_texts(texts: pa.Array) -> pd.DataFrame:
             "n_chars": pc.utf8_length(pc.utf8_trim_whitespace(texts)).to_numpy(zero_copy_only=False).astype(np.int32),
             "n_raw": pc.utf8_length(texts).to_numpy(zero_copy_only=False).astype(np.int32),
             "unfinished": pc.match_substring_regex(texts, _UNFINISHED).to_numpy(zero_copy_only=False),
+            "n_damaged": (flags & np.uint32((1 << N_DAMAGE) - 1) > 0).astype(np.int8),
             "flags": flags,
         }
     )
@@ -121,22 +106,30 @@ def _find(texts: pa.Array, oddity: TextOddity) -> Bools:
     return hits
 
 
-def describe_images(images: Sequence[bytes], names: Sequence[str]) -> pd.DataFrame:
-    """Return one row per image: ``flags``, whose bit k is set where ``IMAGE_ODDITIES[k]`` is found.
+def cut_texts(frame: pd.DataFrame) -> list[Found]:
+    """Return texts that were cut at one length: many of just that length, few of the ten below it, most without an end.
+
+    Only the largest length can be one, so only it is looked at.
 
     Args:
-        images: files, as ``graft.pictures`` reads them.
-        names: of the rows, for people.
-
-    Cost: one decoding each.
+        frame: as ``describe_texts`` returns it.
     """
-    from graft.pictures import describe_picture
-
-    kinds = [oddity.name.removeprefix("Images that are ") for oddity in IMAGE_ODDITIES]
-    flags = np.zeros(len(images), dtype=np.uint32)
-    for place, (image, name) in enumerate(zip(images, names, strict=True)):
-        picture = describe_picture(image, name)
-        found = [picture.is_blank, min(picture.width, picture.height) < MIN_PIXELS]
-        found += [kind in picture.oddities for kind in kinds[2:]]
-        flags[place] = sum(1 << bit for bit, is_found in enumerate(found) if is_found)
-    return pd.DataFrame({"flags": flags})
+    n_raw = frame["n_raw"].to_numpy()
+    if not len(n_raw):
+        return []
+    counts = np.bincount(n_raw)
+    length, n = len(counts) - 1, int(counts[-1])
+    below = counts[max(0, length - _PILE_WIDTH) : length]
+    full = n_raw == length
+    is_pile = n >= _MIN_PILE and n >= _PILE * max(1.0, float(below.mean()) if len(below) else 0.0)
+    if not is_pile or length < 20 or frame["unfinished"].to_numpy()[full].mean() < 0.5:
+        return []
+    return [
+        Found(
+            full,
+            "Texts that look cut",
+            severity="warning",
+            done=f"kept: all of {length:,} characters, and no text is longer",
+            do="look for the whole texts where they came from",
+        )
+    ]
