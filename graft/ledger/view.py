@@ -85,7 +85,10 @@ class _Entries(Generic[E]):
     def __init__(
         self, index: Index | None, verify: Callable[[str], E], to_note: Callable[[E], Any], of_note: Callable[[Any], E]
     ) -> None:
-        self._index, self._verify, self._to_note, self._of_note = index, verify, to_note, of_note
+        self._index = index
+        self._verify = verify
+        self._to_note = to_note
+        self._of_note = of_note
         self._known: dict[str, Marked[E]] = {}
         self._read: set[str] = set()
 
