@@ -86,9 +86,9 @@ class _Entries(Generic[E]):
         self, index: Index | None, verify: Callable[[str], E], to_note: Callable[[E], Any], of_note: Callable[[Any], E]
     ) -> None:
         self._index = index
-        self._verify = verify
-        self._to_note = to_note
-        self._of_note = of_note
+        self._verify: Callable[[str], E] = verify
+        self._to_note: Callable[[E], Any] = to_note
+        self._of_note: Callable[[Any], E] = of_note
         self._known: dict[str, Marked[E]] = {}
         self._read: set[str] = set()
 
