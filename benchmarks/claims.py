@@ -19,7 +19,7 @@ import torch
 
 from benchmarks.quality import TRIALS, load
 from graft.recipe.text import recipe_text
-from graft_cli.curve import measure_curve
+from graft_tasks.commands.curve import measure_curve
 from graft_tasks.commands.init import adopt, init, is_there
 from graft_tasks.learning_curve.measure import Wanted
 from graft_tasks.registry.pin import pin
@@ -66,7 +66,8 @@ def main() -> None:
     torch.set_num_threads(1)
     workspace = ready(asked.task, asked.dir.resolve())
     arms = {arm: SIZES[arm] for arm in asked.arms}
-    measure_curve(workspace, asked.task, Wanted(arms=tuple(arms), own_sizes=arms))
+    wanted = Wanted(arms=tuple(arms), own_sizes=arms)
+    measure_curve(workspace, asked.task, wanted, progress=lambda _done, _total, _note: None)
 
 
 if __name__ == "__main__":

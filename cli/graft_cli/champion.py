@@ -1,41 +1,29 @@
-"""``graft promote`` and ``graft rollback``: a change of champion, shown."""
+"""How a change of champion is shown, for the two commands that make one."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
-from graft.ledger import Promotion
-from graft_cli.terminal import console, headline_lines, next_lines
-from graft_tasks.workspace import Workspace
+import typer
 
+from graft_cli.terminal import console, headline_lines, next_lines, show
 
-def change(workspace: Workspace, name: str, act: Callable[[], Promotion], *, as_json: bool) -> None:
-    """Change the champion, draw its pages anew, and show what is in force now."""
-    before = workspace.ledger().champion(name)
-    promotion = act()
-    from graft_tasks.commands.render import redraw
+if TYPE_CHECKING:
+    from graft_tasks.commands.champion import ChampionChange
 
-    page = redraw(workspace, name).relative_to(workspace.root)
-    if as_json:
-        facts = {**promotion.predicate.model_dump(mode="json"), "entry": promotion.entry}
-        print(json.dumps(facts, indent=2, sort_keys=True))  # noqa: T201
-    else:
-        _show(promotion, page=str(page), is_new=before is None or before.entry != promotion.entry)
+Reason = Annotated[str, typer.Option(help="why; it is signed into the ledger")]
 
 
-def _show(promotion: Promotion, *, page: str, is_new: bool) -> None:
+def show_change(change: ChampionChange) -> None:
     """Print what is in force now, and who signed it."""
-    predicate = promotion.predicate
     out = console()
-    what = "rolled back to" if predicate.action == "rollback" else "is now"
-    sentence = f"{predicate.recipe} {what} model {predicate.model_number}, as champion {predicate.number}."
-    again = "" if is_new else " That was done before, for this reason: nothing was added. Another step needs its own."
-    for line in headline_lines("CHAMPION", sentence + again):
-        out.print(line)
-    if predicate.overrides:
+    what = "rolled back to" if change.action == "rollback" else "is now"
+    sentence = f"{change.recipe} {what} model {change.model_number}, as champion {change.number}."
+    again = " That was done before, for this reason: nothing was added. Another step needs its own."
+    show(headline_lines("CHAMPION", sentence + ("" if change.is_new else again)))
+    if change.overrides:
         out.print("\n  This is against the verdict of its run; status, report and chain say so.")
-    out.print(f"\n  reason   {predicate.reason}\n  by       {predicate.by}, key {promotion.keyid[:16]}")
-    out.print(f"  entry    ledger/promotions/{predicate.recipe}/{predicate.number}.json\n  page     {page}")
-    for line in next_lines((f"graft audit {predicate.recipe}", "check its chain, offline")):
-        out.print(line)
+    out.print(f"\n  reason   {change.reason}\n  by       {change.by}, key {change.keyid[:16]}")
+    out.print(f"  entry    ledger/promotions/{change.recipe}/{change.number}.json")
+    out.print(f"  page     pages/{change.recipe}/chain.html")
+    show(next_lines((f"graft audit {change.recipe}", "check its chain, offline")))

@@ -1,23 +1,22 @@
-"""How commands look: at most 80 columns, ASCII, words before symbols; a bar on a terminal, plain lines elsewhere."""
+"""How commands look: at most 80 columns, ASCII, words before symbols."""
 
 from __future__ import annotations
 
 import os
 import sys
 import textwrap
-import time
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
 from graft.evaluation.wording import bound, said
-from graft.presentation.formatting import outcome
-from graft.records import Check, DecisionRecord, EvaluationRecord, Record
-from graft_flows.progress import Sparse, how_far
-from graft_tasks.steps.cost import Rates
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from graft.records import Check
+    from graft_tasks.commands.run import Comparison, RunResult
 
 STYLES = {
     "passed": "blue",
@@ -39,31 +38,16 @@ STYLES = {
     "not run": "dim",
 }
 WIDTH = 80
-OF_A_CHECKPOINT = ("goes on after", "starts anew")
-"""How a note of progress begins that a person should not miss: it stands alone, in a line that stays."""
-
-
-class _Plain(Console):
-    """A console that prints what it is given as text: names and cells in it come from files, and may hold anything."""
-
-    def print(self, *objects: Any, **options: Any) -> None:
-        super().print(*map(_plain, objects), **options)
-
-
-def _plain(shown: Any) -> Any:
-    """Return a text whose control characters are blanks; line breaks stay, and so does what is no text."""
-    if isinstance(shown, Text):
-        shown.plain = _plain(shown.plain)
-    elif isinstance(shown, str):
-        return "".join(c if c.isprintable() or c == "\n" else " " for c in shown)
-    return shown
+_MAX_CHECKS = 6
 
 
 def console(*, stderr: bool = False) -> Console:
     """Return a console that is plain off a terminal, whatever the environment forces."""
+    from graft_cli.plain_console import PlainConsole
+
     stream = sys.stderr if stderr else sys.stdout
     live = stream.isatty() and os.environ.get("TERM") != "dumb"
-    return _Plain(
+    return PlainConsole(
         file=stream,
         width=WIDTH,
         force_terminal=live,
@@ -101,20 +85,6 @@ def human(seconds: float) -> str:
     return f"{minutes}m" if minutes < 90 else f"{minutes // 60}h {minutes % 60:02d}m"
 
 
-def outlook(pace: float, n_left: int, spent: float, rates: Rates) -> str:
-    """Return the time that a step still takes and, where a price is known, the money that it takes so far and in all.
-
-    Args:
-        pace: seconds for each of its parts.
-        n_left: parts to do.
-        spent: seconds since it began.
-    """
-    left = pace * n_left
-    so_far, in_all = rates.price(spent), rates.price(spent + left)
-    money = "" if so_far is None or in_all is None else f", {so_far:,.2f} of {in_all:,.2f} {rates.currency}"
-    return f"{human(left)} left{money}"
-
-
 def check_lines(check: Check) -> list[Text]:
     """Return a check that did not pass: outcome, what was seen, the bound, and why."""
     word = "failed" if check.outcome == "failed" else "cannot tell"
@@ -126,107 +96,39 @@ def check_lines(check: Check) -> list[Text]:
     return [first, *(Text(" " * 15 + line) for line in wrapped[1:])]
 
 
-class Watcher:
-    """Shows a flow's steps as they run: a bar and a line each on a terminal, dated plain lines elsewhere."""
-
-    def __init__(self, rates: Rates | None = None) -> None:
-        self.rates = rates or Rates()
-        self.out = console()
-        self.live = self.out.is_terminal
-        self.bar: Progress | None = None
-        self.task: TaskID | None = None
-        self.began = time.monotonic()
-        self.pace = Sparse()
-        self.since = (0.0, 0, 0)
-
-    def started(self, step: str) -> None:
-        self.began, self.pace = time.monotonic(), Sparse()
-        self.since = (self.began, 0, 0)
-        if self.live:
-            self.bar = Progress(
-                TextColumn("  {task.fields[step]:<14}"),
-                BarColumn(bar_width=20 if self.rates.price_per_hour is None else 4),
-                TextColumn("{task.fields[note]}"),
-                TextColumn("{task.fields[left]}", style="cyan"),
-                console=self.out,
-                transient=True,
-            )
-            self.task = self.bar.add_task("", total=None, step=step, note="", left="")
-            self.bar.start()
-
-    def progress(self, step: str, done: int, total: int, note: str) -> None:
-        now = time.monotonic()
-        if note.startswith(OF_A_CHECKPOINT):
-            self.line(step, "running", note, "")
-        since, done_then, total_then = self.since
-        if total != total_then or done <= done_then:  # what was done by now, an earlier run may have done: no pace yet
-            self.since, left = (now, done, total), ""
-        else:
-            left = outlook((now - since) / (done - done_then), total - done, now - self.began, self.rates)
-        if self.bar is not None and self.task is not None:
-            self.bar.update(self.task, completed=done, total=total, note=shorten(note, 28), left=left)
-        elif self.pace.is_due():
-            self._plain(step, "running", how_far(done, total, note, left))
-
-    def finished(self, step: str, record: Record, *, reused: bool) -> None:
-        self._stop()
-        took = "as before" if reused else human(time.monotonic() - self.began)
-        detail = "" if record.status == "skipped" else record.summary
-        self.line(step, outcome(record), "" if detail == "written" else detail, took)
-
-    def effect(self, name: str, outcome_: str, detail: str) -> None:
-        self.line(name, outcome_, detail, "")
-
-    def line(self, word: str, outcome_: str, detail: str, took: str) -> None:
-        if self.live:
-            self.out.print(row(word, outcome_, detail, took))
-        else:
-            self._plain(word, outcome_, f"{detail} ({took})" if took else detail)
-
-    def close(self) -> None:
-        self._stop()
-
-    def _stop(self) -> None:
-        if self.bar is not None:
-            self.bar.stop()
-            self.bar = None
-
-    def _plain(self, word: str, outcome_: str, detail: str) -> None:
-        now = datetime.now(UTC).strftime("%H:%M:%SZ")
-        self.out.print(Text(f"{now} {word:<13} {outcome_:<9} {shorten(detail, 400)}".rstrip()))
-
-
-def verdict_lines(decision: DecisionRecord, results: list[Text] | None = None) -> list[Text]:
-    """Return the verdict with the fact that decided, results if there are any, what to do, and every check that did not pass."""
-    lines = [Text(""), *headline_lines(decision.verdict.upper(), decision.headline)]
-    if results or decision.do:
-        lines += [Text(""), *(results or [])]
-    if decision.do:
-        lines += _named("do", textwrap.wrap(shorten(decision.do, 400), WIDTH - 15))
-    odd = [c for c in decision.checks if c.outcome == "failed"] + [
-        c for c in decision.checks if c.outcome == "cannot_tell"
-    ]
-    if odd:
-        lines.append(Text(""))
-    for check in odd[:6]:
+def verdict_lines(result: RunResult) -> list[Text]:
+    """Return the verdict and the fact that decided, what the candidate reached, what to do, and the checks that did not pass."""
+    lines = [Text(""), *headline_lines(result.verdict.upper(), result.headline)]
+    if result.comparison or result.do:
+        lines += [Text(""), *(_comparison_lines(result.comparison) if result.comparison else [])]
+    if result.do:
+        lines += _named("do", textwrap.wrap(shorten(result.do, 400), WIDTH - 15))
+    failed, open_ = ([check for check in result.checks if check.outcome == word] for word in ("failed", "cannot_tell"))
+    lines += [Text("")] if failed or open_ else []
+    for check in (*failed, *open_)[:_MAX_CHECKS]:
         lines += check_lines(check)
-    if len(odd) > 6:
-        lines.append(Text(f"  and {len(odd) - 6} more, in the report"))
+    if (more := len(failed) + len(open_) - _MAX_CHECKS) > 0:
+        lines.append(Text(f"  and {more} more, in the report"))
     return lines
 
 
-def result_lines(evaluation: EvaluationRecord, strategy: str) -> list[Text]:
+def _comparison_lines(found: Comparison) -> list[Text]:
     """Return the candidate's accuracy beside that of the best model that costs next to nothing, and their difference."""
-    right, rival = evaluation.accuracy.get("candidate"), evaluation.rival(strategy)
-    if right is None:
-        return []
-    f1 = evaluation.macro_f1.get("candidate")
-    lines = _named("accuracy", [said(right) + (f"; macro F1 {f1.value:.3f}" if f1 else "")])
-    if rival:
-        name = (evaluation.cheap_model or "training from scratch") if rival == "scratch" else "the base without tuning"
-        lines += _named("best rival", textwrap.wrap(f"{said(evaluation.accuracy[rival])}; {name}", WIDTH - 15))
-        lines += _named("difference", [said(evaluation.differences[rival])])
+    f1 = found.macro_f1
+    lines = _named("accuracy", [said(found.accuracy) + (f"; macro F1 {f1.value:.3f}" if f1 else "")])
+    if found.rival_accuracy and found.difference:
+        is_cheap = found.rival == "scratch"
+        name = (found.cheap_model or "training from scratch") if is_cheap else "the base without tuning"
+        lines += _named("best rival", textwrap.wrap(f"{said(found.rival_accuracy)}; {name}", WIDTH - 15))
+        lines += _named("difference", [said(found.difference)])
     return lines
+
+
+def show(lines: Iterable[Text | str]) -> None:
+    """Print lines."""
+    out = console()
+    for line in lines:
+        out.print(line)
 
 
 def _named(name: str, wrapped: list[str]) -> list[Text]:

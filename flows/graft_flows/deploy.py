@@ -1,15 +1,15 @@
-"""``graft deploy``: recipes become deployments of a Prefect server, which a worker in any clone of the workspace can run.
+"""``graft deploy``: recipes become deployments of a flow on a Prefect server, which a worker in any clone can run.
 
 A deployment names the recipe and no folder. A worker runs it where it stands itself, or in the folder of ``GRAFT_WORKSPACE``.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from prefect import get_client
+from prefect import Flow, get_client
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
 from prefect.client.schemas.objects import StateType
@@ -24,6 +24,7 @@ from prefect.workers.process import ProcessWorker
 from pydantic import ValidationError
 
 from graft.errors import InputError
+from graft_flows.monitor import monitor
 from graft_flows.retrain import retrain
 from graft_flows.server import HEARTBEAT_S, answering
 from graft_tasks.processes.environment import QUIET
@@ -37,7 +38,24 @@ _ENDS = ("Completed", "Failed", "Cancelled", "Crashed")
 
 
 @dataclass(frozen=True)
-class Deployed:
+class Pool:
+    """The work pool that the deployments belong to."""
+
+    name: str
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class CrashRule:
+    """The rule that calls a run crashed which has sent no heartbeat for some seconds."""
+
+    name: str
+    is_new: bool
+    after_seconds: int
+
+
+@dataclass(frozen=True)
+class Deployment:
     """A deployment, and when it starts by itself: its cron expressions, each with a time zone."""
 
     name: str
@@ -45,10 +63,31 @@ class Deployed:
     schedules: tuple[str, ...]
 
 
-def deploy(workspace: Workspace, names: list[str], *, cron: str | None, timezone: str | None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Deployed:
+    """What a server has now for the recipes of a workspace."""
+
+    server: str
+    pool: Pool
+    crash_rule: CrashRule
+    deployments: tuple[Deployment, ...]
+
+
+def deploy(
+    workspace: Workspace,
+    names: list[str],
+    *,
+    batch: str | None = None,
+    cron: str | None = None,
+    timezone: str | None = None,
+) -> Deployed:
     """Register recipes with the Prefect server that is set, and what they need there; said again, it changes nothing.
 
     Without a cron expression a deployment keeps the schedules that it has; a first one has none.
+
+    Args:
+        batch: register the flow ``monitor`` for this file, in place of ``retrain``. A relative path starts at the workspace's
+            folder.
 
     Raises:
         InputError: no server is set, a recipe does not exist, or cron expression or time zone are not ones.
@@ -56,20 +95,16 @@ def deploy(workspace: Workspace, names: list[str], *, cron: str | None, timezone
     """
     for name in names:
         workspace.recipe(name)
+    flow, parameters = (retrain, {}) if batch is None else (monitor, {"batch": batch})
     url = PREFECT_API_URL.value()
     if not url:
         what = "No Prefect server is set that could keep a deployment."
         raise InputError(what, do="export PREFECT_API_URL=http://127.0.0.1:4200/api, and PREFECT_API_AUTH_STRING")
     schedule = _schedule(cron, timezone)
     with answering(url), get_client(sync_client=True) as client:
-        pool_is_new, rule_is_new = _ensure_pool(client), _ensure_rule(client)
-        done = [_register(client, name, schedule) for name in names]
-    return {
-        "server": url,
-        "pool": {"name": POOL, "is_new": pool_is_new},
-        "crash_rule": {"name": RULE, "is_new": rule_is_new, "after_seconds": MISSED_S},
-        "deployments": [asdict(one) for one in done],
-    }
+        pool, rule = Pool(POOL, _ensure_pool(client)), CrashRule(RULE, _ensure_rule(client), MISSED_S)
+        deployments = [_register(client, flow, name, parameters, schedule) for name in names]
+    return Deployed(url, pool, rule, tuple(deployments))
 
 
 def _schedule(cron: str | None, timezone: str | None) -> CronSchedule | None:
@@ -119,7 +154,11 @@ def _ensure_rule(client: SyncPrefectClient) -> bool:
             threshold=1,
             within=timedelta(seconds=MISSED_S),
         ),
-        actions=[ChangeFlowRunState(state=StateType.CRASHED, message="Its process sends no heartbeat any more.")],
+        actions=[
+            ChangeFlowRunState(
+                state=StateType.CRASHED, name=None, message="Its process sends no heartbeat any more.", force=False
+            )
+        ],
     )
     known = client.read_automations_by_name(RULE)
     if known:
@@ -129,34 +168,42 @@ def _ensure_rule(client: SyncPrefectClient) -> bool:
     return not known
 
 
-def _register(client: SyncPrefectClient, name: str, schedule: CronSchedule | None) -> Deployed:
+def _register(
+    client: SyncPrefectClient,
+    flow: Flow[..., Any],
+    recipe: str,
+    parameters: dict[str, str],
+    schedule: CronSchedule | None,
+) -> Deployment:
+    """Make a deployment, or bring the one that is there forward, which may be an older version's."""
+    name = f"{flow.name}/{recipe}"
     try:
-        kept = client.read_deployment_by_name(f"{retrain.name}/{name}").schedules
+        kept = client.read_deployment_by_name(name).schedules
         is_new = False
     except ObjectNotFound:
         kept, is_new = [], True
     schedules = [DeploymentScheduleCreate(schedule=one.schedule, active=one.active) for one in kept]
     if schedule is not None:
         schedules = [DeploymentScheduleCreate(schedule=schedule, active=True)]
-    quiet = {key: value for key, value in QUIET.items() if key.startswith(("PREFECT_", "DO_NOT_", "DVC_"))}
     client.create_deployment(
-        flow_id=client.create_flow_from_name(retrain.name),
-        name=name,
-        description=f"Retrain {name}.",
-        entrypoint=f"{retrain.fn.__module__}.{retrain.fn.__name__}",
-        parameters={"recipe": name},
-        parameter_openapi_schema=parameter_schema(retrain.fn).model_dump(exclude_unset=True),
+        flow_id=client.create_flow_from_name(flow.name),
+        name=recipe,
+        description=f"{flow.name.capitalize()} {recipe}.",
+        entrypoint=f"{flow.fn.__module__}.{flow.fn.__name__}",
+        parameters={"recipe": recipe, **parameters},
+        parameter_openapi_schema=parameter_schema(flow.fn).model_dump(exclude_unset=True),
         enforce_parameter_schema=True,
         pull_steps=[],  # nothing is fetched, and no folder is named: a worker has its own
         schedules=schedules,
-        concurrency_limit=1,  # two runs of one recipe would race for its next number
+        # two runs of retrain for one recipe would race for its next number
+        concurrency_limit=1 if flow is retrain else None,
         work_pool_name=POOL,
         job_variables={
             "working_dir": ".",  # the worker's own folder, whichever that is
-            "env": {**quiet, "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S)},
+            "env": {**QUIET, "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S)},
         },
     )
-    return Deployed(f"{retrain.name}/{name}", is_new, tuple(_in_words(one.schedule) for one in schedules))
+    return Deployment(name, is_new, tuple(_in_words(one.schedule) for one in schedules))
 
 
 def _in_words(schedule: Any) -> str:

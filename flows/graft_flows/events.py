@@ -1,22 +1,11 @@
-"""What a running flow tells a terminal that watches it. Where nobody listens, nothing is said."""
+"""Who hears of the steps of a flow that runs in this process."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
-from graft.records import Record
-
-
-class Listener(Protocol):
-    """Hears of each step. Calls come from the flow's own thread, in order."""
-
-    def started(self, step: str) -> None: ...
-    def progress(self, step: str, done: int, total: int, note: str) -> None: ...
-    def finished(self, step: str, record: Record, *, reused: bool) -> None: ...
-    def effect(self, name: str, outcome: str, detail: str) -> None: ...
-
+from graft_tasks.processes.listener import Listener
 
 _listeners: list[Listener] = []
 

@@ -7,31 +7,25 @@ retrying, and that a decision is enacted once.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
-from prefect.states import Completed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 from graft.errors import BusyError
 from graft.presentation.formatting import outcome
-from graft.records import DecisionRecord, Record, load_record
+from graft.records import DecisionRecord, Inputs, Record, load_record
 from graft_flows.events import listeners
-from graft_flows.progress import Sparse, how_far
-from graft_flows.server import close_dead_runs, mark_run
+from graft_flows.server import close_dead_runs, mark_run, workspace_of
+from graft_tasks.commands.prepare import Prepared, prepared
 from graft_tasks.commands.render import render_chain, render_run
-from graft_tasks.commands.up_to_date import nothing_to_do
-from graft_tasks.dvc.forward import catch_up
-from graft_tasks.dvc.pipeline import bring_forward
-from graft_tasks.dvc.recover import recover
 from graft_tasks.dvc.repro import STOPPING, reproduce
-from graft_tasks.processes.locks import hold, is_mine
+from graft_tasks.processes.progress import Sparse, how_far
 from graft_tasks.processes.warm import warm
 from graft_tasks.registry.audit import audit
-from graft_tasks.registry.pin import pin
 from graft_tasks.registry.promote import enact
 from graft_tasks.steps.context import STEPS
 from graft_tasks.workspace import Workspace
@@ -61,29 +55,23 @@ def retrain(recipe: str, workspace: str = "") -> State[Any]:
     Args:
         workspace: a folder in it; without it the one that GRAFT_WORKSPACE names, else the one that this process stands in.
     """
-    here = Workspace.find(Path(workspace or os.environ.get("GRAFT_WORKSPACE") or "."))
+    here = workspace_of(workspace)
     mark_run(here.root)
-    lock = here.lock(recipe, "run")
-    if is_mine(lock):  # ``graft run`` holds it, has healed, and knows that there is something to do
-        return go_through(here, recipe)
-    catch_up(here, recipe)
-    with hold(lock, recipe, mends=True) as was_cut_off:
-        recover(here, recipe)
-        pin(here, recipe)
-        for sentence in bring_forward(here, recipe):
+    with prepared(here, recipe, is_unattended=True) as ready:
+        for sentence in ready.changes:
             get_run_logger().info("%s", sentence)
-        because = "" if was_cut_off else nothing_to_do(here, recipe)
-        if because:
+        if ready.up_to_date:
             close_dead_runs(here.root)
-            return Completed(message=because)
-        return go_through(here, recipe)
+            return Completed(message=ready.up_to_date)
+        return go_through(ready)
 
 
-def go_through(here: Workspace, recipe: str) -> State[Any]:
-    """Pin, make each stage, enact, draw. Whatever was done before is not done again."""
+def go_through(ready: Prepared) -> State[Any]:
+    """Make each stage, enact, draw. Whatever was done before is not done again."""
+    here, recipe = ready.workspace, ready.recipe
     close_dead_runs(here.root)
     with warm():
-        pin_inputs(here, recipe)
+        log_inputs(ready.inputs)
         records = {step: stage(step)(here, recipe) for step in STEPS}
         decision = records["decide"]
         promoted = promote(here, recipe)
@@ -93,9 +81,8 @@ def go_through(here: Workspace, recipe: str) -> State[Any]:
 
 
 @task(name="pin", task_run_name="pin", persist_result=False)
-def pin_inputs(here: Workspace, recipe: str) -> None:
-    """Write down dataset, bases and champion."""
-    inputs = pin(here, recipe)
+def log_inputs(inputs: Inputs) -> None:
+    """Log which dataset and champion were pinned."""
     champion = inputs.champion.number if inputs.champion else "none"
     get_run_logger().info("dataset %s, champion %s", inputs.dataset.sha256[:12], champion)
 
@@ -173,8 +160,7 @@ def publish_verdict(here: Workspace, recipe: str, records: dict[str, Record], pr
     table = "\n".join(["| step | outcome | |", "|---|---|---|", *rows])
     title = f"# {verdict_word(decision)}: {recipe}\n\n{headline(decision)}{champion}\n\n"
     create_markdown_artifact(markdown=title + table, key=f"{recipe}-verdict", description=headline(decision))
-    page = here.pages(recipe) / "report.html"
-    create_link_artifact(link=page.as_uri(), link_text="Report", key=f"{recipe}-report")
+    create_link_artifact(link=here.report_page(recipe).as_uri(), link_text="Report", key=f"{recipe}-report")
 
 
 def verdict_word(record: Record) -> str:

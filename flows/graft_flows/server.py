@@ -23,6 +23,8 @@ import httpx
 import prefect
 from prefect import get_client
 from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
     FlowRunFilter,
     FlowRunFilterState,
     FlowRunFilterStateType,
@@ -31,7 +33,7 @@ from prefect.client.schemas.filters import (
     TaskRunFilterState,
     TaskRunFilterStateType,
 )
-from prefect.client.schemas.objects import TERMINAL_STATES, StateType
+from prefect.client.schemas.objects import TERMINAL_STATES, State, StateType
 from prefect.events.worker import EventsWorker
 from prefect.exceptions import ObjectNotFound
 from prefect.logging.handlers import APILogWorker
@@ -50,6 +52,7 @@ from graft.records import sweep, write_atomic
 from graft_tasks.processes.child_process import child_command
 from graft_tasks.processes.environment import QUIET, environment
 from graft_tasks.processes.locks import hold, silently
+from graft_tasks.workspace import Workspace
 
 _STARTS_WITHIN_S = 120
 _OURS = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
@@ -215,6 +218,15 @@ def tag_of(root: Path) -> str:
     return f"{socket.gethostname()}:{root}"
 
 
+def workspace_of(folder: str) -> Workspace:
+    """Return the workspace that a flow works in: that of a folder, or of GRAFT_WORKSPACE, or where this process stands.
+
+    Raises:
+        InputError: it lies in none.
+    """
+    return Workspace.find(Path(folder or os.environ.get("GRAFT_WORKSPACE") or "."))
+
+
 def mark_run(root: Path) -> None:
     """Tag this flow run with the workspace that it works in, which a deployment does not name."""
     tags = set(flow_run.tags)
@@ -224,9 +236,9 @@ def mark_run(root: Path) -> None:
 
 
 def close_dead_runs(root: Path) -> None:
-    """Say of earlier flow runs of this recipe here that they crashed, where they never could, and close tasks that were lost.
+    """Say of earlier runs of this flow for this recipe here that they crashed, where they never could. Close lost tasks.
 
-    Assumes: this flow run's process holds the recipe, so no other run of it is alive in this workspace.
+    Assumes: this flow run's process holds the recipe, so no other run of the flow for it is alive in this workspace.
     """
     recipe = flow_run.parameters["recipe"]
     with get_client(sync_client=True) as client:
@@ -234,7 +246,8 @@ def close_dead_runs(root: Path) -> None:
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_OPEN)),
             tags=FlowRunFilterTags(all_=[tag_of(root)]),
         )
-        for run in client.read_flow_runs(flow_run_filter=is_open):
+        of_this_flow = FlowFilter(name=FlowFilterName(any_=[flow_run.flow_name]))
+        for run in client.read_flow_runs(flow_filter=of_this_flow, flow_run_filter=is_open):
             waits = run.deployment_id is not None and run.state_type != StateType.RUNNING
             if str(run.id) != flow_run.id and run.parameters.get("recipe") == recipe and not waits:
                 client.set_flow_run_state(run.id, Crashed(message="Its process died."), force=True)
@@ -249,5 +262,7 @@ def close_lost_tasks() -> None:
         for task in client.read_task_runs(flow_run_filter=has_ended, task_run_filter=is_open):
             assert task.flow_run_id is not None  # noqa: S101 - it was found by its run
             is_good = client.read_flow_run(task.flow_run_id).state_type == StateType.COMPLETED
-            state = Completed(message="As its run did.") if is_good else Crashed(message="Its process died.")
+            state: State[Any] = (
+                Completed(message="As its run did.") if is_good else Crashed(message="Its process died.")
+            )
             client.set_task_run_state(task.id, state, force=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from graft.records import Check, Estimate
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the command line imports this before it knows whether there is anything to say
+    from graft.records import Check, Estimate
 
 
 def said(estimate: Estimate) -> str:

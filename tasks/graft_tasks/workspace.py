@@ -104,6 +104,12 @@ class Workspace:
     def pages(self, recipe: str) -> Path:
         return self._own("pages", check_name(recipe, "recipe"))
 
+    def report_page(self, recipe: str) -> Path:
+        return self.pages(recipe) / "report.html"
+
+    def chain_page(self, recipe: str) -> Path:
+        return self.pages(recipe) / "chain.html"
+
     def monitor(self, recipe: str) -> Path:
         """Return the folder of a recipe's batches: one folder with ``record.json`` for each."""
         folder = self._with_inside(self._own("data", check_name(recipe, "recipe"), "monitor"))

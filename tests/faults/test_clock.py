@@ -9,7 +9,7 @@ import pytest
 
 from graft.errors import InputError
 from graft.records import DecisionRecord
-from graft_cli.audit import audit_chain
+from graft_tasks.commands.audit import audit_recipe
 from graft_tasks.commands.monitor import monitor
 from graft_tasks.commands.status import status
 from graft_tasks.commands.up_to_date import nothing_to_do
@@ -27,8 +27,8 @@ READERS = (
     "graft_tasks.registry.promote",
     "graft_tasks.steps.cost",
     "graft_tasks.processes.locks",
-    "graft_cli.status",
-    "graft_cli.terminal",
+    "graft_cli.commands.status",
+    "graft_cli.watcher",
 )
 
 
@@ -87,7 +87,7 @@ def test_after_a_jump_back_champions_runs_and_batches_stand_in_their_order(
     assert audit(promoted, "known", at=times[-1]).number == "0004"
     day_before = f"{datetime.fromisoformat(times[0]) - timedelta(days=1):%Y-%m-%d}"
     with pytest.raises(InputError, match="had no champion"):
-        audit_chain(promoted, "known", at=day_before, show=False)
+        audit_recipe(promoted, "known", at=day_before)
     said = CommandLine(promoted.root, capsys).succeeds("status")
     assert "0004" in said
 

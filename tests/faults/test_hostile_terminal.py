@@ -11,7 +11,7 @@ import pytest
 from graft.data import look
 from graft.errors import InputError
 from graft.records import Check, Estimate
-from graft_cli.profile import show_profile
+from graft_cli.commands.profile import show_profile
 from graft_cli.terminal import check_lines, headline_lines, row, shorten
 from tests.support.cli_runner import CommandLine
 
@@ -103,7 +103,7 @@ def test_a_look_at_many_odd_columns(tmp_path: Path, capsys: pytest.CaptureFixtur
         for n in range(60)
     ]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    show_profile(look(tmp_path / "rows.jsonl"), path=tmp_path / "rows.jsonl")
+    show_profile(look(tmp_path / "rows.jsonl"))
     assert is_plain(capsys.readouterr().out)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from graft.records import DecisionRecord, EvaluationRecord, load_record
-from graft_cli.run import _show_end
+from graft_cli.commands.run import show_result
 from graft_tasks.commands.render import render_run
+from graft_tasks.commands.run import run_result
 from graft_tasks.workspace import Workspace
 
 
@@ -26,7 +27,7 @@ def test_a_held_run_says_what_to_do_and_a_forced_promotion_is_seen(
     assert evaluation.confusion is not None
     assert sum(map(sum, evaluation.confusion.rows)) == evaluation.n_test
 
-    _show_end(promoted, "known", "2000", guide=False)
+    show_result(run_result(promoted, "known", began="2000"))
     shown = capsys.readouterr().out.split("\n")
     places = [next(k for k, line in enumerate(shown) if line.startswith(word)) for word in
               ("HOLD", "  accuracy", "  best rival", "  difference", "  do ")]  # fmt: skip

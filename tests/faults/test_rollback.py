@@ -194,7 +194,7 @@ def test_what_the_command_says(
     assert "FORCED known 0004 was promoted against the verdict hold, by Ada: model 2" in status
     (facts,) = json.loads(cli.succeeds("status", "--json"))["recipes"]
     assert facts["forced"] == "against the verdict hold, by Ada: model 2"
-    monkeypatch.setattr("graft_cli.main.BEGAN", -1e6)
+    monkeypatch.setattr("graft_cli.commands.audit.BEGAN", -1e6)
     said = " ".join(cli.succeeds("audit", NAME).split())
     assert "FORCED Promoted against the verdict hold, by Ada: model 2" in said
     assert "checked offline" in said

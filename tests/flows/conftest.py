@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from graft.recipe.text import recipe_text
-from graft_cli.run import run_recipe
+from graft_cli.commands.run import run_recipe
 from graft_tasks.commands.init import adopt, init
 from graft_tasks.workspace import Workspace
 
@@ -61,8 +61,8 @@ def promoted_once(
 ) -> Workspace:
     """A workspace whose recipe was run once and has its first champion. Never changed: copy it with ``promoted``."""
     workspace = make_workspace(tmp_path_factory.mktemp("once") / "workspace", messages)
-    facts = run_recipe(workspace, "support", show=False)
-    assert facts["verdict"] == "promote", facts["headline"]
+    result = run_recipe(workspace, "support")
+    assert result.verdict == "promote", result.headline
     return workspace
 
 

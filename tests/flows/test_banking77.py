@@ -8,7 +8,7 @@ import pytest
 
 from graft.recipe.text import recipe_text
 from graft.records import DatasetRecord, EvaluationRecord, ValidationRecord, load_record
-from graft_cli.run import run_recipe
+from graft_cli.commands.run import run_recipe
 from graft_tasks.commands.init import adopt, init, new
 from graft_tasks.commands.status import status
 from graft_tasks.dvc.repro import dvc
@@ -33,7 +33,7 @@ def banking_workspace(
     new(workspace, "banking77-10", files, {**values, "data.rows_per_class": 10})
     adopt(workspace, "support", {"messages.csv": MESSAGES}, recipe_text("support", QUICK))
     for name in ("banking77", "banking77-10", "support"):
-        run_recipe(workspace, name, show=False)
+        run_recipe(workspace, name)
     return workspace
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from graft.recipe.text import recipe_text
-from graft_cli.run import run_recipe
+from graft_cli.commands.run import run_recipe
 from graft_tasks.commands.init import adopt
 from graft_tasks.registry.audit import audit
 from graft_tasks.registry.promote import promote_by_hand
@@ -23,8 +23,8 @@ def test_the_audit_walks_over_both_hops_and_finds_a_break_in_the_first(
     rows = promoted.dataset("support") / "messages.csv"
     values = {**QUICK, "data.dataset": "grown", "choose_base.bases": ["graft:support@champion"]}
     adopt(promoted, "grown", {"messages.csv": rows}, recipe_text("grown", values))
-    facts = run_recipe(promoted, "grown", show=False)
-    if facts["champion"] is None:
+    result = run_recipe(promoted, "grown")
+    if result.champion is None:
         promote_by_hand(promoted, "grown", "a second hop")
     parent = promoted.ledger().promotions("support")[0]
     (run,) = promoted.ledger().runs("grown")

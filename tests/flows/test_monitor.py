@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from prefect import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from graft.errors import InputError, TamperError
 from graft.records import EvaluationRecord
-from graft_cli.monitor import monitor_batch
-from graft_tasks.commands.monitor import monitor
+from graft_cli.commands.monitor import rows_to_show, show_batch
+from graft_flows.monitor import monitor as flow
+from graft_tasks.commands.monitor import monitor, texts_of
 from graft_tasks.commands.status import status
 from graft_tasks.dvc.repro import git
 from graft_tasks.processes.environment import environment
@@ -103,7 +106,9 @@ def test_rows_of_no_class_are_found_and_shown_by_number_and_text(
 
     The samples' AUC stays below its bound. The record holds no text of a row.
     """
-    record = monitor_batch(promoted, "support", foreign_batch(tmp_path, 36))
+    batch = foreign_batch(tmp_path, 36)
+    record = monitor(promoted, "support", batch, progress=quiet)
+    show_batch(record, texts_of(promoted, "support", batch, rows_to_show(record)))
     (one,) = record.comparisons
     assert record.outcome == "alarm"
     assert "unknown" in one.found
@@ -172,6 +177,29 @@ def test_the_command_prints_facts_as_json(promoted: Workspace) -> None:
     )
     facts = json.loads(done.stdout)
     assert (facts["batch"], facts["outcome"], done.returncode) == ("batch_broken.csv", "refused", 4)
+
+
+def test_the_flow_writes_the_same_record_and_an_alarm_is_no_failure(
+    promoted: Workspace, tmp_path: Path, prefect_server: None
+) -> None:
+    """As a scheduler starts it: a refused batch completes the run, and its state says so; an absent file fails it."""
+    record = monitor(promoted, "support", MESSAGES.with_name("batch_broken.csv"), progress=quiet)
+    (path,) = promoted.monitor("support").glob("batch_broken-*/record.json")
+    written = path.read_bytes()
+    path.unlink()
+    shutil.copy(MESSAGES.with_name("batch_broken.csv"), promoted.root / "data" / "batch_broken.csv")
+    state = flow("support", "data/batch_broken.csv", workspace=str(promoted.root), return_state=True)
+    assert state.is_completed()
+    assert state.message == f"Refused: {record.summary}"
+    assert path.read_bytes() == written
+    assert len(status(promoted, "support").alarms) == 1
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["support-batch"])))
+    assert str(found[0].data).startswith("# Refused: batch_broken.csv")
+    assert "| Rows that repeat another | failed |" in str(found[0].data)
+    absent = flow("support", "gone.csv", workspace=str(promoted.root), return_state=True)
+    assert absent.is_failed()
+    assert isinstance(absent.result(raise_on_failure=False), InputError)
 
 
 def test_a_batch_without_a_champion_is_a_users_error(promoted: Workspace) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from graft.model.reference import load_trained_on
 from graft.records import EvaluationRecord, load_record
-from graft_cli.run import run_recipe
+from graft_cli.commands.run import run_recipe
 from graft_tasks.datasets.add import add
 from graft_tasks.workspace import Workspace
 from tests.flows.conftest import MESSAGES
@@ -23,8 +23,8 @@ def test_new_rows_are_compared_fairly(promoted: Workspace, messages: pd.DataFram
     week.to_csv(tmp_path / "week.csv", index=False)
     before = pd.read_parquet(promoted.files("support", "ingest") / "rows.parquet").set_index("row")["side"]
     assert add(promoted, "support", tmp_path / "week.csv").is_new
-    facts = run_recipe(promoted, "support", show=False)
-    assert facts["ran"]
+    result = run_recipe(promoted, "support")
+    assert result.ran
     rows = pd.read_parquet(promoted.files("support", "ingest") / "rows.parquet").set_index("row")
     pd.testing.assert_series_equal(before, rows.loc[before.index, "side"])
     test = set(rows[rows["side"] == "test"]["key"])
@@ -35,4 +35,4 @@ def test_new_rows_are_compared_fairly(promoted: Workspace, messages: pd.DataFram
     record = load_record(promoted.record("support", "evaluate"), "evaluate")
     assert isinstance(record, EvaluationRecord)
     assert record.differences["champion"].n == len(test) > (before == "test").sum()
-    assert not run_recipe(promoted, "support", show=False)["ran"]
+    assert not run_recipe(promoted, "support").ran

@@ -9,7 +9,7 @@ import yaml
 
 from graft.errors import InputError
 from graft.recipe.text import recipe_text
-from graft_cli.audit import audit_chain
+from graft_tasks.commands.audit import audit_recipe
 from graft_tasks.commands.remove import remove
 from graft_tasks.dvc.repro import git
 from graft_tasks.registry.pin import pin
@@ -33,9 +33,9 @@ def test_a_removed_recipe_is_audited_as_before_and_its_looks_count_on(promoted: 
         (promoted.root / "dvc.lock").read_text() if (promoted.root / "dvc.lock").is_file() else ""
     )
     assert git(promoted.root, "status", "--porcelain", "--untracked-files=no") == ""
-    result = audit_chain(promoted, "support", show=False)
+    result = audit_recipe(promoted, "support")
     assert result.verdict == "intact", result.headline
     shutil.rmtree(promoted.root / "data" / "second")
     assert pin(promoted, "second").looks == looks
     with pytest.raises(InputError, match="There is no recipe other"):
-        audit_chain(promoted, "other", show=False)
+        audit_recipe(promoted, "other")

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,13 +17,15 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from graft.errors import BusyError, InputError
 from graft.records import DecisionRecord, load_record
-from graft_cli.run import run_recipe
+from graft_cli.commands.run import run_recipe
 from graft_flows.retrain import retrain, worth_retrying
+from graft_tasks.commands import prepare
 from graft_tasks.commands.init import init
 from graft_tasks.dvc.repro import commit, dvc, git
 from graft_tasks.processes.environment import environment
 from graft_tasks.processes.locks import hold
 from graft_tasks.registry.audit import audit
+from graft_tasks.registry.pin import pin
 from graft_tasks.registry.promote import promote_by_hand, roll_back
 from graft_tasks.steps.context import STEPS
 from graft_tasks.workspace import Workspace
@@ -39,10 +42,48 @@ def test_a_run_leaves_everything_committed_and_dvc_has_nothing_to_do(promoted: W
 def test_the_second_run_does_nothing_and_says_why(promoted: Workspace) -> None:
     """The same recipe, data and base: no step runs, the ledger does not grow, and the reason is given."""
     before = sorted(p.name for p in (promoted.root / "ledger").rglob("*"))
-    facts = run_recipe(promoted, "support", show=False)
-    assert not facts["ran"]
-    assert re.search(r"The same recipe, data and base .* led to champion 0001", facts["because"])
+    result = run_recipe(promoted, "support")
+    assert not result.ran
+    assert re.search(r"The same recipe, data and base .* led to champion 0001", result.because)
     assert sorted(p.name for p in (promoted.root / "ledger").rglob("*")) == before
+
+
+def test_a_run_with_nothing_to_do_imports_neither_prefect_nor_what_computes(promoted: Workspace) -> None:
+    """The command itself, up to its last line: it starts no server, so it answers in the time that git and DVC take."""
+    heavy = ("prefect", "torch", "transformers", "numpy", "pandas", "pyarrow", "scipy", "sklearn")
+    code = (
+        "import sys; from graft_cli.main import main\ntry: main()\nfinally: "
+        f"print([one for one in {heavy} if one in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "run", "support"],
+        cwd=promoted.root,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "NOTHING TO DO" in done.stdout
+    assert done.stderr == "[]\n"
+
+
+def test_a_recipe_is_prepared_once_and_given_again_inside(promoted: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The flow inside ``graft run`` pins nothing anew and pulls nothing; after the block the recipe is free again."""
+    pins = []
+    monkeypatch.setattr(prepare, "pin", lambda workspace, name: pins.append(name) or pin(workspace, name))
+    monkeypatch.setattr(prepare, "catch_up", lambda *_: pytest.fail("nothing is taken over while the recipe is held"))
+    with prepare.prepared(promoted, "support") as outer:
+        with prepare.prepared(promoted, "support", is_unattended=True) as inner:
+            assert inner is outer
+        assert "were run on" in outer.up_to_date
+        with pytest.raises(BusyError), hold(promoted.lock("support", "run"), "support"):
+            pass
+    with pytest.raises(ZeroDivisionError), prepare.prepared(promoted, "support"):
+        raise ZeroDivisionError
+    assert pins == ["support", "support"]
+    with prepare.prepared(promoted, "support") as again:
+        assert again.was_cut_off
+        assert again.up_to_date == "", "a run that was cut off is gone through to its end"
 
 
 @pytest.mark.slow
@@ -52,8 +93,8 @@ def test_files_that_were_lost_are_made_again_and_nothing_is_promoted_twice(promo
     ledger = sorted(p.name for p in (promoted.root / "ledger").rglob("*"))
     shutil.rmtree(promoted.files("support", "embed"))
     promoted.record("support", "evaluate").unlink()
-    facts = run_recipe(promoted, "support", show=False)
-    assert facts["ran"]
+    result = run_recipe(promoted, "support")
+    assert result.ran
     assert {step: promoted.record("support", step).read_bytes() for step in STEPS} == before
     assert sorted(p.name for p in (promoted.root / "ledger").rglob("*")) == ledger
 
@@ -105,7 +146,7 @@ def test_bad_data_fails_once_and_is_not_retried(promoted: Workspace) -> None:
     """A dataset that no longer is a table is a user's error: the step says so, in its own words, after one try."""
     (promoted.dataset("support") / "messages.csv").write_bytes(b"text,intent\n\xff\xfe broken")
     with pytest.raises(InputError, match="not UTF-8") as caught:
-        run_recipe(promoted, "support", show=False)
+        run_recipe(promoted, "support")
     assert caught.value.exit_code == 2
     with get_client(sync_client=True) as client:
         failed = [t for t in client.read_task_runs() if t.state is not None and t.state.is_failed()]
@@ -121,7 +162,7 @@ def test_a_second_run_of_the_same_recipe_is_told_who_runs(promoted: Workspace) -
         hold(promoted.lock("support", "run"), "support"),
         pytest.raises(BusyError, match="Another process holds support"),
     ):
-        run_recipe(promoted, "support", show=False)
+        run_recipe(promoted, "support")
     assert promoted.inputs("support").read_bytes() == pinned
 
 
@@ -146,8 +187,8 @@ def test_a_held_candidate_by_hand_then_back_then_never_again_by_itself(
 ) -> None:
     """Too few rows to tell holds; a person may promote; a rollback is an entry too; the rolled-back model stays out."""
     edit_recipe(promoted, "embed.max_tokens", 48)
-    facts = run_recipe(promoted, "support", show=False)
-    assert facts["verdict"] == "hold"
+    result = run_recipe(promoted, "support")
+    assert result.verdict == "hold"
     decision = load_record(promoted.record("support", "decide"), "decide")
     assert isinstance(decision, DecisionRecord)
     assert [c.name for c in decision.checks if c.outcome == "cannot_tell" and c.policy == "hold"] == [
@@ -156,7 +197,7 @@ def test_a_held_candidate_by_hand_then_back_then_never_again_by_itself(
 
     by_hand = promote_by_hand(promoted, "support", "the margin is met on last year's rows")
     assert (by_hand.predicate.number, by_hand.predicate.overrides) == ("0002", True)
-    assert not run_recipe(promoted, "support", show=False)["ran"]
+    assert not run_recipe(promoted, "support").ran
 
     promoted.private_key.unlink()
     init(promoted.root)  # another person, another key
@@ -170,10 +211,10 @@ def test_a_held_candidate_by_hand_then_back_then_never_again_by_itself(
 
     assert audit(promoted, "support").verdict == "intact"
 
-    facts = run_recipe(promoted, "support", show=False)
-    assert facts["ran"]
-    assert facts["headline"] == "This very model was rolled back before."
-    assert facts["champion"] == "0003"
+    result = run_recipe(promoted, "support")
+    assert result.ran
+    assert result.headline == "This very model was rolled back before."
+    assert result.champion == "0003"
 
 
 @pytest.mark.slow

@@ -65,7 +65,7 @@ def test_without_a_card_it_cannot_tell(tiny_workspace: Make) -> None:
 def test_a_card_is_pinned_and_compared(tiny_workspace: Make, domain: Path) -> None:
     """A card is found by its base's digest, stands in the pin, is called a proxy, and its words are told from the data's."""
     workspace = tiny_workspace()
-    path, card = make_card(
+    made = make_card(
         workspace,
         "base",
         domain,
@@ -75,8 +75,13 @@ def test_a_card_is_pinned_and_compared(tiny_workspace: Make, domain: Path) -> No
         is_proxy=True,
         progress=lambda *_: None,
     )
+    path = workspace.root / made.path
     assert load_domain(path).shape == (60, load_domain(path).shape[1])
-    assert read_card(path) == card
+    assert (read_card(path).title, made.n_rows, "“moon”" in made.properties) == (
+        "proxy of base's domain: songs",
+        60,
+        False,
+    )
     pin(workspace, "tiny")
     assert set(load_inputs(workspace, "tiny").cards) == {"base"}
     record = detect(workspace)
@@ -96,10 +101,11 @@ def test_another_card_than_the_pinned_one_is_refused(tiny_workspace: Make, domai
     workspace = tiny_workspace()
 
     def make(source: str) -> Path:
-        return make_card(
+        made = make_card(
             workspace, "base", domain, column="text", modality="text", source=source, is_proxy=True,
             progress=lambda *_: None,
-        )[0]  # fmt: skip
+        )  # fmt: skip
+        return workspace.root / made.path
 
     make("songs")
     pin(workspace, "tiny")

@@ -8,15 +8,24 @@ import pandas as pd
 import pytest
 
 from graft.errors import InputError
-from graft.records import DatasetRecord, ValidationRecord, sha256_file
-from graft_cli.findings import Rows, rows_of_finding, show_rows
-from graft_tasks.datasets.findings import path_of
+from graft.records import DatasetRecord, Finding, ValidationRecord, sha256_file
+from graft_cli.commands.validate import show_rows
+from graft_tasks.commands.validate import FindingRows
+from graft_tasks.datasets.findings import Row, find_finding, path_of, rows_of, with_contents
 from graft_tasks.registry.pin import pin
 from graft_tasks.steps.context import run_step
 from graft_tasks.workspace import Workspace
 from tests.steps.conftest import ROOT
 
 Make = Callable[..., Workspace]
+
+
+def rows_of_finding(
+    workspace: Workspace, dataset: DatasetRecord, record: ValidationRecord, wanted: str
+) -> tuple[Finding, tuple[Row, ...]]:
+    """Return the finding that is named, and all its rows with their texts."""
+    source, finding = find_finding((dataset, record), wanted)
+    return finding, with_contents(workspace, "tiny", rows_of(workspace, source, finding.name))
 
 
 @pytest.fixture
@@ -42,19 +51,19 @@ def test_all_rows_of_a_finding_come_with_their_texts(
     workspace, dataset, record = damaged
     tagged = next(finding for finding in record.findings if "HTML" in finding.name)
     assert (tagged.n_rows, len(tagged.rows)) == (30, 20)
-    found = rows_of_finding(workspace, dataset, record, "html")
-    assert [one["row"] for one in found.rows] == [f"rows.csv row {k}" for k in range(1, 31)]
-    assert all("<b>now</b>" in one["content"] and one["label"] for one in found.rows)
-    assert found.finding.rows == tuple(one["row"] for one in found.rows[:20])
-    unlabelled = rows_of_finding(workspace, dataset, record, "rows without a label")
-    assert [one["row"] for one in unlabelled.rows] == [f"rows.csv row {k}" for k in range(31, 56)]
+    found, rows = rows_of_finding(workspace, dataset, record, "html")
+    assert [one.row for one in rows] == [f"rows.csv row {k}" for k in range(1, 31)]
+    assert all("<b>now</b>" in one.content and one.label for one in rows)
+    assert found.rows == tuple(one.row for one in rows[:20])
+    _, unlabelled = rows_of_finding(workspace, dataset, record, "rows without a label")
+    assert [one.row for one in unlabelled] == [f"rows.csv row {k}" for k in range(31, 56)]
 
 
 def test_every_finding_is_kept_whole(damaged: tuple[Workspace, DatasetRecord, ValidationRecord]) -> None:
     """For each finding of both steps there are as many rows as it counts, the named ones first; none of it is in git."""
     workspace, dataset, record = damaged
     for finding in (*dataset.findings, *record.findings):
-        rows = [one["row"] for one in rows_of_finding(workspace, dataset, record, finding.name).rows]
+        rows = [one.row for one in rows_of_finding(workspace, dataset, record, finding.name)[1]]
         assert len(rows) == finding.n_rows, finding.name
         assert tuple(rows[:20]) == finding.rows
     assert path_of(workspace.findings("tiny"), record).is_relative_to(workspace.root / ".graft")
@@ -67,7 +76,7 @@ def test_where_the_file_is_not_here_the_step_is_run_again(
     workspace, dataset, record = damaged
     before = sha256_file(workspace.record("tiny", "validate"))
     path_of(workspace.findings("tiny"), record).unlink()
-    assert len(rows_of_finding(workspace, dataset, record, "html").rows) == 30
+    assert len(rows_of_finding(workspace, dataset, record, "html")[1]) == 30
     assert sha256_file(workspace.record("tiny", "validate")) == before
 
 
@@ -83,9 +92,13 @@ def test_texts_cannot_move_the_terminal(
     damaged: tuple[Workspace, DatasetRecord, ValidationRecord], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An escape sequence in a row is shown as blanks; the row's name and label stand above its text."""
-    rows = rows_of_finding(*damaged, "html")
-    show_rows(Rows(rows.finding, rows.rows[:1]))
+    finding, rows = rows_of_finding(*damaged, "html")
+    one = FindingRows(
+        recipe="tiny", n_rows=160, passed=True, mended=None, checks=(), findings=(), hint="",
+        finding=finding.name, rows=rows[:1],
+    )  # fmt: skip
+    show_rows(one)
     shown = capsys.readouterr().out
     assert "\x1b" not in shown
     assert "[31mred" in shown
-    assert f"rows.csv row 1  {rows.rows[0]['label']}" in shown
+    assert f"rows.csv row 1  {rows[0].label}" in shown

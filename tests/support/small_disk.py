@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from graft_cli.main import _from_disk
+from graft_tasks.processes.disk import from_disk
 from graft_tasks.workspace import Workspace
 
 MakeSmallDisk = Callable[[Path, int], Workspace]
@@ -52,4 +52,4 @@ class DiskFiller:
 
 def error_message(error: BaseException) -> str:
     """Return the sentence that the command line would print."""
-    return str(_from_disk(error) if isinstance(error, OSError) else error)
+    return str((isinstance(error, OSError) and from_disk(error)) or error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,22 @@ from graft_tasks.workspace import Workspace, as_file_name
 
 SEED = 60_000
 MAX_TOKENS = 128
+_OF_A_WORD = "“"
+"""How the name of a property begins that is the share of rows with one word; a person is shown the others."""
+
+
+@dataclass(frozen=True)
+class MadeCard:
+    """A card that was made, and where it lies in the workspace. ``properties`` are means over its rows."""
+
+    base: str
+    base_sha256: str
+    source: str
+    is_proxy: bool
+    modality: str
+    n_rows: int
+    path: str
+    properties: dict[str, float]
 
 
 def make_card(
@@ -32,7 +49,7 @@ def make_card(
     source: str,
     is_proxy: bool,
     progress: Progress = report_progress,
-) -> tuple[Path, Card]:
+) -> MadeCard:
     """Make a base's domain card from a file with contents of its domain; the workspace keeps it in ``cards``.
 
     Args:
@@ -61,8 +78,13 @@ def make_card(
     )
     path = workspace.cards / f"{as_file_name(base)}-{pinned.folder_sha256[:12]}{SUFFIX}"
     write_domain(path, card, features)
-    commit(workspace.root, f"card of {base}: {card.title}", [str(path.relative_to(workspace.root))])
-    return path, card
+    relative = path.relative_to(workspace.root).as_posix()
+    commit(workspace.root, f"card of {base}: {card.title}", [relative])
+    return MadeCard(
+        path=relative,
+        properties={name: one.mean for name, one in card.profile.properties.items() if not name.startswith(_OF_A_WORD)},
+        **card.model_dump(exclude={"profile"}),
+    )
 
 
 def _read(workspace: Workspace, file: Path, column: str) -> list[str | bytes]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -26,9 +25,6 @@ class Removed:
     dataset: str
     n_runs: int
     champion: str
-
-    def plain(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def remove(workspace: Workspace, name: str) -> Removed:

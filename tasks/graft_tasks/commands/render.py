@@ -21,7 +21,7 @@ from graft_tasks.steps.cost import COST, costs
 from graft_tasks.steps.report import REPORT
 from graft_tasks.workspace import MISTAKES, Workspace
 
-PAGE, DRIFT, CHAIN = "report.html", "drift.html", "chain.html"
+DRIFT = "drift.html"
 CURVE = "curve"
 """The folder of what ``graft curve`` measured, beside those of the steps."""
 
@@ -34,9 +34,9 @@ def render_run(workspace: Workspace, name: str) -> Path:
     links = {}
     if _drift_page(workspace, name, folder / DRIFT):
         links["drift"] = DRIFT
-    if (folder / CHAIN).is_file():
-        links["chain"] = CHAIN
-    page, shown = folder / PAGE, workspace.files(name, "evaluate") / MISTAKES
+    if (chain := workspace.chain_page(name)).is_file():
+        links["chain"] = chain.name
+    page, shown = workspace.report_page(name), workspace.files(name, "evaluate") / MISTAKES
     mistakes = load_json(shown, Mistakes, "a list of mistakes", do="dvc checkout") if shown.is_file() else None
     html = render_report(
         report,
@@ -53,7 +53,7 @@ def render_run(workspace: Workspace, name: str) -> Path:
 def redraw(workspace: Workspace, name: str) -> Path:
     """Draw the chain after a change of champion, and the report anew if it was drawn here; return the page of the chain."""
     page = render_chain(workspace, audit(workspace, name))
-    if (workspace.pages(name) / PAGE).is_file() and (workspace.step(name, "report") / REPORT).is_file():
+    if workspace.report_page(name).is_file() and (workspace.step(name, "report") / REPORT).is_file():
         render_run(workspace, name)
     return page
 
@@ -75,7 +75,7 @@ def _standing(workspace: Workspace, name: str) -> Standing:
 
 def render_chain(workspace: Workspace, found: Audit) -> Path:
     """Draw an audited chain."""
-    page = workspace.pages(found.recipe) / CHAIN
+    page = workspace.chain_page(found.recipe)
     write_atomic(page, render_audit(found).encode())
     return page
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from graft.ledger import Ledger
 from graft.records import MonitorRecord
@@ -31,15 +30,27 @@ class RecipeStatus:
     alarms: tuple[str, ...]
     running: str = ""
     """The step that is at work, which process and since when; empty where none is."""
+    report: str | None = None
+    """Path of the page of the last run; None where none was drawn here."""
 
-    def plain(self) -> dict[str, Any]:
-        return asdict(self)
+
+@dataclass(frozen=True)
+class WorkspaceStatus:
+    """A workspace's folder, and the status of each of its recipes."""
+
+    workspace: str
+    recipes: tuple[RecipeStatus, ...]
 
 
-def statuses(workspace: Workspace, names: Sequence[str]) -> list[RecipeStatus]:
-    """Return the status of each of some recipes."""
+def workspace_status(workspace: Workspace, names: Sequence[str]) -> WorkspaceStatus:
+    """Return the status of some recipes of a workspace.
+
+    Raises:
+        InputError: there is no such recipe.
+        TamperError: the ledger is not what was signed.
+    """
     ledger = workspace.ledger()
-    return [status(workspace, name, ledger) for name in names]
+    return WorkspaceStatus(str(workspace.root), tuple(status(workspace, name, ledger) for name in names))
 
 
 def status(workspace: Workspace, name: str, ledger: Ledger | None = None) -> RecipeStatus:
@@ -49,6 +60,7 @@ def status(workspace: Workspace, name: str, ledger: Ledger | None = None) -> Rec
     champion = promotions[-1] if promotions else None
     heads = ledger.heads(name)
     last = ledger.run(name, heads.ended[-1][1]).predicate if heads.ended else None
+    page = workspace.report_page(name)
     alarms = []
     for path in sorted(workspace.monitor(name).glob("*/record.json")):
         record = load_json(path, MonitorRecord, "a record of monitor")
@@ -66,6 +78,7 @@ def status(workspace: Workspace, name: str, ledger: Ledger | None = None) -> Rec
         n_runs=heads.n_runs,
         alarms=tuple(alarms),
         running=running(workspace, name),
+        report=str(page) if page.is_file() else None,
     )
 
 

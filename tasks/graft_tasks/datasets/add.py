@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from graft.data import (
     Part,
@@ -41,9 +40,6 @@ class Added:
     is_new: bool
     version: str
     drift: list[str]
-
-    def plain(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def add(workspace: Workspace, name: str, source: Path, *, new_classes: Collection[str] = ()) -> Added:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import pyarrow.parquet as pq
 
-from graft.errors import InputError
+from graft.errors import InputError, nearest
 from graft.modality import MODALITIES
-from graft.records import DatasetRecord, Record, ValidationRecord, canonical_json, part, sha256_bytes
+from graft.records import DatasetRecord, Finding, Record, ValidationRecord, canonical_json, part, sha256_bytes
 from graft_tasks.steps.context import run_step
 from graft_tasks.workspace import Workspace
 
@@ -27,7 +27,16 @@ Found = DatasetRecord | ValidationRecord
 
 
 @dataclass(frozen=True)
-class FindingRows:
+class Row:
+    """A row of a finding by its name, with label and text; these are empty where ingest keeps none."""
+
+    row: str
+    label: str
+    content: str
+
+
+@dataclass(frozen=True)
+class RowsFile:
     """Writes the names of all rows of each finding while a step runs."""
 
     folder: Path
@@ -47,12 +56,12 @@ class FindingRows:
 
 
 @contextmanager
-def finding_rows(workspace: Workspace, recipe: str, step: str) -> Iterator[FindingRows]:
+def finding_rows(workspace: Workspace, recipe: str, step: str) -> Iterator[RowsFile]:
     """Give a file for the rows of a step's findings; without ``finish`` nothing is left of it."""
     folder = workspace.findings(recipe)
     folder.mkdir(parents=True, exist_ok=True)
     with part(folder, step) as path, path.open("w", encoding="utf-8") as file:
-        yield FindingRows(folder, path, file)
+        yield RowsFile(folder, path, file)
 
 
 def path_of(folder: Path, record: Record) -> Path:
@@ -77,12 +86,35 @@ def rows_of(workspace: Workspace, record: Found, finding: str) -> list[str]:
     return found
 
 
-def with_contents(workspace: Workspace, recipe: str, rows: list[str]) -> list[dict[str, Any]]:
+def find_finding(records: tuple[Found, ...], wanted: str) -> tuple[Found, Finding]:
+    """Return the finding that a person names, whole or in part, and the record that it stands in.
+
+    Raises:
+        InputError: none or several findings are named so.
+    """
+    pairs = [(record, finding) for record in records for finding in record.findings]
+    names = [finding.name for _, finding in pairs]
+    folded = wanted.strip().casefold()
+    tests: tuple[Callable[[str], bool], ...] = (
+        lambda name: name == wanted.strip(),
+        lambda name: name.casefold() == folded,
+        lambda name: folded in name.casefold(),
+    )
+    found = ([pair for pair in pairs if is_meant(pair[1].name)] for is_meant in tests)
+    chosen = next((some for some in found if some), [])
+    if len(chosen) == 1:
+        return chosen[0]
+    near = nearest(wanted, names)
+    count = f"{len(chosen)} findings are" if chosen else "No finding is"
+    do = f"did you mean {near!r}?" if near else "name one of them"
+    raise InputError(f"{count} called {wanted[:80]!r}.", where="; ".join(names) or "there are none", do=do)
+
+
+def with_contents(workspace: Workspace, recipe: str, rows: list[str]) -> tuple[Row, ...]:
     """Return rows with label and content, "" where ingest keeps none that can be read: bytes, and labels of other rows."""
     path = workspace.rows(recipe)
     is_binary = MODALITIES[workspace.recipe(recipe)[0].data.modality].is_binary
     columns = ["row", "label", *([] if is_binary else ["content"])]
     table = pq.read_table(path, columns=columns, filters=[("row", "in", rows)]) if rows else None
     there = {one["row"]: one for one in table.to_pylist()} if table is not None else {}
-    empty = {"label": "", "content": ""}
-    return [{"row": row, **{key: {**empty, **there.get(row, {})}[key] for key in ("label", "content")}} for row in rows]
+    return tuple(Row(row, *(there.get(row, {}).get(key, "") for key in ("label", "content"))) for row in rows)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from graft.data import next_name, read_rows_file
 from graft.modality import MODALITIES
@@ -24,9 +23,6 @@ class Repaired:
     n_changed: int
     n_dropped: int
     version: str
-
-    def plain(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def repair(workspace: Workspace, name: str) -> Repaired:

@@ -7,8 +7,7 @@ trained on can be read again.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from graft.data import in_force, next_name, taken_back
 from graft.errors import InputError
@@ -27,9 +26,6 @@ class Undone:
     file: str
     is_new: bool
     version: str
-
-    def plain(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def undo(workspace: Workspace, name: str, file: str | None) -> Undone:

@@ -10,10 +10,9 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from graft.errors import GraftError, StepError, TamperError
 from graft.recipe import Recipe
@@ -46,8 +45,12 @@ class Fetched:
     mended: list[str]
     remote: str
 
-    def plain(self) -> dict[str, Any]:
-        return asdict(self)
+
+@dataclass(frozen=True)
+class FetchedRecipes:
+    """What is here of some recipes."""
+
+    recipes: tuple[Fetched, ...]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +51,6 @@ class Garbage:
     left_over: list[str]
     left_over_bytes: int
     freed: bool
-
-    def plain(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def look_for(workspace: Workspace) -> Garbage:

@@ -1,7 +1,8 @@
-"""What the operating system refuses, where a library that writes weights hides it."""
+"""What the operating system refuses: as a sentence, and where a library that writes weights hides it."""
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from dataclasses import dataclass
@@ -10,7 +11,30 @@ from types import TracebackType
 
 from safetensors import SafetensorError
 
+from graft.errors import StepError
+
+_REFUSED = {
+    errno.ENOSPC: ("The disk is full.", "make room, then the same command again"),
+    errno.EDQUOT: ("The disk quota is used up.", "make room, then the same command again"),
+    errno.EROFS: ("The disk may only be read.", "mount it for writing, or work elsewhere"),
+    errno.EACCES: ("A file or folder may not be used.", "look at its permissions: ls -ld"),
+    errno.EPERM: ("A file or folder may not be used.", "look at its permissions: ls -ld"),
+    errno.EIO: ("The disk cannot be read.", "copy the file again; look after the disk"),
+    errno.ELOOP: ("A link leads to itself.", "take it away, or put the file itself there"),
+    errno.EISDIR: ("A folder lies where a file belongs.", "take it away"),
+    errno.ENOTDIR: ("A file lies where a folder belongs.", "take it away"),
+    errno.ENAMETOOLONG: ("A file's name is too long.", "give a shorter path"),
+}
+"""What the operating system refuses for reasons that a person can put right, and how."""
 _CODE = re.compile(r"\(os error (\d+)\)")
+
+
+def from_disk(error: OSError) -> StepError | None:
+    """Return what the operating system refused, in a sentence; None where a person could do nothing about it."""
+    if error.errno not in _REFUSED:
+        return None
+    what, do = _REFUSED[error.errno]
+    return StepError(what, where=str(error.filename or os.strerror(error.errno)), do=do)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from typing import IO
 
 from graft.errors import BusyError
 
-_mine: set[Path] = set()
 _CUT_OFF = "nobody; the last holder was cut off"
 """What a lock says that nobody holds, while there is still something to put right."""
 
@@ -54,13 +53,11 @@ def hold(
         file.seek(0)
         was_cut_off = bool(file.read())
         _say(file, f"process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
-        _mine.add(path)
         left = _CUT_OFF
         try:
             yield was_cut_off
             left = _CUT_OFF if was_cut_off and not mends else ""
         finally:
-            _mine.discard(path)
             _say(file, left)
 
 
@@ -100,8 +97,3 @@ def holder(path: Path) -> str:
 
 def silently(_holder: str) -> None:
     """Wait for a lock without a word: it is held for moments."""
-
-
-def is_mine(path: Path) -> bool:
-    """Return whether this process holds a lock."""
-    return path in _mine

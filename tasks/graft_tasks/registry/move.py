@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import yaml
 
@@ -29,9 +28,6 @@ class Moved:
     target: str
     n_files: int
     n_copied: int
-
-    def plain(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def move_ledger(workspace: Workspace, named: str) -> Moved:

@@ -9,18 +9,8 @@ import pytest
 from rich.console import Console
 
 from graft.records import Check, Estimate, exact
-from graft_cli.terminal import (
-    WIDTH,
-    Watcher,
-    check_lines,
-    headline_lines,
-    human,
-    next_lines,
-    outlook,
-    row,
-    said,
-    shorten,
-)
+from graft_cli.terminal import WIDTH, check_lines, headline_lines, human, next_lines, row, said, shorten
+from graft_cli.watcher import Watcher, outlook
 from graft_tasks.steps.cost import Rates
 
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 \r overwritten\n second line " + "long " * 60
@@ -76,7 +66,7 @@ def test_a_bar_fits_and_counts_only_what_this_run_did(rates: Rates, monkeypatch:
     """A run that goes on after step 500 has no pace yet; then its own steps alone say what remains."""
     screen = StringIO()
     made = Console(file=screen, width=WIDTH, force_terminal=True, color_system=None)
-    monkeypatch.setattr("graft_cli.terminal.console", lambda: made)
+    monkeypatch.setattr("graft_cli.watcher.console", lambda: made)
     watcher = Watcher(rates)
     watcher.started("measure_bias")
     watcher.progress("measure_bias", 500, 861, "goes on after step 500")
@@ -103,7 +93,7 @@ def test_what_is_cut_is_marked() -> None:
 def test_a_log_is_told_how_far_a_step_is_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no bar can be shown there is a line every thirty seconds, with what is done, of how much, and what is left."""
     screen, clock = StringIO(), [1000.0]
-    monkeypatch.setattr("graft_cli.terminal.console", lambda: Console(file=screen, width=WIDTH, force_terminal=False))
+    monkeypatch.setattr("graft_cli.watcher.console", lambda: Console(file=screen, width=WIDTH, force_terminal=False))
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     watcher = Watcher()
     watcher.started("embed")

@@ -10,7 +10,7 @@ import pytest
 
 from graft.learning_curve.claims import ARMS, Claims
 from graft.presentation.page import render_report
-from graft_cli.curve import show_claims
+from graft_cli.commands.curve import show_claims
 from tests.support import curve_samples
 from tests.support import report_samples as samples
 from tests.unit.presentation.test_page import Page
@@ -142,7 +142,7 @@ def test_the_page_is_inert_and_the_same_every_time() -> None:
 
 def test_an_arm_that_was_not_measured_at_a_size_leaves_its_place_empty() -> None:
     """The terminal's table has a line for every size of any arm, and a gap where an arm has none."""
-    from graft_cli.curve import _table
+    from graft_cli.commands.curve import _table
 
     record = curve_samples.claims().record
     points = tuple(one for one in record.points if one.arm != "scratch_network" or one.size is None)

@@ -1,0 +1,1 @@
+"""One command to a module: what it asks for, and how its result is shown."""

@@ -1,0 +1,153 @@
+"""``graft monitor``: one production batch, shown."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from graft.errors import InputError
+from graft.evaluation.wording import said
+from graft_cli.kit import AsJson, Name, here, print_json
+from graft_cli.terminal import WIDTH, console, headline_lines, next_lines, row, shorten, show
+from graft_cli.watcher import progress_of
+
+if TYPE_CHECKING:
+    from graft.records import MonitorRecord, ShiftComparison, ShiftKind
+    from graft.records.shift import ShiftName
+
+N_ROWS, N_LETTERS = 5, 100
+WORDS: dict[ShiftName, str] = {
+    "covariate": "contents",
+    "label": "mix",
+    "concept": "labels",
+    "unknown": "no class",
+    "confidence": "confidence",
+    "probabilities": "probabilities",
+}
+"""The kinds of shift in a word that fits the first column."""
+
+
+def monitor(
+    recipe: Name,
+    batch: Annotated[Path, typer.Argument(metavar="BATCH", help="one production batch")],
+    as_json: AsJson = False,
+    strict: Annotated[bool, typer.Option("--strict", help="exit 4 unless the batch passed")] = False,
+) -> None:
+    """Look at one production batch: may it be used, and has the domain shifted?"""
+    workspace = here()
+    if not batch.is_file():  # said before what computes is imported
+        raise InputError(f"There is no file {batch.name}.", where=str(batch), do="check the path")
+    workspace.recipe(recipe)
+    with progress_of("monitor", silent=as_json) as progress:
+        from graft_tasks.commands.monitor import monitor as look_at
+        from graft_tasks.commands.monitor import texts_of
+
+        record = look_at(workspace, recipe, batch, progress=progress)
+    if as_json:
+        print_json(record)
+    else:
+        console().print(
+            f"{record.recipe}  champion {record.champion}  batch {record.batch}, {record.n_rows:,} rows\n", style="bold"
+        )
+        show_batch(record, texts_of(workspace, recipe, batch, rows_to_show(record)))
+        if record.is_alarm:
+            show(next_lines((f"graft status {recipe}", "its open alarms")))
+    if strict and record.outcome != "passed":
+        raise typer.Exit(4)
+
+
+def rows_to_show(record: MonitorRecord) -> list[str]:
+    """Return the rows that are shown with their texts: those that most surely belong to no class."""
+    return [row for one in record.comparisons for row in one.unknown_rows[:N_ROWS]]
+
+
+def show_batch(record: MonitorRecord, texts: Mapping[str, str]) -> None:
+    """Show what was compared and what came out.
+
+    Args:
+        texts: of rows by their names; a record holds none.
+    """
+    out = console()
+    failed = [check for check in record.checks if check.outcome == "failed"]
+    n = len(record.checks)
+    out.print(row("validate", "FAILED" if failed else "passed", f"{n - len(failed)} of {n} expectations hold"))
+    for check in failed:
+        out.print(row("", "failed", f"{check.name}: {said(check.observed)}"))
+    for one in record.comparisons:
+        if one.n_overlapping:
+            out.print(row("overlap", "left out", f"{one.n_overlapping:,} rows that the champion was trained on"))
+        if one.shifted is None:
+            out.print(row("shift", "open", one.because))
+        for kind in one.kinds:
+            out.print(row(*_line(kind, one)))
+    out.print()
+    show(headline_lines(*_verdict(record)))
+    for one in record.comparisons:
+        for paragraph in _shown_by(one, texts):
+            show(Text(f"  {line}") for line in textwrap.wrap(paragraph, WIDTH - 2))
+
+
+def _line(kind: ShiftKind, one: ShiftComparison) -> tuple[str, str, str]:
+    """Return one kind of shift in a line: its name, what came of it, and how large it is beside its bound."""
+    from graft.shift.wording import chance
+
+    word = "ALARM" if kind.found else "small" if kind.is_small else "passed" if kind.found is False else "open"
+    if kind.name == "covariate":
+        word = "ALARM" if one.shifted else word
+        return WORDS[kind.name], word, f"AUC {said(one.auc)}, {chance(one.p_value)}" if one.auc and one.p_value else ""
+    if kind.name != "unknown" or kind.size is None or kind.p_value is None:
+        return WORDS[kind.name], word, kind.because
+    return WORDS[kind.name], word, f"{said(kind.size)}, {chance(kind.p_value)}"
+
+
+def _shown_by(one: ShiftComparison, texts: Mapping[str, str]) -> list[str]:
+    """Return what kind of shift it is, what shows it and what to do, a paragraph each."""
+    from graft.presentation.formatting import mean
+    from graft.shift.wording import KINDS
+
+    if not one.is_alarming:
+        return [f"a small difference, {KINDS[kind.name]}: {_small(kind)}" for kind in one.small]
+    kinds = [
+        f"{KINDS[kind.name]}: {kind.because}"
+        for kind in one.kinds
+        if kind.found or kind.is_small or (kind.name == "covariate" and one.shifted)
+    ]
+    strange = [
+        f"{row_name}, belongs to no class: {shorten(texts.get(row_name, ''), N_LETTERS)}".removesuffix(": ")
+        for row_name in one.unknown_rows[:N_ROWS]
+    ]
+    more = len(one.unknown_rows) - len(strange)
+    strange += [f"and {more} more, in the record"] if more > 0 else []
+    signs = [f"{sign.name} {mean(sign, sign.reference)} -> {mean(sign, sign.current)}" for sign in one.signs[:5]]
+    shares = [f"{share.label} {share.reference:.0%} -> {share.current:.0%}" for share in one.shares[:3]]
+    paragraphs = {"told by": signs, "classes": shares, "least like them": list(one.most_shifted)}
+    listed = [f"{name}: {', '.join(items)}" for name, items in paragraphs.items() if items]
+    return [*kinds, *strange, *listed, *([one.advice] if one.advice else [])]
+
+
+def _small(kind: ShiftKind) -> str:
+    """Return what is significant and yet smaller than what matters, with the bound."""
+    from graft.shift.wording import chance
+
+    if kind.name == "covariate" and kind.size and kind.bound is not None and kind.p_value is not None:
+        return f"AUC {kind.size.value:.3f}, an alarm above {kind.bound:g} ({chance(kind.p_value)})"
+    return f"{kind.because}, an alarm from {kind.bound:.0%} on"
+
+
+def _verdict(record: MonitorRecord) -> tuple[str, str]:
+    failed = [check.name[0].lower() + check.name[1:] for check in record.checks if check.outcome == "failed"]
+    if failed:
+        return "REFUSED", f"This batch is damaged: {'; '.join(failed)}."
+    if record.is_alarm:
+        return "ALARM", "This batch is unlike what the champion knows."
+    if record.outcome == "cannot_tell":
+        why = (one.because for one in record.comparisons if one.shifted is None)
+        untold = (kind.because for one in record.comparisons for kind in one.kinds if kind.name == "unknown")
+        return "OPEN", f"Cannot tell: {[*why, *untold][0]}. Nothing else was found."
+    small = any(one.small for one in record.comparisons)
+    return "PASSED", f"This batch is like what the champion knows{', but for small differences' if small else ''}."

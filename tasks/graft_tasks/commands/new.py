@@ -1,0 +1,153 @@
+"""A new recipe: what its rows are, which column is what, and the recipe written for them."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graft.data import IMAGE_COLUMN, Look, look
+from graft.data.profile.guess import Role
+from graft.errors import InputError
+from graft_tasks.commands.init import new
+from graft_tasks.datasets.times import Ask
+from graft_tasks.workspace import Workspace
+
+SURE = 0.8
+"""A guess below this confidence is not taken unless a person says so."""
+_MANY_ROWS, _FEW_VALUES = 100, 0.1
+"""A column of so many rows with a smaller share of different values holds categories, not texts."""
+_LONGEST = 200
+
+
+@dataclass(frozen=True)
+class NewRecipe:
+    """A recipe that was written: its file, the keys that were given or found out, and what its rows are.
+
+    ``times`` says how times are read, where they could be read in two ways.
+    """
+
+    recipe: str
+    path: str
+    values: dict[str, Any]
+    look: Look
+    times: str
+
+
+def profile_rows(workspace: Workspace, name: str, path: Path, given: dict[str, Any]) -> Look:
+    """Return what the rows for a new recipe are.
+
+    Args:
+        given: dotted recipe keys.
+
+    Raises:
+        InputError: that is no name, there is nothing that Graft reads, or Graft cannot be trained on it and no column was named.
+    """
+    workspace.recipe_path(name)
+    found = look(path)
+    if found.refusal and not given.keys() & {"data.text", "data.image"}:
+        do = "if a column does hold texts, say which: --text COLUMN"
+        raise InputError(found.refusal, where=str(path), do=do)
+    return found
+
+
+def guesses(found: Look, given: dict[str, Any]) -> dict[str, Any]:
+    """Return a guess for each key that was not given; None where nothing is likely."""
+
+    def best(role: Role, least: float = SURE) -> str | None:
+        likely = [c for c in found.columns if c.role == role and c.confidence >= least]
+        return max(likely, key=lambda c: c.confidence).name if likely else None
+
+    guessed: dict[str, Any] = {}
+    if "data.text" not in given and "data.image" not in given:
+        text = best("text", 0)
+        guessed |= {"data.text": text} if text or not best("image", 0) else {"data.image": best("image", 0)}
+    guessed |= {"data.label": best("label", 0), "data.group": best("group"), "data.id": best("id")}
+    sensitive = [column.name for column in found.columns if column.role == "sensitive" and column.confidence >= SURE]
+    return {key: value for key, value in {**guessed, "data.sensitive": sensitive}.items() if key not in given}
+
+
+def new_recipe(
+    workspace: Workspace,
+    name: str,
+    files: dict[str, Path],
+    values: dict[str, Any],
+    found: Look,
+    *,
+    ask: Ask | None = None,
+) -> NewRecipe:
+    """Bring rows into the workspace and write a recipe for them.
+
+    Args:
+        files: ``train`` and perhaps ``test``.
+        values: dotted recipe keys; those without a value are left out.
+        found: as ``profile_rows`` returned it.
+        ask: asks a person what comes first in a time, where the times do not show it.
+
+    Raises:
+        InputError: text or image, or label, is missing; the column of texts holds none; or as ``graft_tasks.commands.init.new``.
+    """
+    values = {key: value for key, value in values.items() if value not in (None, "")}
+    _check_enough(values, name, files, found)
+    _check_text(values, files, found)
+    values |= _fitting(found, values)
+    path = new(workspace, name, files, values, ask=ask)
+    return NewRecipe(name, str(path), values, found, _times(workspace, name))
+
+
+def _check_enough(values: dict[str, Any], name: str, files: dict[str, Path], found: Look) -> None:
+    missing = [] if "data.text" in values or "data.image" in values else ["--text"]
+    missing += [] if "data.label" in values else ["--label"]
+    if missing:
+        guessed = guesses(found, values)
+        likely = {f"--{key[5:]}": value for key, value in guessed.items() if isinstance(value, str)}
+        options = " ".join(f"{option} {shlex.quote(column)}" for option, column in likely.items())
+        columns = ", ".join(column.name for column in found.columns)
+        raise InputError(
+            f"It is not said which column is {' and which '.join(option[2:] for option in missing)}.",
+            where=f"columns: {columns if len(columns) <= _LONGEST else f'{columns[: _LONGEST - 3].rstrip()}...'}",
+            do=f"graft new {name} --data {shlex.quote(str(files['train']))} {options}".rstrip(),
+        )
+
+
+def _check_text(values: dict[str, Any], files: dict[str, Path], found: Look) -> None:
+    """Refuse a column of numbers, times or categories as texts: few different values, each in many rows."""
+    column = next((one for one in found.columns if one.name == values.get("data.text")), None)
+    if column is None or column.kind == "text" or found.n_examined < _MANY_ROWS:
+        return
+    if column.kind == "category" and column.n_distinct > found.n_examined * _FEW_VALUES:
+        return
+    held = "categories" if column.kind in {"category", "boolean", "constant"} else f"the kind {column.kind}"
+    raise InputError(
+        f'Column "{column.name}" holds no texts but {held}: {column.n_distinct:,} different values in '
+        f"{found.n_examined:,} rows.",
+        where=str(files["train"]),
+        do="name a column of texts; for tables of numbers and categories use for example scikit-learn",
+    )
+
+
+def _fitting(found: Look, values: dict[str, Any]) -> dict[str, Any]:
+    """Return what follows from the rows themselves: the modality's defaults and the language."""
+    if "data.image" in values:
+        if "choose_base.bases" not in values:
+            raise InputError(
+                "Images need a base that knows images, and Graft brings none.",
+                do="--base FOLDER, with config.json, preprocessor_config.json and model.safetensors: docs/first-model.md "
+                "says where to get one",
+            )
+        kinds = {column.name: column.kind for column in found.columns}
+        is_path = kinds.get(values["data.image"]) in {"image path", "constant"}
+        return {"data.min_similarity": 0.99, **({"data.image": IMAGE_COLUMN} if is_path else {})}
+    known = {language: share for language, share in found.languages.items() if language != "unknown"}
+    most = max(known, key=lambda language: known[language], default=None)
+    return {"validate.language": most} if most and known[most] >= SURE * sum(known.values()) else {}
+
+
+def _times(workspace: Workspace, name: str) -> str:
+    """Return how times are read and which rows are test rows by them, in a sentence; empty where they can be read in one way."""
+    data = workspace.recipe(name)[0].data
+    if data.time_format is None:
+        return ""
+    latest = f"; rows from {data.test_from} on are the test rows" if data.test_from else ""
+    return f'Times in "{data.time}" are read {data.time_format}{latest}.'

@@ -1,0 +1,88 @@
+"""What a run came to, read from its records and the ledger."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from graft.records import Check, DecisionRecord, Estimate, EvaluationRecord, ModelRecord, Value, load_record
+from graft.records.cost import Cost, add_up
+from graft.records.steps import Verdict
+from graft_tasks.steps.cost import costs
+from graft_tasks.workspace import Workspace
+
+
+class Comparison(Value):
+    """A candidate beside the more accurate of the models that cost next to nothing, on the same test rows."""
+
+    accuracy: Estimate
+    macro_f1: Estimate | None
+    rival: str = Field(description="frozen_probe or scratch; empty: neither was measured")
+    cheap_model: str = Field(description="what scratch is: TF-IDF or pixels, and logistic regression")
+    rival_accuracy: Estimate | None
+    difference: Estimate | None = Field(description="of accuracies, candidate minus rival")
+
+
+class RunResult(Value):
+    """The verdict that stands after a run, and what became of it."""
+
+    recipe: str
+    ran: bool = Field(description="false: there was nothing to do")
+    because: str = Field(description="why there was nothing to do")
+    verdict: Verdict
+    headline: str = Field(description="the fact that decided, in a sentence")
+    deciding: str = Field(description="the name of the check that decided; empty: none did alone")
+    do: str = Field(description="what would help most; may be empty")
+    model_id: str | None = Field(description="of the candidate; null: nothing was trained")
+    champion: str | None = Field(description="the number of the champion in force; null: there is none")
+    is_champion: bool = Field(description="whether the candidate is the champion in force")
+    checks: tuple[Check, ...]
+    comparison: Comparison | None = Field(description="null: nothing was trained")
+    cost: Cost | None = Field(description="what the steps took that ran; null: none did")
+    report: str = Field(description="path of the page")
+
+
+def run_result(workspace: Workspace, name: str, *, began: str, up_to_date: str = "") -> RunResult:
+    """Return what a recipe's last run came to.
+
+    Args:
+        began: time in UTC; what steps took that began before is not counted.
+        up_to_date: why this run had nothing to do; empty: it had.
+    """
+    decision = load_record(workspace.record(name, "decide"), "decide")
+    assert isinstance(decision, DecisionRecord)  # noqa: S101 - decide is never skipped
+    champion = workspace.ledger().champion(name)
+    new = [cost for cost in costs(workspace, name).values() if cost.started_at >= began]
+    return RunResult(
+        recipe=name,
+        ran=not up_to_date,
+        because=up_to_date,
+        verdict=decision.verdict,
+        headline=decision.headline,
+        deciding=decision.deciding,
+        do=decision.do,
+        model_id=decision.model_id,
+        champion=champion.predicate.number if champion else None,
+        is_champion=champion is not None and champion.predicate.model_id == decision.model_id,
+        checks=decision.checks,
+        comparison=_comparison(workspace, name),
+        cost=add_up(new) if new else None,
+        report=str(workspace.report_page(name)),
+    )
+
+
+def _comparison(workspace: Workspace, name: str) -> Comparison | None:
+    """Return what the candidate reached; None where nothing was trained."""
+    model, evaluation = (load_record(workspace.record(name, step), step) for step in ("finetune", "evaluate"))
+    if not isinstance(model, ModelRecord) or not isinstance(evaluation, EvaluationRecord):
+        return None
+    accuracy, rival = evaluation.accuracy.get("candidate"), evaluation.rival(model.strategy)
+    if accuracy is None:
+        return None
+    return Comparison(
+        accuracy=accuracy,
+        macro_f1=evaluation.macro_f1.get("candidate"),
+        rival=rival,
+        cheap_model=evaluation.cheap_model,
+        rival_accuracy=evaluation.accuracy[rival] if rival else None,
+        difference=evaluation.differences[rival] if rival else None,
+    )

@@ -1,0 +1,134 @@
+"""Whether a recipe's data may be trained on, what is odd about it, and what can be repaired; nothing is trained."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import pyarrow.parquet as pq
+from pydantic import Field
+
+from graft.data import strange_labels
+from graft.records import Check, DatasetRecord, Finding, ValidationRecord, Value, load_record
+from graft_tasks.commands.prepare import Prepared, prepared
+from graft_tasks.datasets.findings import Row, find_finding, rows_of, with_contents
+from graft_tasks.datasets.repair import Repaired, repair
+from graft_tasks.dvc.repro import reproduce
+from graft_tasks.processes.listener import NOBODY, Listener
+from graft_tasks.processes.locks import hold
+from graft_tasks.workspace import Workspace
+
+STEPS = ("ingest", "validate")
+_ORDER = ("error", "warning", "note")
+_UNSEEN = "Test rows of classes not in train"
+"""The check of validate that no class of test is absent from train."""
+
+
+class Validation(Value):
+    """What was found in a recipe's data. Findings come with the worst first, and close no gate."""
+
+    recipe: str
+    n_rows: int
+    passed: bool = Field(description="every expectation holds: the data may be trained on")
+    mended: Repaired | None = Field(description="what --fix repaired; null: it was not asked for")
+    checks: tuple[Check, ...]
+    findings: tuple[Finding, ...]
+    hint: str = Field(
+        description="classes of test that look like others of train, in a sentence; empty: there are none"
+    )
+
+
+class FindingRows(Validation):
+    """The same, and all rows of one finding."""
+
+    finding: str = Field(description="its name")
+    rows: tuple[Row, ...]
+
+
+def validate_recipe(
+    workspace: Workspace,
+    name: str,
+    *,
+    fix: bool = False,
+    finding: str | None = None,
+    begin: Callable[[Prepared], None] = lambda _: None,
+    listener: Listener = NOBODY,
+) -> Validation:
+    """Ingest and validate a recipe's dataset; repair what needs no person if asked to, and do so again.
+
+    Args:
+        finding: a finding's name, or a part of it: all rows of it are returned too, as ``FindingRows``.
+        begin: called with the recipe, held and pinned, before its steps.
+
+    Raises:
+        InputError: recipe or dataset are not right, or none or several findings are named so.
+        BusyError: the recipe is being run.
+        StepError: a step, git or DVC failed.
+    """
+    dataset, record = _run_steps(workspace, name, begin, listener)
+    repaired = None
+    if fix:
+        repaired = repair(workspace, name)
+        _report(repaired, listener)
+        if repaired.file:
+            dataset, record = _run_steps(workspace, name, begin, listener)
+    findings = sorted((*dataset.findings, *record.findings), key=lambda one: _ORDER.index(one.severity))
+    found = Validation(
+        recipe=name,
+        n_rows=dataset.n_rows,
+        passed=record.passed,
+        mended=repaired,
+        checks=record.checks,
+        findings=tuple(findings),
+        hint=_hint(workspace, name, record),
+    )
+    if finding is None:
+        return found
+    source, meant = find_finding((dataset, record), finding)
+    with hold(workspace.lock(name, "run"), name):
+        rows = with_contents(workspace, name, rows_of(workspace, source, meant.name))
+    return FindingRows(**{key: getattr(found, key) for key in Validation.model_fields}, finding=meant.name, rows=rows)
+
+
+def _run_steps(
+    workspace: Workspace, name: str, begin: Callable[[Prepared], None], listener: Listener
+) -> tuple[DatasetRecord, ValidationRecord]:
+    """Reproduce the two stages that read data and validate it."""
+    found = []
+    with prepared(workspace, name, finishes=False) as ready:
+        begin(ready)
+        for step in STEPS:
+            listener.started(step)
+            reproduce(workspace.root, step, name, lambda line, step=step: _hear(listener, step, line))  # type: ignore[misc]
+            found.append(load_record(workspace.record(name, step), step))
+            listener.finished(step, found[-1], reused=False)
+    dataset, record = found
+    assert isinstance(dataset, DatasetRecord)  # noqa: S101 - neither is ever skipped
+    assert isinstance(record, ValidationRecord)  # noqa: S101
+    return dataset, record
+
+
+def _hear(listener: Listener, step: str, line: str) -> None:
+    if line.startswith("progress\t"):
+        _, done, total, note = line.split("\t", 3)
+        listener.progress(step, int(done), int(total), note)
+
+
+def _report(repaired: Repaired, listener: Listener) -> None:
+    if repaired.file:
+        counts = f"{repaired.n_changed:,} rows changed, {repaired.n_dropped:,} removed"
+        listener.effect("repair", "repaired", f"{counts}, in {repaired.file}")
+    else:
+        listener.effect("repair", "none", "nothing here can be repaired without a person")
+
+
+def _hint(workspace: Workspace, name: str, record: ValidationRecord) -> str:
+    """Return what classes test has that train lacks, where these are all, in a sentence."""
+    if all(check.name != _UNSEEN or check.outcome == "passed" for check in record.checks):
+        return ""
+    table = pq.read_table(workspace.rows(name), columns=["side", "label"])
+    counts: dict[str, Counter[str]] = {"train": Counter(), "test": Counter()}
+    for side, label in zip(table["side"].to_pylist(), table["label"].to_pylist(), strict=True):
+        if side in counts and label:
+            counts[side][label] += 1
+    return strange_labels(counts["train"], counts["test"])
