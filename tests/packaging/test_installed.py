@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -14,7 +15,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 
 from graft import __version__
 from graft_tasks.processes.environment import QUIET
@@ -128,10 +128,10 @@ def test_the_library_page_runs(run: Run, workspace: Path) -> None:
     )
     code = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     script = workspace.parent / "page.py"
-    script.write_text("\n".join([*code, "print(sorted(set(labels)), tally.n_promotions)"]), encoding="utf-8")
-    labels, n_promotions = run("python", script, at=workspace).splitlines()[-1].rsplit(" ", 1)
-    assert set(yaml.safe_load(labels)) <= set(CLASSES)
-    assert int(n_promotions) == 1
+    script.write_text("\n".join([*code, "import json", "print(json.dumps([labels.tolist(), tally.n_promotions]))"]))
+    labels, n_promotions = json.loads(run("python", script, at=workspace).splitlines()[-1])
+    assert set(labels) <= set(CLASSES)
+    assert n_promotions == 1
 
 
 @pytest.mark.long
