@@ -13,6 +13,7 @@ from graft.errors import InputError
 from graft.evaluation.compare import champion_verdict
 from graft.ledger import Keyring, Ledger, LedgerTally
 from graft.ledger import verify_ledger as verify
+from graft.modality import MODALITIES
 from graft.model.classifier import Classifier, features_of, score
 from graft.model.encoder import Contents
 from graft.model.folder import load_model as load_classifier
@@ -49,7 +50,7 @@ class Model:
             InputError: an image cannot be read.
         Cost: one forward pass for each content.
         """
-        kind = str if self.classifier.encoder.modality == "text" else bytes
+        kind = bytes if MODALITIES[self.classifier.encoder.modality].is_binary else str
         if isinstance(contents, str | bytes) or not len(contents) or not all(isinstance(row, kind) for row in contents):
             raise ValueError(f"contents are a list of one or more {kind.__name__}")
         return features_of(self.classifier, list(contents))

@@ -99,7 +99,7 @@ def check_ids(before: Iterable[Part], added: Part, data: Data) -> None:
 
 def _key(content: str | bytes, row: str, data: Data) -> str:
     """Return what names a content; bytes are not decoded for it."""
-    return content.hex() if isinstance(content, bytes) else MODALITIES[data.modality].keys([content], [row])[0]
+    return content.hex() if isinstance(content, bytes) else MODALITIES[data.modality].content_keys([content], [row])[0]
 
 
 def _classes(parts: Iterable[Part], data: Data) -> Counter[str]:

@@ -110,7 +110,7 @@ def _index(
     for label in batch["label"].unique().tolist():
         labels.setdefault(label, len(labels) - 1)
     modality, names = MODALITIES[data.modality], batch["row"].tolist()
-    keys = modality.keys(batch["content"], names)
+    keys = modality.content_keys(batch["content"], names)
     natural = _natural(batch, keys, part, data)
     mended = np.zeros(len(batch), dtype=np.int8)
     for place, name in enumerate(names) if repairs else ():
@@ -119,7 +119,7 @@ def _index(
             mended[place] = DROP if text is None else CHANGED
             if text is not None:
                 batch.loc[batch.index[place], "content"] = text
-                (keys[place],) = modality.keys([text], [name])
+                (keys[place],) = modality.content_keys([text], [name])
     sketches.add(batch["content"], names)
     return pd.DataFrame(
         {

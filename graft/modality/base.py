@@ -99,7 +99,7 @@ class Modality(Protocol):
 
     # --- data: which rows are one, and which resemble one another
 
-    def keys(self, contents: Iterable[Any], names: Sequence[str]) -> list[str]:
+    def content_keys(self, contents: Iterable[Any], names: Sequence[str]) -> list[str]:
         """Return 16 hex digits that name each content: equal for contents that say the same.
 
         Args:
@@ -110,7 +110,7 @@ class Modality(Protocol):
         """
 
     def sketches(self, contents: Iterable[Any], names: Sequence[str]) -> list[bytes]:
-        """Return what each content is compared by, as small as that goes; it is kept in a file. Raises: as ``keys``."""
+        """Return what each content is compared by, as small as that goes; it is kept in a file. Raises: as ``content_keys``."""
 
     def bands(self, sketches: Sequence[bytes]) -> npt.NDArray[np.uint64]:
         """Return bands, shape (n, k): contents that resemble one another are likely to share one; 0: it is near nothing."""
@@ -141,7 +141,7 @@ class Modality(Protocol):
         """Return one row per content, numbers only: ``flags``, whose bit k is set where ``oddities[k]`` is found, and others.
 
         Raises:
-            InputError: as ``keys``.
+            InputError: as ``content_keys``.
         """
 
     def shorten(self, contents: pd.Series, names: Sequence[str]) -> Sequence[Any] | pd.Series:

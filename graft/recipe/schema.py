@@ -47,14 +47,12 @@ def key(meaning: str, new: Any = _NONE, **limits: Any) -> Any:
 
 
 class Data(Value):
-    """Which rows, and what their columns mean.
-
-    Behind ``test`` stands a key for each modality, see ``add_content_keys``: the column with the contents, or null.
-    """
+    """Which rows, and what their columns mean."""
 
     dataset: str = key("folder below data/datasets", pattern=NAME.pattern, title="a-z, 0-9, hyphens inside")
     train: FileName = key("file of the dataset with the rows to train on (CSV, TSV, JSONL or Parquet)")
     test: FileName | None = key("file with the test rows; null: a share of the rows is set aside", None)
+    # here stands a key for each modality, the column with its contents: see ``add_modality_keys``
     label: Column = key("column with the class")
     id: Column | None = key("column that names a row for ever: late labels are joined by it; null: none", None)
     group: Column | None = key("column whose rows stay together on one side (customer, patient); null: none", None)
@@ -101,7 +99,7 @@ class Data(Value):
         return list(dict.fromkeys(column for column in named if column))
 
 
-def add_content_keys() -> None:
+def add_modality_keys() -> None:
     """Give ``Data`` the key of each modality; those of texts and images stand in every recipe, later ones may be absent."""
     later = {name for name in MODALITIES if name not in (TEXT.name, IMAGE.name)}
     made = {
@@ -120,7 +118,7 @@ def add_content_keys() -> None:
     Data.model_rebuild(force=True)
 
 
-add_content_keys()
+add_modality_keys()
 
 
 class Validate(Value):

@@ -116,6 +116,27 @@ def test_a_type_leads_to_its_methods() -> None:
     assert digest(first, model) != digest(first, model.replace("return 1", "return 2"))
 
 
+def test_a_modality_counts_member_by_member() -> None:
+    """Of a modality, which every step finds in a table, a step's code is what it asks of it."""
+
+    def found(text: str) -> str:
+        module = parse(text)
+        module.split_classes()
+        run = parse("from graft.modality.m import TABLE\n\ndef run(x):\n    return TABLE[x].sketch(x)\n")
+        return digest_of(Code({"a": run, "graft.modality.m": module}).reached("a.run"))
+
+    first = "class Text:\n    side = 3\n    def sketch(self, x):\n        return x\n    def show(self, x):\n        return x\n"
+    first += "TABLE = {'text': Text()}\n"
+    assert found(first) == found(
+        first.replace("def show(self, x):\n        return x", "def show(self, x):\n        return 1")
+    )
+    assert found(first) == found(first.replace("side = 3", "side = 4"))
+    assert found(first) != found(
+        first.replace("def sketch(self, x):\n        return x", "def sketch(self, x):\n        return 1")
+    )
+    assert found(first) != found(first.replace("return x\n    def show", "return self.side\n    def show"))
+
+
 def test_the_question_names_step_and_code() -> None:
     """A changed step is asked about under its old number, by the names of what changed; with a new number it is not."""
     old, new = (

@@ -2,7 +2,7 @@
 
 A step's code is every function, class and constant of graft and graft_tasks that its ``run`` reaches by name, through imports
 inside functions too. Comments, docstrings, annotations of functions, words of errors, imports, layout and the names of modules do
-not count.
+not count. Of a modality only those attributes and methods count whose names a step's code uses: all steps know all modalities.
 
     python -m tests.support.fingerprints                    writes the fingerprints of steps whose number was raised
     python -m tests.support.fingerprints --unchanged WHY    says that the others write the same bytes as before
@@ -50,6 +50,8 @@ NOT_COUNTED = {
     "graft_tasks.workspace": "where files lie",
 }
 """Modules and packages that a step uses and that do not change what it computes; where this is not so, a golden must see it."""
+ASKED = "graft.modality."
+"""Classes of these modules lie in a table and are asked by what is looked up there, so that each member counts by itself."""
 Place = tuple[str, str]
 """A module and a name that it defines."""
 
@@ -60,6 +62,16 @@ class Module:
 
     definitions: dict[str, list[ast.stmt]] = field(default_factory=dict)
     imports: dict[str, str] = field(default_factory=dict)
+
+    def split_classes(self) -> None:
+        """Make each member of a class a definition of its own, ``Class.member``."""
+        for name, statements in list(self.definitions.items()):
+            for one in statements:
+                if isinstance(one, ast.ClassDef):
+                    members = [(member, inner) for inner in one.body for member in _defined(inner)]
+                    one.body = [ast.Pass()]
+                    for member, inner in members:
+                        self.definitions.setdefault(f"{name}.{member}", []).append(inner)
 
 
 class Step(NamedTuple):
@@ -76,7 +88,10 @@ def read_modules(root: Path) -> dict[str, Module]:
     for package in PACKAGES:
         for path in sorted((root / package).rglob("*.py")):
             parts = path.relative_to((root / package).parent).with_suffix("").parts
-            found[".".join(parts).removesuffix(".__init__")] = parse(path.read_text(encoding="utf-8"))
+            name = ".".join(parts).removesuffix(".__init__")
+            found[name] = parse(path.read_text(encoding="utf-8"))
+            if name.startswith(ASKED):
+                found[name].split_classes()
     return found
 
 
@@ -133,27 +148,37 @@ class Code:
 
     def __init__(self, modules: dict[str, Module]) -> None:
         self.modules = modules
-        self._known: dict[Place, tuple[str, set[Place]]] = {}
+        self._known: dict[Place, tuple[str, set[Place], set[str]]] = {}
 
     def reached(self, *starts: str) -> dict[Place, str]:
         """Return the digest of each definition that is reached from some, given by dotted name."""
         todo = [place for start in starts if (place := self._find(start))]
         found: dict[Place, str] = {}
+        attributes: set[str] = set()
         while todo:
             place = todo.pop()
             module, name = place
             if place not in found and name in self.modules[module].definitions:
-                found[place], used = self._read(place)
+                found[place], used, named = self._read(place)
+                attributes |= named
                 todo += [*used, (module, "")]
+            todo = todo or [one for one in self._members(found) if one not in found and _member(one) in attributes]
         return found
 
-    def _read(self, place: Place) -> tuple[str, set[Place]]:
+    def _members(self, found: dict[Place, str]) -> Iterator[Place]:
+        """Yield the members of the classes that were reached and are asked member by member."""
+        for module in {module for module, _ in found if module.startswith(ASKED)}:
+            for name in self.modules[module].definitions:
+                if "." in name and (module, name.partition(".")[0]) in found:
+                    yield module, name
+
+    def _read(self, place: Place) -> tuple[str, set[Place], set[str]]:
         if place not in self._known:
             module, name = place
             statements = self.modules[module].definitions[name]
             reader = _Reader(self, module, statements)
             text = json.dumps([reader.plain(statement) for statement in statements])
-            self._known[place] = hashlib.sha256(text.encode()).hexdigest()[:12], reader.used
+            self._known[place] = hashlib.sha256(text.encode()).hexdigest()[:12], reader.used, reader.attributes
         return self._known[place]
 
     def _find(self, dotted: str, depth: int = 0) -> Place | None:
@@ -174,11 +199,16 @@ class Code:
         return found if found and not any(f"{'.'.join(found)}.".startswith(f"{one}.") for one in NOT_COUNTED) else None
 
 
+def _member(place: Place) -> str:
+    return place[1].partition(".")[2]
+
+
 class _Reader:
     """Makes plain values of syntax, without what changes no bytes, and notes which definitions it uses."""
 
     def __init__(self, code: Code, module: str, statements: list[ast.stmt]) -> None:
         self.code, self.module, self.used = code, module, set[Place]()
+        self.attributes: set[str] = set()
         self.imports = dict(code.modules[module].imports)
         for node in (one for statement in statements for one in ast.walk(statement)):
             if isinstance(node, ast.Import | ast.ImportFrom):
@@ -194,6 +224,8 @@ class _Reader:
             return repr(node)
         if isinstance(node, ast.Name | ast.Attribute) and (name := self._name(node)):
             return name
+        if isinstance(node, ast.Attribute):
+            self.attributes.add(node.attr)
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):  # its words
             return ["Raise", self.plain(node.exc.func)]
         left_out = {"ctx", "kind", "type_params", "type_comment"}

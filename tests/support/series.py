@@ -25,7 +25,7 @@ from graft.modality import MODALITIES, Baseline, ContentCheck, Found, Oddity
 from graft.modality.profile import profile_numbers
 from graft.model.encoder import ENCODERS, Batch
 from graft.recipe import Recipe, Validate
-from graft.recipe.schema import add_content_keys
+from graft.recipe.schema import add_modality_keys
 from graft.records.shift import Profile
 
 LENGTH = 16
@@ -65,7 +65,7 @@ class Series:
     measures: Mapping[str, Callable[[Any], float]] = {"mean": lambda series: float(np.mean(numbers(series)))}
     baseline = Baseline("logistic regression on numbers", 1.0, (0.1, 1.0), lambda: FunctionTransformer(matrix))
 
-    def keys(self, contents: Iterable[str], names: Sequence[str]) -> list[str]:
+    def content_keys(self, contents: Iterable[str], names: Sequence[str]) -> list[str]:
         read = [numbers(content, name) for content, name in zip(contents, names, strict=True)]
         return [hashlib.sha256(json.dumps(one).encode()).hexdigest()[:16] for one in read]
 
@@ -195,12 +195,12 @@ def register() -> Iterator[None]:
     """Make series known while a test runs."""
     MODALITIES[Series.name], ENCODERS[Series.name] = Series(), SeriesEncoder.load
     try:
-        add_content_keys()
+        add_modality_keys()
         Recipe.model_rebuild(force=True)
         yield
     finally:
         del MODALITIES[Series.name], ENCODERS[Series.name]
-        add_content_keys()
+        add_modality_keys()
         Recipe.model_rebuild(force=True)
 
 

@@ -58,7 +58,7 @@ class Image:
     measures: Mapping[str, Callable[[Any], float]] = {"brightness": _brightness, "contrast": _contrast}
     baseline = Baseline("logistic regression on pixels", 0.01, (0.001, 0.01, 0.1), _standard_pixels)
 
-    def keys(self, contents: Iterable[bytes], names: Sequence[str]) -> list[str]:
+    def content_keys(self, contents: Iterable[bytes], names: Sequence[str]) -> list[str]:
         """Return digests of the upright RGB pixels, whatever files hold them."""
         from graft.modality.image.pictures import content_key
 

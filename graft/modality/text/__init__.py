@@ -42,7 +42,7 @@ class Text:
     measures: Mapping[str, Callable[[Any], float]] = {"n_chars": len, "n_words": lambda text: len(text.split())}
     baseline = Baseline("TF-IDF and logistic regression", 10.0, (1.0, 10.0, 100.0), _words_and_pairs)
 
-    def keys(self, contents: Iterable[str], names: Sequence[str]) -> list[str]:
+    def content_keys(self, contents: Iterable[str], names: Sequence[str]) -> list[str]:
         """Return digests of the folded texts: equal for texts that differ in case, spacing, signs or Unicode form."""
         from graft.modality.text.normalize import content_key
 

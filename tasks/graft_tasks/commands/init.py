@@ -148,7 +148,9 @@ def _check_rows(path: Path, data: Data) -> Counter[str]:
         check_kinds(path, batch, data)
         contents = batch[data.content]
         if not n_filled:
-            MODALITIES[data.modality].keys(contents[:1], [f"row 1 of {path.name}"])  # what no content is, is refused
+            MODALITIES[data.modality].content_keys(
+                contents[:1], [f"row 1 of {path.name}"]
+            )  # what no content is, is refused
         counts.update(batch[data.label].str.strip())
         n_filled += sum(bool(content and content.strip()) for content in contents)
     del counts[""]

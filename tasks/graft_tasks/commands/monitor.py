@@ -111,7 +111,7 @@ def _read(workspace: Workspace, batch: Path, recipe: Recipe) -> pd.DataFrame:
         read_table(path, [data.content])
         rows = pd.concat(read_part(Part(path, "batch"), data), ignore_index=True)
     rows["row"] = [f"{batch.name} row {n}" for n in range(1, len(rows) + 1)]
-    keys = MODALITIES[data.modality].keys(rows["content"], rows["row"].tolist())
+    keys = MODALITIES[data.modality].content_keys(rows["content"], rows["row"].tolist())
     return rows.assign(key=keys, near="", side=BATCH, because="")
 
 
