@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from graft.evaluation.wording import bound, said
-
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -87,6 +85,8 @@ def human(seconds: float) -> str:
 
 def check_lines(check: Check) -> list[Text]:
     """Return a check that did not pass: outcome, what was seen, the bound, and why."""
+    from graft.evaluation.wording import bound, said
+
     word = "failed" if check.outcome == "failed" else "cannot tell"
     note = f" {check.note[0].upper()}{check.note[1:]}." if check.note else ""
     held = "" if check.holds else ", noted by policy"
@@ -114,6 +114,8 @@ def verdict_lines(result: RunResult) -> list[Text]:
 
 def _comparison_lines(found: Comparison) -> list[Text]:
     """Return the candidate's accuracy beside that of the best model that costs next to nothing, and their difference."""
+    from graft.evaluation.wording import said
+
     f1 = found.macro_f1
     lines = _named("accuracy", [said(found.accuracy) + (f"; macro F1 {f1.value:.3f}" if f1 else "")])
     if found.rival_accuracy and found.difference:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:  # the command line imports this before it knows whether there is anything to say
-    from graft.records import Check, Estimate
+from graft.records import Check, Estimate
 
 
 def said(estimate: Estimate) -> str:

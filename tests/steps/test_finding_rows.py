@@ -10,7 +10,7 @@ import pytest
 from graft.errors import InputError
 from graft.records import DatasetRecord, Finding, ValidationRecord, sha256_file
 from graft_cli.commands.validate import show_rows
-from graft_tasks.commands.validate import FindingRows
+from graft_tasks.commands.validate import ValidationRows
 from graft_tasks.datasets.findings import Row, find_finding, path_of, rows_of, with_contents
 from graft_tasks.registry.pin import pin
 from graft_tasks.steps.context import run_step
@@ -93,7 +93,7 @@ def test_texts_cannot_move_the_terminal(
 ) -> None:
     """An escape sequence in a row is shown as blanks; the row's name and label stand above its text."""
     finding, rows = rows_of_finding(*damaged, "html")
-    one = FindingRows(
+    one = ValidationRows(
         recipe="tiny", n_rows=160, passed=True, mended=None, checks=(), findings=(), hint="",
         finding=finding.name, rows=rows[:1],
     )  # fmt: skip

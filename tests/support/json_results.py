@@ -22,7 +22,7 @@ from graft_tasks.commands.new import NewRecipe
 from graft_tasks.commands.remove import Removed
 from graft_tasks.commands.run import RunResult
 from graft_tasks.commands.status import WorkspaceStatus
-from graft_tasks.commands.validate import FindingRows, Validation
+from graft_tasks.commands.validate import Validation, ValidationRows
 from graft_tasks.datasets.add import Added
 from graft_tasks.datasets.undo import Undone
 from graft_tasks.dvc.fetch import FetchedRecipes
@@ -49,7 +49,7 @@ RESULTS: dict[str, Any] = {
     "run": RunResult,
     "status": WorkspaceStatus,
     "undo": Undone,
-    "validate": FindingRows | Validation,
+    "validate": ValidationRows | Validation,
 }
 """The type of each command's result; ``error`` is what any of them prints where it could not do what it was asked."""
 

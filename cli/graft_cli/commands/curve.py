@@ -11,7 +11,6 @@ import typer
 from rich.text import Text
 
 from graft.errors import InputError
-from graft.evaluation.wording import said
 from graft_cli.kit import AsJson, Name, here, print_json
 from graft_cli.terminal import STYLES, WIDTH, console, human, show
 from graft_cli.watcher import progress_of
@@ -86,6 +85,8 @@ def _sizes(parts: list[str]) -> tuple[int | None, ...]:
 
 def show_claims(claims: Claims) -> None:
     """Show accuracy by rows and arm, and the field's claims with what was found."""
+    from graft.evaluation.wording import said
+
     out, record = console(), claims.record
     rows = f"{record.n_train:,} rows of {record.n_classes:,} classes, {record.n_test:,} test rows"
     out.print(Text(f"{record.recipe}  {rows}", style="bold"))

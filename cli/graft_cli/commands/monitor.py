@@ -11,7 +11,6 @@ import typer
 from rich.text import Text
 
 from graft.errors import InputError
-from graft.evaluation.wording import said
 from graft_cli.kit import AsJson, Name, here, print_json
 from graft_cli.terminal import WIDTH, console, headline_lines, next_lines, row, shorten, show
 from graft_cli.watcher import progress_of
@@ -72,6 +71,8 @@ def show_batch(record: MonitorRecord, texts: Mapping[str, str]) -> None:
     Args:
         texts: of rows by their names; a record holds none.
     """
+    from graft.evaluation.wording import said
+
     out = console()
     failed = [check for check in record.checks if check.outcome == "failed"]
     n = len(record.checks)
@@ -94,6 +95,7 @@ def show_batch(record: MonitorRecord, texts: Mapping[str, str]) -> None:
 
 def _line(kind: ShiftKind, one: ShiftComparison) -> tuple[str, str, str]:
     """Return one kind of shift in a line: its name, what came of it, and how large it is beside its bound."""
+    from graft.evaluation.wording import said
     from graft.shift.wording import chance
 
     word = "ALARM" if kind.found else "small" if kind.is_small else "passed" if kind.found is False else "open"

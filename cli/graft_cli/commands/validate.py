@@ -15,7 +15,7 @@ from graft_tasks.processes.listener import NOBODY
 
 if TYPE_CHECKING:
     from graft.records import Finding
-    from graft_tasks.commands.validate import FindingRows, Validation
+    from graft_tasks.commands.validate import Validation, ValidationRows
 
 _MAX_NAMED = 3
 """Rows that are named for each finding; the record names more."""
@@ -31,14 +31,14 @@ def validate(
     as_json: AsJson = False,
 ) -> None:
     """Say what is odd about a recipe's data, and whether it may be trained on; train nothing."""
-    from graft_tasks.commands.validate import FindingRows, validate_recipe
+    from graft_tasks.commands.validate import ValidationRows, validate_recipe
 
     workspace = here()
     with watched(NOBODY if as_json else Watcher()) as listener:
         found = validate_recipe(workspace, recipe, fix=fix, finding=findings, begin=print_changes, listener=listener)
     if as_json:
         print_json(found)
-    elif isinstance(found, FindingRows):
+    elif isinstance(found, ValidationRows):
         show_rows(found)
     else:
         show_validation(found)
@@ -59,7 +59,7 @@ def show_validation(found: Validation) -> None:
     show(next_lines(*_next(found)))
 
 
-def show_rows(found: FindingRows) -> None:
+def show_rows(found: ValidationRows) -> None:
     """Show each row of a finding with its label, and its text below."""
     n = len(found.rows)
     show([Text(f"\n{found.finding}: {n:,} row{'s' * (n != 1)}", style="bold")])

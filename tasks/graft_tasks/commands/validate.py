@@ -38,7 +38,7 @@ class Validation(Value):
     )
 
 
-class FindingRows(Validation):
+class ValidationRows(Validation):
     """The same, and all rows of one finding."""
 
     finding: str = Field(description="its name")
@@ -57,7 +57,7 @@ def validate_recipe(
     """Ingest and validate a recipe's dataset; repair what needs no person if asked to, and do so again.
 
     Args:
-        finding: a finding's name, or a part of it: all rows of it are returned too, as ``FindingRows``.
+        finding: a finding's name, or a part of it: all rows of it are returned too, as ``ValidationRows``.
         begin: called with the recipe, held and pinned, before its steps.
 
     Raises:
@@ -87,7 +87,9 @@ def validate_recipe(
     source, meant = find_finding((dataset, record), finding)
     with hold(workspace.lock(name, "run"), name):
         rows = with_contents(workspace, name, rows_of(workspace, source, meant.name))
-    return FindingRows(**{key: getattr(found, key) for key in Validation.model_fields}, finding=meant.name, rows=rows)
+    return ValidationRows(
+        **{key: getattr(found, key) for key in Validation.model_fields}, finding=meant.name, rows=rows
+    )
 
 
 def _run_steps(

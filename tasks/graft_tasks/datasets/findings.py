@@ -36,7 +36,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class RowsFile:
+class FindingRows:
     """Writes the names of all rows of each finding while a step runs."""
 
     folder: Path
@@ -56,12 +56,12 @@ class RowsFile:
 
 
 @contextmanager
-def finding_rows(workspace: Workspace, recipe: str, step: str) -> Iterator[RowsFile]:
+def finding_rows(workspace: Workspace, recipe: str, step: str) -> Iterator[FindingRows]:
     """Give a file for the rows of a step's findings; without ``finish`` nothing is left of it."""
     folder = workspace.findings(recipe)
     folder.mkdir(parents=True, exist_ok=True)
     with part(folder, step) as path, path.open("w", encoding="utf-8") as file:
-        yield RowsFile(folder, path, file)
+        yield FindingRows(folder, path, file)
 
 
 def path_of(folder: Path, record: Record) -> Path:

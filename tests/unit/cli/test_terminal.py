@@ -8,8 +8,9 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from graft.evaluation.wording import said
 from graft.records import Check, Estimate, exact
-from graft_cli.terminal import WIDTH, check_lines, headline_lines, human, next_lines, row, said, shorten
+from graft_cli.terminal import WIDTH, check_lines, headline_lines, human, next_lines, row, shorten
 from graft_cli.watcher import Watcher, outlook
 from graft_tasks.steps.cost import Rates
 
