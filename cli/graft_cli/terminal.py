@@ -86,11 +86,12 @@ def human(seconds: float) -> str:
 def check_lines(check: Check) -> list[Text]:
     """Return a check that did not pass: outcome, what was seen, the bound, and why."""
     from graft.evaluation.wording import bound, said
+    from graft.presentation.titles import title
 
     word = "failed" if check.outcome == "failed" else "cannot tell"
     note = f" {check.note[0].upper()}{check.note[1:]}." if check.note else ""
     held = "" if check.holds else ", noted by policy"
-    body = f"{check.name}: {said(check.observed)}, bound {bound(check)}{held}.{note}"
+    body = f"{title(check)}: {said(check.observed)}, bound {bound(check)}{held}.{note}"
     wrapped = textwrap.wrap(shorten(body, 400), WIDTH - 15) or [""]
     first = Text("  ").append(f"{word:<13}", style=STYLES.get(word, "yellow")).append(wrapped[0])
     return [first, *(Text(" " * 15 + line) for line in wrapped[1:])]

@@ -9,6 +9,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from graft.presentation.titles import title
 from graft.records import MonitorRecord
 from graft_flows.retrain import worth_retrying
 from graft_flows.server import mark_run, workspace_of
@@ -54,7 +55,7 @@ def judge(here: Workspace, recipe: str, batch: str) -> MonitorRecord:
 def publish_outcome(record: MonitorRecord) -> None:
     """Put what came out beside the run in Prefect."""
     lines = [f"# {outcome_of(record)}: {record.batch}", f"{record.summary}. Champion {record.champion}."]
-    checks = [f"| {check.name} | {check.outcome} |" for check in record.checks if check.outcome != "passed"]
+    checks = [f"| {title(check)} | {check.outcome} |" for check in record.checks if check.outcome != "passed"]
     kinds = [f"| {kind.name} | {kind.because} |" for one in record.comparisons for kind in one.kinds if kind.found]
     table = "\n".join(["| | |", "|---|---|", *checks, *kinds]) if checks or kinds else ""
     markdown = "\n\n".join(filter(None, (*lines, table)))

@@ -13,3 +13,5 @@ NAMES = {
     CHAMPION: "the champion",
 }
 """The arms that a candidate is compared with, as people call them."""
+GAIN = "evaluate.gain."
+"""How the id of a check begins that compares the candidate with an arm; the arm follows."""

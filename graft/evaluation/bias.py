@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from graft.records import Check, Policy, Slice, check
+from graft.records import Check, Measurement, Policy, Slice, check
 from graft.stats import proportion, proportion_difference
 
 Hits = npt.NDArray[np.bool_]
@@ -55,14 +55,9 @@ def bias_checks(slices: tuple[Slice, ...], *, max_gap: float, policy: Policy) ->
     """Return a check per slice: its gap is at least ``-max_gap``. A slice with too few rows can never pass or fail."""
     checks = []
     for one in slices:
+        gap = Measurement(metric="accuracy_gap", subject=one.subject, against="rest", window="test", estimate=one.gap)
         drawn = check(
-            f"Accuracy gap, {one.column} {one.group}",
-            "measure_bias",
-            one.gap,
-            -max_gap,
-            "at_least",
-            policy=policy,
-            note=_origin(one, max_gap),
+            f"measure_bias.accuracy_gap[{one.subject}]", gap, -max_gap, policy=policy, note=_origin(one, max_gap)
         )
         if not one.sufficient:
             drawn = drawn.model_copy(update={"outcome": "cannot_tell", "note": f"{one.n} rows are too few"})

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from graft.evaluation.baselines import CANDIDATE, CHAMPION, NAMES, PROBE, UNTAUGHT
+from graft.evaluation.baselines import CANDIDATE, CHAMPION, GAIN, NAMES, PROBE, UNTAUGHT
 from graft.recipe.schema import Decide, Evaluate
 from graft.records import (
     ChampionVerdict,
     Check,
     Confusion,
     Estimate,
+    Measurement,
     Policy,
     Retention,
     TransferVerdict,
@@ -108,39 +109,35 @@ def evaluation_checks(
     """
     compared = [
         check(
-            f"Gain over {NAMES[arm]}",
-            "evaluate",
-            differences[arm],
+            f"{GAIN}{arm}",
+            _on_test("accuracy_difference", CANDIDATE, arm, differences[arm]),
             _bound(arm, settings),
-            "at_least",
             policy=policy.champion if arm == CHAMPION else policy.transfer,
             note=notes.get(arm, ""),
         )
         for arm in NAMES
         if arm in differences
     ]
-    looks = exact(n_looks + 1, n_looks + 1, unit="uses")
+    right = _on_test("accuracy", CANDIDATE, "", accuracy[CANDIDATE])
+    uses = _on_test("test_set_uses", "test", "", exact(n_looks + 1, n_looks + 1, unit="uses"))
     return (
-        check("Accuracy", "evaluate", accuracy[CANDIDATE], settings.min_accuracy, "at_least", policy=policy.transfer),
+        check("evaluate.accuracy", right, settings.min_accuracy, policy=policy.transfer),
         *compared,
         *(_kept(one, settings.max_forgotten, policy.forgetting) for one in kept if one.is_promoted),
-        check(
-            "Uses of the test set",
-            "evaluate",
-            looks,
-            settings.max_looks,
-            "at_most",
-            note="more: the test set is worn",
-        ),
+        check("evaluate.test_set_uses", uses, settings.max_looks, note="more: the test set is worn"),
     )
+
+
+def _on_test(metric: str, subject: str, against: str, estimate: Estimate) -> Measurement:
+    return Measurement(metric=metric, subject=subject, against=against, window="test", estimate=estimate)
 
 
 def _kept(one: Retention, max_forgotten: float, policy: Policy) -> Check:
     """Return the check of what is kept of one ancestor's task, which cannot tell where there is nothing to measure with."""
     unknown = Estimate(value=0.0, ci_low=-1.0, ci_high=1.0, n=0, method="none", unit="points")
     note = f"cannot be measured: {one.because}" if one.because else "with a head fitted anew, against the ancestor"
-    name = f"Kept of {one.ancestor}"
-    return check(name, "evaluate", one.probe or unknown, -max_forgotten, "at_least", policy=policy, note=note)
+    measured = _on_test("retention", CANDIDATE, one.ancestor, one.probe or unknown)
+    return check(f"evaluate.retention[{one.ancestor}]", measured, -max_forgotten, policy=policy, note=note)
 
 
 def open_comparisons(

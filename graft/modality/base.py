@@ -32,7 +32,8 @@ class ContentCheck:
     """A bound on contents that every recipe has: at most ``max_fraction`` of the rows lie outside ``low`` and ``high``.
 
     Args:
-        name: of the check, and of the finding of the rows outside.
+        id: of the check, behind the step; it never changes.
+        name: of the finding of the rows outside.
         column: of ``Modality.describe``, whole numbers.
         low, high: bounds that count as inside; None: there is none.
         max_fraction: of the rows, in [0, 1].
@@ -40,6 +41,7 @@ class ContentCheck:
         has_finding: whether rows outside are a finding of their own; not where oddities say it more precisely.
     """
 
+    id: str
     name: str
     column: str
     low: int | None = None

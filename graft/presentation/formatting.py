@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from graft.presentation import svg
+from graft.presentation.titles import title
 from graft.records import Check, DecisionRecord, Estimate, Record, Sign
 
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-
-
-def kept_of(ancestor: str) -> str:
-    """Return the name of the check of what is kept of an ancestor's task."""
-    return f"Kept of {ancestor}"
 
 
 def ends(shown: Iterable[str]) -> str:
@@ -132,7 +128,7 @@ def memory(size: int) -> str:
 
 
 FILTERS = (
-    kept_of,
+    title,
     ends,
     cap,
     sentence,

@@ -20,7 +20,7 @@ from graft.presentation import formatting, svg
 from graft.presentation.curve_svg import draw_curves
 from graft.presentation.reliability import draw_reliability
 from graft.presentation.scatter import draw_samples
-from graft.records import Check, Estimate, EvaluationRecord, Finding, ModelRecord, Record
+from graft.records import Check, EvaluationRecord, Finding, ModelRecord, Record, Slice
 from graft.records.audit import Audit
 from graft.records.cost import Cost, add_up
 from graft.records.report import Mistakes, Report, Standing
@@ -86,6 +86,7 @@ def render_report(
         "is_head": _is_head(report),
         "rival": _rival(report),
         "state_of": functools.partial(_state_of, checks),
+        "gap_state": functools.partial(_gap_state, checks),
         "mistakes": mistakes,
         "claims": claims,
         "standing": standing or Standing(),
@@ -159,12 +160,19 @@ def _findings(report: Report) -> list[Finding]:
 def _checks(steps: Iterable[Step]) -> list[Check]:
     """Return every check of the run once, in the order in which decide weighs them: it repeats those of the steps before it."""
     ordered = sorted(steps, key=lambda step: step.name != "decide")
-    return list({(check.step, check.name): check for step in ordered for check in step.record.checks}.values())
+    return list({check.id: check for step in ordered for check in step.record.checks}.values())
 
 
-def _state_of(checks: Iterable[Check], seen: Estimate) -> str:
-    """Return the outcome of the check that looked at this very estimate, so that no mark contradicts its check."""
-    return next((check.outcome for check in checks if check.observed == seen), "plain")
+def _state_of(checks: Iterable[Check], check_id: str) -> str:
+    """Return the outcome of a check, so that no mark contradicts it."""
+    return next((check.outcome for check in checks if check.id == check_id), "plain")
+
+
+def _gap_state(checks: Iterable[Check], group: Slice) -> str:
+    """Return the outcome of a group's check; schema 1 does not say where the column ends."""
+    subject = group.subject.replace("=", " ")
+    gaps = (check for check in checks if check.measurement.metric == "accuracy_gap")
+    return next((check.outcome for check in gaps if check.measurement.subject.replace("=", " ") == subject), "plain")
 
 
 def _deciding(report: Report, checks: Sequence[Check]) -> list[Check]:
@@ -173,14 +181,9 @@ def _deciding(report: Report, checks: Sequence[Check]) -> list[Check]:
     The network from scratch is shown only where it decided. Of a decision that names no check, what keeps it back comes first.
     """
     open_ = [c for outcome in OUTCOMES for c in checks if c.outcome == outcome and c.holds]
-    first = [c for c in checks if c.name == report.decide.deciding] or open_
-    number = {seen: arm for arm, seen in _differences(report).items()}
-    won = [c for arm in ("champion", _rival(report)) for c in checks if number.get(c.observed) == arm]
+    first = [c for c in checks if c.id == report.decide.deciding] or open_
+    won = [c for arm in ("champion", _rival(report)) for c in checks if c.id == f"evaluate.gain.{arm}"]
     return list(dict.fromkeys([*first[:1], *won, *first[1:2]]))[:2]
-
-
-def _differences(report: Report) -> dict[str, Estimate]:
-    return report.evaluate.differences if isinstance(report.evaluate, EvaluationRecord) else {}
 
 
 def _is_head(report: Report) -> bool:

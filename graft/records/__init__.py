@@ -19,6 +19,9 @@ from graft.records.files import (
     written_beside,
 )
 from graft.records.inputs import Ancestor, Base, Champion, Dataset, Inputs
+from graft.records.measurement import Check, Measurement, Outcome, Policy, Relation, check
+from graft.records.record import Record
+from graft.records.schema_1 import Action
 from graft.records.shift import ClassShare, ShiftComparison, ShiftKind, ShiftTest, Sign
 from graft.records.steps import (
     RECORDS,
@@ -34,7 +37,6 @@ from graft.records.steps import (
     Finding,
     ModelRecord,
     MonitorRecord,
-    Record,
     ReportRecord,
     Severity,
     ShiftRecord,
@@ -45,13 +47,14 @@ from graft.records.steps import (
     Verdict,
     load_record,
 )
-from graft.records.values import Check, Estimate, FileDigest, Outcome, Policy, Relation, Value, check, exact
+from graft.records.values import Estimate, FileDigest, Value, exact
 
 __all__ = [
     "CLAIMED",
     "PART",
     "RECORDS",
     "TAKEN_OUT",
+    "Action",
     "Ancestor",
     "Base",
     "BaseChoiceRecord",
@@ -76,6 +79,7 @@ __all__ = [
     "FileDigest",
     "Finding",
     "Inputs",
+    "Measurement",
     "ModelRecord",
     "MonitorRecord",
     "Outcome",

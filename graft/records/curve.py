@@ -7,9 +7,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from graft.records.measurement import Outcome
+from graft.records.record import Record
 from graft.records.safe_read import load_json
-from graft.records.steps import Record
-from graft.records.values import Estimate, Outcome, Sha256, Value
+from graft.records.values import Estimate, Sha256, Value
 
 CLAIMED = {"data": 0.10, "time": 0.20, "cost": 0.25}
 """What the field says that transfer needs, as shares of what training from scratch needs at equal accuracy."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from graft.records.inputs import Inputs
+from graft.records.record import Record
 from graft.records.steps import (
     BaseChoiceRecord,
     BiasRecord,
@@ -13,7 +14,6 @@ from graft.records.steps import (
     EmbeddingRecord,
     EvaluationRecord,
     ModelRecord,
-    Record,
     ShiftRecord,
     ValidationRecord,
 )
@@ -23,7 +23,7 @@ from graft.records.values import Value
 class Report(Value):
     """Everything that the page of one run says, except time, energy and cost. A skipped step stands as a plain ``Record``."""
 
-    schema_version: int = 1
+    schema_version: int = 2
     recipe: str
     inputs: Inputs
     digests: dict[str, str] = Field(description="sha256 of inputs.json and of each step's record")

@@ -3,41 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
+from graft.records import schema_1
 from graft.records.choice import BaseRegret, BaseScore
 from graft.records.evaluation import Calibration, Confusion, Retention
+from graft.records.record import Record, RecordOfSchema1
 from graft.records.safe_read import MAX_JSON, parse_json, read_small
+from graft.records.schema_1 import Action
 from graft.records.shift import ShiftComparison
-from graft.records.values import Check, Estimate, FileDigest, Sha256, Value
+from graft.records.values import Estimate, FileDigest, Sha256, Value
 
 Verdict = Literal["promote", "hold", "reject"]
 TransferVerdict = Literal["positive", "none", "negative", "undecided"]
 ChampionVerdict = Literal["first", "superior", "non_inferior", "inferior", "undecided"]
-
-
 Severity = Literal["error", "warning", "note"]
-
-
-class Record(Value):
-    """What every step hands over. A skipped step hands over just this.
-
-    ``passed`` is data: a step whose check fails writes ``False`` and ends well, and the steps behind that gate are skipped.
-    ``summary`` is the line that a person reads in the terminal and on the page.
-    """
-
-    schema_version: int = 1
-    step: str
-    recipe: str
-    status: Literal["done", "skipped"] = "done"
-    because: str = ""
-    passed: bool
-    summary: str
-    inputs: dict[str, Sha256] = Field(default_factory=dict)
-    checks: tuple[Check, ...] = ()
-
 
 TAKEN_OUT = "mended: dropped"
 """Why a row that a repair took out lies on no side: ingest writes it, and validate counts such rows nowhere."""
@@ -71,7 +53,7 @@ class DatasetRecord(Record):
     findings: tuple[Finding, ...]
 
 
-class ValidationRecord(Record):
+class ValidationRecord(RecordOfSchema1):
     """May it be trained on?"""
 
     n_expectations: int
@@ -93,10 +75,11 @@ class EmbeddingRecord(Record):
 class ShiftRecord(Record):
     """Has the domain shifted, and how far?"""
 
+    schema_version: int = 2
     comparisons: tuple[ShiftComparison, ...]
 
 
-class BaseChoiceRecord(Record):
+class BaseChoiceRecord(RecordOfSchema1):
     """Which base, and which strategy? ``because`` says why this base."""
 
     base: str
@@ -140,6 +123,7 @@ class ModelRecord(Record):
 class EvaluationRecord(Record):
     """Did the transfer help, and is the candidate better than the champion? On test rows none of them was trained on."""
 
+    schema_version: int = 2
     n_test: int
     accuracy: dict[str, Estimate] = Field(
         description="by arm that was measured: candidate, frozen_probe, scratch, scratch_network, champion"
@@ -194,10 +178,16 @@ class Slice(Value):
     probe_gap: Estimate
     sufficient: bool
 
+    @property
+    def subject(self) -> str:
+        """The group as the subject of a measurement."""
+        return f"{self.column}={self.group}"
+
 
 class BiasRecord(Record):
     """Does the model serve some group worse, and did tuning bring it in?"""
 
+    schema_version: int = 2
     slices: tuple[Slice, ...]
 
 
@@ -208,16 +198,28 @@ class ReportRecord(Record):
 
 
 class DecisionRecord(Record):
-    """Promote, hold or reject, with the checks that say so; ``deciding`` names the one that did, ``do`` says what would help."""
+    """Promote, hold or reject, with the checks that say so.
 
+    ``deciding`` is the one that did, ``do`` says what would help and ``action`` which command that begins with: audit and
+    status where nothing has to be done, validate to see the rows that are wrong, add for more rows or labels, else run.
+    """
+
+    schema_version: int = 2
     verdict: Verdict
     headline: str
     model_id: Sha256 | None
     n_passed: int
     n_failed: int
     n_cannot_tell: int
-    deciding: str = Field(default="", description="name of a check; empty: none decided alone")
+    deciding: str = Field(default="", description="id of a check; empty: none decided alone")
     do: str = ""
+    action: Action = "run"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_schema_1(cls, plain: Any) -> Any:
+        is_old = isinstance(plain, dict) and plain.get("schema_version") == 1
+        return schema_1.upgrade_decision(plain) if is_old else plain
 
 
 BatchOutcome = Literal["passed", "alarm", "refused", "cannot_tell"]
@@ -229,6 +231,7 @@ class MonitorRecord(Record):
     ``outcome`` is null in records of versions that did not write it; they passed what they could not tell.
     """
 
+    schema_version: int = 2
     outcome: BatchOutcome | None = None
 
     batch: str

@@ -47,9 +47,14 @@ TYPES: dict[str, type[gxe.Expectation]] = {
 
 @dataclass(frozen=True)
 class Expectation:
-    """A GX expectation on one column, what people call it, and the share of rows that may break it."""
+    """A GX expectation on one column, what people call it, and the share of rows that may break it.
 
+    ``id`` is that of its check behind the step, ``subject`` what it is measured on.
+    """
+
+    id: str
     name: str
+    subject: str
     gx: gxe.Expectation
     max_fraction: float
     where: str = ""
@@ -94,7 +99,8 @@ def expectation(made: Mapping[str, Any], where: str) -> Expectation:
         raise InputError(f"{kind} cannot be made of these values: {why}.", where=where, do="mend them") from error
     said = ", ".join(f"{key}={value}" for key, value in own.items())
     plain = kind.removeprefix("expect_column_").replace("_", " ")
-    return Expectation(f"{column}: {plain}{f' ({said})' if said else ''}", inner, float(bound), where)
+    name = f"{column}: {plain}{f' ({said})' if said else ''}"
+    return Expectation(f"{kind}[{column}]", name, name, inner, float(bound), where)
 
 
 def check_column(one: Expectation, known: Collection[str]) -> None:
@@ -171,14 +177,22 @@ def run(frame: Mapping[str, Any], suite: Sequence[Expectation]) -> list[npt.NDAr
     return found
 
 
-def none_of(column: str, name: str, max_fraction: float) -> Expectation:
-    """Return the expectation that a column of 0 and 1 holds 0."""
-    return Expectation(name, gxe.ExpectColumnValuesToBeInSet(column=column, value_set=[0]), max_fraction)
+def none_of(check_id: str, name: str, subject: str, max_fraction: float) -> Expectation:
+    """Return the expectation that a column of 0 and 1, called as its check, holds 0."""
+    inner = gxe.ExpectColumnValuesToBeInSet(column=check_id, value_set=[0])
+    return Expectation(check_id, name, subject, inner, max_fraction)
 
 
 def between(
-    column: str, name: str, *, low: int | None = None, high: int | None = None, max_fraction: float = 0.0
+    column: str,
+    check_id: str,
+    name: str,
+    subject: str,
+    *,
+    low: int | None = None,
+    high: int | None = None,
+    max_fraction: float = 0.0,
 ) -> Expectation:
     """Return the expectation that a column of numbers lies within bounds, on every row or nearly so."""
     inner = gxe.ExpectColumnValuesToBeBetween(column=column, min_value=low, max_value=high)
-    return Expectation(name, inner, max_fraction)
+    return Expectation(check_id, name, subject, inner, max_fraction)

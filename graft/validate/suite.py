@@ -12,7 +12,7 @@ import numpy.typing as npt
 from graft.errors import InputError
 from graft.modality import MODALITIES, ContentCheck, Modality
 from graft.recipe import Validate
-from graft.records import Check, Estimate, Finding, Severity, check, exact
+from graft.records import Check, Finding, Measurement, Severity, check, exact
 from graft.rows import COLUMN
 from graft.validate import expectations as gx
 from graft.validate.compact import LEARNED, N_NAMED, TEST, TRAIN, Read, Rows, Whole, gather
@@ -74,7 +74,7 @@ def validate_rows(
     for one in own:
         gx.check_column(one, [*_KNOWN, *content.expectable, *others])
     is_unlabelled = is_batch and bool((rows.frame["label"] < 0).all())
-    suite = [*_of_contents(content_checks), *_suite(content, bounds, is_unlabelled=is_unlabelled)]
+    suite = [*_of_contents(content, content_checks), *_suite(content, bounds, is_unlabelled=is_unlabelled)]
     everything = [*suite, *(Counted(one, "note", "") for one in own)]
     columns = {
         **_frame(rows, labels, may_wait=not is_batch),
@@ -82,11 +82,11 @@ def validate_rows(
         **{name: column.to_pandas() for name, column in rows.kept.items()},
     }
     found = gx.run(columns, [counted.expectation for counted in everything])
-    n = len(rows.frame)
+    n, window = len(rows.frame), "batch" if is_batch else "all"
     checks, odd = [], []
     for counted, broken in zip(everything, found, strict=True):
         one, n_found = counted.expectation, len(broken)
-        checks.append(check(one.name, step, _share(n_found, n), one.max_fraction, "at_most"))
+        checks.append(check(f"{step}.{one.id}", _share(one.subject, window, n_found, n), one.max_fraction))
         is_over = checks[-1].outcome != "passed"
         if n_found and counted.has_finding:
             named = tuple(rows.names_of(broken[:N_NAMED]))
@@ -109,17 +109,15 @@ def _own(made: dict[str, Any], k: int, content_column: str) -> gx.Expectation:
     return gx.expectation({**made, "column": "content" if column == content_column else column}, where)
 
 
-def _of_contents(checks: Sequence[ContentCheck]) -> list[Counted]:
+def _of_contents(modality: Modality, checks: Sequence[ContentCheck]) -> list[Counted]:
     """Return the expectations on contents."""
-    return [
-        Counted(
-            gx.between(one.column, one.name, low=one.low, high=one.high, max_fraction=one.max_fraction),
-            one.severity,
-            one.do,
-            one.has_finding,
+    expected = [
+        gx.between(
+            one.column, one.id, one.name, modality.plural, low=one.low, high=one.high, max_fraction=one.max_fraction
         )
         for one in checks
     ]
+    return [Counted(gx_, one.severity, one.do, one.has_finding) for gx_, one in zip(expected, checks, strict=True)]
 
 
 def _described(modality: Modality, checks: Sequence[ContentCheck]) -> set[str]:
@@ -130,29 +128,18 @@ def _described(modality: Modality, checks: Sequence[ContentCheck]) -> set[str]:
 def _suite(modality: Modality, bounds: Validate, *, is_unlabelled: bool) -> list[Counted]:
     """Return the expectations that every recipe has, whatever its rows are."""
 
-    def none_of(column: str, name: str, max_fraction: float, severity: Severity, do: str) -> Counted:
-        return Counted(gx.none_of(column, name, max_fraction), severity, do)
+    def none_of(check_id: str, subject: str, name: str, bound: float, severity: Severity, do: str) -> Counted:
+        return Counted(gx.none_of(check_id, name, subject, bound), severity, do)
 
-    max_unlabelled = 1.0 if is_unlabelled else bounds.max_fraction_unlabelled
+    no_label = 1.0 if is_unlabelled else bounds.max_fraction_unlabelled
+    contents, twice = modality.plural, f"{modality.plural.capitalize()} with two labels"
+    drop, wait = "take them out: graft validate --fix", "label them, or give them an id and wait"
+    repair, choose = "mend the label, or label rows of that class", "decide which label is right"
     return [
-        none_of("n_unknown", "Labels that are unknown", 0.0, "warning", "mend the label, or label rows of that class"),
-        none_of(
-            "n_unlabelled", "Rows without a label", max_unlabelled, "note", "label them, or give them an id and wait"
-        ),
-        none_of(
-            "n_repeats",
-            "Rows that repeat another",
-            bounds.max_fraction_duplicates,
-            "note",
-            "take them out: graft validate --fix",
-        ),
-        none_of(
-            "n_conflicts",
-            f"{modality.plural.capitalize()} with two labels",
-            bounds.max_fraction_conflicts,
-            "warning",
-            "decide which label is right",
-        ),
+        none_of("unknown_labels", "labels", "Labels that are unknown", 0.0, "warning", repair),
+        none_of("unlabelled", "rows", "Rows without a label", no_label, "note", wait),
+        none_of("duplicates", "rows", "Rows that repeat another", bounds.max_fraction_duplicates, "note", drop),
+        none_of("conflicting_labels", contents, twice, bounds.max_fraction_conflicts, "warning", choose),
     ]
 
 
@@ -164,10 +151,10 @@ def _frame(rows: Rows, labels: Sequence[str], *, may_wait: bool) -> dict[str, np
     pairs = rows.frame.loc[~unlabelled, ["key", "label"]].drop_duplicates()
     twice = pairs.loc[pairs.duplicated("key"), "key"].to_numpy()
     return {
-        "n_unknown": is_unknown[label].astype(np.int8),
-        "n_unlabelled": (unlabelled & ~(may_wait & rows.frame["waiting"].to_numpy())).astype(np.int8),
-        "n_repeats": rows.frame.duplicated(["key", "label"]).to_numpy().astype(np.int8),
-        "n_conflicts": (np.isin(key.to_numpy(), twice) & ~unlabelled).astype(np.int8),
+        "unknown_labels": is_unknown[label].astype(np.int8),
+        "unlabelled": (unlabelled & ~(may_wait & rows.frame["waiting"].to_numpy())).astype(np.int8),
+        "duplicates": rows.frame.duplicated(["key", "label"]).to_numpy().astype(np.int8),
+        "conflicting_labels": (np.isin(key.to_numpy(), twice) & ~unlabelled).astype(np.int8),
     }
 
 
@@ -180,22 +167,24 @@ def _structure(
     in_train = np.bincount(label[(side == TRAIN) & (label >= 0)], minlength=len(code))
     counts = [int(in_train[code[name]]) if name in code else 0 for name in labels]
     rarest = int(np.argmin(counts))
-    n_train, on_test = int((side == TRAIN).sum()), side == TEST
-    crossing = int((np.isin(side, LEARNED) & np.isin(key, key[on_test])).sum())
-    unseen = int((~np.isin(label[on_test], label[side == TRAIN])).sum())
+    n_train, is_test = int((side == TRAIN).sum()), side == TEST
+    crossing = int((np.isin(side, LEARNED) & np.isin(key, key[is_test])).sum())
+    unseen = int((~np.isin(label[is_test], label[side == TRAIN])).sum())
+
+    def on_test(check_id: str, subject: str, n_found: int) -> Check:
+        seen = exact(n_found, int(is_test.sum()))
+        measured = Measurement(metric="unexpected_rows", subject=subject, against="train", window="test", estimate=seen)
+        return check(f"{step}.{check_id}", measured, 0)
+
+    smallest = exact(counts[rarest], n_train)
+    measured = Measurement(metric="class_size", subject="rows", window="train", estimate=smallest)
     return [
-        check(
-            "Rows of the rarest class",
-            step,
-            exact(counts[rarest], n_train),
-            min_rows_per_class,
-            "at_least",
-            note=f"rarest class: {labels[rarest]}",
-        ),
-        check(f"Test {modality.plural} that stand in train", step, exact(crossing, int(on_test.sum())), 0, "at_most"),
-        check("Test rows of classes not in train", step, exact(unseen, int(on_test.sum())), 0, "at_most"),
+        check(f"{step}.rarest_class", measured, min_rows_per_class, note=f"rarest class: {labels[rarest]}"),
+        on_test("test_in_train", modality.plural, crossing),
+        on_test("unseen_classes", "rows", unseen),
     ]
 
 
-def _share(n_found: int, n: int) -> Estimate:
-    return exact(n_found / max(1, n), n, unit="fraction")
+def _share(subject: str, window: str, n_found: int, n: int) -> Measurement:
+    share = exact(n_found / max(1, n), n, unit="fraction")
+    return Measurement(metric="unexpected_fraction", subject=subject, window=window, estimate=share)

@@ -73,7 +73,7 @@ def test_ten_test_rows_tell_nothing_and_say_how_many_would(make: Make) -> None:
     assert isinstance(decision, DecisionRecord)
     assert evaluation.n_test == 10
     assert decision.verdict != "promote"
-    open_ = [check for check in evaluation.checks if check.outcome == "cannot_tell" and check.name.startswith("Gain")]
+    open_ = [one for one in evaluation.checks if one.outcome == "cannot_tell" and one.id.startswith("evaluate.gain.")]
     assert open_
     assert all("more test rows would tell" in check.note for check in open_)
 
@@ -111,5 +111,5 @@ def test_a_champion_of_other_classes_is_said_to_lack_them(make: Make, tmp_path: 
         rows.to_csv(path, index=False)
     pin(workspace, "tiny")
     records = {step: run_step(workspace, step, "tiny") for step in STEPS}
-    (against,) = (check for check in records["evaluate"].checks if check.name == "Gain over the champion")
+    (against,) = (check for check in records["evaluate"].checks if check.id == "evaluate.gain.champion")
     assert "the champion does not know refund, whose rows count as wrong" in against.note

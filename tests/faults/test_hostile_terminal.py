@@ -10,9 +10,10 @@ import pytest
 
 from graft.data import look
 from graft.errors import InputError
-from graft.records import Check, Estimate
+from graft.records import Estimate
 from graft_cli.commands.profile import show_profile
 from graft_cli.terminal import check_lines, headline_lines, row, shorten
+from tests.support.checks import called
 from tests.support.cli_runner import CommandLine
 
 EVIL = "\x1b[31mred\x1b]0;title\x07\x9b2J\x1b[2J\u202etxet\u2028[red]bold[/red]\r\x08\x7f\u200b"
@@ -73,7 +74,7 @@ LINK = "\x1b]8;;https://x\x1b\\x\x1b]8;;\x1b\\"
 def test_lines_of_a_run(evil: str) -> None:
     """Checks, verdicts and rows of a run are shown as text, markup included."""
     seen = Estimate(value=0.5, ci_low=0.4, ci_high=0.6, n=10, method=evil, unit="fraction")
-    check = Check(name=evil, step=evil, observed=seen, bound=0.1, relation="at_most", outcome="failed", note=evil)
+    check = called(evil, evil, "unexpected_fraction", seen, 0.1, note=evil)
     lines = [row(evil, evil, evil, "1s"), *check_lines(check), *headline_lines("HOLD", evil)]
     if evil.isprintable():
         assert any(evil[:8] in line.plain for line in lines)

@@ -6,6 +6,7 @@ import pytest
 
 from graft.records import DecisionRecord, EvaluationRecord, load_record
 from graft_cli.commands.run import show_result
+from graft_cli.kit import to_json
 from graft_tasks.commands.render import render_run
 from graft_tasks.commands.run import run_result
 from graft_tasks.workspace import Workspace
@@ -36,3 +37,21 @@ def test_a_held_run_says_what_to_do_and_a_forced_promotion_is_seen(
 
     html = render_run(promoted, "known").read_text()
     assert "<b>Champion 0001 was promoted</b> against the verdict hold, by Ada: the first." in html
+
+
+def test_programs_find_what_decided_by_id_and_every_measurement_in_a_row(promoted: Workspace) -> None:
+    """The keys of earlier versions stay; ids, the command that helps and the long table stand beside them."""
+    facts = to_json(run_result(promoted, "known", began="2000"))
+    assert {"name", "step", "observed", "bound", "relation", "outcome", "policy", "note", "id", "measurement"} == set(
+        facts["checks"][0]
+    )
+    (decided,) = (check for check in facts["checks"] if check["id"] == facts["deciding_id"])
+    assert facts["deciding"] == decided["name"]
+    assert facts["action"] in ("validate", "add", "run")
+    rows = {row["check"]: row for row in facts["measurements"] if row["check"]}
+    assert set(rows) == {check["id"] for check in facts["checks"]}
+    assert (rows[decided["id"]]["value"], rows[decided["id"]]["outcome"]) == (
+        decided["observed"]["value"],
+        decided["outcome"],
+    )
+    assert {"recall", "macro_f1", "knn_accuracy"} <= {row["metric"] for row in facts["measurements"]}

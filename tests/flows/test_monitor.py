@@ -58,12 +58,12 @@ def test_an_ordinary_week_without_labels(promoted: Workspace, tmp_path: Path) ->
 def test_the_broken_batch_is_refused_and_nothing_is_embedded(promoted: Workspace) -> None:
     """Encoding damage, repeats, missing and unknown labels are each named; no shift is claimed about damaged rows."""
     record = monitor(promoted, "support", MESSAGES.with_name("batch_broken.csv"), progress=quiet)
-    failed = {check.name for check in record.checks if check.outcome == "failed"}
+    failed = {check.id for check in record.checks if check.outcome == "failed"}
     assert {
-        "Texts with encoding damage",
-        "Rows that repeat another",
-        "Rows without a label",
-        "Labels that are unknown",
+        "monitor.encoding_damage",
+        "monitor.duplicates",
+        "monitor.unlabelled",
+        "monitor.unknown_labels",
     } <= failed
     assert record.comparisons == ()
 

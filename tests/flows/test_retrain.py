@@ -191,8 +191,8 @@ def test_a_held_candidate_by_hand_then_back_then_never_again_by_itself(
     assert result.verdict == "hold"
     decision = load_record(promoted.record("support", "decide"), "decide")
     assert isinstance(decision, DecisionRecord)
-    assert [c.name for c in decision.checks if c.outcome == "cannot_tell" and c.policy == "hold"] == [
-        "Gain over the champion"
+    assert [c.id for c in decision.checks if c.outcome == "cannot_tell" and c.policy == "hold"] == [
+        "evaluate.gain.champion"
     ]
 
     by_hand = promote_by_hand(promoted, "support", "the margin is met on last year's rows")

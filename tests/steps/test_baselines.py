@@ -75,7 +75,7 @@ def test_nothing_is_trained_from_scratch_unless_a_recipe_asks_for_it(
     assert set(found.differences) == {"frozen_probe", "scratch"}
     assert set(found.tflops) == {"candidate"}
     assert found.transfer in {"positive", "none", "negative", "undecided"}
-    assert not [check for check in found.checks if "network" in check.name]
+    assert not [check for check in found.checks if "network" in check.id]
     assert not (workspace.root / ".graft" / "cache" / "untaught").exists()
     assert "scratch_network" not in pd.read_parquet(workspace.files("tiny", "evaluate") / PREDICTIONS)
 

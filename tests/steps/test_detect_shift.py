@@ -58,7 +58,7 @@ def test_without_a_card_it_cannot_tell(tiny_workspace: Make) -> None:
     sides, own = record.comparisons
     assert (own.of_domain, own.auc, own.shifted) == (True, None, None)
     assert "graft card base --from FILE" in own.because
-    assert [check.name for check in record.checks] == [sides.name]
+    assert [check.id for check in record.checks] == ["detect_shift.test_against_train"]
     assert [kind.name for kind in sides.kinds] == ["covariate", "label", "concept"]
 
 
@@ -92,7 +92,7 @@ def test_a_card_is_pinned_and_compared(tiny_workspace: Make, domain: Path) -> No
     assert "“moon”" in {sign.name for sign in own.signs}
     assert len(own.points[0]) == 60
     assert "base's domain" in record.summary
-    assert [check.name for check in record.checks] == ["Test rows against training rows"]
+    assert [check.id for check in record.checks] == ["detect_shift.test_against_train"]
     assert record.inputs["card/base"] == sha256_file(path)
 
 

@@ -62,8 +62,8 @@ def test_every_ancestor_of_a_chain_is_measured(four_hops: Workspace) -> None:
     assert all(one.probe and one.n >= 10 and (one.weight_change or 0) > 0 for one in record.retention)
     assert record.forgotten is not None
     assert record.forgotten.value == pytest.approx(np.mean([one.value for one in heads if one]))
-    names = [check.name for check in record.checks if check.name.startswith("Kept of")]
-    assert names == ["Kept of three 0001", "Kept of two 0001", "Kept of one 0001"]
+    kept = [check.measurement.against for check in record.checks if check.kind == "evaluate.retention"]
+    assert kept == ["three 0001", "two 0001", "one 0001"]
     moved = [one.weight_change or 0 for one in record.retention]
     assert moved == sorted(moved)  # the further back, the further away
 
@@ -95,7 +95,7 @@ def test_the_first_hop_says_that_a_bases_task_is_not_known(four_hops: Workspace)
     assert only.because == "what it was pretrained on is outside this ledger"
     assert 0 < (only.cka or 0) < 1
     assert record.forgotten is None
-    assert not [check for check in record.checks if check.name.startswith("Kept of")]
+    assert not [check for check in record.checks if check.kind == "evaluate.retention"]
 
 
 def test_an_ancestor_whose_data_is_gone_cannot_be_told(four_hops: Workspace, tmp_path: Path) -> None:
@@ -108,9 +108,9 @@ def test_an_ancestor_whose_data_is_gone_cannot_be_told(four_hops: Workspace, tmp
         pin(workspace, "four")
         record = run_step(workspace, "evaluate", "four")
         assert isinstance(record, EvaluationRecord)
-        outcomes = {check.name: check.outcome for check in record.checks}
+        outcomes = {check.id: check.outcome for check in record.checks}
         because = {one.ancestor: one.because for one in record.retention}
-        assert {outcomes[f"Kept of {name}"] for name, why in because.items() if why} == {"cannot_tell"}
+        assert {outcomes[f"evaluate.retention[{name}]"] for name, why in because.items() if why} == {"cannot_tell"}
         return because
 
     model = workspace.registry("two") / "0001"

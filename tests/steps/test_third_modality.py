@@ -12,8 +12,17 @@ import yaml
 
 from graft.errors import InputError
 from graft.model.folder import load_model
+from graft.presentation.titles import title
 from graft.recipe import known_keys, parse_recipe
-from graft.records import RECORDS, DatasetRecord, EmbeddingRecord, EvaluationRecord, Record, ValidationRecord
+from graft.records import (
+    RECORDS,
+    DatasetRecord,
+    EmbeddingRecord,
+    EvaluationRecord,
+    Record,
+    ValidationRecord,
+    load_record,
+)
 from graft_tasks.commands.cards import make_card
 from graft_tasks.commands.init import init, new
 from graft_tasks.commands.monitor import monitor
@@ -81,9 +90,11 @@ def test_series_run_to_a_verdict(
     assert isinstance(embedded, EmbeddingRecord)
     assert isinstance(evaluation, EvaluationRecord)
     assert validation.passed
-    names = {check.name for check in validation.checks}
-    assert {"Series below 4 numbers", "Series with two labels", "Test series that stand in train"} <= names
-    assert not any("ext" in name and "est" not in name for name in names)
+    titles = {check.id: title(check) for check in load_record(workspace.record("tiny", "validate"), "validate").checks}
+    assert titles["validate.too_short"] == "Series: too short"
+    assert titles["validate.conflicting_labels"] == "Series with two labels"
+    assert titles["validate.test_in_train"] == "Test series that stand in train"
+    assert not {"validate.empty", "validate.too_long", "validate.encoding_damage"} & titles.keys()
     found = {one.name: one.n_rows for one in validation.findings}
     assert (found["Series that are flat"], found["Series shorter than the longest"]) == (1, 1)
     assert found["Rows that repeat another"] == 1

@@ -113,8 +113,8 @@ def test_they_are_no_defect_where_the_recipe_asks_for_them(tiny_workspace: Make,
         run_step(workspace, "ingest", "tiny")
         record = run_step(workspace, "validate", "tiny")
         assert isinstance(record, ValidationRecord)
-        failed = [check.name for check in record.checks if check.outcome == "failed"]
-        assert failed == ([] if asked else ["Rows without a label"])
+        failed = [check.id for check in record.checks if check.outcome == "failed"]
+        assert failed == ([] if asked else ["validate.unlabelled"])
         assert sum(record.class_counts.values()) == (rows_of(workspace)["side"] == "train").sum()
         workspace.root.rename(workspace.root.with_name(root))
 

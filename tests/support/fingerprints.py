@@ -36,7 +36,6 @@ NOT_COUNTED = {
     "graft.__version__": "part of the keys of caches",
     "graft.errors": "words of errors",
     "graft.ledger": "reads and verifies what was signed",
-    "graft.presentation": "pages are drawn from a step's record, outside of it",
     "graft.records.files.part": "how bytes come to the disk",
     "graft.records.files.sweep": "likewise",
     "graft.records.files.write_atomic": "likewise",

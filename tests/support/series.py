@@ -81,7 +81,7 @@ class Series:
         return np.exp(-np.abs(x - y).mean(axis=1)).astype(np.float64)
 
     def checks(self, bounds: Validate) -> tuple[ContentCheck, ...]:
-        return (ContentCheck("Series below 4 numbers", "n_numbers", low=4, do="record for longer"),)
+        return (ContentCheck("too_short", "Series below 4 numbers", "n_numbers", low=4, do="record for longer"),)
 
     def describe(self, contents: pd.Series, names: Sequence[str]) -> pd.DataFrame:
         read = [numbers(content, name) for content, name in zip(contents, names, strict=True)]

@@ -48,7 +48,9 @@ def monitor(
 
         record = look_at(workspace, recipe, batch, progress=progress)
     if as_json:
-        print_json(record)
+        from graft.presentation.facts import monitor_facts
+
+        print_json(monitor_facts(record))
     else:
         console().print(
             f"{record.recipe}  champion {record.champion}  batch {record.batch}, {record.n_rows:,} rows\n", style="bold"
@@ -72,13 +74,14 @@ def show_batch(record: MonitorRecord, texts: Mapping[str, str]) -> None:
         texts: of rows by their names; a record holds none.
     """
     from graft.evaluation.wording import said
+    from graft.presentation.titles import title
 
     out = console()
     failed = [check for check in record.checks if check.outcome == "failed"]
     n = len(record.checks)
     out.print(row("validate", "FAILED" if failed else "passed", f"{n - len(failed)} of {n} expectations hold"))
     for check in failed:
-        out.print(row("", "failed", f"{check.name}: {said(check.observed)}"))
+        out.print(row("", "failed", f"{title(check)}: {said(check.observed)}"))
     for one in record.comparisons:
         if one.n_overlapping:
             out.print(row("overlap", "left out", f"{one.n_overlapping:,} rows that the champion was trained on"))
@@ -142,7 +145,10 @@ def _small(kind: ShiftKind) -> str:
 
 
 def _verdict(record: MonitorRecord) -> tuple[str, str]:
-    failed = [check.name[0].lower() + check.name[1:] for check in record.checks if check.outcome == "failed"]
+    from graft.presentation.titles import title
+
+    titles = [title(check) for check in record.checks if check.outcome == "failed"]
+    failed = [one[0].lower() + one[1:] for one in titles]
     if failed:
         return "REFUSED", f"This batch is damaged: {'; '.join(failed)}."
     if record.is_alarm:

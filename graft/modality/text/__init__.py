@@ -71,13 +71,13 @@ class Text:
 
             check_language(bounds.language)
         return (
-            ContentCheck("Texts that are empty", "n_chars", low=1, do="take them out: graft validate --fix"),
+            ContentCheck("empty", "Texts that are empty", "n_chars", low=1, do="take them out: graft validate --fix"),
             ContentCheck(
-                f"Texts above {MAX_CHARS:,} characters", "n_chars", high=MAX_CHARS, do="cut or split them"
+                "too_long", f"Texts above {MAX_CHARS:,} characters", "n_chars", high=MAX_CHARS, do="cut or split them"
             ),
             ContentCheck(
-                "Texts with encoding damage", "n_damaged", high=0, max_fraction=bounds.max_fraction_damaged,
-                has_finding=False,
+                "encoding_damage", "Texts with encoding damage", "n_damaged", high=0,
+                max_fraction=bounds.max_fraction_damaged, has_finding=False,
             ),
         )  # fmt: skip
 

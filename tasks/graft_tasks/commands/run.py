@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from graft.records import Check, DecisionRecord, Estimate, EvaluationRecord, ModelRecord, Value, load_record
+from graft.presentation.facts import CheckFacts, check_facts
+from graft.records import Action, DecisionRecord, Estimate, EvaluationRecord, ModelRecord, Value, load_record
 from graft.records.cost import Cost, add_up
 from graft.records.steps import Verdict
+from graft.records.table import MeasurementRow, long_table
+from graft_tasks.steps.context import STEPS
 from graft_tasks.steps.cost import costs
 from graft_tasks.workspace import Workspace
 
@@ -31,11 +34,16 @@ class RunResult(Value):
     verdict: Verdict
     headline: str = Field(description="the fact that decided, in a sentence")
     deciding: str = Field(description="the name of the check that decided; empty: none did alone")
+    deciding_id: str = Field(description="its id")
     do: str = Field(description="what would help most; may be empty")
+    action: Action = Field(description="the command that this begins with")
     model_id: str | None = Field(description="of the candidate; null: nothing was trained")
     champion: str | None = Field(description="the number of the champion in force; null: there is none")
     is_champion: bool = Field(description="whether the candidate is the champion in force")
-    checks: tuple[Check, ...]
+    checks: tuple[CheckFacts, ...]
+    measurements: tuple[MeasurementRow, ...] = Field(
+        description="a row for each check, and for all else that was measured with an interval"
+    )
     comparison: Comparison | None = Field(description="null: nothing was trained")
     cost: Cost | None = Field(description="what the steps took that ran; null: none did")
     report: str = Field(description="path of the page")
@@ -51,6 +59,8 @@ def run_result(workspace: Workspace, name: str, *, began: str, up_to_date: str =
     decision = load_record(workspace.record(name, "decide"), "decide")
     assert isinstance(decision, DecisionRecord)  # noqa: S101 - decide is never skipped
     champion = workspace.ledger().champion(name)
+    before = [load_record(workspace.record(name, step), step) for step in STEPS[: STEPS.index("decide")]]
+    checks = check_facts(decision.checks)
     new = [cost for cost in costs(workspace, name).values() if cost.started_at >= began]
     return RunResult(
         recipe=name,
@@ -58,12 +68,15 @@ def run_result(workspace: Workspace, name: str, *, began: str, up_to_date: str =
         because=up_to_date,
         verdict=decision.verdict,
         headline=decision.headline,
-        deciding=decision.deciding,
+        deciding=next((check.name for check in checks if check.id == decision.deciding), ""),
+        deciding_id=decision.deciding,
         do=decision.do,
+        action=decision.action,
         model_id=decision.model_id,
         champion=champion.predicate.number if champion else None,
         is_champion=champion is not None and champion.predicate.model_id == decision.model_id,
-        checks=decision.checks,
+        checks=checks,
+        measurements=tuple(long_table(before)),
         comparison=_comparison(workspace, name),
         cost=add_up(new) if new else None,
         report=str(workspace.report_page(name)),

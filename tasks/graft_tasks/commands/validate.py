@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from graft.data import strange_labels
-from graft.records import Check, DatasetRecord, Finding, ValidationRecord, Value, load_record
+from graft.presentation.facts import CheckFacts, check_facts
+from graft.records import DatasetRecord, Finding, ValidationRecord, Value, load_record
 from graft_tasks.commands.prepare import Prepared, prepared
 from graft_tasks.datasets.findings import Row, find_finding, rows_of, with_contents
 from graft_tasks.datasets.repair import Repaired, repair
@@ -20,7 +21,7 @@ from graft_tasks.workspace import Workspace
 
 STEPS = ("ingest", "validate")
 _ORDER = ("error", "warning", "note")
-_UNSEEN = "Test rows of classes not in train"
+_UNSEEN = "validate.unseen_classes"
 """The check of validate that no class of test is absent from train."""
 
 
@@ -31,7 +32,7 @@ class Validation(Value):
     n_rows: int
     passed: bool = Field(description="every expectation holds: the data may be trained on")
     mended: Repaired | None = Field(description="what --fix repaired; null: it was not asked for")
-    checks: tuple[Check, ...]
+    checks: tuple[CheckFacts, ...]
     findings: tuple[Finding, ...]
     hint: str = Field(
         description="classes of test that look like others of train, in a sentence; empty: there are none"
@@ -78,7 +79,7 @@ def validate_recipe(
         n_rows=dataset.n_rows,
         passed=record.passed,
         mended=repaired,
-        checks=record.checks,
+        checks=check_facts(record.checks),
         findings=tuple(findings),
         hint=_hint(workspace, name, record),
     )
@@ -126,7 +127,7 @@ def _report(repaired: Repaired, listener: Listener) -> None:
 
 def _hint(workspace: Workspace, name: str, record: ValidationRecord) -> str:
     """Return what classes test has that train lacks, where these are all, in a sentence."""
-    if all(check.name != _UNSEEN or check.outcome == "passed" for check in record.checks):
+    if all(check.id != _UNSEEN or check.outcome == "passed" for check in record.checks):
         return ""
     table = pq.read_table(workspace.rows(name), columns=["side", "label"])
     counts: dict[str, Counter[str]] = {"train": Counter(), "test": Counter()}

@@ -18,6 +18,8 @@ from graft_tasks.steps.context import VERSIONS, Context
 
 CHECKPOINT_SECONDS = 30.0
 """Between two checkpoints: what a crash costs at most, and a hundred times what writing one of a small encoder takes."""
+TRAININGS = {"evaluate": 5}
+"""Version of a step's trainings where the step's own number went on without them: only its record is written differently."""
 
 
 class Checkpoints:
@@ -28,7 +30,7 @@ class Checkpoints:
         self.is_asked_to_stop: Callable[[], bool] = bool
         self.facts = {
             "graft": __version__,
-            "step": VERSIONS[context.step],
+            "step": TRAININGS.get(context.step, VERSIONS[context.step]),
             "machine": platform.machine(),
             "read": context.digests,
             "base": {path.name: sha256_file(path) for path in base.iterdir() if path.is_file()},

@@ -11,7 +11,7 @@ from graft.evaluation.choice import choose, rank, score_features
 from graft.model import budget
 from graft.model.encoder import load_encoder
 from graft.model.source_head import source_probabilities
-from graft.records import BaseChoiceRecord, EmbeddingRecord, check
+from graft.records import BaseChoiceRecord, EmbeddingRecord, Measurement, check
 from graft.rows import TRAIN
 from graft_tasks.registry.bases import locate
 from graft_tasks.steps.context import Context
@@ -47,11 +47,15 @@ def run(context: Context) -> BaseChoiceRecord:
     taken, because = choose(scores)
     best = next(score for score in scores if score.base == taken)
     useful = check(
-        "Probe accuracy over the most frequent class",
-        "choose_base",
-        best.accuracy,
+        "choose_base.probe_accuracy",
+        Measurement(
+            metric="probe_accuracy",
+            subject="frozen_probe",
+            against="most_frequent",
+            window="train",
+            estimate=best.accuracy,
+        ),
         most_frequent,
-        "at_least",
         note="a base that is no better than always saying the same has nothing to transfer",
     )
     return BaseChoiceRecord(

@@ -25,12 +25,13 @@ VERSIONS = {
     "ingest": 3,
     "validate": 2,
     "embed": 4,
-    "detect_shift": 3,
+    "detect_shift": 4,
     "choose_base": 4,
     "finetune": 7,
-    "evaluate": 5,
-    "decide": 3,
-    "report": 4,
+    "evaluate": 6,
+    "measure_bias": 2,
+    "decide": 4,
+    "report": 5,
 }
 """Version of each step's code: raise it when the step's bytes change, and the step is run again where it has run before."""
 GATES = ("validate", "choose_base")

@@ -12,7 +12,18 @@ import pandas as pd
 
 from graft.errors import TamperError
 from graft.model.reference import load_reference, load_trained_on
-from graft.records import Base, Champion, Check, Estimate, Outcome, Policy, ShiftComparison, ShiftRecord, sha256_file
+from graft.records import (
+    Base,
+    Champion,
+    Check,
+    Estimate,
+    Measurement,
+    Outcome,
+    Policy,
+    ShiftComparison,
+    ShiftRecord,
+    sha256_file,
+)
 from graft.records.shift import Profile
 from graft.rows import TEST, TRAIN
 from graft.shift.card_rows import load_domain
@@ -186,9 +197,13 @@ def _check(comparison: ShiftComparison, max_auc: float, policy: Policy) -> Check
     assert comparison.auc is not None  # noqa: S101 - the caller left the others out
     outcome: Outcome = "cannot_tell" if comparison.auc.ci_high > max_auc else "passed"
     return Check(
-        name=comparison.name,
-        step="detect_shift",
-        observed=comparison.auc,
+        id="detect_shift.test_against_train",
+        measurement=Measurement(
+            metric="two_sample_auc",
+            subject=comparison.current,
+            against=comparison.reference,
+            estimate=comparison.auc,
+        ),
         bound=max_auc,
         relation="at_most",
         outcome="failed" if comparison.shifted else outcome,

@@ -13,6 +13,7 @@ from graft.records import Check, Estimate, exact
 from graft_cli.terminal import WIDTH, check_lines, headline_lines, human, next_lines, row, shorten
 from graft_cli.watcher import Watcher, outlook
 from graft_tasks.steps.cost import Rates
+from tests.support.checks import called
 
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 \r overwritten\n second line " + "long " * 60
 
@@ -22,9 +23,7 @@ def estimate(value: float) -> Estimate:
 
 
 def a_check(name: str, note: str) -> Check:
-    return Check(
-        name=name, step="s", observed=estimate(-0.05), bound=-0.03, relation="at_least", outcome="failed", note=note
-    )
+    return called(name, "s", "accuracy_gap", estimate(-0.15), -0.03, note=note)
 
 
 def test_lines_fit_a_terminal_and_hold_no_control_characters() -> None:

@@ -60,7 +60,9 @@ def test_a_group_served_worse_fails() -> None:
     """A gap wholly beyond the bound fails and says that tuning brought it in; no other slice does."""
     checks = bias_checks(measure_slices(*groups_and_answers(), min_rows=30), max_gap=0.15, policy="note")
     failed = [c for c in checks if c.outcome == "failed"]
-    assert [(c.name, c.note, c.policy) for c in failed] == [("Accuracy gap, variety b", "came in with tuning", "note")]
+    assert [(c.id, c.note, c.policy) for c in failed] == [
+        ("measure_bias.accuracy_gap[variety=b]", "came in with tuning", "note")
+    ]
     groups, candidate, _ = groups_and_answers()
     inherited = bias_checks(measure_slices(groups, candidate, candidate, min_rows=30), max_gap=0.15, policy="note")
     assert [c.note for c in inherited if c.outcome == "failed"] == ["the frozen base has it too"]

@@ -96,35 +96,42 @@ SETTINGS = Evaluate(margin_champion=0.02, margin_probe=0.04, min_accuracy=0.5, n
 POLICY = Decide(shift="note", transfer="hold", champion="note", slices="note")
 
 
+def right(seen: Estimate) -> Estimate:
+    """Return an estimate as an accuracy, which has no sign."""
+    return seen.model_copy(update={"unit": "fraction"})
+
+
 def checks(**changed: Estimate) -> dict[str, str]:
-    accuracy = {"candidate": changed.pop("candidate", gain(0.6, 0.7))}
+    accuracy = {"candidate": right(changed.pop("candidate", gain(0.6, 0.7)))}
     differences = {"scratch": gain(0.0, 0.1), "frozen_probe": gain(-0.04, 0.1), **changed}
     found = evaluation_checks(accuracy, differences, settings=SETTINGS, policy=POLICY, notes={}, n_looks=0)
-    assert {c.name: c.policy for c in found}.get("Gain over the champion", "note") == "note"
+    assert {c.id: c.policy for c in found}.get("evaluate.gain.champion", "note") == "note"
     assert found[0].policy == "hold"
-    return {c.name: c.outcome for c in found}
+    return {c.id: c.outcome for c in found}
 
 
 @pytest.mark.parametrize(
-    ("arm", "interval", "name", "outcome"),
+    ("arm", "interval", "check_id", "outcome"),
     [
-        ("candidate", (0.5, 0.6), "Accuracy", "passed"),
-        ("candidate", (0.4, 0.49), "Accuracy", "failed"),
-        ("scratch", (-0.1, -0.01), "Gain over training from scratch", "failed"),
-        ("scratch_network", (-0.1, -0.01), "Gain over the same network from scratch", "failed"),
-        ("frozen_probe", (-0.05, 0.0), "Gain over the frozen probe", "cannot_tell"),
-        ("frozen_probe", (-0.09, -0.05), "Gain over the frozen probe", "failed"),
-        ("champion", (-0.02, 0.01), "Gain over the champion", "passed"),
-        ("champion", (-0.05, -0.03), "Gain over the champion", "failed"),
-        ("champion", (-0.05, 0.03), "Gain over the champion", "cannot_tell"),
+        ("candidate", (0.5, 0.6), "evaluate.accuracy", "passed"),
+        ("candidate", (0.4, 0.49), "evaluate.accuracy", "failed"),
+        ("scratch", (-0.1, -0.01), "evaluate.gain.scratch", "failed"),
+        ("scratch_network", (-0.1, -0.01), "evaluate.gain.scratch_network", "failed"),
+        ("frozen_probe", (-0.05, 0.0), "evaluate.gain.frozen_probe", "cannot_tell"),
+        ("frozen_probe", (-0.09, -0.05), "evaluate.gain.frozen_probe", "failed"),
+        ("champion", (-0.02, 0.01), "evaluate.gain.champion", "passed"),
+        ("champion", (-0.05, -0.03), "evaluate.gain.champion", "failed"),
+        ("champion", (-0.05, 0.03), "evaluate.gain.champion", "cannot_tell"),
     ],
 )
-def test_checks_stand_beside_their_margins(arm: str, interval: tuple[float, float], name: str, outcome: str) -> None:
+def test_checks_stand_beside_their_margins(
+    arm: str, interval: tuple[float, float], check_id: str, outcome: str
+) -> None:
     """Each arm has its check with its own margin, and the others pass; without a champion there is no check on one."""
     found = checks(**{arm: gain(*interval)})
-    assert found.pop(name) == outcome
+    assert found.pop(check_id) == outcome
     assert set(found.values()) == {"passed"}
-    assert ("Gain over the champion" in checks()) is False
+    assert ("evaluate.gain.champion" in checks()) is False
 
 
 def test_a_test_set_is_worn_after_so_many_looks() -> None:
@@ -132,9 +139,9 @@ def test_a_test_set_is_worn_after_so_many_looks() -> None:
     arms = {"scratch": gain(0.0, 0.1), "frozen_probe": gain(0.0, 0.1)}
     for n_before, outcome in ((0, "passed"), (9, "passed"), (10, "failed")):
         found = evaluation_checks(
-            {"candidate": gain(0.6, 0.7)}, arms, settings=SETTINGS, policy=POLICY, notes={}, n_looks=n_before
+            {"candidate": right(gain(0.6, 0.7))}, arms, settings=SETTINGS, policy=POLICY, notes={}, n_looks=n_before
         )
-        (looks,) = (c for c in found if c.name == "Uses of the test set")
+        (looks,) = (c for c in found if c.id == "evaluate.test_set_uses")
         assert (looks.observed.value, looks.observed.unit, looks.outcome) == (n_before + 1, "uses", outcome)
 
 
@@ -148,11 +155,14 @@ def test_retention_is_checked_and_what_is_gone_is_never_called_kept() -> None:
         Retention(ancestor="pkg:x", n=0, is_promoted=False, cka=0.9),
     )
     found = evaluation_checks(
-        {"candidate": gain(0.6, 0.7)}, arms, kept, settings=SETTINGS, policy=POLICY, notes={}, n_looks=0
+        {"candidate": right(gain(0.6, 0.7))}, arms, kept, settings=SETTINGS, policy=POLICY, notes={}, n_looks=0
     )
-    outcomes = {c.name: c.outcome for c in found if c.name.startswith("Kept of")}
-    assert outcomes == {"Kept of a 0001": "passed", "Kept of b 0003": "failed", "Kept of c 0002": "cannot_tell"}
-    assert next(c.note for c in found if c.name == "Kept of c 0002") == "cannot be measured: its rows are not here"
+    outcomes = {c.measurement.against: c.outcome for c in found if c.kind == "evaluate.retention"}
+    assert outcomes == {"a 0001": "passed", "b 0003": "failed", "c 0002": "cannot_tell"}
+    assert (
+        next(c.note for c in found if c.id == "evaluate.retention[c 0002]")
+        == "cannot be measured: its rows are not here"
+    )
 
 
 def test_an_open_comparison_says_how_many_rows_would_tell() -> None:

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from graft.evaluation.decide import decide, decision_record
+from graft.evaluation import decide as decisions
+from graft.evaluation.decide import Decision
+from graft.presentation.titles import title
 from graft.records import (
     Champion,
     Check,
@@ -16,8 +18,8 @@ from graft.records import (
     Inputs,
     ModelRecord,
     Record,
-    check,
 )
+from tests.support import checks as samples
 
 MODEL, OTHER, SHA = "a" * 64, "b" * 64, "c" * 64
 
@@ -25,7 +27,11 @@ MODEL, OTHER, SHA = "a" * 64, "b" * 64, "c" * 64
 def drawn(low: float, high: float, policy: Any = "hold", step: str = "evaluate") -> Check:
     """Return a check against the bound 0."""
     seen = Estimate(value=(low + high) / 2, ci_low=low, ci_high=high, n=100, method="m", unit="points")
-    return check(f"Gain {low} to {high}", step, seen, 0, "at_least", policy=policy)
+    return samples.called(f"Gain {low} to {high}", step, "accuracy_difference", seen, 0, policy=policy)
+
+
+def decide(records: dict[str, Record], inputs: Inputs) -> Decision:
+    return decisions.decide(records, inputs, title=title)
 
 
 GOOD, BAD, OPEN, OPEN_NOTED = drawn(0.1, 0.2), drawn(-0.2, -0.1), drawn(-0.1, 0.1), drawn(-0.1, 0.1, "note")
@@ -106,53 +112,80 @@ def test_situations(situation: dict[str, Any], world: dict[str, Any], verdict: s
         assert ("stays" in headline or "no champion yet" in headline) == ("closed" not in situation)
 
 
-CHEAP, NETWORK = "training from scratch", "the same network from scratch"
+CHEAP, NETWORK, PROBE, CHAMPION = "scratch", "scratch_network", "frozen_probe", "champion"
 
 
-def gain(low: float, high: float, over: str, policy: Any = "hold") -> Check:
-    """Return the check of a gain over an arm, by its name."""
-    return drawn(low, high, policy).model_copy(update={"name": f"Gain over {over}"})
+def gain(low: float, high: float, arm: str, policy: Any = "hold") -> Check:
+    """Return the check of a gain over an arm."""
+    return samples.gain(arm, drawn(low, high).observed, policy=policy)
 
 
 @pytest.mark.parametrize(
-    ("checks", "champion", "says", "do"),
+    ("checks", "champion", "says", "do", "action"),
     [
         ((gain(-0.05, 0.03, CHEAP),), None, "TF-IDF does as well: -1.0 points [-5.0, +3.0], n 100.",
-         "Label about 30 more test rows, which would tell them apart; or take TF-IDF, which costs next to nothing."),
-        ((gain(-0.03, 0.05, CHEAP),), OTHER, "Not shown to beat TF-IDF: +1.0 points", "Label about 30 more test rows"),
-        ((gain(-0.05, 0.03, NETWORK), gain(-0.03, 0.05, CHEAP)), None, "Not shown to beat TF-IDF", "Label about 30"),
-        ((gain(-0.05, 0.03, NETWORK),), None, "The same network from scratch does as well", "Add labelled rows"),
-        ((gain(-0.05, -0.03, "the frozen probe"),), OTHER, "Worse than the frozen probe", "Set finetune.strategy: head"),
-        ((gain(-0.05, 0.03, "the champion"),), OTHER, "Not shown to be as good as the champion: -1.0 points",
-         "Label about 320 more test rows"),
-        ((gain(-0.05, -0.03, "the champion"),), OTHER, "Worse than the champion", "Read the 7 test rows of a that"),
-        ((gain(-0.1, 0.1, "x").model_copy(update={"name": "Accuracy"}),), None, "Accuracy:", "Read the 7 test rows"),
-        ((drawn(-0.2, -0.1, step="measure_bias"),), OTHER, "Gain -0.2 to -0.1:", "Read the mistakes of this group"),
-        ((drawn(-0.2, -0.1, step="ingest"),), OTHER, "Gain -0.2 to -0.1:", "Look at what this check names"),
+         "Label about 30 more test rows, which would tell them apart; or take TF-IDF, which costs next to nothing.", "add"),
+        ((gain(-0.03, 0.05, CHEAP),), OTHER, "Not shown to beat TF-IDF: +1.0 points", "Label about 30 more test rows", "add"),
+        ((gain(-0.05, 0.03, NETWORK), gain(-0.03, 0.05, CHEAP)), None, "Not shown to beat TF-IDF", "Label about 30", "add"),
+        ((gain(-0.05, 0.03, NETWORK),), None, "The same network from scratch does as well", "Add labelled rows", "add"),
+        ((gain(-0.05, -0.03, PROBE),), OTHER, "Worse than the frozen probe", "Set finetune.strategy: head", "run"),
+        ((gain(-0.05, 0.03, CHAMPION),), OTHER, "Not shown to be as good as the champion: -1.0 points",
+         "Label about 320 more test rows", "add"),
+        ((gain(-0.05, -0.03, CHAMPION),), OTHER, "Worse than the champion", "Read the 7 test rows of a that", "run"),
+        ((drawn(-0.1, 0.1).model_copy(update={"id": "evaluate.accuracy"}),), None, "Accuracy:", "Read the 7 test rows", "add"),
+        ((drawn(-0.2, -0.1, step="measure_bias"),), OTHER, "Gain -0.2 to -0.1:", "Read the mistakes of this group", "add"),
+        ((drawn(-0.2, -0.1, step="ingest"),), OTHER, "Gain -0.2 to -0.1:", "Look at what this check names", "run"),
     ],
 )  # fmt: skip
 def test_the_fact_that_decides_is_the_headline_and_says_what_helps(
-    checks: tuple[Check, ...], champion: str | None, says: str, do: str
+    checks: tuple[Check, ...], champion: str | None, says: str, do: str, action: str
 ) -> None:
     """The first check that keeps a candidate back stands with its numbers; the network from scratch only where it is alone."""
     given = records(checks=checks, champion="superior" if champion else "first")
     changed = {"cheap_model": "TF-IDF", "confusions": (("a", "b", 7),)}
     found = decide({**given, "evaluate": given["evaluate"].model_copy(update=changed)}, inputs(champion))
     assert (found.verdict, found.headline.startswith(says), found.do.startswith(do)) == ("hold", True, True), found
-    assert found.deciding in {check.name for check in checks}
+    assert found.deciding in {check.id for check in checks}
+    assert found.action == action
 
 
 def test_a_needless_gain_names_the_cheap_model_and_asks_no_more_rows() -> None:
     """Where the cheap model does as well within what makes a difference, more rows would not change that."""
-    given = records(
-        checks=(gain(0.001, 0.009, CHEAP), gain(0.1, 0.2, "the frozen probe")), champion="first", transfer="none"
-    )
+    given = records(checks=(gain(0.001, 0.009, CHEAP), gain(0.1, 0.2, PROBE)), champion="first", transfer="none")
     found = decide(given, inputs(None))
     assert (
         found.headline
         == "Hardly better than training from scratch: +0.5 points [+0.1, +0.9], n 100. There is no champion yet."
     )
-    assert (found.deciding, "test rows" in found.do, "Take training" in found.do) == (f"Gain over {CHEAP}", False, True)
+    assert (found.deciding, "test rows" in found.do, "Take training" in found.do) == (
+        "evaluate.gain.scratch",
+        False,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("situation", "champion", "action"),
+    [
+        ({}, OTHER, "audit"),
+        ({}, MODEL, "status"),
+        ({"checks": (drawn(-0.2, -0.1, step="validate"),)}, OTHER, "validate"),
+        ({"checks": (drawn(-0.2, -0.1, step="detect_shift"),)}, OTHER, "run"),
+        ({"checks": (drawn(-0.2, -0.1).model_copy(update={"id": "evaluate.test_set_uses"}),)}, OTHER, "add"),
+        ({"closed": "choose_base"}, OTHER, "run"),
+    ],
+)
+def test_a_decision_says_which_command_helps(situation: dict[str, Any], champion: str, action: str) -> None:
+    """Audit what was promoted, nothing for the champion itself, else what the check that decided asks for."""
+    assert decide(records(**situation), inputs(champion)).action == action
+
+
+def test_a_closed_gate_of_validate_asks_to_look_at_the_rows() -> None:
+    """The first check of that gate that failed decides, and its rows are shown by a command."""
+    given = records(closed="validate")
+    bad = drawn(-0.2, -0.1, step="validate")
+    found = decide({**given, "validate": given["validate"].model_copy(update={"checks": (bad,)})}, inputs())
+    assert (found.deciding, found.action) == (bad.id, "validate")
 
 
 def test_checks_of_every_step_count() -> None:
@@ -181,11 +214,13 @@ def test_a_shift_that_policy_only_notes_is_named_and_holds_nobody() -> None:
 
 def test_record_counts_and_agrees() -> None:
     """The record's counts, verdict and ``passed`` are those of the decision; without a model it names none."""
-    record = decision_record("r", records(checks=(GOOD, GOOD, OPEN_NOTED)), inputs(), {"evaluate": SHA})
+    record = decisions.decision_record(
+        "r", records(checks=(GOOD, GOOD, OPEN_NOTED)), inputs(), {"evaluate": SHA}, title=title
+    )
     assert (record.n_passed, record.n_failed, record.n_cannot_tell) == (2, 0, 1)
     assert (record.verdict, record.passed, record.model_id) == ("promote", True, MODEL)
     assert record.inputs == {"evaluate": SHA}
-    closed = decision_record("r", records(closed="validate"), inputs(), {})
+    closed = decisions.decision_record("r", records(closed="validate"), inputs(), {}, title=title)
     assert (closed.verdict, closed.passed, closed.model_id) == ("hold", False, None)
 
 

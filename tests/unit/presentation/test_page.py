@@ -12,11 +12,13 @@ from pydantic import ValidationError
 
 from graft.presentation import svg
 from graft.presentation.page import render_audit, render_report
-from graft.records import Check, ShiftKind, check, exact
+from graft.presentation.titles import title
+from graft.records import Check, ShiftKind, exact
 from graft.records.audit import Audit
 from graft.records.report import Mistake, Report, Standing
 from graft.shift.drift_page import _describe
 from tests.support import report_samples as samples
+from tests.support.checks import called, checked, gain
 
 CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 REPORTS = {"promoted": samples.promoted, "held": samples.held, "rejected": samples.rejected,
@@ -124,7 +126,7 @@ def test_heading_of_checks(n_failed: int, n_open: int, n_passed: int, heading: s
     """The heading over the checks is grammatical for none, one and many of each outcome."""
     bounds = [0.5] * n_failed + [0.0] * n_open + [-0.5] * n_passed
     seen = samples.estimate(0.0, -0.1, 0.1, 50)
-    checks = tuple(check(f"check {k}", "decide", seen, bound, "at_least") for k, bound in enumerate(bounds))
+    checks = tuple(called(f"check {k}", "decide", "accuracy_gap", seen, bound) for k, bound in enumerate(bounds))
     said = [text for text in Page(draw(only(checks))).said("h2") if "check" in text.lower()]
     assert said[0] == heading
     assert len(said) == 1 + bool(n_passed and (n_failed or n_open)) + 1  # the page ends with how to check it
@@ -143,7 +145,7 @@ def test_every_check_is_drawn_with_its_bound() -> None:
     html = draw(report := samples.held())
     rows = re.findall(r'<td class="fig"><svg [^>]*aria-label="([^"]+): ([a-z ]+)"><rect class="bad-side"', html)
     outcomes = ["failed", "cannot tell", "passed"]
-    assert set(rows) == {(c.name, c.outcome.replace("_", " ")) for c in report.decide.checks}
+    assert set(rows) == {(title(c), c.outcome.replace("_", " ")) for c in report.decide.checks}
     assert [outcome for _, outcome in rows] == sorted((outcome for _, outcome in rows), key=outcomes.index)
     assert html.count('class="bound" x1="50%" x2="50%"') == len(rows)
 
@@ -245,7 +247,7 @@ def test_size_stays_small() -> None:
     assert "67 more labels not shown here" in many_labels
     report = samples.held()
     name, note = "x" * 500, "y" * 900
-    many = tuple(check(f"{k} {name}", "validate", exact(k, 9), -1, "at_least", note=note) for k in range(1000))
+    many = tuple(called(f"{k} {name}", "validate", "class_size", exact(k, 9), -1, note=note) for k in range(1000))
     slices = samples.bias().slices[0].model_copy(update={"group": "z" * 5000})
     crowded = {
         "validate_": report.validate_.model_copy(update={"checks": many}),
@@ -344,13 +346,13 @@ def test_numbers_are_written_by_unit(value: float, unit: str, text: str) -> None
     assert svg.number(value, unit) == text
 
 
-@pytest.mark.parametrize(("relation", "bound"), [("at_least", -0.03), ("at_most", 0.1)])
-def test_allowed_is_always_right(relation: str, bound: float) -> None:
-    """A failed check lies wholly left of the middle, a passed one wholly right, for either relation."""
-    away = 0.05 if relation == "at_least" else -0.05
+@pytest.mark.parametrize(("metric", "bound"), [("accuracy_gap", -0.03), ("confidence_drop", 0.1)])
+def test_allowed_is_always_right(metric: str, bound: float) -> None:
+    """A failed check lies wholly left of the middle, a passed one wholly right, whichever way its metric is better."""
+    away = 0.05 if metric == "accuracy_gap" else -0.05
     for move, outcome in ((-away, "failed"), (away, "passed")):
         seen = samples.estimate(bound + move, bound + move - 0.01, bound + move + 0.01, 100)
-        one = check("gap", "measure_bias", seen, bound, "at_least" if relation == "at_least" else "at_most")
+        one = checked("measure_bias.gap", metric, seen, bound)
         assert one.outcome == outcome
         drawn = re.findall(r'class="ci \w+" x1="([\d.]+)%" x2="([\d.]+)%"', svg.check_row(one, "gap"))
         ends = [float(x) for x in drawn[0]]
@@ -471,7 +473,7 @@ def test_checks_stand_in_the_order_in_which_they_weigh() -> None:
     """What the decision put first is read first."""
     promoted = samples.promoted()
     page = render_report(promoted, costs={}, links={})
-    names = [check.name for check in promoted.decide.checks if check.outcome == "passed"]
+    names = [title(check) for check in promoted.decide.checks if check.outcome == "passed"]
     table = page[page.index('id="checks"') :]
     places = [table.index(f">{name}") for name in names[:5]]
     assert len(names) > 1
@@ -521,10 +523,10 @@ def test_what_passed_is_folded_behind_the_results() -> None:
 def test_the_network_from_scratch_never_leads() -> None:
     """A run reads the same at its top with the network as without it, unless that is what decided."""
     report = samples.cheap_is_as_good()
-    gain = samples.estimate(0.805, 0.78, 0.83, 343)
-    one = check("Gain over the same network from scratch", "evaluate", gain, 0.0, "at_least")
+    seen = samples.estimate(0.805, 0.78, 0.83, 343)
+    one = gain("scratch_network", seen)
     more = {
-        "differences": {**report.evaluate.differences, "scratch_network": gain}, "checks": (*report.evaluate.checks, one),
+        "differences": {**report.evaluate.differences, "scratch_network": seen}, "checks": (*report.evaluate.checks, one),
         "accuracy": {**report.evaluate.accuracy, "scratch_network": samples.fraction(0.067, 0.02, 343)},
     }  # fmt: skip
     decided = report.decide.model_copy(update={"checks": (one, *report.decide.checks)})

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from graft.records import Estimate, FileDigest, check, exact
+from graft.records import Estimate, FileDigest, exact
+from tests.support.checks import checked
 
 
 def estimate(low: float, high: float) -> Estimate:
@@ -13,21 +14,21 @@ def estimate(low: float, high: float) -> Estimate:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "relation", "outcome"),
+    ("low", "high", "metric", "outcome"),
     [
-        (0.0, 0.2, "at_least", "passed"),  # the bound itself is allowed
-        (-0.2, -0.1, "at_least", "failed"),
-        (-0.2, 0.0, "at_least", "cannot_tell"),
-        (-0.1, 0.1, "at_least", "cannot_tell"),
-        (-0.2, 0.0, "at_most", "passed"),
-        (0.1, 0.2, "at_most", "failed"),
-        (0.0, 0.2, "at_most", "cannot_tell"),
-        (-0.1, 0.1, "at_most", "cannot_tell"),
+        (0.0, 0.2, "accuracy_gap", "passed"),  # the bound itself is allowed
+        (-0.2, -0.1, "accuracy_gap", "failed"),
+        (-0.2, 0.0, "accuracy_gap", "cannot_tell"),
+        (-0.1, 0.1, "accuracy_gap", "cannot_tell"),
+        (-0.2, 0.0, "confidence_drop", "passed"),
+        (0.1, 0.2, "confidence_drop", "failed"),
+        (0.0, 0.2, "confidence_drop", "cannot_tell"),
+        (-0.1, 0.1, "confidence_drop", "cannot_tell"),
     ],
 )
-def test_check_needs_the_whole_interval(low: float, high: float, relation: str, outcome: str) -> None:
+def test_check_needs_the_whole_interval(low: float, high: float, metric: str, outcome: str) -> None:
     """A check passes or fails only when the whole interval lies on one side of the bound (here 0)."""
-    assert check("c", "s", estimate(low, high), 0.0, relation).outcome == outcome
+    assert checked("s.c", metric, estimate(low, high), 0.0).outcome == outcome
 
 
 @pytest.mark.parametrize(("found", "outcome"), [(2, "passed"), (3, "passed"), (4, "failed")])
@@ -35,7 +36,7 @@ def test_a_count_is_never_cannot_tell(found: int, outcome: str) -> None:
     """What was counted has no interval, so a check of it passes or fails."""
     counted = exact(found, 10)
     assert (counted.ci_low, counted.ci_high) == (found, found)
-    assert check("c", "s", counted, 3, "at_most").outcome == outcome
+    assert checked("s.c", "unexpected_rows", counted, 3).outcome == outcome
 
 
 def test_values_are_frozen_and_closed() -> None:

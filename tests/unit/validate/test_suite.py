@@ -61,7 +61,7 @@ def validated(
 
 
 def outcomes(*args: Any, **kwargs: Any) -> dict[str, str]:
-    return {check.name: check.outcome for check in validated(*args, **kwargs)[0]}
+    return {check.id.removeprefix("validate."): check.outcome for check in validated(*args, **kwargs)[0]}
 
 
 def test_good_rows_pass() -> None:
@@ -73,36 +73,36 @@ def test_good_rows_pass() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "added", "bounds"),
+    ("check_id", "added", "bounds"),
     [
-        ("Texts that are empty", [(" \n", "x", "train")], {}),
-        ("Texts above 20,000 characters", [("a" * 20_001, "x", "train")], {}),
-        ("Texts with encoding damage", [("caf\ufffd noir", "x", "train")], {}),
-        ("Texts with encoding damage", [("cafÃ© noir", "x", "train")], {}),
-        ("Texts with encoding damage", [("it\x92s noir", "x", "train")], {}),
-        ("Labels that are unknown", [("new thing", "z", "train")], {}),
-        ("Rows without a label", [("new thing", "", "train")], {}),
-        ("Rows that repeat another", [("Message 0  about x", "x", "train")], {}),
-        ("Texts with two labels", [("message 0 about x", "y", "train")], {}),
+        ("empty", [(" \n", "x", "train")], {}),
+        ("too_long", [("a" * 20_001, "x", "train")], {}),
+        ("encoding_damage", [("caf\ufffd noir", "x", "train")], {}),
+        ("encoding_damage", [("cafÃ© noir", "x", "train")], {}),
+        ("encoding_damage", [("it\x92s noir", "x", "train")], {}),
+        ("unknown_labels", [("new thing", "z", "train")], {}),
+        ("unlabelled", [("new thing", "", "train")], {}),
+        ("duplicates", [("Message 0  about x", "x", "train")], {}),
+        ("conflicting_labels", [("message 0 about x", "y", "train")], {}),
         (
-            "Rows of the rarest class",
+            "rarest_class",
             [("a thing", "z", "train"), ("a thong", "z", "train")],
             {"labels": ("x", "y", "z")},
         ),
-        ("Test texts that stand in train", [("message 0 about x", "x", "test")], {"max_fraction_duplicates": 1}),
+        ("test_in_train", [("message 0 about x", "x", "test")], {"max_fraction_duplicates": 1}),
         (
-            "Test texts that stand in train",
+            "test_in_train",
             [("a thing", "", "unlabelled"), ("a thing", "x", "test")],
             {"max_fraction_unlabelled": 1},
         ),
-        ("Test rows of classes not in train", [("a thing", "z", "test")], {}),
+        ("unseen_classes", [("a thing", "z", "test")], {}),
     ],
 )
-def test_each_trouble_fails_its_own_check(name: str, added: list[Row], bounds: dict[str, Any]) -> None:
+def test_each_trouble_fails_its_own_check(check_id: str, added: list[Row], bounds: dict[str, Any]) -> None:
     """One kind of trouble added to good rows makes just that check fail; a class of test rows alone is also unknown."""
     failed = [check for check, outcome in outcomes(good() + added, **bounds).items() if outcome != "passed"]
-    also = ["Labels that are unknown"] if name == "Test rows of classes not in train" else []
-    assert failed == [*also, name]
+    also = ["unknown_labels"] if check_id == "unseen_classes" else []
+    assert failed == [*also, check_id]
 
 
 @pytest.mark.parametrize(
@@ -133,16 +133,16 @@ def test_a_batch_is_unlabelled_by_design_or_damaged() -> None:
     three = [(f"message {k}", "", "batch") for k in range(3)]
     labelled = [*three, ("another", "x", "batch")]
     assert set(outcomes(three, is_batch=True).values()) == {"passed"}
-    assert outcomes(labelled, is_batch=True)["Rows without a label"] == "failed"
+    assert outcomes(labelled, is_batch=True)["unlabelled"] == "failed"
     waiting = {"id": ["a", "b", "c", ""]}
-    assert outcomes(labelled, is_batch=True, columns=waiting)["Rows without a label"] == "failed"
+    assert outcomes(labelled, is_batch=True, columns=waiting)["unlabelled"] == "failed"
 
 
 def test_rows_that_wait_for_their_label_are_not_unlabelled() -> None:
     """Of two training rows without a label, just the one without an id counts."""
     rows = [*good(), ("one", "", "dropped"), ("two", "", "dropped")]
     checks, findings = validated(rows, columns={"id": ["k", *[""] * 9, "k1", ""]})
-    assert {c.name: c.observed.value for c in checks}["Rows without a label"] == pytest.approx(1 / 12)
+    assert {c.id: c.observed.value for c in checks}["validate.unlabelled"] == pytest.approx(1 / 12)
     assert [f.rows for f in findings if f.name == "Rows without a label"] == [("row 12",)]
 
 
