@@ -8,8 +8,7 @@ from typing import Literal
 from graft.errors import InputError, nearest
 
 Unit = Literal["points", "fraction", "rows", "auc", "uses"]
-"""``points``: a difference of fractions, 0.01 is one point. ``fraction``: in [0, 1]. ``rows``, ``uses``: counts. ``auc``: in
-[0, 1], 0.5 for chance."""
+"""What ``Estimate.unit`` may be; it says what each means."""
 Needs = Literal["labels", "scores", "features", "rows", "none"]
 """``labels``: true and predicted ones. ``scores``: probabilities, beside true labels or a reference's. ``features``: of both
 samples, or features and labels. ``rows``: the rows as they were read, no model. ``none``: what the ledger counts."""

@@ -36,7 +36,8 @@ class FileDigest(Value):
 class Estimate(Value):
     """An estimate, never shown without its interval and n.
 
-    ``unit``, that of its metric, says how to print it.
+    ``unit`` says how to print it: ``points`` are differences of fractions (0.01 is one point), ``fraction`` lies in [0, 1],
+    ``rows`` and ``uses`` are counts, ``auc`` lies in [0, 1] with 0.5 for chance.
     """
 
     value: float
