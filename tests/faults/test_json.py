@@ -16,7 +16,7 @@ from graft_tasks.dvc.repro import commit, dvc
 from graft_tasks.workspace import Workspace
 from tests.support.cli_runner import CommandLine
 from tests.support.json_results import RESULTS, SCHEMAS, check, schema
-from tests.support.registry_workspace import rows
+from tests.support.registry_workspace import learnable_rows
 
 KEYS = {
     "add": "dataset drift file holds is_new n_rows version",
@@ -80,8 +80,8 @@ def test_what_commands_print_fits_their_schemas(
 ) -> None:
     """Every command in a workspace with a champion, one after the other; standard error stays empty."""
     cli = CommandLine(promoted.root, capsys)
-    (tmp_path / "week.csv").write_bytes(rows(60, 3))
-    (tmp_path / "trial.csv").write_bytes(rows(40, 4))
+    (tmp_path / "week.csv").write_bytes(learnable_rows(60, 3))
+    (tmp_path / "trial.csv").write_bytes(learnable_rows(40, 4))
     dvc(promoted.root, "remote", "add", "--default", "store", str(tmp_path / "remote"))
     commit(promoted.root, "a remote", [".dvc/config"])
     dvc(promoted.root, "push")
