@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from graft_tasks.processes.logs import LEVEL, configure
 
 if TYPE_CHECKING:
     from graft.errors import GraftError
@@ -15,6 +18,16 @@ if TYPE_CHECKING:
     from graft_tasks.workspace import Workspace
 
 Name = Annotated[str, typer.Argument(metavar="RECIPE", help="name of a recipe in recipes/")]
+
+
+def _show_log(is_wanted: bool) -> None:
+    """Show what this process and those below it log, unless the environment asks for another level."""
+    if is_wanted:
+        os.environ.setdefault(LEVEL, "info")
+        configure()
+
+
+Verbose = Annotated[bool, typer.Option("--verbose", callback=_show_log, help="show what is logged, as GRAFT_LOG=info")]
 AsJson = Annotated[bool, typer.Option("--json", help="print the result as one JSON object")]
 
 

@@ -37,9 +37,10 @@ from graft_cli.commands import (
     undo,
     validate,
 )
-from graft_cli.kit import print_error
+from graft_cli.kit import Verbose, print_error
 from graft_tasks.processes.disk import from_disk
 from graft_tasks.processes.environment import QUIET
+from graft_tasks.processes.logs import configure
 
 app = typer.Typer(
     name="graft",
@@ -83,6 +84,7 @@ def main() -> None:
     """Run a command: errors that a user can meet become one sentence, never a traceback."""
     _quiet()
     try:
+        configure()
         app()
     except GraftError as error:
         sys.exit(_refuse(error))
@@ -128,5 +130,6 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
     ] = False,
+    verbose: Verbose = False,
 ) -> None:
     pass

@@ -7,6 +7,7 @@ retrying, and that a decision is enacted once.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +23,9 @@ from graft_flows.events import listeners
 from graft_flows.server import close_dead_runs, mark_run, workspace_of
 from graft_tasks.commands.prepare import Prepared, prepared
 from graft_tasks.commands.render import render_chain, render_run
-from graft_tasks.dvc.repro import STOPPING, reproduce
+from graft_tasks.dvc.repro import reproduce
+from graft_tasks.processes.events import Effect, Event, Finished, Output, Progress
+from graft_tasks.processes.logs import bound
 from graft_tasks.processes.progress import Sparse, how_far
 from graft_tasks.processes.warm import warm
 from graft_tasks.registry.audit import audit
@@ -30,22 +33,15 @@ from graft_tasks.registry.promote import enact
 from graft_tasks.steps.context import STEPS
 from graft_tasks.workspace import Workspace
 
-CHATTER = (
-    "Updating lock file",
-    "Data and pipelines are up to date",
-    "To track the changes",
-    "git add",
-    "To enable auto staging",
-    "dvc config",
-    "Use `dvc push`",
-)
-"""What DVC says after every stage, and a run's log need not."""
+_log = logging.getLogger("graft.run")
 
 
 def worth_retrying(_task: Any, _run: Any, state: State[Any]) -> bool:
     """Retry what may go away by itself: a held lock. Bad data stays bad, and a step that failed fails again."""
     error = state.result(raise_on_failure=False)
-    return isinstance(error, BusyError)
+    if is_held := isinstance(error, BusyError):
+        _log.warning("what it needs is held by another process: tried again")
+    return is_held
 
 
 @flow(name="retrain", flow_run_name="{recipe}", retries=0, persist_result=False, validate_parameters=True)
@@ -83,6 +79,7 @@ def go_through(ready: Prepared) -> State[Any]:
 @task(name="pin", task_run_name="pin", persist_result=False)
 def log_inputs(inputs: Inputs) -> None:
     """Log which dataset and champion were pinned."""
+    _log.info("pinned dataset sha256:%s", inputs.dataset.sha256)
     champion = inputs.champion.number if inputs.champion else "none"
     get_run_logger().info("dataset %s, champion %s", inputs.dataset.sha256[:12], champion)
 
@@ -102,20 +99,21 @@ def reproduce_stage(here: Workspace, recipe: str, step: str) -> Record:
 
     reused, pace = False, Sparse()
 
-    def hear(line: str) -> None:
+    def hear(event: Event) -> None:
         nonlocal reused
-        reused = reused or "didn't change" in line
-        if line.startswith("progress\t"):
-            _, done, total, note = line.split("\t", 3)
-            for listener in listeners():
-                listener.progress(step, int(done), int(total), note)
-            if pace.is_due():
-                log.info("%s", how_far(int(done), int(total), note, ""))
-        elif line == STOPPING:
-            for listener in listeners():
-                listener.effect(step, STOPPING, "at the end of what it does; Ctrl-C again: at once")
-        elif line.strip() and not line.lstrip().startswith(CHATTER):
-            log.info("%s", line)
+        match event:
+            case Progress(done, total, note):
+                for listener in listeners():
+                    listener.progress(step, done, total, note)
+                if pace.is_due():
+                    log.info("%s", how_far(done, total, note, ""))
+            case Effect(name, outcome_, detail):
+                for listener in listeners():
+                    listener.effect(name, outcome_, detail)
+            case Finished():
+                reused = event.reused
+            case Output(line) if line.strip():
+                log.info("%s", line)
 
     reproduce(here.root, step, recipe, hear)
     record = load_record(here.record(recipe, step), step)
@@ -135,8 +133,10 @@ def reproduce_stage(here: Workspace, recipe: str, step: str) -> Record:
 )
 def promote(here: Workspace, recipe: str) -> str:
     """Enact the decision; return the new champion's number, or an empty string."""
-    enacted = enact(here, recipe)
-    number = enacted.promotion.predicate.number if enacted.promotion else ""
+    with bound(step="promote"):
+        enacted = enact(here, recipe)
+        number = enacted.promotion.predicate.number if enacted.promotion else ""
+        _log.info("run %s, %s", enacted.run.entry, f"champion {number}" if number else "champion stays")
     get_run_logger().info("run %s, %s", enacted.run.entry[:12], f"champion {number}" if number else "champion stays")
     for listener in listeners():
         listener.effect("promote", "champion" if number else "not run", f"{number}, signed" if number else "")
@@ -148,7 +148,9 @@ def draw_pages(here: Workspace, recipe: str) -> None:
     """Draw the report, and the chain where there is a champion."""
     if here.ledger().champion(recipe):
         render_chain(here, audit(here, recipe))
-    get_run_logger().info("%s", render_run(here, recipe))
+    page = render_run(here, recipe)
+    _log.info("pages drawn")
+    get_run_logger().info("%s", page)
 
 
 @task(name="publish", task_run_name="publish", persist_result=False)

@@ -6,13 +6,34 @@ With one process, nothing here does anything.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import distributed
 
 from graft.errors import StepError
+
+
+def launch(arguments: Sequence[str]) -> None:
+    """Start the processes of a training as ``torchrun`` does with these arguments, and wait until all have ended.
+
+    Raises:
+        StepError: one was killed or failed, and all others ended with it.
+    """
+    from torch.distributed import run  # slow, and for the process alone that starts the others
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    try:
+        run.run(run.parse_args(list(arguments)))  # type: ignore[no-untyped-call]
+    except ChildFailedError as error:
+        number, failure = error.get_first_failure()
+        by = failure.signal_name() if failure.exitcode < 0 else f"exit status {failure.exitcode}"
+        raise StepError(
+            "A process of the training ended before its time, and all others with it.",
+            where=f"process {number}, by {by}",
+            do="the same command goes on from the last checkpoint",
+        ) from error
 
 
 @contextmanager

@@ -239,6 +239,10 @@ class Workspace:
         """Return the folder with the rows of all findings: they are kept here alone, and git ignores it."""
         return self._own(".graft", "findings", check_name(recipe, "recipe"))
 
+    def logs(self, recipe: str) -> Path:
+        """Return the folder with the logs of a recipe's runs: one file each, the newest alone, and git ignores it."""
+        return self._own(".graft", "logs", check_name(recipe, "recipe"))
+
     def cells(self, recipe: str) -> Path:
         """Return the folder with what a recipe's curve has measured so far: it is kept here alone, and git ignores it."""
         return self._with_inside(self._own(".graft", "curve", check_name(recipe, "recipe")))

@@ -112,10 +112,36 @@ def test_what_computes_shows_nothing() -> None:
 
 
 def test_dvc_is_a_process() -> None:
-    """Nothing but tasks/graft_tasks/dvc/repro.py and flows may import DVC."""
-    assert not {
-        name for name in importers("dvc") if name != "tasks/graft_tasks/dvc/repro.py" and not name.startswith("flows/")
-    }
+    """Only the module that runs DVC in a process of its own imports it, and only the warm process imports that."""
+    assert importers("dvc") == {"tasks/graft_tasks/dvc/child.py"}
+    assert importers("graft_tasks.dvc.child") == set()
+    assert '"graft_tasks.dvc.child"' in FILES["tasks/graft_tasks/processes/warm.py"].read_text()
+
+
+def test_what_dvc_says_is_read_nowhere() -> None:
+    """No sentence of DVC's stands in the packages: its exceptions are known by their classes."""
+    phrases = (
+        "didn't change", "up to date", "failed to transfer", "Unable to acquire", "is busy", "exited with", "ERROR:",
+        "failed to reproduce", "Use `dvc", "locate credentials", "Running stage", "Access Denied",
+    )  # fmt: skip
+    read = ("tasks/graft_tasks/dvc/", "tasks/graft_tasks/processes/", "flows/")
+    texts = [(name, text) for name, tree in TREES.items() if name.startswith(read) for text in constants(tree)]
+    assert {name: text for name, text in texts for phrase in phrases if phrase in text} == {}
+
+
+def constants(tree: ast.AST) -> Iterator[str]:
+    """Yield the texts of a file that are no docstrings."""
+    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone:
+            yield node.value
+
+
+def test_no_protocol_is_printed() -> None:
+    """What a process tells another goes through events.py: nothing in the packages prints for a program to read."""
+    printed = ("progress\t", "error\t", "first\t")
+    split = {name for name, tree in TREES.items() for text in constants(tree) if text.startswith(printed)}
+    assert split == set()
 
 
 @pytest.mark.parametrize("library", HEAVY)

@@ -32,7 +32,7 @@ from tests.support.kill_points import (
 pytestmark = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="finds its victims in /proc")
 VICTIMS = {
     "flow": ("graft run",),
-    "dvc": ("graft_tasks.processes.child_process", " dvc "),
+    "dvc": ("graft_tasks.processes.child_process", " graft_tasks.dvc.child "),
     "step": ("graft step",),
     "server": ("uvicorn",),
     "warm": ("graft_tasks.processes.warm",),

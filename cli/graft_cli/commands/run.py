@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from graft_cli.kit import AsJson, Name, here, print_changes, print_json
+from graft_cli.kit import AsJson, Name, Verbose, here, print_changes, print_json
 from graft_cli.terminal import console, headline_lines, human, next_lines, show, verdict_lines
 from graft_cli.watcher import Watcher, watched
 from graft_tasks.processes.listener import NOBODY, Listener
@@ -25,6 +25,7 @@ def run(
     as_json: AsJson = False,
     strict: Annotated[bool, typer.Option("--strict", help="exit 4 unless promoted")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="wait while another process runs this recipe")] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Pin, validate, embed, fine-tune, compare, decide and promote, once."""
     from graft_tasks.processes.child_process import stopping_on_sigterm

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from graft.errors import GraftError, StepError
 from graft_cli.kit import Name, here
 
 
@@ -18,22 +17,12 @@ def step(
 ) -> None:
     """Run one step of a pinned run in this process: what the stages of dvc.yaml call."""
     from graft_tasks.processes.child_process import STARTED_BY, end_with, stopping_on_sigterm
-    from graft_tasks.processes.disk import from_disk
+    from graft_tasks.processes.events import failures_told
     from graft_tasks.steps.context import run_step
 
     end_with(int(os.environ.get(STARTED_BY, os.getppid())))
-    try:
-        with stopping_on_sigterm():
-            record = run_step(here(), step, recipe)
-    except GraftError as error:
-        print(f"{error}\n  kind   {type(error).__name__}", file=sys.stderr)  # noqa: T201 - read by the flow
-        raise typer.Exit(error.exit_code) from error
-    except OSError as error:
-        refused = from_disk(error)
-        if refused is None:
-            raise
-        print(f"{refused}\n  kind   StepError", file=sys.stderr)  # noqa: T201 - read by the flow
-        raise typer.Exit(StepError.exit_code) from error
+    with failures_told(), stopping_on_sigterm():
+        record = run_step(here(), step, recipe)
     typer.echo(f"{record.step}: {record.because or record.summary}")
     if "DVC_STAGE" in os.environ:
         # The work is on the disk. Threads of native libraries still run: one aborted an interpreter that ended around it.

@@ -9,12 +9,17 @@ import pandas as pd
 
 from graft.rows import COLUMN, TEST, TRAIN
 from graft.shift.drift_page import write_drift_page
+from graft_tasks.processes.events import failures_told
 from graft_tasks.workspace import Workspace
 
 
 def main() -> None:
     """Draw the page of a recipe of the workspace that this process works in."""
-    name, page = sys.argv[1:]
+    with failures_told():
+        _draw(*sys.argv[1:])
+
+
+def _draw(name: str, page: str) -> None:
     workspace = Workspace.find(Path.cwd())
     data = workspace.recipe(name)[0].data
     columns = [COLUMN + column for column in data.sensitive]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from graft_tasks.dvc.forward import catch_up
 from graft_tasks.dvc.pipeline import bring_forward
 from graft_tasks.dvc.recover import recover
 from graft_tasks.processes.locks import hold
+from graft_tasks.processes.logs import run_log
 from graft_tasks.registry.pin import pin
 from graft_tasks.workspace import Workspace
 
@@ -54,6 +55,8 @@ def prepared(
 ) -> Iterator[Prepared]:
     """Hold a recipe while the block runs, ready to be run. Inside a block of this process it gives what that was given.
 
+    What a whole run logs, from here to its end, stands in a file of its own.
+
     Args:
         wait: wait for another process instead of leaving; called before the wait with who that is.
         do: what a person can do who is told to leave.
@@ -70,9 +73,12 @@ def prepared(
     if lock in _held:
         yield _held[lock]
         return
-    if is_unattended:
-        catch_up(workspace, name)
-    with hold(lock, name, wait=wait, do=do, mends=finishes) as was_cut_off:
+    with ExitStack() as held:
+        if finishes:
+            held.enter_context(run_log(workspace.logs(name), name))
+        if is_unattended:
+            catch_up(workspace, name)
+        was_cut_off = held.enter_context(hold(lock, name, wait=wait, do=do, mends=finishes))
         recover(workspace, name)
         inputs = pin(workspace, name)
         changes = tuple(bring_forward(workspace, name))

@@ -104,12 +104,13 @@ def _dataset_named(workspace: Workspace, name: str) -> str:
 
 
 def _folders(workspace: Workspace, name: str) -> list[Path]:
-    """Return the folders with what was made of a recipe and can be made again."""
+    """Return the folders with what was made of a recipe and can be made again, and with the logs of its runs."""
     own = workspace.root / ".graft"
     caches = [
         own / "curve" / name,
         own / "checkpoints" / name,
         own / "findings" / name,
+        own / "logs" / name,
         *(own / "cache").glob(f"*/{name}"),
     ]
     return [workspace.inputs(name).parent, workspace.pages(name), *caches]

@@ -15,6 +15,7 @@ from graft_tasks.commands.prepare import Prepared, prepared
 from graft_tasks.datasets.findings import Row, find_finding, rows_of, with_contents
 from graft_tasks.datasets.repair import Repaired, repair
 from graft_tasks.dvc.repro import reproduce
+from graft_tasks.processes.events import Event, Progress
 from graft_tasks.processes.listener import NOBODY, Listener
 from graft_tasks.processes.locks import hold
 from graft_tasks.workspace import Workspace
@@ -102,7 +103,7 @@ def _run_steps(
         begin(ready)
         for step in STEPS:
             listener.started(step)
-            reproduce(workspace.root, step, name, lambda line, step=step: _hear(listener, step, line))  # type: ignore[misc]
+            reproduce(workspace.root, step, name, lambda event, step=step: _hear(listener, step, event))  # type: ignore[misc]
             found.append(load_record(workspace.record(name, step), step))
             listener.finished(step, found[-1], reused=False)
     dataset, record = found
@@ -111,10 +112,9 @@ def _run_steps(
     return dataset, record
 
 
-def _hear(listener: Listener, step: str, line: str) -> None:
-    if line.startswith("progress\t"):
-        _, done, total, note = line.split("\t", 3)
-        listener.progress(step, int(done), int(total), note)
+def _hear(listener: Listener, step: str, event: Event) -> None:
+    if isinstance(event, Progress):
+        listener.progress(step, event.done, event.total, event.note)
 
 
 def _report(repaired: Repaired, listener: Listener) -> None:

@@ -7,7 +7,7 @@ digest: that of the pointer and, for models and raw data, that which was signed 
 
 from __future__ import annotations
 
-import re
+import logging
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ from graft.errors import GraftError, StepError, TamperError
 from graft.recipe import Recipe
 from graft.records import Inputs, sha256_file
 from graft_tasks.dvc.cache import Cache, Out, last_made, made, pointed
-from graft_tasks.dvc.remote import import_data, object_name, refused, remote_of
+from graft_tasks.dvc.remote import Brought, import_data, object_name, remote_of
 from graft_tasks.dvc.repro import dvc, stage
 from graft_tasks.processes.locks import hold
 from graft_tasks.registry.lineage import stands_on
 from graft_tasks.steps.context import WITH_FILES
 from graft_tasks.workspace import Workspace
 
+_log = logging.getLogger("graft.remote")
 Progress = Callable[[int, int, str], None]
-_LOST = re.compile(r"failed to transfer '([0-9a-f]{32}(?:\.dir)?)'")
 PATIENCE = 120
 """Seconds in which a remote must send something: a KiB for each of them."""
 
@@ -94,6 +94,8 @@ def fetch(
         for one in wanted:
             _check_signed(cache, one)
         mended = [*cache.damaged.values(), *_place(workspace, cache, wanted)]
+    if n_brought:
+        _log.info("fetched %d objects for %s from %s", n_brought, name, remote)
     return Fetched(
         recipe=name,
         datasets=[one.what for one in datasets],
@@ -158,16 +160,16 @@ def _complete(
     remote, n_before = remote_of(workspace, len(lacking)), len(cache.sha256)
     damaged, cache.damaged = cache.damaged, {}
 
-    def ask(targets: Iterable[str]) -> str:
+    def ask(targets: Iterable[str]) -> Brought:
         show = partial(_show_bytes, progress)
         return import_data(workspace.root, cache.folder, sorted(targets), remote, patience, show)
 
-    said = ask({one.out.target for one in wanted if lacking.keys() & {one.out.md5, *cache.files(one.out).values()}})
+    brought = ask({one.out.target for one in wanted if lacking.keys() & {one.out.md5, *cache.files(one.out).values()}})
     lacking = _lacking(cache, wanted, progress)
     if cache.damaged:
         raise _damaged_there(cache.damaged, remote)
     if lacking:
-        raise refused(said, remote) or _not_whole(wanted, lacking, remote, ask)
+        raise brought.why or _not_whole(wanted, lacking, remote, ask)
     cache.damaged = damaged
     return remote, len(cache.sha256) - n_before
 
@@ -187,13 +189,16 @@ def _damaged_there(damaged: dict[str, str], remote: str) -> TamperError:
 
 
 def _not_whole(
-    wanted: list[_Wanted], lacking: dict[str, str], remote: str, ask: Callable[[Iterable[str]], str]
+    wanted: list[_Wanted],
+    lacking: dict[str, str],
+    remote: str,
+    ask: Callable[[Iterable[str]], Brought],
 ) -> GraftError:
     """Return what the remote does not have whole. DVC keeps no listing of which it could not get every file."""
     do = "dvc push on a machine that has it; where an object is damaged, delete it there first"
     for one in wanted:
-        if one.out.md5 in lacking and (output := ask([one.out.target])):
-            lost = [object_name(md5) for md5 in sorted(set(_LOST.findall(output)))]
+        if one.out.md5 in lacking and not (brought := ask([one.out.target])).is_all:
+            lost = [object_name(md5) for md5 in brought.lost]
             return TamperError(
                 f"The remote's own copy of {one.out.path} is damaged or not whole.",
                 where=f"{remote}: {', '.join([f'listing {object_name(one.out.md5)}', *lost[:1]])}",

@@ -13,7 +13,7 @@ from graft.errors import InputError, StepError
 from graft.ledger import Ledger, Promotion, PromotionPredicate
 from graft.records import Inputs, copy_folder
 from graft_tasks.dvc.cache import Cache, Out, last_made, made, pointed
-from graft_tasks.dvc.remote import check_there, default_remote, push
+from graft_tasks.dvc.remote import as_named, check_there, default_remote, push
 from graft_tasks.dvc.repro import dvc, stage
 from graft_tasks.dvc.upstream import push_commits
 from graft_tasks.registry.lineage import stands_on
@@ -93,7 +93,7 @@ def send(workspace: Workspace, name: str, *pointers: str) -> None:
         datasets.add(inputs.dataset.name)
     outs = [out for step in WITH_FILES for out in made(entries.get(step, {}), stage(workspace.root, name, step))]
     outs += _named(workspace, {*models, *pointers, *(f"data/datasets/{dataset}.dvc" for dataset in datasets)})
-    push(workspace.root, _here(workspace, outs), f"{remote} ({address})")
+    push(workspace.root, _here(workspace, outs), as_named(remote, address))
 
 
 def _pointer(promotion: Promotion) -> str:
@@ -107,7 +107,7 @@ def send_models(workspace: Workspace, ledger: Ledger) -> None:
         StepError: one of these is neither here nor there, or the remote does not take it.
     """
     remote, address = default_remote(workspace)
-    where = f"{remote} ({address})"
+    where = as_named(remote, address)
     needed: set[str] = set()
     known: set[str] = set()
     for name in workspace.recipes():

@@ -7,6 +7,7 @@ is locked by its writer, and DVC's files are mended under DVC's own lock.
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,14 @@ from graft_tasks.processes.locks import hold, silently
 from graft_tasks.steps.context import STEPS
 from graft_tasks.workspace import Workspace
 
+_log = logging.getLogger("graft.recover")
 _OF_A_FILE = {"path", "md5", "size"}
 
 
 def recover(workspace: Workspace, name: str) -> None:
     """Put right what killed processes left of a recipe's files and of DVC's."""
     root = workspace.root
-    for folder in (root, root / ".graft"):
-        sweep(folder, deep=False)
+    swept = [path for folder in (root, root / ".graft") for path in sweep(folder, deep=False)]
     dataset = workspace.dataset(workspace.recipe(name)[0].data.dataset)
     for folder in (
         root / "recipes",
@@ -36,7 +37,9 @@ def recover(workspace: Workspace, name: str) -> None:
         workspace.pages(name),
         dataset,
     ):
-        sweep(folder)
+        swept += sweep(folder)
+    if swept:
+        _log.warning("took away %d temporary files of processes that are dead", len(swept))
     with dvc_held(root):
         _mend_dvc(root)
         _mend_lockfile(root, name)
@@ -77,6 +80,7 @@ def _mend_busy_list(folder: Path) -> None:
         after = {"write": write, "read": {name: many for name, many in read.items() if many}}
         after = {key: value for key, value in after.items() if value}
         if after != listed:
+            _log.warning("took dead processes from DVC's list of who works on what")
             write_atomic(path, json.dumps(after).encode())
 
 
@@ -98,6 +102,7 @@ def _mend_lockfile(root: Path, name: str) -> None:
         return
     whole = whole_stages(root, path.relative_to(root).as_posix(), copy)
     if whole != _read(found).get("stages"):
+        _log.warning("put %s back as it was before it was cut short", path.relative_to(root))
         write_atomic(path, lock_text(whole)) if whole else path.unlink(missing_ok=True)
 
 
@@ -149,6 +154,7 @@ def _mend_pointer(root: Path, pointer: Path) -> None:
         whole = False
     if whole:
         return
+    _log.warning("%s was cut short: it is put back, or made again", pointer.relative_to(root))
     before = committed(root, str(pointer.relative_to(root)))
     if before:
         write_atomic(pointer, before)

@@ -3,54 +3,25 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from graft.errors import GraftError, StepError
-from graft_tasks.dvc.repro import dvc, dvc_error
-from graft_tasks.processes.child_process import child_command
+from graft_tasks.dvc.repro import DVC, dvc, run_dvc
+from graft_tasks.processes.child_process import child_command, killed
 from graft_tasks.processes.environment import environment
+from graft_tasks.processes.events import Event, EventPipe, Failed, Lost
+from graft_tasks.processes.secret import without_secrets
 from graft_tasks.workspace import Workspace
 
-_SAID = (
-    (("No space left on device",), "The disk is full.", "make room, then the same command again"),
-    (
-        ("locate credentials", "NoCredentials", "NoAuth"),
-        "There are no credentials for the remote.",
-        "set them where its tools look for them, for S3 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or a profile",
-    ),
-    (
-        (
-            "AccessDenied",
-            "Access Denied",
-            "Forbidden",
-            "InvalidAccessKeyId",
-            "SignatureDoesNotMatch",
-            "Permission denied",
-        ),
-        "The remote does not let these credentials in.",
-        "look at the credentials and at what they may do",
-    ),
-    (
-        (
-            "Could not connect",
-            "Connection refused",
-            "Cannot connect",
-            "EndpointConnection",
-            "Name or service not known",
-        ),
-        "The remote does not answer.",
-        "look at its address (dvc remote list) and at the network, then the same command again",
-    ),
-    (("NoSuchBucket", "bucket does not exist"), "The remote is not there.", "look at its address: dvc remote list"),
-    (("timed out", "imeout"), "The remote is too slow.", "try again later, or with a longer --patience"),
-)
-"""What a remote's library says, and what that means."""
+_log = logging.getLogger("graft.remote")
 
 
 def default_remote(workspace: Workspace) -> tuple[str, str]:
@@ -77,15 +48,32 @@ def remote_of(workspace: Workspace, n_lacking: int) -> str:
     if address.startswith("/") and not Path(address).is_dir():
         raise StepError(
             "The remote is not there.",
-            where=f"{name}: {address}",
+            where=f"{name}: {without_secrets(address)}",
             do="mount it, or give its address: dvc remote modify",
         )
-    return f"{name} ({address})"
+    return as_named(name, address)
+
+
+def as_named(name: str, address: str) -> str:
+    """Return how a remote is called where a person reads it: without the credentials that its address may hold."""
+    return f"{name} ({without_secrets(address)})"
+
+
+@dataclass(frozen=True)
+class Brought:
+    """How DVC ended as it fetched. Its word is not enough either way: what came has to be looked at.
+
+    ``why`` it could not bring all of it, where that is known; ``lost`` has the md5 of objects that it could not bring.
+    """
+
+    is_all: bool
+    why: GraftError | None
+    lost: list[str]
 
 
 def import_data(
     root: Path, objects: Path, targets: Sequence[str], remote: str, patience: int, progress: Callable[[int], None]
-) -> str:
+) -> Brought:
     """Let DVC fetch targets into its cache, as long as bytes come. Of what comes, only finished objects stay.
 
     Args:
@@ -93,34 +81,36 @@ def import_data(
         patience: seconds; less than a KiB for each of them is nothing.
         progress: called with the bytes that have come.
 
-    Returns:
-        what DVC said, if it could not bring all of it. Its word is not enough either way: what came has to be looked at.
-
     Raises:
         StepError: next to nothing came for too long.
     """
-    command = child_command("dvc", "--wait-for-lock", "fetch", *targets)
+    command = child_command(DVC, "--wait-for-lock", "fetch", *targets)
     halves = set(_halves(objects))
     start = last = _held(objects)
+    told: list[Event] = []
     with (
-        tempfile.TemporaryFile("w+") as said,
+        EventPipe() as pipe,
         subprocess.Popen(
-            command, cwd=root, env=environment(), stdout=said, stderr=subprocess.STDOUT, start_new_session=True
+            command, cwd=root, env=environment() | pipe.variables,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         ) as process,
-    ):
+    ):  # fmt: skip
         try:
             since = time.monotonic()
             while not _ended(process):
+                told += pipe.read()
                 now = _held(objects)
                 progress(now - start)
                 if now - last >= patience * 1024:
                     last, since = now, time.monotonic()
                 elif time.monotonic() - since > patience:
+                    _log.warning("%s sent %d bytes in %d s: given up", remote, max(0, now - last), patience)
                     raise StepError(
                         f"The remote sent {max(0, now - last):,} bytes in {patience} seconds.",
                         where=remote,
                         do="the same command again: what has come whole stays; --patience waits longer",
                     )
+            told += pipe.read()
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -128,9 +118,17 @@ def import_data(
             if process.returncode:
                 for half in set(_halves(objects)) - halves:
                     half.unlink(missing_ok=True)
-        said.seek(0)
-        output = said.read()
-    return output if process.returncode else ""
+    why = next((at_remote(event.error(), remote) for event in told if isinstance(event, Failed)), None)
+    if process.returncode:
+        _log.warning("DVC could not bring all of %d targets from %s", len(targets), remote)
+    lost = sorted({event.md5 for event in told if isinstance(event, Lost)})
+    return Brought(process.returncode == 0, why or killed("dvc fetch", process.returncode), lost)
+
+
+def at_remote(error: GraftError, remote: str) -> GraftError:
+    """Return an error that says which remote it came from."""
+    _log.warning("refused by %s: %s", remote, error.what)
+    return type(error)(error.what, where=f"{remote}: {error.where}", do=error.do)
 
 
 def push(root: Path, targets: Sequence[str], remote: str) -> None:
@@ -144,8 +142,10 @@ def push(root: Path, targets: Sequence[str], remote: str) -> None:
     """
     if not targets:
         return
+    began = time.monotonic()
     _sent(root, remote, "push", *targets)
     check_there(root, targets, remote)
+    _log.info("published %d targets to %s in %.1f s", len(targets), remote, time.monotonic() - began)
 
 
 def check_there(root: Path, targets: Sequence[str], remote: str) -> None:
@@ -162,25 +162,15 @@ def check_there(root: Path, targets: Sequence[str], remote: str) -> None:
 
 
 def _sent(root: Path, remote: str, *arguments: str) -> str:
-    command = child_command("dvc", "--wait-for-lock", *arguments)
     with tempfile.TemporaryDirectory() as memory:
-        variables = environment() | {"DVC_SITE_CACHE_DIR": memory}
-        done = subprocess.run(command, cwd=root, env=variables, capture_output=True, text=True, check=False)
-    output = done.stdout + done.stderr
-    if done.returncode:
+        ended = run_dvc(root, *arguments, variables={"DVC_SITE_CACHE_DIR": memory})
+    if ended.returncode:
+        error = at_remote(ended.error, remote)
+        if error.do:
+            raise error
         do = "look at the remote (dvc remote list), then the same command again"
-        last = (output.strip().splitlines() or ["it said nothing"])[-1].removeprefix("ERROR: ")
-        raise refused(output, remote) or StepError("The remote does not take it.", where=f"{remote}: {last}", do=do)
-    return done.stdout
-
-
-def refused(output: str, remote: str) -> GraftError | None:
-    """Return what a fetch that failed means; None where DVC's words are none that are known."""
-    for signs, what, do in _SAID:
-        line = next((text for text in output.splitlines() if any(sign in text for sign in signs)), None)
-        if line:
-            return StepError(what, where=f"{remote}: {line.removeprefix('ERROR: ')}", do=do)
-    return dvc_error(["fetch"], output) if "lock" in output else None
+        raise StepError("The remote does not take it.", where=error.where, do=do)
+    return ended.out
 
 
 def object_name(md5: str) -> str:

@@ -3,63 +3,64 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
-import re
 import signal
 import subprocess
 import time
 from ast import literal_eval
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 import yaml
 
-from graft.errors import BusyError, GraftError, InputError, ResourceError, StepError, TamperError
+from graft.errors import BusyError, GraftError, StepError
 from graft.records import write_atomic
 from graft_tasks.processes.child_process import child_command
 from graft_tasks.processes.environment import environment
+from graft_tasks.processes.events import Effect, Event, EventPipe, Failed, Finished, Log, Output
 from graft_tasks.processes.locks import hold, silently
+from graft_tasks.processes.logs import bound, relay
+from graft_tasks.processes.run_child import Ended, attend, run_child
 
-_NOT_COPIED, _NO_ROOM = "failed to transfer", "[Errno 28]"
-_LOCKED = "Unable to acquire lock", "is busy, it is being blocked by"
-_EXITED = re.compile(r"exited with (-?\d+)$")
-STOPPING = "stopping"
-"""What is said of a step, instead of a line of its own, that a person has stopped and that has not ended yet."""
+_log = logging.getLogger("graft.dvc")
+DVC = "graft_tasks.dvc.child"
+MUTE = "--mute"
+"""Before a command of DVC's: nothing of its own is printed, so that what is read is what a stage prints."""
 _PATIENCE_S = 5.0
 """How long a git command of somebody else may take."""
-_KINDS = (InputError, StepError, ResourceError, BusyError, TamperError)
-_ERRORS: dict[str, type[GraftError]] = {kind.__name__: kind for kind in _KINDS}
 
 
 def dvc(root: Path, *arguments: str) -> str:
     """Run a DVC command in a workspace, after whichever DVC command runs there, and return what it printed.
 
-    What DVC could not copy it names in a line alone, which ``--quiet`` would hide, and then ends as if all were well.
-
     Raises:
-        BusyError: another DVC command works on the same files.
-        StepError: it failed, or could not copy a file; the last line says why.
+        GraftError: what its exception means, as ``graft_tasks.dvc.errors`` knows it: BusyError where another command works on the
+            same files, InputError where stages contradict one another.
+        StepError: it failed for another reason, or could not copy a file, after which DVC ends as if all were well.
     """
-    command = child_command("dvc", "--wait-for-lock", *arguments)
-    done = subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, check=False)
-    if done.returncode or _NOT_COPIED in done.stderr:
-        for half in (root / ".dvc" / "cache").rglob(".*.tmp") if _NO_ROOM in done.stderr else ():
-            half.unlink(missing_ok=True)
-        raise dvc_error(arguments, done.stdout + done.stderr, done.returncode)
-    return done.stdout
+    ended = run_dvc(root, *arguments)
+    if ended.returncode:
+        raise ended.error
+    return ended.out
+
+
+def run_dvc(root: Path, *arguments: str, variables: Mapping[str, str] | None = None) -> Ended:
+    """Run a DVC command in a workspace, after whichever runs there, and return what it told and printed, and how it ended."""
+    return run_child(root, f"dvc {' '.join(arguments)}", DVC, "--wait-for-lock", *arguments, variables=variables)
 
 
 def run_module(root: Path, module: str, *arguments: str) -> None:
     """Run a module of ours in a process of its own, in a workspace's folder.
 
     Raises:
-        StepError: it failed; the last line that it printed says why.
+        GraftError: as it was raised there.
+        StepError: it failed otherwise; the last line that it printed says why.
     """
-    command = child_command(module, *arguments)
-    done = subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise _killed(module, done.returncode) or _failed(module, done.stderr)
+    ended = run_child(root, module, module, *arguments)
+    if ended.returncode:
+        raise ended.error
 
 
 def keep(root: Path, path: str) -> None:
@@ -82,80 +83,60 @@ def dvc_held(root: Path) -> AbstractContextManager[bool]:
     return hold(root / ".dvc" / "tmp" / "lock", "the workspace's DVC", wait=silently)
 
 
-def reproduce(root: Path, step: str, recipe: str, line: Callable[[str], None]) -> None:
-    """Reproduce one stage, calling ``line`` with each line that the step writes while it runs.
+def reproduce(root: Path, step: str, recipe: str, hear: Callable[[Event], None]) -> None:
+    """Reproduce one stage, calling ``hear`` with what the step tells and prints while it runs; at its end with ``Finished``.
 
     A step that has finished waits for any DVC command that runs then: DVC would else throw away what was made. What stops this
     process, Ctrl-C or a signal to it alone, is passed on to the step, once: it is waited for, since it may have to write where it
     stands. A second Ctrl-C waits for nothing: the step is killed.
 
     Raises:
-        InputError, StepError: as the step itself said; its own words are kept. Or it was killed.
-        BusyError: another DVC command works on the same files.
-        KeyboardInterrupt: a person stopped it; ``line`` was called with ``STOPPING``.
+        GraftError: as the step itself raised it, or DVC's exception means it.
+        StepError: it was killed, or failed for a reason that nobody told.
+        KeyboardInterrupt: a person stopped it; ``hear`` was called with the effect ``stopping``.
     """
-    command = child_command("dvc", "--wait-for-lock", "repro", "--single-item", stage(root, recipe, step))
-    said = []
-    with subprocess.Popen(
-        command, cwd=root, env=environment(), process_group=0,  # Ctrl-C of a terminal goes to this process alone
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None  # noqa: S101 - it was asked for
+    command = child_command(DVC, MUTE, "--wait-for-lock", "repro", "--single-item", stage(root, recipe, step))
+    told: list[Event] = []
+    last = ""
+
+    def note(event: Event) -> None:
+        nonlocal last
+        if isinstance(event, Log):
+            relay(event)
+            return
+        if isinstance(event, Output):
+            last = event.line.strip() or last
+        elif isinstance(event, Failed | Finished):
+            told.append(event)
+        hear(event)
+
+    with (
+        bound(recipe=recipe, step=step),
+        EventPipe() as pipe,
+        subprocess.Popen(
+            command, cwd=root, env=environment() | pipe.variables,
+            process_group=0,  # Ctrl-C of a terminal goes to this process alone
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        ) as process,
+    ):  # fmt: skip
         try:
-            for text in process.stdout:
-                said.append(text.rstrip("\n"))
-                line(said[-1])
+            attend(process, pipe, note)
+            process.wait()
         except BaseException:  # KeyboardInterrupt, or what Prefect raises when a worker cancels
             with suppress(ProcessLookupError):  # it has just ended
                 os.killpg(process.pid, signal.SIGINT)
-            line(STOPPING)
-            process.communicate()
+            _log.warning("stopped from outside: waiting for the step to end")
+            hear(Effect(step, "stopping", "at the end of what it does; Ctrl-C again: at once"))
+            attend(process, pipe, hear)
             raise
-    if process.returncode or any(_NOT_COPIED in text for text in said):
-        raise _step_error(step, said, process.returncode)
-    keep_lockfile(root, recipe)
-
-
-def _step_error(step: str, said: list[str], returncode: int) -> GraftError:
-    """Return the error that a step printed, as it printed it; else what killed it; else DVC's own."""
-    starts = [i for i, text in enumerate(said) if text.startswith("error: ")]
-    if not starts:
-        ended = [int(found[1]) for text in said if (found := _EXITED.search(text))]
-        return _killed(step, ended[-1] if ended else 0) or dvc_error(["repro", step], "\n".join(said), returncode)
-    at = starts[-1]
-    parts = {key: text[9:] for text in said[at + 1 : at + 5] for key in ("where", "do") if text.startswith(f"  {key}")}
-    kind = next((_ERRORS[t[9:]] for t in said[at:] if t.startswith("  kind   ") and t[9:] in _ERRORS), StepError)
-    return kind(said[at].removeprefix("error: "), where=parts.get("where", ""), do=parts.get("do", ""))
-
-
-def _killed(what: str, returncode: int) -> StepError | None:
-    """Return who was killed by which signal; None where nobody was. A shell adds 128 to the signal's number."""
-    number = -returncode if returncode < 0 else returncode - 128
-    if number not in set(signal.Signals):
-        return None
-    name = signal.Signals(number).name
-    perhaps = ", perhaps for want of memory" if name == "SIGKILL" else ""
-    return StepError(f"{what} was killed by {name}{perhaps}.", do="the same command goes on from here")
-
-
-def dvc_error(arguments: Sequence[str], output: str, returncode: int = 1) -> GraftError:
-    """Return what a failed DVC command means."""
-    if killed := _killed(f"dvc {' '.join(arguments)}", returncode):
-        return killed
-    if any(said in output for said in _LOCKED):
-        return BusyError("Another DVC command holds the workspace.", do="wait until it has ended")
-    return _failed(f"dvc {' '.join(arguments)}", output)
-
-
-def _failed(command: str, output: str) -> StepError:
-    """Return what the last lines of a command say."""
-    lines = [text for text in output.strip().splitlines() if text.strip()]
-    if _NO_ROOM in output:
-        return StepError("The disk is full.", where=command, do="make room, then the same command again")
-    last = next(
-        (text for text in reversed(lines) if text.startswith("ERROR")), lines[-1] if lines else "it said nothing"
-    )
-    return StepError(f"{command} failed.", where=last.removeprefix("ERROR: "))
+        if process.returncode:
+            error = Ended(f"dvc repro {step}", process.returncode, told, last, "").error
+            _log.error("failed: %s, DVC's exit status %d", type(error).__name__, process.returncode)
+            raise error
+        keep_lockfile(root, recipe)
+        if not any(isinstance(event, Finished) for event in told):
+            _log.info("as before: nothing that it depends on has changed")
+            hear(Finished(step, "", reused=True))
 
 
 def stage(root: Path, recipe: str, step: str) -> str:

@@ -6,6 +6,7 @@ those files change that came from elsewhere.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from graft.errors import BusyError, GraftError, StepError
 from graft_tasks.dvc.repro import dvc_held, git, keep_lockfile
 from graft_tasks.processes.locks import hold, silently
 
+_log = logging.getLogger("graft.remote")
 _TRIES = 5
 _FASTER = ("[rejected]", "cannot lock ref", "failed to update ref", "incorrect old value")
 """What a remote says to whom somebody else was faster."""
@@ -69,7 +71,9 @@ def _push_or_replay(root: Path) -> None:
     remote, branch, _ = _upstream(root)
     for _ in range(_TRIES):
         if _push(root, remote, branch):
+            _log.info("pushed to %s/%s", remote, branch)
             return
+        _log.info("others were faster at %s/%s: on top of theirs", remote, branch)
         _fetch_and_replay(root)
     raise BusyError("Others push to this branch all the time.", where=f"{remote}/{branch}", do="the same command again")
 

@@ -18,16 +18,32 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
+from graft.errors import StepError
+
 STARTED_BY = "GRAFT_STARTED_BY"
 """The process that a step is to end with: the DVC that runs it, whatever shell stands between."""
-SERVED = {"dvc": "dvc.cli", "graft_tasks.commands.drift": "graft_tasks.commands.drift"}
-"""Modules that a warm process may run instead, and where their ``main`` is."""
+SERVED = ("graft_tasks.dvc.child", "graft_tasks.commands.drift")
+"""Modules whose ``main`` a warm process may run instead."""
 _PR_SET_PDEATHSIG = 1
 
 
 def child_command(module: str, *arguments: str) -> list[str]:
     """Return the command that runs a module of this Python in a process that ends with this one."""
     return [sys.executable, "-P", "-m", "graft_tasks.processes.child_process", str(os.getpid()), module, *arguments]
+
+
+def killed(what: str, status: int) -> StepError | None:
+    """Return who was killed by which signal; None where nobody was.
+
+    Args:
+        status: how it ended: below 0 by that signal; a shell adds 128 to the signal's number.
+    """
+    number = -status if status < 0 else status - 128
+    if number not in set(signal.Signals):
+        return None
+    name = signal.Signals(number).name
+    perhaps = ", perhaps for want of memory" if name == "SIGKILL" else ""
+    return StepError(f"{what} was killed by {name}{perhaps}.", do="the same command goes on from here")
 
 
 def end_with(pid: int) -> None:
@@ -80,7 +96,7 @@ def main(arguments: Sequence[str]) -> None:
     if module in SERVED:
         from graft_tasks.processes.warm import ask
 
-        ask(SERVED[module], [module, *rest])
+        ask(module, [module, *rest])
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # what a script starts with & ignores it
     os.environ[STARTED_BY] = str(os.getpid())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import IO
 
 from graft.errors import BusyError
 
+_log = logging.getLogger("graft.lock")
 _CUT_OFF = "nobody; the last holder was cut off"
 """What a lock says that nobody holds, while there is still something to put right."""
 
@@ -48,10 +50,13 @@ def hold(
             holder = file.read().replace(_CUT_OFF, "").strip() or "unknown"
             if wait is None:
                 raise BusyError(f"Another process holds {what}.", where=holder, do=do) from error
+            _log.log(logging.DEBUG if wait is silently else logging.INFO, "waiting for %s, held by %s", what, holder)
             wait(holder)
             fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
         was_cut_off = bool(file.read())
+        if was_cut_off and mends:
+            _log.warning("the process that held %s before was cut off: what it left is put right", what)
         _say(file, f"process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
         left = _CUT_OFF
         try:

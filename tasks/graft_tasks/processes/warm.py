@@ -34,6 +34,7 @@ ADDRESS = "GRAFT_WARM"
 FIRST = (
     "dvc.cli.parser", "dvc.repo.reproduce", "dvc.repo.stage", "dvc.repo.datasets", "dvc.repo.metrics", "dvc.repo.plots",
     "dvc.cachemgr", "dvc.data_cloud", "dvc.lock", "dvc.rwlock", "dvc.scm", "dulwich.ignore", "ruamel.yaml",
+    "graft_tasks.dvc.child",
 )  # fmt: skip
 """Imported at the start: what DVC imports for a stage."""
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM)

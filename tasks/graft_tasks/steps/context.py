@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import logging
+import os
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,10 +15,13 @@ from typing import TypeVar
 from graft.errors import GraftError, InputError, StepError
 from graft.recipe import Recipe
 from graft.records import RECORDS, Inputs, Record, load_record, sha256_file, write_json
+from graft_tasks.processes.events import Finished, Progress, Started, emit
 from graft_tasks.processes.locks import hold
+from graft_tasks.processes.logs import bound, timed
 from graft_tasks.steps.cost import COST, Meter, rates
 from graft_tasks.workspace import Workspace
 
+_log = logging.getLogger("graft.step")
 R = TypeVar("R", bound=Record)
 STEPS = tuple(RECORDS)
 VERSIONS = {
@@ -110,9 +114,11 @@ def run_step(workspace: Workspace, step: str, name: str) -> Record:
     if step not in STEPS:
         raise InputError(f"There is no step {step}.", do=f"steps: {', '.join(STEPS)}")
     recipe, _ = workspace.recipe(name)
-    with hold(workspace.lock(name, step), f"{step} of {name}", mends=True):
+    held = hold(workspace.lock(name, step), f"{step} of {name}", mends=True)
+    with bound(recipe=name, step=step), held, timed(_log):
         context = Context(workspace, recipe, load_inputs(workspace, name), step, report_progress)
         meter = Meter(rates(workspace))
+        emit(Started(step, os.getpid()))
         if step in WITH_FILES:
             shutil.rmtree(context.files, ignore_errors=True)
             context.files.mkdir(parents=True)
@@ -121,8 +127,10 @@ def run_step(workspace: Workspace, step: str, name: str) -> Record:
         except (GraftError, KeyboardInterrupt):
             shutil.rmtree(context.files, ignore_errors=True)
             raise
-        write_json(workspace.record(name, step), record)
+        digest = write_json(workspace.record(name, step), record)
         write_json(workspace.step(name, step) / COST, meter.stop())
+        emit(Finished(step, digest, reused=False))
+        _log.info("record sha256:%s, %s", digest, record.status)
         return record
 
 
@@ -149,9 +157,9 @@ _last_shown = 0.0
 
 
 def report_progress(done: int, total: int, note: str) -> None:
-    """Write a line that the flow turns into a bar: at most four a second, and always the last one."""
+    """Tell whoever listens how far this step is: at most four times a second, and always at the end."""
     global _last_shown  # noqa: PLW0603 - one process runs one step
     now = time.monotonic()
     if done == total or now - _last_shown > 0.25:
         _last_shown = now
-        print(f"progress\t{done}\t{total}\t{note}", file=sys.stderr, flush=True)  # noqa: T201 - the protocol
+        emit(Progress(done, total, note))

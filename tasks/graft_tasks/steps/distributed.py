@@ -1,4 +1,4 @@
-"""finetune in several processes: ``torchrun`` starts this module once for each, and only the first one writes.
+"""finetune in several processes: ``torchrun`` starts this module once for each, and only the first one writes and tells.
 
 They leave the checkpoint of a finished training. The step that started them goes on from there, with nothing left to train.
 """
@@ -10,17 +10,29 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from graft import errors
 from graft.errors import GraftError, StepError
 from graft.model import distributed
-from graft_tasks.processes.child_process import STARTED_BY, child_command, end_with
+from graft_tasks.processes.child_process import STARTED_BY, child_command, end_with, killed
+from graft_tasks.processes.events import (
+    Event,
+    EventPipe,
+    Failed,
+    Log,
+    Output,
+    Progress,
+    Started,
+    emit,
+    failures_told,
+)  # fmt: skip
+from graft_tasks.processes.logs import configure, relay
+from graft_tasks.processes.run_child import attend
 from graft_tasks.steps.context import Context, load_inputs, report_progress
 from graft_tasks.workspace import Workspace
 
+_THIS, _LAUNCH = "graft_tasks.steps.distributed", "launch"
 _LOOPBACK = {"linux": "lo", "darwin": "lo0"}
 _AT_HOME = ("--local-addr", "127.0.0.1", "--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0")
 
@@ -35,74 +47,66 @@ def train(context: Context, *, n_threads: int) -> None:
         n_threads: what each of them computes with.
 
     Raises:
-        GraftError, OSError: as the training raised it.
+        GraftError: as the first process raised it; what the operating system refused there is a StepError.
         StepError: a process was killed, or could not be started.
         KeyboardInterrupt: asked to stop.
     """
-    n_processes = str(context.recipe.finetune.n_processes)
-    command = child_command("torch.distributed.run", *_AT_HOME, "--nproc-per-node", n_processes)
+    arguments = [str(context.workspace.root), context.recipe.name, json.dumps(context.digests)]
+    command = child_command(_THIS, _LAUNCH, str(context.recipe.finetune.n_processes), *arguments)
     here = {"OMP_NUM_THREADS": str(n_threads), "PYTHONSAFEPATH": "1"}
     if sys.platform in _LOOPBACK:
         here["GLOO_SOCKET_IFNAME"] = _LOOPBACK[sys.platform]
-    arguments = [str(context.workspace.root), context.recipe.name, json.dumps(context.digests)]
-    said: list[str] = []
+    first: list[int] = []
+    failed: list[Failed] = []
     stops: list[int] = []
-    process = subprocess.Popen(
-        [*command, "-m", "graft_tasks.steps.distributed", *arguments],
-        env={**os.environ, **here}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
+    last = ""
+
+    def hear(event: Event) -> None:
+        nonlocal last
+        match event:
+            case Progress(done, total, note):
+                context.progress(done, total, note)
+            case Started():
+                first.append(event.pid)
+            case Failed():
+                failed.append(event)
+            case Log():
+                relay(event)
+            case Output(line) if line.strip():
+                last = line.strip()
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        first = next((int(line.split("\t")[1]) for line in said if line.startswith("first\t")), process.pid)
         if not stops:
-            os.kill(first, signal.SIGINT)
+            os.kill(first[0] if first else process.pid, signal.SIGINT)
         elif number == signal.SIGINT and signal.SIGINT in stops:
             os.kill(process.pid, signal.SIGINT)
         stops.append(number)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        assert process.stderr is not None  # noqa: S101 - it was asked for
-        for line in process.stderr:
-            if line.startswith("progress\t"):
-                _, done, total, note = line.rstrip("\n").split("\t", maxsplit=3)
-                context.progress(int(done), int(total), note)
-            else:
-                said.append(line)
-        process.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        process.kill()
+    with EventPipe() as pipe:
+        process = subprocess.Popen(
+            command, env={**os.environ, **here, **pipe.variables},
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            attend(process, pipe, hear)
+            process.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            process.kill()
     if stops:
         raise KeyboardInterrupt
+    if failed:
+        raise failed[0].error()
     if process.returncode:
-        raise _error(said)
+        raise killed("The training", process.returncode) or StepError("The training failed.", where=last)
 
 
-def _error(said: Sequence[str]) -> GraftError | OSError:
-    """Return the error that a process told of, or who was killed."""
-    told = next((json.loads(line.split("\t")[1]) for line in said if line.startswith("error\t")), None)
-    if told is None:
-        lines = [line.strip() for line in said if line.strip()]
-        killed = [line for line in lines if line.startswith("traceback : Signal")]
-        return StepError(
-            "A process of the training ended before its time, and all others with it.",
-            where=(killed or lines or ["it said nothing"])[-1],
-            do="the same command goes on from the last checkpoint",
-        )
-    if told["kind"] == "OSError":
-        return OSError(*told["arguments"])
-    kind: type[GraftError] = getattr(errors, told["kind"])
-    return kind(told["what"], where=told["where"], do=told["do"])
-
-
-def _tell(error: GraftError | OSError) -> None:
-    if isinstance(error, OSError):
-        told = {"kind": "OSError", "arguments": [error.errno, error.strerror, error.filename and str(error.filename)]}
-    else:
-        told = {"kind": type(error).__name__, "what": error.what, "where": error.where, "do": error.do}
-    print(f"error\t{json.dumps(told)}", file=sys.stderr, flush=True)  # noqa: T201 - the protocol
+def launch(n_processes: str, *arguments: str) -> None:
+    """Start the processes of a training, and tell whoever started this one how they ended."""
+    with failures_told():
+        distributed.launch([*_AT_HOME, "--nproc-per-node", n_processes, "-m", _THIS, *arguments])
 
 
 def main(root: str, name: str, digests: str) -> None:
@@ -113,7 +117,8 @@ def main(root: str, name: str, digests: str) -> None:
     with distributed.joined():
         is_first = distributed.rank() == 0
         if is_first:
-            print(f"first\t{os.getpid()}", file=sys.stderr, flush=True)  # noqa: T201 - the protocol
+            configure()
+            emit(Started("finetune", os.getpid()))
         workspace = Workspace(Path(root))
         recipe, _ = workspace.recipe(name)
         shown = report_progress if is_first else _show_nothing
@@ -121,7 +126,7 @@ def main(root: str, name: str, digests: str) -> None:
             learn(Context(workspace, recipe, load_inputs(workspace, name), "finetune", shown, json.loads(digests)))
         except (GraftError, OSError, KeyboardInterrupt) as error:
             if is_first and not isinstance(error, KeyboardInterrupt):
-                _tell(error)
+                emit(Failed.of(error))
             os._exit(1)  # the others may wait for this one
     os._exit(0)  # the work is on the disk
 
@@ -131,4 +136,7 @@ def _show_nothing(done: int, total: int, note: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if sys.argv[1] == _LAUNCH:
+        launch(*sys.argv[2:])
+    else:
+        main(*sys.argv[1:])
