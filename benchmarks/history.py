@@ -21,7 +21,9 @@ import statistics
 import subprocess
 import sys
 from hashlib import sha256
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -103,8 +105,8 @@ def add_runs(workspace: Workspace, real: Run, n_runs: int) -> None:
     inputs, (last,), previous = ledger.blob(said.inputs_sha256), ledger.promotions(NAME), real.entry
     first = last
     for k in range(n_runs - 2):
-        mark = b" " * 8 + b"%07d\n" % k
-        update = {
+        mark = f"{k:016b}\n".translate({ord("0"): " ", ord("1"): "\t"}).encode()  # says nothing in JSON
+        update: dict[str, Any] = {
             "records": {step: keep(ledger, content.rstrip() + mark) for step, content in records.items()},
             "inputs_sha256": keep(ledger, inputs.rstrip() + mark),
             "model_id": sha256(b"model %d" % k).hexdigest(),
@@ -134,6 +136,7 @@ def add_recipes(workspace: Workspace, real: Run, n_recipes: int) -> None:
         root / "registry" / NAME / "0001.dvc",
     ]
     files += [*(root / "data" / NAME).glob("*.*"), *(root / "data" / NAME).glob("*/*.json")]
+    update: dict[str, Any]
     for k in range(2, n_recipes + 1):
         name = f"mail-{k:04d}"
         for path in files:
@@ -179,25 +182,21 @@ def main() -> None:
         if not (root / ".git").exists():
             make(root, *WORKSPACES[title])
             print(f"made {root}", flush=True)
-    for source in given.source:
-        found: dict[tuple[str, str, str], list[float]] = {}
-        for k in range(given.rounds + 1):
-            for command, words in COMMANDS.items():
-                for title, root in roots.items():
-                    seconds = cpu_seconds(root, words, source.absolute())
-                    if k:
-                        found.setdefault((command, title, "warm"), []).append(seconds)
-        for title, root in roots.items():
-            for command, words in COMMANDS.items():
-                forget(root)
-                found[command, title, "cold"] = [cpu_seconds(root, words, source.absolute())]
-        print(f"{source}: CPU seconds, median of {given.rounds} (least to most), over that of few; cold, once")
-        for (command, title, kind), values in found.items():
-            if kind == "warm":
-                few = statistics.median(found[command, next(iter(roots)), "warm"])
-                spread = f"{statistics.median(values):6.2f} ({min(values):.2f} to {max(values):.2f})"
-                cold = found[command, title, "cold"][0]
-                print(f"  {command:<14} {title:<20} {spread}  x{statistics.median(values) / few:.2f}  cold {cold:.2f}")
+    sources = [source.absolute() for source in given.source]
+    warm: dict[tuple[Path, str, str], list[float]] = {}
+    for k in range(given.rounds + 1):
+        for (command, words), source, (title, root) in product(COMMANDS.items(), sources, roots.items()):
+            seconds = cpu_seconds(root, words, source)
+            if k:
+                warm.setdefault((source, command, title), []).append(seconds)
+    for source in sources:
+        print(f"{source.name}: CPU seconds, median of {given.rounds} (least to most), over that of few; cold, once")
+        for (command, words), (title, root) in product(COMMANDS.items(), roots.items()):
+            values, few = warm[source, command, title], warm[source, command, next(iter(roots))]
+            forget(root)
+            cold, median = cpu_seconds(root, words, source), statistics.median(values)
+            spread = f"{median:6.2f} ({min(values):.2f} to {max(values):.2f})"
+            print(f"  {command:<14} {title:<20} {spread}  x{median / statistics.median(few):.2f}  cold {cold:.2f}")
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ class Statement(Value):
     type_: Literal["https://in-toto.io/Statement/v1"] = Field(alias="_type")
     subject: tuple[Subject, ...] = Field(min_length=1)
     predicate_type: Literal["urn:graft:run:v1", "urn:graft:promotion:v1"] = Field(alias="predicateType")
-    predicate: RunPredicate | PromotionPredicate
+    predicate: RunPredicate | PromotionPredicate = Field(union_mode="left_to_right")  # none is both: so tried once
 
     @model_validator(mode="after")
     def _says_what_it_is(self) -> Statement:

@@ -38,7 +38,7 @@ class Objects(Protocol):
         """Yield the names that start with a prefix ending in ``/``, sorted, and what else lies there, hidden or not."""
 
     def marks(self, prefix: str) -> Iterator[tuple[str, str]]:
-        """Yield these names, each with a mark that is another one once other bytes were written there. No bytes are read."""
+        """Yield these names, in any order, each with a mark that is another once other bytes were written there. None is read."""
 
     def where(self, name: str) -> str:
         """Return what to call a name in a message."""
@@ -77,27 +77,26 @@ class Folder:
 
     def names(self, prefix: str) -> Iterator[str]:
         """Yield names in the folder of a prefix, of all for ""; files that are being written are not there yet."""
-        yield from self._files(prefix)
+        yield from sorted(name for name, _ in self._files(prefix))
 
     def marks(self, prefix: str) -> Iterator[tuple[str, str]]:
         """Yield names with what the disk says of each file: times of its last write and change, size, number."""
-        for name in self._files(prefix):
+        for name, entry in self._files(prefix):
             with suppress(FileNotFoundError):  # git puts another file in its place
-                found = os.lstat(self.folder / name)
+                found = entry.stat(follow_symlinks=False)
                 yield name, f"{found.st_mtime_ns:x}-{found.st_ctime_ns:x}-{found.st_size:x}-{found.st_ino:x}"
 
-    def _files(self, prefix: str) -> list[str]:
-        top = self._path(prefix) if prefix else self.folder
-        found: list[str] = []
-        for folder, folders, files in os.walk(top):
-            links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
-            inside = os.path.relpath(folder, self.folder)
-            found += [
-                name if inside == "." else f"{inside}/{name}"
-                for name in (*files, *links)
-                if not _WRITTEN.fullmatch(name)
-            ]
-        return sorted(found)
+    def _files(self, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        """Yield what lies in the folder of a prefix and below, by name; of links only themselves."""
+        folders = [(prefix, str(self._path(prefix) if prefix else self.folder))]
+        while folders:
+            inside, folder = folders.pop()
+            with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append((f"{inside}{entry.name}/", entry.path))
+                    elif not (entry.name.startswith(".") and _WRITTEN.fullmatch(entry.name)):
+                        yield inside + entry.name, entry
 
     def where(self, name: str) -> str:
         """Return the file's path."""

@@ -223,7 +223,7 @@ class Ledger:
             yield name, self._promotion(name)
 
     def _promotion(self, name: str) -> Promotion:
-        entry, keyid, predicate = self._open(name, PromotionPredicate)
+        entry, keyid, predicate = self._open(self._known(name), PromotionPredicate)
         return Promotion(entry=entry, keyid=keyid, predicate=predicate)
 
     def _names(self, prefix: str) -> Iterator[str]:
@@ -266,7 +266,7 @@ def by_number(name: str) -> tuple[int, str]:
 
 def is_hidden(name: str) -> bool:
     """Return whether a file is hidden in its folder."""
-    return name.rsplit("/", 1)[1].startswith(".")
+    return name[name.rindex("/") + 1] == "."
 
 
 def _payload(predicate: RunPredicate | PromotionPredicate) -> bytes:

@@ -11,7 +11,7 @@ from graft.ledger.entries import PromotionPredicate
 from graft.ledger.index import Index
 from graft.ledger.store import Ledger, Promotion, Run, RunSummary, by_number, is_hidden, summary_of
 
-E = TypeVar("E", Promotion, RunSummary)
+E = TypeVar("E")
 Marked = dict[str, tuple[str, E]]
 """What entries say, by name, each with the mark that its file had when it was read."""
 MAX_RUNS = 256
@@ -61,7 +61,7 @@ class LedgerView(Ledger):
         return list(self._summaries.listed(prefix, self._marks(prefix)).values())
 
     def _summary(self, name: str) -> RunSummary:
-        _, recipe, file = name.split("/")
+        _, recipe, file = self._known(name).split("/")
         return summary_of(super().run(recipe, file.removesuffix(".json")))
 
     def _numbered(self, recipe: str) -> Iterator[tuple[str, Promotion]]:
@@ -71,7 +71,7 @@ class LedgerView(Ledger):
         yield from ((name, found[name]) for name in sorted(found, key=by_number))
 
     def _marks(self, prefix: str) -> dict[str, str]:
-        return {self._known(name): mark for name, mark in self.objects.marks(prefix) if not is_hidden(name)}
+        return {name: mark for name, mark in self.objects.marks(prefix) if not is_hidden(name)}
 
 
 class _Entries(Generic[E]):
@@ -86,9 +86,9 @@ class _Entries(Generic[E]):
         self, index: Index | None, verify: Callable[[str], E], to_note: Callable[[E], Any], of_note: Callable[[Any], E]
     ) -> None:
         self._index = index
-        self._verify: Callable[[str], E] = verify
-        self._to_note: Callable[[E], Any] = to_note
-        self._of_note: Callable[[Any], E] = of_note
+        self._verify = verify
+        self._to_note = to_note
+        self._of_note = of_note
         self._known: dict[str, Marked[E]] = {}
         self._read: set[str] = set()
 
@@ -97,7 +97,8 @@ class _Entries(Generic[E]):
         if prefix not in self._known:
             noted = self._index.read(prefix) if self._index else {}
             self._known[prefix] = {name: (mark, self._of_note(says)) for name, (mark, says) in noted.items()}
-        before, now = self._known[prefix], {}
+        before = self._known[prefix]
+        now: Marked[E] = {}
         for name, mark in marks.items():
             known = before.get(name)
             if known is None or known[0] != mark or (name == always and name not in self._read):
