@@ -63,7 +63,7 @@ def configure() -> None:
     if EVENTS in os.environ:
         logger.addHandler(_Told())
     elif asked:
-        logger.addHandler(_Shown(_LEVELS[asked], as_json=os.environ.get(FORMAT) == "json"))
+        logger.addHandler(_Shown(_LEVELS[asked], is_json=os.environ.get(FORMAT) == "json"))
 
 
 @contextmanager
@@ -140,14 +140,14 @@ class _Told(logging.Handler):
 class _Shown(logging.Handler):
     """Shows a record on standard error, in a line that a terminal may show."""
 
-    def __init__(self, level: int, *, as_json: bool) -> None:
+    def __init__(self, level: int, *, is_json: bool) -> None:
         super().__init__(level)
-        self.as_json = as_json
+        self.is_json = is_json
 
     def emit(self, record: logging.LogRecord) -> None:
         facts = _facts(record)
         line = json.dumps(facts)
-        if not self.as_json:
+        if not self.is_json:
             about = "/".join(filter(None, (facts["recipe"], facts["step"])))
             text = f"{facts['time']} {facts['level']:<7} {about or facts['logger']}: {facts['message']}"
             line = "".join(c if c.isprintable() else " " for c in text)
