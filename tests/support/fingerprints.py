@@ -46,6 +46,7 @@ NOT_COUNTED = {
     "graft_tasks.processes": "children, locks, room on the disk",
     "graft_tasks.registry": "finds and verifies the folders of models",
     "graft_tasks.steps.context": "runs a step, looks at the gates, knows the numbers",
+    "graft_tasks.steps.distributed": "starts the processes of a training, each of which learns as one does alone",
     "graft_tasks.steps.cost": "the cost lies beside the record",
     "graft_tasks.workspace": "where files lie",
 }
