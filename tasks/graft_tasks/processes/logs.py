@@ -14,7 +14,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -63,7 +63,7 @@ def configure() -> None:
     if EVENTS in os.environ:
         logger.addHandler(_Told())
     elif asked:
-        logger.addHandler(_Shown(_LEVELS[asked], is_json=os.environ.get(FORMAT) == "json"))
+        logger.addHandler(_Shown(_LEVELS[asked], json.dumps if os.environ.get(FORMAT) == "json" else _as_text))
 
 
 @contextmanager
@@ -140,18 +140,18 @@ class _Told(logging.Handler):
 class _Shown(logging.Handler):
     """Shows a record on standard error, in a line that a terminal may show."""
 
-    def __init__(self, level: int, *, is_json: bool) -> None:
+    def __init__(self, level: int, line: Callable[[dict[str, str]], str]) -> None:
         super().__init__(level)
-        self.is_json = is_json
+        self.line = line
 
     def emit(self, record: logging.LogRecord) -> None:
-        facts = _facts(record)
-        line = json.dumps(facts)
-        if not self.is_json:
-            about = "/".join(filter(None, (facts["recipe"], facts["step"])))
-            text = f"{facts['time']} {facts['level']:<7} {about or facts['logger']}: {facts['message']}"
-            line = "".join(c if c.isprintable() else " " for c in text)
-        print(line, file=sys.stderr, flush=True)  # noqa: T201 - it was asked for
+        print(self.line(_facts(record)), file=sys.stderr, flush=True)  # noqa: T201 - it was asked for
+
+
+def _as_text(facts: dict[str, str]) -> str:
+    about = "/".join(filter(None, (facts["recipe"], facts["step"])))
+    text = f"{facts['time']} {facts['level']:<7} {about or facts['logger']}: {facts['message']}"
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 class _File(logging.Handler):
