@@ -105,7 +105,7 @@ def test_series_run_to_a_verdict(
     assert all(one["text"].count(",") == 15 for one in mistakes["shown"])
     assert load_model(workspace.model("tiny")).encoder.modality == "series"
     assert (repair(workspace, "tiny").n_changed, repair(workspace, "tiny").n_dropped) == (0, 0)
-    assert with_contents(workspace, "tiny", ["train.csv row 14"])[0]["content"] == "1,2,3,4,5"
+    assert with_contents(workspace, "tiny", ["train.csv row 14"])[0].content == "1,2,3,4,5"
 
 
 @pytest.mark.slow
