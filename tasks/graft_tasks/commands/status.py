@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from graft.ledger import Ledger
+from graft.ledger.store import heads_of
 from graft.records import MonitorRecord
 from graft.records.safe_read import load_json
 from graft_tasks.processes.locks import holder
@@ -47,8 +48,9 @@ def status(workspace: Workspace, name: str, ledger: Ledger | None = None) -> Rec
     ledger = ledger or workspace.ledger()
     promotions = ledger.promotions(name)
     champion = promotions[-1] if promotions else None
-    heads = ledger.heads(name)
-    last = ledger.run(name, heads.ended[-1][1]).predicate if heads.ended else None
+    runs = {run.entry: run for run in ledger.summaries(name)}
+    ended = heads_of(runs.values()).ended
+    last = runs[ended[-1][1]] if ended else None
     alarms = []
     for path in sorted(workspace.monitor(name).glob("*/record.json")):
         record = load_json(path, MonitorRecord, "a record of monitor")
@@ -59,11 +61,11 @@ def status(workspace: Workspace, name: str, ledger: Ledger | None = None) -> Rec
         champion=champion.predicate.number if champion else None,
         model_id=champion.predicate.model_id if champion else None,
         since=champion.predicate.at if champion else None,
-        forced=forced(promotions, champion, ledger.run_of(champion).predicate.verdict) if champion else "",
+        forced=forced(promotions, champion, runs[champion.predicate.run].verdict) if champion else "",
         last_verdict=last.verdict if last else None,
         last_headline=last.headline if last else None,
         last_run=last.finished_at if last else None,
-        n_runs=heads.n_runs,
+        n_runs=len(runs),
         alarms=tuple(alarms),
         running=running(workspace, name),
     )
