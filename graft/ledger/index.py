@@ -36,8 +36,7 @@ class Index:
     def __init__(self, folder: Path, signer: Signer, place: str, keyring: Keyring, *, is_read: bool = True) -> None:
         self.folder = folder
         self.is_read = is_read
-        self._signer = signer
-        self._of = f"graft ledger index {VERSION}\n{place}\n{' '.join(keyring.trusted)}"
+        self._secret = signer.secret(f"graft ledger index {VERSION}\n{place}\n{' '.join(keyring.trusted)}")
 
     def read(self, prefix: str) -> dict[str, Any]:
         """Return what was noted of each entry, by its name; nothing where there is nothing to rely on."""
@@ -67,4 +66,4 @@ class Index:
         return self.folder / recipe / f"{kind}.json"
 
     def _code(self, prefix: str, content: bytes) -> bytes:
-        return hmac.digest(self._signer.secret(f"{self._of}\n{prefix}"), content, "sha256").hex().encode()
+        return hmac.digest(self._secret, f"{prefix}\n".encode() + content, "sha256").hex().encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -49,15 +50,18 @@ class Folder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._real = os.path.realpath(folder)
 
     def read(self, name: str) -> bytes | None:
         """Return a file's bytes; one that a link leads to is no plain file of this folder."""
         path = self._path(name)
-        if not path.exists():
+        try:
+            found = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        if not path.is_file():
+        if not stat.S_ISREG(found.st_mode):
             raise TamperError("A file of the ledger is not a plain file.", where=str(path), do="restore it with git")
-        if path.stat().st_size > MAX_BYTES:
+        if found.st_size > MAX_BYTES:
             raise TamperError("A file of the ledger is too large to be one.", where=str(path))
         return path.read_bytes()
 
@@ -105,6 +109,6 @@ class Folder:
     def _path(self, name: str) -> Path:
         """Return a name's path, which no link may lead elsewhere: neither when it is read nor when it is written."""
         path = self.folder / name
-        if os.path.realpath(path) != os.path.join(os.path.realpath(self.folder), os.path.normpath(name)):
+        if os.path.realpath(path) != os.path.join(self._real, os.path.normpath(name)):
             raise TamperError("A link leads out of the ledger.", where=str(path), do="restore it with git")
         return path

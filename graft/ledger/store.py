@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -56,12 +56,14 @@ class Heads:
 
 
 class RunSummary(NamedTuple):
-    """What is asked of every run of a recipe: which is the newest, and which of them is to be read."""
+    """What is asked of every run of a recipe: which is the newest, what came of it, and which of them is to be read."""
 
     entry: str
     finished_at: str
     previous: tuple[str, ...]
     inputs_sha256: str
+    verdict: str
+    headline: str
     decision: str
     """sha256 of the record of decide."""
     evaluation: str
@@ -149,9 +151,7 @@ class Ledger:
 
     def heads(self, recipe: str) -> Heads:
         """Return the newest of a recipe's runs."""
-        runs = self.summaries(recipe)
-        named = {entry for run in runs for entry in run.previous}
-        return Heads(len(runs), tuple(sorted((run.finished_at, run.entry) for run in runs if run.entry not in named)))
+        return heads_of(self.summaries(recipe))
 
     def run_of(self, promotion: Promotion) -> Run:
         """Return the run whose model a promotion made champion.
@@ -253,10 +253,24 @@ class Ledger:
 def summary_of(run: Run) -> RunSummary:
     """Return what is asked of every run."""
     said = run.predicate
-    decision, evaluation = (said.records.get(step, "") for step in ("decide", "evaluate"))
     return RunSummary(
-        run.entry, said.finished_at, said.previous, said.inputs_sha256, decision, evaluation, said.model_id
+        entry=run.entry,
+        finished_at=said.finished_at,
+        previous=said.previous,
+        inputs_sha256=said.inputs_sha256,
+        verdict=said.verdict,
+        headline=said.headline,
+        decision=said.records.get("decide", ""),
+        evaluation=said.records.get("evaluate", ""),
+        model_id=said.model_id,
     )
+
+
+def heads_of(runs: Collection[RunSummary]) -> Heads:
+    """Return the newest of all runs of a recipe."""
+    ended = {run.entry: run.finished_at for run in runs}
+    named = {entry for run in runs for entry in run.previous}
+    return Heads(len(ended), tuple(sorted((at, entry) for entry, at in ended.items() if entry not in named)))
 
 
 def by_number(name: str) -> tuple[int, str]:

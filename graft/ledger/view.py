@@ -94,21 +94,23 @@ class _Entries(Generic[E]):
 
     def listed(self, prefix: str, marks: dict[str, str], always: str = "") -> dict[str, E]:
         """Return the entries of names with these marks; those are read that are not known, and the one of the name ``always``."""
+        index = (
+            self._index if len(marks) > bool(always) else None
+        )  # of what is read in any case there is nothing to note
         if prefix not in self._known:
-            noted = self._index.read(prefix) if self._index else {}
+            noted = index.read(prefix) if index else {}
             self._known[prefix] = {name: (mark, self._of_note(says)) for name, (mark, says) in noted.items()}
-        before = self._known[prefix]
-        now: Marked[E] = {}
-        for name, mark in marks.items():
-            known = before.get(name)
-            if known is None or known[0] != mark or (name == always and name not in self._read):
-                self._read.add(name)
-                known = mark, self._verify(name)
-            now[name] = known
-        self._known[prefix] = now
-        if self._index and now != before:
-            self._index.write(prefix, {name: (mark, self._to_note(entry)) for name, (mark, entry) in now.items()})
-        return {name: entry for name, (_, entry) in now.items()}
+        known = self._known[prefix]
+        due = {name for name, mark in marks.items() if name not in known or known[name][0] != mark}
+        due |= {always} - self._read - {""}
+        if due or len(marks) != len(known):
+            verified = {name: (marks[name], self._verify(name)) for name in marks if name in due}
+            now = {name: verified.get(name) or known[name] for name in marks}
+            if index and now != known:
+                index.write(prefix, {name: (mark, self._to_note(entry)) for name, (mark, entry) in now.items()})
+            self._read |= due
+            self._known[prefix] = known = now
+        return {name: entry for name, (_, entry) in known.items()}
 
 
 def _summary_of_note(says: list[Any]) -> RunSummary:

@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -148,8 +148,15 @@ def _parts(folder: Path, *, deep: bool) -> list[Path]:
     """Return the temporary files and folders in a folder, sorted; names alone are read, so a ledger's many files cost little."""
     if not deep:
         return sorted(folder.glob(f".*{PART}"))
-    found = ((inside, name) for inside, folders, files in os.walk(folder) for name in (*folders, *files))
-    return sorted(Path(inside, name) for inside, name in found if name.startswith(".") and name.endswith(PART))
+    found, folders = [], [str(folder)]
+    while folders:
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.name.startswith(".") and entry.name.endswith(PART):
+                    found.append(Path(entry.path))
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+    return sorted(found)
 
 
 def _lock(path: Path) -> int | None:

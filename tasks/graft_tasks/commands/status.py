@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graft.ledger import Ledger
+from graft.ledger.store import heads_of
 from graft.records import MonitorRecord
 from graft.records.safe_read import load_json
 from graft_tasks.processes.locks import holder
@@ -58,8 +59,9 @@ def status(workspace: Workspace, name: str, ledger: Ledger | None = None) -> Rec
     ledger = ledger or workspace.ledger()
     promotions = ledger.promotions(name)
     champion = promotions[-1] if promotions else None
-    heads = ledger.heads(name)
-    last = ledger.run(name, heads.ended[-1][1]).predicate if heads.ended else None
+    runs = {run.entry: run for run in ledger.summaries(name)}
+    ended = heads_of(runs.values()).ended
+    last = runs[ended[-1][1]] if ended else None
     page = workspace.report_page(name)
     alarms = []
     for path in sorted(workspace.monitor(name).glob("*/record.json")):
@@ -71,11 +73,11 @@ def status(workspace: Workspace, name: str, ledger: Ledger | None = None) -> Rec
         champion=champion.predicate.number if champion else None,
         model_id=champion.predicate.model_id if champion else None,
         since=champion.predicate.at if champion else None,
-        forced=forced(promotions, champion, ledger.run_of(champion).predicate.verdict) if champion else "",
+        forced=forced(promotions, champion, runs[champion.predicate.run].verdict) if champion else "",
         last_verdict=last.verdict if last else None,
         last_headline=last.headline if last else None,
         last_run=last.finished_at if last else None,
-        n_runs=heads.n_runs,
+        n_runs=len(runs),
         alarms=tuple(alarms),
         running=running(workspace, name),
         report=str(page) if page.is_file() else None,
