@@ -62,7 +62,7 @@ def to_json(result: object) -> Any:
     """Return a command's result, a frozen dataclass or a record, as plain values with its fields as keys."""
     from pydantic import TypeAdapter
 
-    return TypeAdapter(type(result)).dump_python(result, mode="json", by_alias=True)
+    return TypeAdapter(type(result)).dump_python(result, mode="json", by_alias=True, warnings=False)
 
 
 def print_json(result: object) -> None:
