@@ -207,9 +207,11 @@ def judge(
         raise ValueError(
             f"y_true, candidate and champion have {len(true)}, {len(predicted[0])} and {len(predicted[1])} rows"
         )
-    ours, theirs = (labels == true for labels in predicted)
-    difference = paired_difference(ours, theirs, rng=np.random.default_rng(seed), n_bootstrap=n_bootstrap)
-    return Judgement(champion_verdict(difference, margin=margin), difference, mcnemar(ours, theirs))
+    candidate_hits, champion_hits = (labels == true for labels in predicted)
+    difference = paired_difference(
+        candidate_hits, champion_hits, rng=np.random.default_rng(seed), n_bootstrap=n_bootstrap
+    )
+    return Judgement(champion_verdict(difference, margin=margin), difference, mcnemar(candidate_hits, champion_hits))
 
 
 def verify_ledger(ledger: Path | str, keys: Path | str) -> LedgerTally:

@@ -15,7 +15,7 @@ def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | No
         name: case, and blanks around it, do not count.
         cutoff: least similarity, 0 to 1, by ``difflib``.
     """
-    folded = {one.strip().casefold(): one for one in known}
+    folded = {known_name.strip().casefold(): known_name for known_name in known}
     near = difflib.get_close_matches(name.strip().casefold(), folded, n=1, cutoff=cutoff)
     return folded[near[0]] if near else None
 

@@ -178,11 +178,11 @@ def _register(
     """Make a deployment, or bring the one that is there forward, which may be an older version's."""
     name = f"{flow.name}/{recipe}"
     try:
-        kept = client.read_deployment_by_name(name).schedules
+        schedules_ = client.read_deployment_by_name(name).schedules
         is_new = False
     except ObjectNotFound:
-        kept, is_new = [], True
-    schedules = [DeploymentScheduleCreate(schedule=one.schedule, active=one.active) for one in kept]
+        schedules_, is_new = [], True
+    schedules = [DeploymentScheduleCreate(schedule=one.schedule, active=one.active) for one in schedules_]
     if schedule is not None:
         schedules = [DeploymentScheduleCreate(schedule=schedule, active=True)]
     client.create_deployment(
@@ -203,7 +203,7 @@ def _register(
             "env": {**QUIET, "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S)},
         },
     )
-    return Deployment(name, is_new, tuple(_in_words(one.schedule) for one in schedules))
+    return Deployment(name, is_new, tuple(_in_words(schedule.schedule) for schedule in schedules))
 
 
 def _in_words(schedule: Any) -> str:

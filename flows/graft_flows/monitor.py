@@ -56,7 +56,12 @@ def publish_outcome(record: MonitorRecord) -> None:
     """Put what came out beside the run in Prefect."""
     lines = [f"# {outcome_of(record)}: {record.batch}", f"{record.summary}. Champion {record.champion}."]
     checks = [f"| {title(check)} | {check.outcome} |" for check in record.checks if check.outcome != "passed"]
-    kinds = [f"| {kind.name} | {kind.because} |" for one in record.comparisons for kind in one.kinds if kind.found]
+    kinds = [
+        f"| {kind.name} | {kind.because} |"
+        for comparison in record.comparisons
+        for kind in comparison.kinds
+        if kind.found
+    ]
     table = "\n".join(["| | |", "|---|---|", *checks, *kinds]) if checks or kinds else ""
     markdown = "\n\n".join(filter(None, (*lines, table)))
     create_markdown_artifact(markdown=markdown, key=f"{record.recipe}-batch", description=record.summary)

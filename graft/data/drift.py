@@ -28,27 +28,27 @@ def schema_drift(
         InputError: a column that the recipe needs is not there, or a class looks misspelt: it is new, has fewer than
             ``min_rows`` rows, and nearly the name of one that is there.
     """
-    there = columns_of(added.path)
-    if data.id is None and data.label in there and data.content not in there:
+    present = columns_of(added.path)
+    if data.id is None and data.label in present and data.content not in present:
         raise InputError(
             f"{added.path.name} brings labels, and the recipe names no column to join them by.",
-            where=f"header: {', '.join(there)}",
+            where=f"header: {', '.join(present)}",
             do="name in the recipe the column that both have: data.id",
         )
     next(read_part(added, data))  # what the recipe needs is there
     last = next(part for part in reversed(before) if data.content in columns_of(part.path))
     known = columns_of(last.path)
-    if data.label not in there and data.id is None:
+    if data.label not in present and data.id is None:
         raise InputError(
             f'{added.path.name} has no column "{data.label}".',
-            where=f"header: {', '.join(there)}",
+            where=f"header: {', '.join(present)}",
             do="add the labels, or name an id column in the recipe (data.id) so that they can come later",
         )
     drift = []
-    if data.content in there:
-        drift += [f"column {column!r} is no longer there" for column in known if column not in there]
-        drift += [_new(column, known, "column") for column in there if column not in known]
-        drift += _kinds(last, added, [c for c in there if c in known and c not in (data.content, data.label)])
+    if data.content in present:
+        drift += [f"column {column!r} is no longer there" for column in known if column not in present]
+        drift += [_new(column, known, "column") for column in present if column not in known]
+        drift += _kinds(last, added, [c for c in present if c in known and c not in (data.content, data.label)])
     classes, brought = _classes(before, data), _classes([added], data)
     check_new_labels(brought, classes, min_rows=min_rows, accepted=accepted)
     drift += [

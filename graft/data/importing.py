@@ -144,7 +144,7 @@ def _write(found: Source, split: str, temporary: Path, name: str, column: str | 
         few = (batch[k : k + _IMAGE_BATCH] for batch in batches for k in range(0, len(batch), _IMAGE_BATCH))
         batches = (_with_images(batch, found, column) for batch in few)
     first = next(batches)
-    kinds = [(str(one), pa.binary() if first[one].dtype == object else pa.string()) for one in first]
+    kinds = [(str(key), pa.binary() if first[key].dtype == object else pa.string()) for key in first]
     origin = {
         "name": name,
         "sha256": _digest(found, split),

@@ -36,10 +36,10 @@ def check_test_labels(counts: dict[str, Counter[str]], column: str, files: dict[
         column: with the classes.
         files: by role.
     """
-    said = strange_labels(counts["train"], counts["test"]) if "test" in counts else ""
-    if said:
+    problem = strange_labels(counts["train"], counts["test"]) if "test" in counts else ""
+    if problem:
         where = f'{files["test"]}, column "{column}"'
-        raise InputError(said, where=where, do="write the classes alike in both files")
+        raise InputError(problem, where=where, do="write the classes alike in both files")
 
 
 def check_new_labels(new: Counter[str], known: Collection[str], *, min_rows: int, accepted: Collection[str]) -> None:

@@ -90,14 +90,14 @@ def _candidates(first: npt.NDArray[np.int32], previous: npt.NDArray[np.int32], s
 
 def _checked(pairs: Pairs, *, fetch: Fetch, similarity: Similarity, min_similarity: float) -> Pairs:
     """Return the pairs whose contents are similar enough, in their order."""
-    kept = [np.empty((0, 2), dtype=np.int64)]
+    blocks = [np.empty((0, 2), dtype=np.int64)]
     for start in range(0, len(pairs), _PAIRS):
         some = pairs[start : start + _PAIRS]
         rows = distinct(some.ravel())
         contents = fetch(rows.astype(np.intp))
         a, b = (_at(contents, np.searchsorted(rows, side)) for side in some.T)
-        kept.append(some[similarity(a, b) >= min_similarity])
-    return np.concatenate(kept)
+        blocks.append(some[similarity(a, b) >= min_similarity])
+    return np.concatenate(blocks)
 
 
 def _at(contents: Sequence[Any], places: npt.NDArray[np.intp]) -> Sequence[Any]:

@@ -79,8 +79,8 @@ def read_repairs(folder: Path) -> dict[str, str | None]:
     for path in _numbered(folder, "repair"):
         for number, line in enumerate(TextFile(path).lines(), start=1):
             try:
-                one = json.loads(line)
-                repairs[str(one["row"])] = None if one["action"] == "drop" else str(one["content"])
+                change = json.loads(line)
+                repairs[str(change["row"])] = None if change["action"] == "drop" else str(change["content"])
             except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise InputError(
                     f"{path.name} is not a file of repairs.", where=f"{path}, line {number}", do="dvc checkout"
@@ -145,6 +145,6 @@ def _needed(part: Part, data: Data) -> list[str]:
         return [data.content]
     if part.role != "added":
         return [*data.columns, data.label]
-    there = columns_of(part.path)
-    only_labels = data.id is not None and data.content not in there and data.label in there
+    present = columns_of(part.path)
+    only_labels = data.id is not None and data.content not in present and data.label in present
     return [data.id or "", data.label] if only_labels else data.columns

@@ -54,23 +54,31 @@ def measure_slices(
 def bias_checks(slices: tuple[Slice, ...], *, max_gap: float, policy: Policy) -> tuple[Check, ...]:
     """Return a check per slice: its gap is at least ``-max_gap``. A slice with too few rows can never pass or fail."""
     checks = []
-    for one in slices:
-        gap = Measurement(metric="accuracy_gap", subject=one.subject, against="rest", window="test", estimate=one.gap)
-        drawn = check(
-            f"measure_bias.accuracy_gap[{one.subject}]", gap, -max_gap, policy=policy, note=_origin(one, max_gap)
+    for group_slice in slices:
+        gap = Measurement(
+            metric="accuracy_gap", subject=group_slice.subject, against="rest", window="test", estimate=group_slice.gap
         )
-        if not one.sufficient:
-            drawn = drawn.model_copy(update={"outcome": "cannot_tell", "note": f"{one.n} rows are too few"})
+        drawn = check(
+            f"measure_bias.accuracy_gap[{group_slice.subject}]",
+            gap,
+            -max_gap,
+            policy=policy,
+            note=_origin(group_slice, max_gap),
+        )
+        if not group_slice.sufficient:
+            drawn = drawn.model_copy(update={"outcome": "cannot_tell", "note": f"{group_slice.n} rows are too few"})
         checks.append(drawn)
     return tuple(checks)
 
 
-def _origin(one: Slice, max_gap: float) -> str:
+def _origin(group_slice: Slice, max_gap: float) -> str:
     """Say of a gap that is surely too large whether it was there before tuning."""
-    if one.gap.ci_high >= -max_gap:
+    if group_slice.gap.ci_high >= -max_gap:
         return ""
-    if one.probe_gap.ci_high < -max_gap:
+    if group_slice.probe_gap.ci_high < -max_gap:
         return "the frozen base has it too"
     return (
-        "came in with tuning" if one.probe_gap.ci_low >= -max_gap else "whether the frozen base has it cannot be told"
+        "came in with tuning"
+        if group_slice.probe_gap.ci_low >= -max_gap
+        else "whether the frozen base has it cannot be told"
     )

@@ -54,9 +54,19 @@ def rank(scored: Mapping[str, Scored], bases: Sequence[Base], forward: Mapping[s
         forward: floating-point operations of one row by base, in 10^12.
     """
     known = {base.id: base for base in bases}
-    order = sorted(scored, key=lambda one: (-int(scored[one].hits.sum()), forward[one], known[one].n_parameters, one))
+    order = sorted(
+        scored,
+        key=lambda candidate: (
+            -int(scored[candidate].hits.sum()),
+            forward[candidate],
+            known[candidate].n_parameters,
+            candidate,
+        ),
+    )
     rng = np.random.default_rng(SEED)
-    return tuple(_score(known[one], scored[one], scored[order[0]], forward[one], rng) for one in order)
+    return tuple(
+        _score(known[candidate], scored[candidate], scored[order[0]], forward[candidate], rng) for candidate in order
+    )
 
 
 def _score(base: Base, own: Scored, best: Scored, tflops_forward: float, rng: np.random.Generator) -> BaseScore:
@@ -87,27 +97,29 @@ def choose(scores: Sequence[BaseScore]) -> tuple[str, str]:
         scores: as ``rank`` returns them, one at least.
     """
     best = scores[0]
-    equals = [one for one in scores if one.behind is None or one.behind.ci_low <= 0]
+    equals = [score for score in scores if score.behind is None or score.behind.ci_low <= 0]
     if len(scores) == 1:
         return best.base, "It is the only candidate that can be scored."
     if len(equals) == 1:
         return best.base, f"Its probe is right most often, and {_all_others(len(scores) - 1)} worse on the same rows."
     standings = (
-        _standing(equals, lambda one: one.accuracy.value),
-        _standing(equals, lambda one: one.knn.value if one.knn else 0.0),
-        _standing(equals, lambda one: one.logme or 0.0),
+        _standing(equals, lambda candidate: candidate.accuracy.value),
+        _standing(equals, lambda candidate: candidate.knn.value if candidate.knn else 0.0),
+        _standing(equals, lambda candidate: candidate.logme or 0.0),
     )
-    sums = {one.base: sum(standing[one.base] for standing in standings) for one in equals}
-    taken = min(equals, key=lambda one: (sums[one.base], one.tflops_forward or 0.0, -one.accuracy.value)).base
-    told = f"The probe does not tell {len(equals)} bases apart; by probe, neighbours and evidence together {taken}"
+    sums = {equal.base: sum(standing[equal.base] for standing in standings) for equal in equals}
+    taken = min(
+        equals, key=lambda candidate: (sums[candidate.base], candidate.tflops_forward or 0.0, -candidate.accuracy.value)
+    ).base
+    tie = f"The probe does not tell {len(equals)} bases apart; by probe, neighbours and evidence together {taken}"
     if list(sums.values()).count(sums[taken]) > 1:
-        return taken, f"{told} shares the first place, and no other there takes fewer operations a row."
-    return taken, f"{told} comes first."
+        return taken, f"{tie} shares the first place, and no other there takes fewer operations a row."
+    return taken, f"{tie} comes first."
 
 
 def _standing(scores: Sequence[BaseScore], read: Callable[[BaseScore], float]) -> dict[str, int]:
     """Return by base how many others have a better score."""
-    return {one.base: sum(read(other) > read(one) for other in scores) for one in scores}
+    return {score.base: sum(read(other) > read(score) for other in scores) for score in scores}
 
 
 def _all_others(n: int) -> str:
@@ -120,7 +132,7 @@ def regret(chosen: BaseScore, hits: Mapping[str, npt.NDArray[np.bool_]], *, n_bo
     Args:
         hits: by candidate, whether its frozen probe is right on each test row; the chosen one among them.
     """
-    best = max(hits, key=lambda one: (hits[one].sum(), one == chosen.base))
+    best = max(hits, key=lambda candidate: (hits[candidate].sum(), candidate == chosen.base))
     rng = np.random.default_rng(SEED)
     lost = None
     if best != chosen.base:
@@ -128,7 +140,7 @@ def regret(chosen: BaseScore, hits: Mapping[str, npt.NDArray[np.bool_]], *, n_bo
     return BaseRegret(
         base=chosen.base,
         promised=chosen.accuracy,
-        measured={one: proportion(right) for one, right in hits.items()},
+        measured={candidate: proportion(right) for candidate, right in hits.items()},
         best=best,
         regret=lost,
     )

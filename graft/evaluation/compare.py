@@ -68,15 +68,15 @@ def transfer_verdict(differences: Mapping[str, Estimate], *, margin_probe: float
         rope: a difference that makes no difference.
     """
     untaught, probe = [differences[arm] for arm in UNTAUGHT if arm in differences], differences[PROBE]
-    strongest = min(untaught, key=lambda one: one.value)
+    strongest = min(untaught, key=lambda estimate: estimate.value)
     keeps_probe = probe.ci_low >= -margin_probe
     if probe.ci_high < -margin_probe:
         return "negative"
     if -rope <= strongest.ci_low and strongest.ci_high <= rope:
         return "none"
-    if any(one.ci_high < 0 for one in untaught):
+    if any(estimate.ci_high < 0 for estimate in untaught):
         return "negative"
-    return "positive" if keeps_probe and all(one.ci_low > 0 for one in untaught) else "undecided"
+    return "positive" if keeps_probe and all(estimate.ci_low > 0 for estimate in untaught) else "undecided"
 
 
 def champion_verdict(difference: Estimate | None, *, margin: float) -> ChampionVerdict:
@@ -93,7 +93,7 @@ def champion_verdict(difference: Estimate | None, *, margin: float) -> ChampionV
 def evaluation_checks(
     accuracy: Mapping[str, Estimate],
     differences: Mapping[str, Estimate],
-    kept: Sequence[Retention] = (),
+    retained: Sequence[Retention] = (),
     *,
     settings: Evaluate,
     policy: Decide,
@@ -123,7 +123,7 @@ def evaluation_checks(
     return (
         check("evaluate.accuracy", right, settings.min_accuracy, policy=policy.transfer),
         *compared,
-        *(_kept(one, settings.max_forgotten, policy.forgetting) for one in kept if one.is_promoted),
+        *(_kept(estimate, settings.max_forgotten, policy.forgetting) for estimate in retained if estimate.is_promoted),
         check("evaluate.test_set_uses", uses, settings.max_looks, note="more: the test set is worn"),
     )
 
@@ -132,12 +132,16 @@ def _on_test(metric: str, subject: str, against: str, estimate: Estimate) -> Mea
     return Measurement(metric=metric, subject=subject, against=against, window="test", estimate=estimate)
 
 
-def _kept(one: Retention, max_forgotten: float, policy: Policy) -> Check:
+def _kept(retention: Retention, max_forgotten: float, policy: Policy) -> Check:
     """Return the check of what is kept of one ancestor's task, which cannot tell where there is nothing to measure with."""
     unknown = Estimate(value=0.0, ci_low=-1.0, ci_high=1.0, n=0, method="none", unit="points")
-    note = f"cannot be measured: {one.because}" if one.because else "with a head fitted anew, against the ancestor"
-    measured = _on_test("retention", CANDIDATE, one.ancestor, one.probe or unknown)
-    return check(f"evaluate.retention[{one.ancestor}]", measured, -max_forgotten, policy=policy, note=note)
+    note = (
+        f"cannot be measured: {retention.because}"
+        if retention.because
+        else "with a head fitted anew, against the ancestor"
+    )
+    measured = _on_test("retention", CANDIDATE, retention.ancestor, retention.probe or unknown)
+    return check(f"evaluate.retention[{retention.ancestor}]", measured, -max_forgotten, policy=policy, note=note)
 
 
 def open_comparisons(
@@ -149,7 +153,7 @@ def open_comparisons(
         hits: by arm, which rows it and the candidate get right, on the same rows.
     """
     bounds = {arm: _bound(arm, settings) for arm in differences}
-    crossing = [arm for arm, one in differences.items() if one.ci_low < bounds[arm] <= one.ci_high]
+    crossing = [arm for arm, difference in differences.items() if difference.ci_low < bounds[arm] <= difference.ci_high]
     return {arm: rows_to_tell(differences[arm], hits[arm][1], hits[arm][0], bound=bounds[arm]) for arm in crossing}
 
 

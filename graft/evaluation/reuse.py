@@ -37,8 +37,8 @@ def count_looks(rows: str, earlier: Iterable[str]) -> int:
     Cost: O(rows) a model.
     """
     now = _keys(rows)
-    seen = sum(_share_seen(now, one) for one in earlier if one) if now else 0.0
-    return max(0, math.ceil(seen - TRIFLE))
+    total = sum(_share_seen(now, rows_before) for rows_before in earlier if rows_before) if now else 0.0
+    return max(0, math.ceil(total - TRIFLE))
 
 
 def _share_seen(now: set[str], before: str) -> float:

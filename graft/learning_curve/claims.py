@@ -105,15 +105,15 @@ class Claims(NamedTuple):
     def pairs(self) -> list[Pair]:
         """Each pair with its claims. A machine costs by the hour, so a cost is in the ratio of the times."""
         found = []
-        for one in self.record.data:
-            if one.is_fixed:
+        for saving in self.record.data:
+            if saving.is_fixed:
                 continue
-            claims = [Claim("data", one.ratio, CLAIMED["data"])]
-            for spent in self._spent(one.arm, one.against):
+            claims = [Claim("data", saving.ratio, CLAIMED["data"])]
+            for spent in self._spent(saving.arm, saving.against):
                 claims.append(Claim(spent.what, spent.ratio, CLAIMED.get(spent.what)))
                 if spent.what == "time":
                     claims.append(Claim("cost", spent.ratio, CLAIMED["cost"]))
-            found.append(Pair(one.arm, one.against, one.target, claims))
+            found.append(Pair(saving.arm, saving.against, saving.target, claims))
         return found
 
     @property
@@ -124,7 +124,7 @@ class Claims(NamedTuple):
     def took(self, arm: str, size: int | None) -> CellCost | None:
         """Return what an arm took at a size; None where that is not known."""
         cells = self.cost.cells if self.cost else ()
-        return next((one for one in cells if (one.arm, one.size) == (arm, size)), None)
+        return next((cell for cell in cells if (cell.arm, cell.size) == (arm, size)), None)
 
     @property
     def notes(self) -> list[str]:
@@ -139,9 +139,9 @@ class Claims(NamedTuple):
         for arm, seconds in (cost.search if cost else {}).items():
             notes.append(f"Choosing how {ARMS[arm]} is trained took {seconds:,.0f} s, which counts as its time.")
             notes += [
-                f"Without that, {ARMS[one.arm]} takes {one.ratio.words} of the time of {ARMS[one.against]}."
-                for one in (cost.spent if cost else ())
-                if not one.with_search and one.what == "time" and arm in (one.arm, one.against)
+                f"Without that, {ARMS[saving.arm]} takes {saving.ratio.words} of the time of {ARMS[saving.against]}."
+                for saving in (cost.spent if cost else ())
+                if not saving.with_search and saving.what == "time" and arm in (saving.arm, saving.against)
             ]  # fmt: skip
         if cost is None:
             notes.append("What it took is not known here: times stay on the machine where they were measured.")
@@ -156,4 +156,4 @@ class Claims(NamedTuple):
 
     def _spent(self, arm: str, against: str) -> list[Spent]:
         found = self.cost.spent if self.cost else ()
-        return [one for one in found if (one.arm, one.against) == (arm, against) and one.with_search]
+        return [saving for saving in found if (saving.arm, saving.against) == (arm, against) and saving.with_search]

@@ -63,11 +63,11 @@ def sizes_for(labels: Labels, wanted: tuple[Size, ...] = (*SIZES, None)) -> tupl
     numbers = sorted({size for size in wanted if size is not None})
     if any(size < 1 for size in numbers):
         raise InputError(f"A curve cannot have {numbers[0]} rows of a class.", do="--sizes 1,4,16,all")
-    kept: list[Size] = [size for size in numbers if size < counts.max()]
-    kept += [None] if None in wanted else []
-    if not kept:
+    chosen: list[Size] = [size for size in numbers if size < counts.max()]
+    chosen += [None] if None in wanted else []
+    if not chosen:
         raise InputError(f"No size is below the {counts.max():,} rows of the largest class.", do="--sizes 1,4,16,all")
-    return tuple(kept)
+    return tuple(chosen)
 
 
 def hold_out_rows(labels: Labels, size: Size, *, fraction: float) -> tuple[Rows, Rows]:

@@ -83,13 +83,13 @@ def data_savings(curves: Curves) -> tuple[Saving, ...]:
     for arm, against in curves.pairs():
         relative = curves.target(against)
         for target in (relative, *(np.full(len(relative), value) for value in FIXED)):
-            top, bottom = (rows_to_reach(curves.samples[one], curves.n_rows[one], target) for one in (arm, against))
-            one = ratio(top, bottom, n=curves.n)
-            if target is relative or one.known != "unknown":
+            top, bottom = (rows_to_reach(curves.samples[arm_], curves.n_rows[arm_], target) for arm_ in (arm, against))
+            arm_ = ratio(top, bottom, n=curves.n)
+            if target is relative or arm_.known != "unknown":
                 found.append(
                     Saving(
                         arm=arm, against=against, target=round(float(target[0]), 6),
-                        is_fixed=target is not relative, ratio=one,
+                        is_fixed=target is not relative, ratio=arm_,
                     )
                 )  # fmt: skip
     return tuple(found)
@@ -107,8 +107,8 @@ def cost_saving(
     """
     rng, target = np.random.default_rng(_SEED), curves.target(against)
     spent = [
-        cost_to_reach(curves.samples[one], mean_costs(of_one, rng=rng, n_bootstrap=N_BOOTSTRAP), target)
-        for one, of_one in ((arm, costs), (against, costs_against))
+        cost_to_reach(curves.samples[arm_], mean_costs(of_one, rng=rng, n_bootstrap=N_BOOTSTRAP), target)
+        for arm_, of_one in ((arm, costs), (against, costs_against))
     ]
     return float(spent[0].low[0]), float(spent[1].low[0]), ratio(spent[0], spent[1], n=curves.n)
 

@@ -183,9 +183,9 @@ class Keyring:
             raise TamperError("A ledger entry is too large to be one.", where=where)
         try:
             envelope: dict[str, Any] = json.loads(content)
-            kind, (one,) = envelope["payloadType"], envelope["signatures"]
-            payload, keyid = base64.b64decode(envelope["payload"]), str(one["keyid"])
-            signature = base64.b64decode(one["sig"])
+            kind, (signed_by,) = envelope["payloadType"], envelope["signatures"]
+            payload, keyid = base64.b64decode(envelope["payload"]), str(signed_by["keyid"])
+            signature = base64.b64decode(signed_by["sig"])
             one_form = _envelope(payload, keyid, signature) == content
             low = decode_dss_signature(signature)[1] <= _ORDER // 2
         except (ValueError, KeyError, TypeError, RecursionError) as error:

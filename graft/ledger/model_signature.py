@@ -38,13 +38,15 @@ def verify_model(files: tuple[FileDigest, ...], signature: bytes, keyring: Keyri
     """
     try:
         bundle = json.loads(signature)["dsseEnvelope"]
-        payload, (one,) = base64.b64decode(bundle["payload"]), bundle["signatures"]
-        keyid = keyring.signer_of(payload, base64.b64decode(one["sig"]))
+        payload, (signed_by,) = base64.b64decode(bundle["payload"]), bundle["signatures"]
+        keyid = keyring.signer_of(payload, base64.b64decode(signed_by["sig"]))
         if keyid is None or bundle["payloadType"] != PAYLOAD_TYPE:
             raise TamperError("A model is signed by no trusted key.", where=where)
         statement = json.loads(payload)
         (subject,), predicate = statement["subject"], statement["predicate"]
-        signed = [(one["name"], one["algorithm"], one["digest"]) for one in predicate["resources"]]
+        signed = [
+            (signed_by["name"], signed_by["algorithm"], signed_by["digest"]) for signed_by in predicate["resources"]
+        ]
         root = hashlib.sha256(b"".join(bytes.fromhex(digest) for _, _, digest in signed)).hexdigest()
         whole = statement["predicateType"] == PREDICATE_TYPE and subject["digest"]["sha256"] == root
     except (ValueError, KeyError, TypeError, RecursionError) as error:

@@ -82,7 +82,7 @@ class ObjectStore:
                 lambda: self._s3.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix + prefix, **after),
             )
             assert page is not None  # noqa: S101 - no refusal was allowed
-            yield from ((one["Key"].removeprefix(self._prefix), one["ETag"]) for one in page.get("Contents", ()))
+            yield from ((item["Key"].removeprefix(self._prefix), item["ETag"]) for item in page.get("Contents", ()))
             if not page.get("IsTruncated"):
                 return
             after["ContinuationToken"] = page["NextContinuationToken"]

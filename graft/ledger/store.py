@@ -252,17 +252,17 @@ class Ledger:
 
 def summary_of(run: Run) -> RunSummary:
     """Return what is asked of every run."""
-    said = run.predicate
+    predicate = run.predicate
     return RunSummary(
         entry=run.entry,
-        finished_at=said.finished_at,
-        previous=said.previous,
-        inputs_sha256=said.inputs_sha256,
-        verdict=said.verdict,
-        headline=said.headline,
-        decision=said.records.get("decide", ""),
-        evaluation=said.records.get("evaluate", ""),
-        model_id=said.model_id,
+        finished_at=predicate.finished_at,
+        previous=predicate.previous,
+        inputs_sha256=predicate.inputs_sha256,
+        verdict=predicate.verdict,
+        headline=predicate.headline,
+        decision=predicate.records.get("decide", ""),
+        evaluation=predicate.records.get("evaluate", ""),
+        model_id=predicate.model_id,
     )
 
 

@@ -70,18 +70,22 @@ def _verify_runs(ledger: Ledger, recipe: str, blobs: set[str], parents: set[str]
     named: set[str] = set()
     records: set[str] = set()
     for run in ledger.runs(recipe):
-        said = run.predicate
-        beside = {"recipe": said.recipe_sha256, "inputs": said.inputs_sha256, **_reported(ledger, said.records)}
-        for step, digest in {**said.records, **beside}.items():
+        predicate = run.predicate
+        beside = {
+            "recipe": predicate.recipe_sha256,
+            "inputs": predicate.inputs_sha256,
+            **_reported(ledger, predicate.records),
+        }
+        for step, digest in {**predicate.records, **beside}.items():
             if digest not in blobs:
                 where = f"run {run.entry[:12]} of {recipe}, {step}: {digest}"
                 raise TamperError("A record is missing from the ledger.", where=where, do="restore it with git")
             records.add(digest)
-        if gone := {*said.parents, *filter(None, [said.base_entry])} - parents:
+        if gone := {*predicate.parents, *filter(None, [predicate.base_entry])} - parents:
             where = f"run {run.entry[:12]} of {recipe}: {min(gone)}"
             raise TamperError("A promotion that a run grew from is missing.", where=where, do="restore it with git")
         entries.add(run.entry)
-        named |= set(said.previous)
+        named |= set(predicate.previous)
         tally.signed[run.keyid] += 1
         tally.n_runs += 1
         tally.n_signatures += 1

@@ -36,10 +36,10 @@ def profile_shares(n: int, counts: Sequence[tuple[str, int]], n_kept: int) -> Pr
         counts: in how many rows each stands, the most frequent first.
         n_kept: how many are kept at most.
     """
-    kept = [(name, k) for name, k in counts[:n_kept] if k >= MIN_ROWS]
-    most = max((k for _, k in counts[len(kept) : len(kept) + 1]), default=0)
+    frequent = [(name, k) for name, k in counts[:n_kept] if k >= MIN_ROWS]
+    most = max((k for _, k in counts[len(frequent) : len(frequent) + 1]), default=0)
     left_out = min(1.0, max(most, MIN_ROWS - 1) / max(1, n))
-    return Profile(n=n, properties={name: share(k / n) for name, k in kept}, left_out=left_out)
+    return Profile(n=n, properties={name: share(k / n) for name, k in frequent}, left_out=left_out)
 
 
 def share(mean: float) -> Property:

@@ -82,13 +82,13 @@ def choose(
     trials = _Trials(
         encoder, sample, folds, _candidates(encoder, how, sample), how.budget, examples.labels,
         forward=budget.forward_flops(encoder, examples.contents), checkpoint_of=checkpoint_of, progress=progress,
-        train=lambda rows, one, checkpoint, shown: finetune(
-            folder, rows, one, modality=modality, C=C, max_tokens=max_tokens, checkpoint=checkpoint, progress=shown
+        train=lambda rows, trial, checkpoint, shown: finetune(
+            folder, rows, trial, modality=modality, C=C, max_tokens=max_tokens, checkpoint=checkpoint, progress=shown
         ),
     )  # fmt: skip
     first = trials.screen()
     if len(first) == 1:
-        name = min((one for one in trials.candidates if one != HEAD), key=trials.cost_of_first)
+        name = min((candidate for candidate in trials.candidates if candidate != HEAD), key=trials.cost_of_first)
         raise InputError(
             f"finetune.budget allows {how.budget:g} TFLOPs, and the cheapest trial, {name}, "
             f"takes {trials.cost_of_first(name):.3g}.",
@@ -97,14 +97,14 @@ def choose(
     final = trials.cross_validate(sorted(first, key=lambda name: first[name].sum(), reverse=True))
     n_trained = len(folds) * (N_FOLDS - 1) / N_FOLDS if final else len(folds) / N_FOLDS
     chosen = _best(final or first, leans_to_tuning=len(examples.labels) >= 2 * n_trained)
-    told = [
+    assessments = [
         Trial(
             name=name, tflops=round(trials.cost_of_first(name), 6), accuracy=_share(first, name),
             cross_validated=_share(final, name), is_chosen=name == chosen,
         )
         for name in trials.candidates
     ]  # fmt: skip
-    return Choice(trials.candidates[chosen], tuple(told), trials.spent)
+    return Choice(trials.candidates[chosen], tuple(assessments), trials.spent)
 
 
 @dataclass
@@ -176,21 +176,23 @@ class _Trials:
         rows, others = (self.sample.take(np.flatnonzero(chosen)) for chosen in (is_trained, ~is_trained))
         cost = self._trial(name, float(is_trained.mean()))
         alone = self.candidates[name].model_copy(update=budget.ALONE)
-        kept = {"hits": torch.zeros(len(others.labels), dtype=torch.bool)}
+        progress_ = {"hits": torch.zeros(len(others.labels), dtype=torch.bool)}
         checkpoint = None if name == HEAD else self.checkpoint_of(alone, f"trial-{name.replace(' ', '-')}{part}")
-        if not (checkpoint and checkpoint.restore(kept, None)[0].n_done):
+        if not (checkpoint and checkpoint.restore(progress_, None)[0].n_done):
             classifier = self.train(rows, alone, checkpoint, self._shown(name, cost))
             found = np.array(classifier.labels)[predict(classifier, others.contents).argmax(axis=1)]
-            kept["hits"] = torch.from_numpy(found == others.labels)
+            progress_["hits"] = torch.from_numpy(found == others.labels)
             if checkpoint and distributed.rank() == 0:
-                checkpoint.save(kept, None, Stand(n_done=1))
+                checkpoint.save(progress_, None, Stand(n_done=1))
         self.spent += cost
-        return kept["hits"].numpy()
+        return progress_["hits"].numpy()
 
     def _shown(self, name: str, cost: float) -> Progress:
         """Return a progress that shows a trial as its part of what all trials take, at most."""
-        first = sum(self._trial(one, 1 / N_FOLDS) for one in self.candidates)
-        last = max(N_FINALISTS * N_FOLDS * self._trial(one, (N_FOLDS - 1) / N_FOLDS) for one in self.candidates)
+        first = sum(self._trial(candidate, 1 / N_FOLDS) for candidate in self.candidates)
+        last = max(
+            N_FINALISTS * N_FOLDS * self._trial(candidate, (N_FOLDS - 1) / N_FOLDS) for candidate in self.candidates
+        )
         total, spent = min(self.budget, first + last), self.spent
 
         def show(done: int, of: int, note: str) -> None:

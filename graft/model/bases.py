@@ -73,8 +73,8 @@ def check_modality(name: str, folder: Path, modality: str) -> None:
 
     That the weights are those of such a model is seen when they are loaded.
     """
-    there = {path.name for path in folder.iterdir()}
-    lacks = MODALITIES[modality].lacking(there) if "config.json" in there else "config.json"
+    present = {path.name for path in folder.iterdir()}
+    lacks = MODALITIES[modality].lacking(present) if "config.json" in present else "config.json"
     if lacks:
         kind = MODALITIES[modality].encoder
         raise InputError(

@@ -122,12 +122,12 @@ class Checkpoint:
         """
         started = self.clock()
         tensors = _tensors(moving, optimizer)
-        told = {"key": self.key, "stand": canonical_json(stand).decode()}
+        metadata = {"key": self.key, "stand": canonical_json(stand).decode()}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         for left in self.path.parent.glob(".*"):  # by a process that was killed while it wrote
             left.unlink()
         beside = self.path.with_name(f".{self.path.name}.new")
-        save_file(tensors, beside, metadata={**told, "sha256": digest_tensors(tensors, told)})
+        save_file(tensors, beside, metadata={**metadata, "sha256": digest_tensors(tensors, metadata)})
         with beside.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(beside, self.path)
@@ -149,13 +149,13 @@ class Checkpoint:
             return Stand(), ""
         try:
             with safe_open(self.path, framework="pt") as file:
-                told = dict(file.metadata() or {})
-            if told.get("key") != self.key:
+                metadata = dict(file.metadata() or {})
+            if metadata.get("key") != self.key:
                 return Stand(), "starts anew, the checkpoint is of another training"
             tensors = load_file(self.path)
-            if told.pop("sha256", "") != digest_tensors(tensors, told):
+            if metadata.pop("sha256", "") != digest_tensors(tensors, metadata):
                 return Stand(), "starts anew, the checkpoint is damaged"
-            stand = Stand.model_validate_json(told.get("stand", ""))
+            stand = Stand.model_validate_json(metadata.get("stand", ""))
         except (OSError, SafetensorError, ValidationError):
             return Stand(), "starts anew, the checkpoint is damaged"
         if not _fits(tensors, moving):
@@ -180,10 +180,10 @@ def _random_states() -> Tensors:
     return {**states, "random/cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else states
 
 
-def digest_tensors(tensors: Tensors, told: Mapping[str, str]) -> str:
+def digest_tensors(tensors: Tensors, metadata: Mapping[str, str]) -> str:
     """Return the sha256 of what a file says and of each tensor's name, type, shape and bytes."""
     forms = {name: [str(tensor.dtype), list(tensor.shape)] for name, tensor in tensors.items()}
-    digest = hashlib.sha256(canonical_json({"told": dict(told), "tensors": forms}))
+    digest = hashlib.sha256(canonical_json({"told": dict(metadata), "tensors": forms}))
     for name in sorted(tensors):
         digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

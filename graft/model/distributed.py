@@ -94,9 +94,9 @@ def of_first(measured: tuple[float, float]) -> tuple[float, float]:
     """Return what the first process measured: the others stop where it does, though their last bits be others."""
     if size() == 1:
         return measured
-    told = _tensor(measured)
-    distributed.broadcast(told, 0)
-    return float(told[0]), float(told[1])
+    tensor = _tensor(measured)
+    distributed.broadcast(tensor, 0)
+    return float(tensor[0]), float(tensor[1])
 
 
 def check_same(n_done: int) -> None:

@@ -53,10 +53,10 @@ class FeatureCache:
         self.used.add(name)
         try:
             with safe_open(self.folder / name, framework="pt") as file:
-                told = dict(file.metadata() or {})
+                metadata = dict(file.metadata() or {})
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is no mapping
-            is_whole = told.pop("sha256", "") == digest_tensors(tensors, told) and told.get("name") == name
-            features, n_cut = tensors["features"], int(told["n_cut"])
+            is_whole = metadata.pop("sha256", "") == digest_tensors(tensors, metadata) and metadata.get("name") == name
+            features, n_cut = tensors["features"], int(metadata["n_cut"])
         except (OSError, SafetensorError, KeyError, ValueError):
             return None
         fits = features.dtype == torch.float32 and tuple(features.shape) == shape
@@ -68,8 +68,10 @@ class FeatureCache:
         Raises:
             OSError: the disk is full or may not be written.
         """
-        tensors, told = {"features": torch.from_numpy(features)}, {"name": name, "n_cut": str(n_cut)}
-        write_atomic(self.folder / name, save(tensors, metadata={**told, "sha256": digest_tensors(tensors, told)}))
+        tensors, metadata = {"features": torch.from_numpy(features)}, {"name": name, "n_cut": str(n_cut)}
+        write_atomic(
+            self.folder / name, save(tensors, metadata={**metadata, "sha256": digest_tensors(tensors, metadata)})
+        )
 
 
 def keep_only(folder: Path, used: set[str]) -> None:

@@ -118,9 +118,9 @@ def _guess(
     classes[is_known] = one_hot(train.labels[is_known], start.labels)
     if is_known.all():
         return classes
-    kept, part = {"classes": classes}, checkpoint.part("first") if checkpoint else None
-    if part and part.restore(kept, None)[0].n_done:
-        return kept["classes"]
+    first_guess, part = {"classes": classes}, checkpoint.part("first") if checkpoint else None
+    if part and part.restore(first_guess, None)[0].n_done:
+        return first_guess["classes"]
     others = train.take(np.flatnonzero(~is_known))
     if how.strategy == "head":
         thought = torch.softmax(torch.from_numpy(others.features) @ start.weight.T + start.bias, dim=1)
@@ -129,10 +129,10 @@ def _guess(
         thought = torch.from_numpy(predict(first, others.contents))
     classes[~is_known] = thought
     likeliest = spread_labels(train.features, classes.numpy(), is_known).argmax(axis=1)
-    kept["classes"] = torch.eye(len(start.labels))[likeliest]
+    first_guess["classes"] = torch.eye(len(start.labels))[likeliest]
     if part and distributed.rank() == 0:
-        part.save(kept, None, Stand(n_done=1))
-    return kept["classes"]
+        part.save(first_guess, None, Stand(n_done=1))
+    return first_guess["classes"]
 
 
 def _refit(
@@ -245,7 +245,7 @@ def _interpolate(
     network = tuned.encoder.network
     after = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     head = torch.nn.Linear(tuned.encoder.dimension, len(tuned.labels))
-    first, last = ({"weight": one.weight, "bias": one.bias} for one in (start, tuned))
+    first, last = ({"weight": model.weight, "bias": model.bias} for model in (start, tuned))
 
     def move(alpha: float) -> None:
         blend.blend(network.state_dict(), before, after, alpha)

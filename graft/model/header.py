@@ -45,9 +45,9 @@ def read_header(path: Path) -> dict[str, tuple[int, ...]]:
         raise _damaged(path, "a header that is not plain JSON") from error
     if not isinstance(header, dict):
         raise _damaged(path, "a header that is no JSON object")
-    tensors = {name: _tensor(path, name, said) for name, said in header.items() if name != "__metadata__"}
+    tensors = {name: _tensor(path, name, described) for name, described in header.items() if name != "__metadata__"}
     at = 0
-    for name, (_, begin, end) in sorted(tensors.items(), key=lambda one: one[1][1:]):
+    for name, (_, begin, end) in sorted(tensors.items(), key=lambda entry: entry[1][1:]):
         if begin != at:
             raise _damaged(path, f"tensor {name[:80]!r} begins at byte {begin:,} of the values, not at {at:,}")
         at = end
@@ -62,11 +62,11 @@ def size_of_values(path: Path) -> int:
         return path.stat().st_size - 8 - int(struct.unpack("<Q", file.read(8))[0])
 
 
-def _tensor(path: Path, name: str, said: Any) -> tuple[tuple[int, ...], int, int]:
+def _tensor(path: Path, name: str, described: Any) -> tuple[tuple[int, ...], int, int]:
     """Return the shape of one tensor and where it begins and ends."""
-    if not isinstance(said, dict) or said.keys() != {"dtype", "shape", "data_offsets"}:
+    if not isinstance(described, dict) or described.keys() != {"dtype", "shape", "data_offsets"}:
         raise _damaged(path, f"tensor {name[:80]!r} without type, shape and place")
-    kind, shape, place = said["dtype"], said["shape"], said["data_offsets"]
+    kind, shape, place = described["dtype"], described["shape"], described["data_offsets"]
     if not _are_sizes(shape, _MAX_DIMENSIONS) or not _are_sizes(place, 2) or len(place) != 2:
         raise _damaged(path, f"tensor {name[:80]!r} with a shape or a place that is none")
     if not isinstance(kind, str) or kind not in _BITS:

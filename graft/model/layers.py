@@ -48,7 +48,7 @@ def find_stack(network: nn.Module) -> Stack:
         InputError: it has no such list behind a first part.
     """
     lists = {name: module for name, module in network.named_modules() if isinstance(module, nn.ModuleList)}
-    name = max(lists, key=lambda one: sum(p.numel() for p in lists[one].parameters()), default="")
+    name = max(lists, key=lambda hidden_: sum(p.numel() for p in lists[hidden_].parameters()), default="")
     children = [child for child, _ in network.named_children()]
     before = children[: children.index(name.split(".")[0])] if name else []
     if not before:
@@ -136,14 +136,14 @@ class Cut:
             InputError: features through the cut are not those of the whole network, as where layers pass on more than one tensor.
         """
         self.check(items)
-        kept: list[Any] = [None] * len(items)
+        stored: list[Any] = [None] * len(items)
         done = 0
         for rows in batches(self._encoder.places(items), batch_size):
-            for i, one in zip(rows, self._keep([items[i] for i in rows]), strict=True):
-                kept[i] = one
+            for i, hidden_ in zip(rows, self._keep([items[i] for i in rows]), strict=True):
+                stored[i] = hidden_
             done += len(rows)
             progress(done, len(items), f"{MODALITIES[self.modality].plural} through the first layers")
-        return kept, 0
+        return stored, 0
 
     def check(self, items: list[Any]) -> None:
         """Compare features through the cut with those of the whole network, on a few items from the shortest to the longest.
@@ -175,7 +175,7 @@ class Cut:
                 self._before.pool(on_device(self._encoder, self._encoder.collate(items)))
         except _ReachedError:
             hidden = zip(items, self._reached.cpu(), self._encoder.lengths(items), strict=True)
-            return [(item, one[:length].clone()) for item, one, length in hidden]
+            return [(item, hidden_[:length].clone()) for item, hidden_, length in hidden]
         raise InputError("This base does not use its layers one after another.", do="use finetune.strategy: full")
 
     def places(self, items: list[Any]) -> list[int]:
@@ -184,7 +184,7 @@ class Cut:
 
     def collate(self, items: list[Any]) -> Batch:
         """Return items as one batch, with what stands before the cut as ``hidden``."""
-        hidden = nn.utils.rnn.pad_sequence([one for _, one in items], batch_first=True)
+        hidden = nn.utils.rnn.pad_sequence([hidden_ for _, hidden_ in items], batch_first=True)
         return self._encoder.collate_behind([item for item, _ in items], hidden)
 
     def pool(self, batch: Batch) -> torch.Tensor:

@@ -107,13 +107,13 @@ def mean_of(differences: Sequence[Estimate]) -> Estimate | None:
     if not differences:
         return None
     k = len(differences)
-    value = sum(one.value for one in differences) / k
-    half = math.sqrt(sum(((one.ci_high - one.ci_low) / 2) ** 2 for one in differences)) / k
+    value = sum(difference.value for difference in differences) / k
+    half = math.sqrt(sum(((difference.ci_high - difference.ci_low) / 2) ** 2 for difference in differences)) / k
     return Estimate(
         value=value,
         ci_low=max(-1.0, value - half),
         ci_high=min(1.0, value + half),
-        n=sum(one.n for one in differences),
+        n=sum(difference.n for difference in differences),
         method="mean, normal",
         unit="points",
     )
@@ -121,8 +121,8 @@ def mean_of(differences: Sequence[Estimate]) -> Estimate | None:
 
 def _own_head(ancestor: Classifier, features: Features) -> Labels:
     scores = torch.from_numpy(features) @ ancestor.weight.T + ancestor.bias
-    said: Labels = np.array(ancestor.labels)[scores.argmax(dim=1).numpy()]
-    return said
+    predicted: Labels = np.array(ancestor.labels)[scores.argmax(dim=1).numpy()]
+    return predicted
 
 
 def _refit(features: Features, labels: Labels, others: Features) -> Labels:

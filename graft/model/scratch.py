@@ -145,8 +145,8 @@ def best_from_scratch(
 
     rows = Examples(list(contents), np.empty((len(labels), 0), dtype=np.float32), labels, names)
     try:
-        kept, held = hold_out(rows, how.model_copy(update={"held_out": HELD_OUT}))
-        if how.n_epochs and held and _hits(learn(kept, how.n_epochs, trial), held) > _hits(learn(kept, 0), held):
+        rest, held = hold_out(rows, how.model_copy(update={"held_out": HELD_OUT}))
+        if how.n_epochs and held and _hits(learn(rest, how.n_epochs, trial), held) > _hits(learn(rest, 0), held):
             return learn(rows, how.n_epochs, checkpoint)
     except (InputError, StepError):  # no row can be held out, or training came to nothing: the head is what is left
         progress(1, 1, "the head on random features")
@@ -155,8 +155,8 @@ def best_from_scratch(
 
 def _hits(classifier: Classifier, rows: Examples) -> int:
     """Return how many rows a classifier gets right."""
-    said = np.array(classifier.labels)[predict(classifier, rows.contents).argmax(axis=1)]
-    return int((said == rows.labels).sum())
+    y_pred = np.array(classifier.labels)[predict(classifier, rows.contents).argmax(axis=1)]
+    return int((y_pred == rows.labels).sum())
 
 
 def predict_from_scratch(
@@ -183,13 +183,13 @@ def predict_from_scratch(
     Returns:
         labels, shape (rows,): those of ``best_from_scratch``.
     """
-    classes, kept = np.unique(labels), {"said": torch.zeros(len(asked), dtype=torch.int32)}
-    if not finished.restore(kept, None)[0].n_done:
+    classes, rest = np.unique(labels), {"said": torch.zeros(len(asked), dtype=torch.int32)}
+    if not finished.restore(rest, None)[0].n_done:
         network = best_from_scratch(
             folder, contents, labels, how, modality=modality, max_tokens=max_tokens, names=names,
             trial=trial, checkpoint=training, progress=progress,
         )  # fmt: skip
-        kept["said"] = torch.from_numpy(predict(network, asked, progress=progress).argmax(axis=1)).int()
-        finished.save(kept, None, Stand(n_done=1))
-    said: npt.NDArray[np.str_] = classes[kept["said"].numpy()]
-    return said
+        rest["said"] = torch.from_numpy(predict(network, asked, progress=progress).argmax(axis=1)).int()
+        finished.save(rest, None, Stand(n_done=1))
+    y_pred: npt.NDArray[np.str_] = classes[rest["said"].numpy()]
+    return y_pred

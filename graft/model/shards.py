@@ -56,10 +56,10 @@ def read_shapes(folder: Path) -> Shapes:
         return shapes
     named, total = _read_index(folder)
     for path in files:
-        there, wanted = set(of_file[path.name]), {name for name, file in named.items() if file == path.name}
-        for name in sorted(there ^ wanted)[:1]:
+        present, wanted = set(of_file[path.name]), {name for name, file in named.items() if file == path.name}
+        for name in sorted(present ^ wanted)[:1]:
             raise _damaged(
-                folder, f"tensor {name[:80]!r} {'is not' if name in there else 'is missing'} in {path.name}, by it"
+                folder, f"tensor {name[:80]!r} {'is not' if name in present else 'is missing'} in {path.name}, by it"
             )
     found = sum(size_of_values(path) for path in files)
     if total is not None and total != found:

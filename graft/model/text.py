@@ -130,9 +130,9 @@ class TextEncoder:
     ) -> dict[str, torch.Tensor]:
         """Hide each token with probability ``strength``, but for the first of each text: neither attention nor mean see it."""
         mask = batch["attention_mask"]
-        kept = torch.from_numpy(rng.random(tuple(mask.shape)) >= strength)
-        kept[:, 0] = True
-        return {**batch, "attention_mask": mask * kept}
+        is_kept = torch.from_numpy(rng.random(tuple(mask.shape)) >= strength)
+        is_kept[:, 0] = True
+        return {**batch, "attention_mask": mask * is_kept}
 
     def with_network(self, network: Any) -> TextEncoder:
         """Return the encoder with another network."""
@@ -172,5 +172,5 @@ def _places(network: Any) -> int:
     """
     names = {"position_embeddings", "wpe"}
     tables = [module for name, module in network.named_modules() if name.rpartition(".")[2] in names]
-    first = [0 if one.padding_idx is None else one.padding_idx + 1 for one in tables]
-    return min((one.num_embeddings - k for one, k in zip(tables, first, strict=True)), default=sys.maxsize)
+    first = [0 if table.padding_idx is None else table.padding_idx + 1 for table in tables]
+    return min((table.num_embeddings - k for table, k in zip(tables, first, strict=True)), default=sys.maxsize)

@@ -125,8 +125,8 @@ class Training:
                 checkpoint.save(everything, self._optimizer, self._stand)
                 checkpoint.stop_if_asked()
             progress(self._stand.n_done, len(self._order), f"epoch {epoch + 1} of {self._n_epochs}, loss {loss:.3f}")
-        for name, kept in self._best.items():
-            self._moving[name.removeprefix("best/")].data.copy_(kept)
+        for name, best in self._best.items():
+            self._moving[name.removeprefix("best/")].data.copy_(best)
         self.encoder.network.eval()
         return self._stand
 
@@ -193,8 +193,8 @@ class Training:
         self._train_mode()
         losses = [loss for loss, _ in self._stand.held_out]
         if losses[-1] < min(losses[:-1], default=math.inf):
-            for name, kept in self._best.items():
-                kept.copy_(self._moving[name.removeprefix("best/")].detach())
+            for name, best in self._best.items():
+                best.copy_(self._moving[name.removeprefix("best/")].detach())
 
     def _train_mode(self) -> None:
         """Set dropout to work, and batch normalisation of a base to its running statistics."""

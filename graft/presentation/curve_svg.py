@@ -20,18 +20,18 @@ _ROOM = 16.0
 
 def draw_curves(record: CurveRecord) -> Markup:
     """Return every arm's accuracy over rows of each class, on a logarithmic axis, with the intervals as bands."""
-    by_arm = {arm: [one for one in record.points if one.arm == arm] for arm in ARMS if arm in record.arms}
-    logs = {one.size: math.log(one.n_rows) for one in record.points}
+    by_arm = {arm: [point for point in record.points if point.arm == arm] for arm in ARMS if arm in record.arms}
+    logs = {point.size: math.log(point.n_rows) for point in record.points}
     least, most = min(logs.values()), max(logs.values())
     place = {size: _LEFT + (_RIGHT - _LEFT) * (log - least) / ((most - least) or 1.0) for size, log in logs.items()}
     parts = [_grid(k / 5) for k in range(6)]
     parts += [_tick(place[size], size, is_last=size == record.sizes[-1]) for size in record.sizes]
     for arm, points in by_arm.items():
-        xs = [place[one.size] for one in points]
+        xs = [place[point.size] for point in points]
         parts.append(_line(arm, xs, points))
         parts += [
-            tag("circle", class_=f"arm {arm}", cx=_percent(x), cy=_y(one.accuracy.value), r=3.2)
-            for x, one in zip(xs, points, strict=True)
+            tag("circle", class_=f"arm {arm}", cx=_percent(x), cy=_y(point.accuracy.value), r=3.2)
+            for x, point in zip(xs, points, strict=True)
         ]
     ends = {arm: _y(points[-1].accuracy.value) for arm, points in by_arm.items()}
     for arm, y in _spread(ends).items():
@@ -61,9 +61,9 @@ def _tick(x: float, size: int | None, *, is_last: bool) -> Markup:
 
 def _line(arm: str, xs: Sequence[float], points: Sequence[Point]) -> Markup:
     """Return a line and its band, stretched over the whole width."""
-    middle = [f"{x:.2f} {_y(one.accuracy.value):.2f}" for x, one in zip(xs, points, strict=True)]
-    upper = [f"{x:.2f} {_y(one.accuracy.ci_high):.2f}" for x, one in zip(xs, points, strict=True)]
-    lower = [f"{x:.2f} {_y(one.accuracy.ci_low):.2f}" for x, one in zip(xs, points, strict=True)]
+    middle = [f"{x:.2f} {_y(point.accuracy.value):.2f}" for x, point in zip(xs, points, strict=True)]
+    upper = [f"{x:.2f} {_y(point.accuracy.ci_high):.2f}" for x, point in zip(xs, points, strict=True)]
+    lower = [f"{x:.2f} {_y(point.accuracy.ci_low):.2f}" for x, point in zip(xs, points, strict=True)]
     band = tag("path", class_=f"band {arm}", d=f"M{'L'.join([*upper, *reversed(lower)])}Z")
     line = tag("path", class_=f"way {arm}", d=f"M{'L'.join(middle)}")
     stretched = {"viewBox": f"0 0 100 {_HEIGHT}", "width": "100%", "height": _HEIGHT, "preserveAspectRatio": "none"}

@@ -42,34 +42,34 @@ def clip(text: str, length: int = 80) -> str:
 
 
 def with_unit(text: str, value: float, unit: str) -> str:
-    one = {"points": abs(value) == 0.01, "rows": value == 1, "uses": value == 1}
-    return f"{text} {unit.removesuffix('s') if one[unit] else unit}" if unit in one else text
+    is_one = {"points": abs(value) == 0.01, "rows": value == 1, "uses": value == 1}
+    return f"{text} {unit.removesuffix('s') if is_one[unit] else unit}" if unit in is_one else text
 
 
-def observed(seen: Estimate) -> str:
+def observed(estimate: Estimate) -> str:
     """Return just the estimate with its unit; its interval and n stand beside it."""
-    return with_unit(svg.number(seen.value, seen.unit), seen.value, seen.unit)
+    return with_unit(svg.number(estimate.value, estimate.unit), estimate.value, estimate.unit)
 
 
-def interval(seen: Estimate) -> str:
+def interval(estimate: Estimate) -> str:
     """Return interval and n, in brackets or below the estimate; a count has no interval and says so."""
-    if seen.method == "counted":
-        return "counted" if seen.unit == "uses" else f"counted, n {seen.n:,}"
-    low, high = svg.number(seen.ci_low, seen.unit), svg.number(seen.ci_high, seen.unit)
-    return f"{seen.level * 100:.3g}% interval {low} to {high}, n {seen.n:,}"
+    if estimate.method == "counted":
+        return "counted" if estimate.unit == "uses" else f"counted, n {estimate.n:,}"
+    low, high = svg.number(estimate.ci_low, estimate.unit), svg.number(estimate.ci_high, estimate.unit)
+    return f"{estimate.level * 100:.3g}% interval {low} to {high}, n {estimate.n:,}"
 
 
-def brief(seen: Estimate) -> str:
+def brief(estimate: Estimate) -> str:
     """Return interval and n below an estimate; the head of the column says that intervals are of 95%."""
-    return interval(seen).removeprefix("95% interval ")
+    return interval(estimate).removeprefix("95% interval ")
 
 
 def chance(p_value: float) -> str:
     return f"p {p_value:.2g}" if p_value >= 0.0001 else "p under 0.0001"
 
 
-def value(seen: Estimate) -> str:
-    return f"{observed(seen)} ({interval(seen)})"
+def value(estimate: Estimate) -> str:
+    return f"{observed(estimate)} ({interval(estimate)})"
 
 
 def bound(check: Check) -> str:
@@ -83,18 +83,18 @@ def bound(check: Check) -> str:
     return f"{check.relation.replace('_', ' ')} {with_unit(text, check.bound, check.observed.unit)}"
 
 
-def f1(seen: Estimate) -> str:
+def f1(estimate: Estimate) -> str:
     """Return an F1 as it is written, without a per cent sign."""
-    return f"{seen.value:.3f}"
+    return f"{estimate.value:.3f}"
 
 
-def f1_span(seen: Estimate) -> str:
-    return f"{seen.ci_low:.3f} to {seen.ci_high:.3f}"
+def f1_span(estimate: Estimate) -> str:
+    return f"{estimate.ci_low:.3f} to {estimate.ci_high:.3f}"
 
 
-def span(seen: Estimate) -> str:
+def span(estimate: Estimate) -> str:
     """Return the interval alone, where n stands beside it already."""
-    return brief(seen).partition(", n ")[0]
+    return brief(estimate).partition(", n ")[0]
 
 
 def share(row: Sequence[int], k: int) -> str:

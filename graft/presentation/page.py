@@ -153,8 +153,8 @@ def _steps(report: Report, costs: dict[str, Cost]) -> list[Step]:
 
 def _findings(report: Report) -> list[Finding]:
     """Return what was found in the data, the worst first."""
-    found = [one for one in (*report.ingest.findings, *report.validate_.findings) if one.n_rows]
-    return sorted(found, key=lambda one: SEVERITIES.index(one.severity))
+    found = [finding for finding in (*report.ingest.findings, *report.validate_.findings) if finding.n_rows]
+    return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
 def _checks(steps: Iterable[Step]) -> list[Check]:

@@ -14,7 +14,7 @@ WIDTH, HEIGHT, LEFT, FLOOR = 372.0, 250.0, 40.0, 216.0
 
 def draw_reliability(bins: Sequence[Bin], label: str) -> Markup:
     """Return accuracy with its interval over confidence, a disc for each group of rows; both axes have one scale."""
-    ends = [end for one in bins for end in (one.confidence, one.accuracy.ci_low, one.accuracy.ci_high)]
+    ends = [end for bin_ in bins for end in (bin_.confidence, bin_.accuracy.ci_low, bin_.accuracy.ci_high)]
     low = max(0.0, min(ends) - 0.03)
 
     def x(value: float) -> float:
@@ -33,9 +33,9 @@ def draw_reliability(bins: Sequence[Bin], label: str) -> Markup:
         parts.append(tag("text", shown, x=x(tick), y=FLOOR + 16, text_anchor="middle" if tick < 1 else "end"))
     parts.append(tag("text", "what it said", x=WIDTH - 8, y=FLOOR + 32, text_anchor="end"))
     parts.append(tag("text", "what came out", x=LEFT, y=12))
-    for one in bins:
-        at, seen = x(one.confidence), one.accuracy
-        parts.append(tag("line", class_="ci plain", x1=at, x2=at, y1=y(seen.ci_low), y2=y(seen.ci_high)))
-        parts.append(tag("circle", class_="mk plain", cx=at, cy=y(seen.value), r=5))
+    for bin_ in bins:
+        at, accuracy = x(bin_.confidence), bin_.accuracy
+        parts.append(tag("line", class_="ci plain", x1=at, x2=at, y1=y(accuracy.ci_low), y2=y(accuracy.ci_high)))
+        parts.append(tag("circle", class_="mk plain", cx=at, cy=y(accuracy.value), r=5))
     view = f"0 0 {WIDTH:.0f} {HEIGHT:.0f}"
     return tag("svg", *parts, class_="reliability", viewBox=view, role="img", aria_label=label)

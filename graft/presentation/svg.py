@@ -98,10 +98,12 @@ def _whisker(low: float, value: float, high: float, state: str, y: str) -> Marku
 
 def check_row(check: Check, label: str) -> Markup:
     """Return a check drawn around its bound, which is at the middle of every row; allowed is always right of it."""
-    seen, side = check.observed, 1 if check.relation == "at_least" else -1
-    reach = max(abs(value - check.bound) for value in (seen.ci_low, seen.value, seen.ci_high))
-    scale = max(WINDOW[seen.unit], reach * 1.12)
-    at = [50 + 50 * side * (value - check.bound) / scale for value in (seen.ci_low, seen.value, seen.ci_high)]
+    estimate, side = check.observed, 1 if check.relation == "at_least" else -1
+    reach = max(abs(value - check.bound) for value in (estimate.ci_low, estimate.value, estimate.ci_high))
+    scale = max(WINDOW[estimate.unit], reach * 1.12)
+    at = [
+        50 + 50 * side * (value - check.bound) / scale for value in (estimate.ci_low, estimate.value, estimate.ci_high)
+    ]
     return tag(
         "svg",
         tag("rect", class_="bad-side", x=0, y=0, width="50%", height="100%"),
@@ -123,7 +125,7 @@ class Axis:
     def over(cls, estimates: Sequence[Estimate], *also: float) -> Axis:
         """Return the axis that holds every interval, and the values that must be seen (a bound, zero, chance)."""
         unit = estimates[0].unit
-        ends = [end for seen in estimates for end in (seen.ci_low, seen.ci_high)] + list(also)
+        ends = [end for estimate in estimates for end in (estimate.ci_low, estimate.ci_high)] + list(also)
         room = max((max(ends) - min(ends)) * 0.06, 0.001)
         return cls(min(ends) - room, max(ends) + room, unit)
 
@@ -147,9 +149,9 @@ def forest_row(axis: Axis, marks: Sequence[tuple[Estimate, str]], label: str, *,
     lines = [_upright("grid", axis.x(value)) for value, _ in axis.ticks()]
     if zero is not None:
         lines.append(_upright("zero", axis.x(zero)))
-    for index, (seen, state) in enumerate(marks):
+    for index, (estimate, state) in enumerate(marks):
         y = _percent(100 * (index + 0.5) / len(marks))
-        lines.append(_whisker(axis.x(seen.ci_low), axis.x(seen.value), axis.x(seen.ci_high), state, y))
+        lines.append(_whisker(axis.x(estimate.ci_low), axis.x(estimate.value), axis.x(estimate.ci_high), state, y))
     return tag("svg", *lines, width="100%", height="100%", role="img", aria_label=label)
 
 
@@ -162,13 +164,16 @@ def axis_row(axis: Axis) -> Markup:
     return tag("svg", *texts, width="100%", height=20, aria_hidden="true")
 
 
-def quantiles(seen: Estimate) -> list[float]:
+def quantiles(estimate: Estimate) -> list[float]:
     """Return 20 equally likely values: a normal curve on each side of the estimate that agrees with its interval."""
     normal = NormalDist()
-    edge = normal.inv_cdf((1 + seen.level) / 2)
+    edge = normal.inv_cdf((1 + estimate.level) / 2)
     z = [normal.inv_cdf((k + 0.5) / DOTS) / edge for k in range(DOTS)]
-    values = [seen.value + t * (seen.ci_high - seen.value if t > 0 else seen.value - seen.ci_low) for t in z]
-    return [min(1.0, max(0.0, value)) for value in values] if seen.unit in ("fraction", "auc") else values
+    values = [
+        estimate.value + t * (estimate.ci_high - estimate.value if t > 0 else estimate.value - estimate.ci_low)
+        for t in z
+    ]
+    return [min(1.0, max(0.0, value)) for value in values] if estimate.unit in ("fraction", "auc") else values
 
 
 def dotplot(check: Check, label: str) -> Markup:

@@ -35,11 +35,11 @@ def title(check: Check) -> str:
     An expectation of a recipe, and a check that an older version called by a name of its own, are called by their subject; a
     check that a modality brings and that is not listed here by subject and id.
     """
-    seen, kind = check.measurement, check.kind.replace("monitor.", "validate.", 1)
+    measurement, kind = check.measurement, check.kind.replace("monitor.", "validate.", 1)
     if kind in TITLES:
-        group = seen.subject.replace("=", " ", 1)
-        subject, against = seen.subject, seen.against
+        group = measurement.subject.replace("=", " ", 1)
+        subject, against = measurement.subject, measurement.against
         return TITLES[kind].format(subject=subject, Subject=subject.capitalize(), against=against, group=group)
     if kind.endswith(".named") or kind.startswith("validate.expect_"):
-        return seen.subject
-    return f"{seen.subject.capitalize()}: {kind.partition('.')[2].replace('_', ' ')}"
+        return measurement.subject
+    return f"{measurement.subject.capitalize()}: {kind.partition('.')[2].replace('_', ' ')}"

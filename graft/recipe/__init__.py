@@ -86,12 +86,12 @@ def load_recipe(path: Path) -> tuple[Recipe, str]:
     """
     name = check_name(path.stem, "recipe")
     if not path.is_file():
-        there = sorted(p.stem for p in path.parent.glob("*.yaml"))
+        recipes = sorted(p.stem for p in path.parent.glob("*.yaml"))
         raise InputError(
             f"There is no recipe {name}.",
             where=str(path),
-            do=f"recipes here: {', '.join(there)}"
-            if there
+            do=f"recipes here: {', '.join(recipes)}"
+            if recipes
             else "graft new NAME --data FILE --text COLUMN --label COLUMN",
         )
     content = read_small(path, MAX_YAML)
@@ -123,7 +123,7 @@ def parse_recipe(name: str, content: str | bytes, *, where: Path | None = None) 
 def _explain(error: ValidationError, path: Path) -> InputError:
     """Return the first validation error as one sentence, with the nearest known key where a key is unknown."""
     first = min(
-        error.errors(), key=lambda one: one["type"] != "extra_forbidden"
+        error.errors(), key=lambda problem: problem["type"] != "extra_forbidden"
     )  # a misspelt key is also a missing one
     keys = [str(part) for part in first["loc"]]
     dotted = ".".join(keys)

@@ -45,6 +45,6 @@ def key_schemas() -> dict[str, dict[str, Any]]:
     schema, found = json_schema(), {}
     for section, reference in schema["properties"].items():
         part = schema["$defs"][reference["$ref"].rpartition("/")[2]]
-        for name, one in part["properties"].items():
-            found[f"{section}.{name}"] = {**one, "is_required": name in part.get("required", ())}
+        for name, key_schema in part["properties"].items():
+            found[f"{section}.{name}"] = {**key_schema, "is_required": name in part.get("required", ())}
     return found

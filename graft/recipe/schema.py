@@ -103,11 +103,11 @@ def add_modality_keys() -> None:
     """Give ``Data`` the key of each modality; those of texts and images stand in every recipe, later ones may be absent."""
     later = {name for name in MODALITIES if name not in (TEXT.name, IMAGE.name)}
     made = {
-        one.name: (
+        modality.name: (
             Column | None,
-            Field(default=None, description=one.column) if one.name in later else key(one.column, None),
+            Field(default=None, description=modality.column) if modality.name in later else key(modality.column, None),
         )
-        for one in MODALITIES.values()
+        for modality in MODALITIES.values()
     }
     keys = create_model("Keys", **made).model_fields  # type: ignore[call-overload]
     fields = {key: field for key, field in Data.model_fields.items() if key not in keys}

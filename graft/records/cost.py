@@ -43,17 +43,17 @@ def money(amount: float, currency: str) -> str:
 
 def add_up(costs: Sequence[Cost]) -> Cost:
     """Return what several steps, one at least, took together: energy and price only where those of each are known."""
-    energies = [one.energy_joules for one in costs if one.energy_joules is not None]
-    prices = [one.price for one in costs if one.price is not None]
-    currencies = {one.currency for one in costs}
+    energies = [cost.energy_joules for cost in costs if cost.energy_joules is not None]
+    prices = [cost.price for cost in costs if cost.price is not None]
+    currencies = {cost.currency for cost in costs}
     is_priced = len(prices) == len(costs) and len(currencies) == 1
     return Cost(
-        started_at=min(one.started_at for one in costs),
-        seconds=sum(one.seconds for one in costs),
-        cpu_seconds=sum(one.cpu_seconds for one in costs),
-        peak_memory_bytes=max(one.peak_memory_bytes for one in costs),
+        started_at=min(cost.started_at for cost in costs),
+        seconds=sum(cost.seconds for cost in costs),
+        cpu_seconds=sum(cost.cpu_seconds for cost in costs),
+        peak_memory_bytes=max(cost.peak_memory_bytes for cost in costs),
         energy_joules=sum(energies) if len(energies) == len(costs) else None,
-        energy_is_measured=all(one.energy_is_measured for one in costs),
+        energy_is_measured=all(cost.energy_is_measured for cost in costs),
         price=sum(prices) if is_priced else None,
         currency=currencies.pop() if is_priced else "",
     )

@@ -101,7 +101,7 @@ class CurveRecord(Record):
 
     def point(self, arm: str, size: int | None) -> Point | None:
         """Return an arm at a size."""
-        return next((one for one in self.points if (one.arm, one.size) == (arm, size)), None)
+        return next((point for point in self.points if (point.arm, point.size) == (arm, size)), None)
 
     @property
     def arms(self) -> tuple[str, ...]:

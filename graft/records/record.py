@@ -38,7 +38,7 @@ class Record(Value):
     @classmethod
     def _have_ids_of_their_own(cls, checks: tuple[Check, ...]) -> tuple[Check, ...]:
         ids = schema_1.distinct(check.id for check in checks)
-        return tuple(check.model_copy(update={"id": one}) for check, one in zip(checks, ids, strict=True))
+        return tuple(check.model_copy(update={"id": check_id}) for check, check_id in zip(checks, ids, strict=True))
 
 
 class RecordOfSchema1(Record):

@@ -150,13 +150,13 @@ class _Plain(yaml.SafeLoader):
         return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
+        keys = set()
         for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+            if isinstance(key, yaml.ScalarNode) and key.value in keys:
                 raise InputError(
                     f'{self.path.name} has the key "{key.value}" twice.',
                     where=f"{self.path}, line {key.start_mark.line + 1}",
                     do="keep one",
                 )
-            seen.add(key.value if isinstance(key, yaml.ScalarNode) else key)
+            keys.add(key.value if isinstance(key, yaml.ScalarNode) else key)
         return super().construct_mapping(node, deep)

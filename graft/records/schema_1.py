@@ -74,8 +74,8 @@ def upgrade(plain: dict[str, Any]) -> dict[str, Any]:
     facts = _facts(name, "validate" if is_batch else step)
     measurement = {**facts._asdict(), "estimate": plain.get("observed"), **({"window": "batch"} if is_batch else {})}
     check_id = f"{step}.{measurement.pop('id').partition('.')[2]}"
-    kept = {key: value for key, value in plain.items() if key not in ("name", "step", "observed")}
-    return {**kept, "id": check_id, "measurement": measurement}
+    common = {key: value for key, value in plain.items() if key not in ("name", "step", "observed")}
+    return {**common, "id": check_id, "measurement": measurement}
 
 
 def _facts(name: str, step: str) -> _Facts:
@@ -123,17 +123,17 @@ def distinct(ids: Iterable[str]) -> list[str]:
     """Return ids with a number behind each that stands there before: two expectations of one type on one column."""
     seen: Counter[str] = Counter()
     found = []
-    for one in ids:
-        seen[one] += 1
-        found.append(one if seen[one] == 1 else f"{one}#{seen[one]}")
+    for check_id in ids:
+        seen[check_id] += 1
+        found.append(check_id if seen[check_id] == 1 else f"{check_id}#{seen[check_id]}")
     return found
 
 
 def upgrade_decision(plain: dict[str, Any]) -> dict[str, Any]:
     """Return a decision of schema 1 with the id of the check that decided, and what its words ask for."""
     checks = plain.get("checks")
-    olds = [one for one in checks if isinstance(one, dict)] if isinstance(checks, Sequence) else []
-    ids = distinct(str(upgrade(one).get("id", "")) for one in olds)
+    olds = [check for check in checks if isinstance(check, dict)] if isinstance(checks, Sequence) else []
+    ids = distinct(str(upgrade(old).get("id", "")) for old in olds)
     of_name = {str(one.get("name")): check_id for one, check_id in reversed(list(zip(olds, ids, strict=True)))}
     deciding = plain.get("deciding", "")
     return {

@@ -46,18 +46,18 @@ def long_table(records: Iterable[Record]) -> list[MeasurementRow]:
     for record in records:
         checked = [check.measurement for check in record.checks]
         rows += [_row(record, check.measurement, check) for check in record.checks]
-        rows += [_row(record, seen) for seen in _measurements(record) if seen not in checked]
+        rows += [_row(record, measurement) for measurement in _measurements(record) if measurement not in checked]
     return rows
 
 
-def _row(record: Record, seen: Measurement, check: Check | None = None) -> MeasurementRow:
+def _row(record: Record, measurement: Measurement, check: Check | None = None) -> MeasurementRow:
     judged = {"bound": check.bound, "relation": check.relation, "outcome": check.outcome} if check else {}
     return MeasurementRow.model_validate({
         "recipe": record.recipe,
         "step": record.step,
         "check": check.id if check else "",
-        **seen.model_dump(exclude={"estimate"}),
-        **seen.estimate.model_dump(),
+        **measurement.model_dump(exclude={"estimate"}),
+        **measurement.estimate.model_dump(),
         **judged,
     })  # fmt: skip
 
@@ -71,8 +71,8 @@ def _measurements(record: Record) -> Iterator[Measurement]:
     elif isinstance(record, EvaluationRecord):
         yield from _of_evaluation(record)
     elif isinstance(record, BiasRecord):
-        for one in record.slices:
-            yield from _of_group(one)
+        for group_slice in record.slices:
+            yield from _of_group(group_slice)
     elif isinstance(record, ShiftRecord | MonitorRecord):
         for comparison in record.comparisons:
             yield from _of_comparison(comparison)
@@ -91,31 +91,31 @@ def _of_evaluation(record: EvaluationRecord) -> Iterator[Measurement]:
         yield _measured("accuracy_difference", "candidate", difference, against=arm)
     for label, right in record.per_class.items():
         yield _measured("recall", f"class={label}", right)
-    for kept in record.retention:
-        yield from _of_ancestor(kept)
+    for retention in record.retention:
+        yield from _of_ancestor(retention)
     if record.forgotten:
         yield _measured("backward_transfer", "candidate", record.forgotten, against="ancestors")
 
 
-def _of_ancestor(kept: Retention) -> Iterator[Measurement]:
-    if kept.probe:
-        yield _measured("retention", "candidate", kept.probe, against=kept.ancestor)
-    if kept.own_head:
-        yield _measured("backward_transfer", "candidate", kept.own_head, against=kept.ancestor)
+def _of_ancestor(retention: Retention) -> Iterator[Measurement]:
+    if retention.probe:
+        yield _measured("retention", "candidate", retention.probe, against=retention.ancestor)
+    if retention.own_head:
+        yield _measured("backward_transfer", "candidate", retention.own_head, against=retention.ancestor)
 
 
-def _of_group(one: Slice) -> Iterator[Measurement]:
-    yield _measured("accuracy", one.subject, one.accuracy)
-    yield _measured("accuracy_gap", one.subject, one.gap, against="rest")
-    yield _measured("accuracy_gap", f"frozen_probe/{one.subject}", one.probe_gap, against="rest")
+def _of_group(group_slice: Slice) -> Iterator[Measurement]:
+    yield _measured("accuracy", group_slice.subject, group_slice.accuracy)
+    yield _measured("accuracy_gap", group_slice.subject, group_slice.gap, against="rest")
+    yield _measured("accuracy_gap", f"frozen_probe/{group_slice.subject}", group_slice.probe_gap, against="rest")
 
 
-def _of_comparison(one: ShiftComparison) -> Iterator[Measurement]:
-    measured = partial(_measured, subject=one.current, against=one.reference, window="")
-    if one.auc:
-        yield measured("two_sample_auc", estimate=one.auc)
-    if one.accuracy_change:
-        yield measured("accuracy_gap", estimate=one.accuracy_change)
-    for kind in one.kinds:
+def _of_comparison(comparison: ShiftComparison) -> Iterator[Measurement]:
+    measured = partial(_measured, subject=comparison.current, against=comparison.reference, window="")
+    if comparison.auc:
+        yield measured("two_sample_auc", estimate=comparison.auc)
+    if comparison.accuracy_change:
+        yield measured("accuracy_gap", estimate=comparison.accuracy_change)
+    for kind in comparison.kinds:
         if kind.size and kind.name in _OF_KIND:
             yield measured(_OF_KIND[kind.name], estimate=kind.size)

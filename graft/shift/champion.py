@@ -121,10 +121,10 @@ def mean_fall(before: Vector, now: Vector) -> Estimate:
 def _p_fall(before: Vector, now: Vector, *, n_permutations: int, rng: np.random.Generator) -> float:
     """Return p of the mean not having fallen, by permutation."""
     pooled, m = np.concatenate([now, before]), len(now)
-    seen, n_as_low = now.sum(), 0
+    total, n_as_low = now.sum(), 0
     for _ in range(n_permutations):
         rng.shuffle(pooled)
-        n_as_low += bool(pooled[:m].sum() <= seen + 1e-9 * m)
+        n_as_low += bool(pooled[:m].sum() <= total + 1e-9 * m)
     return (1 + n_as_low) / (1 + n_permutations)
 
 

@@ -76,7 +76,7 @@ def flag_language(card: Card, profile: Profile) -> str:
     Source: thresholds between seven English and three other sets of texts, tests/statistical/test_language_flags.py.
     """
     shares, tokens = (
-        [one.properties[name].mean for one in (card.profile, profile) if name in one.properties]
+        [known.properties[name].mean for known in (card.profile, profile) if name in known.properties]
         for name in ("share of English function words", "tokens a word")
     )
     if len(shares) < 2 or shares[0] < MIN_FUNCTION_WORDS:

@@ -93,16 +93,16 @@ def read_held_out(content: bytes, classes: tuple[str, ...], where: str) -> HeldO
     """
     try:
         tensors = load(content)
-        said, index, near = tensors["probabilities"], tensors["class"], tensors["nearness"]
+        probabilities, index, near = tensors["probabilities"], tensors["class"], tensors["nearness"]
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise _odd(where) from error
     n = len(index) if index.ndim == 1 else -1
-    fits = said.shape == (n, len(classes)) and near.shape == (n,) and index.dtype == np.int32
-    if not fits or not (np.isfinite(said).all() and np.isfinite(near).all()):
+    fits = probabilities.shape == (n, len(classes)) and near.shape == (n,) and index.dtype == np.int32
+    if not fits or not (np.isfinite(probabilities).all() and np.isfinite(near).all()):
         raise _odd(where)
     if n and (index.min() < 0 or index.max() >= len(classes)):
         raise _odd(where)
-    return HeldOut(said.astype(np.float64), np.array(classes, dtype=str)[index], near.astype(np.float64))
+    return HeldOut(probabilities.astype(np.float64), np.array(classes, dtype=str)[index], near.astype(np.float64))
 
 
 def _odd(where: str) -> TamperError:

@@ -50,7 +50,7 @@ def count(head: Head, current: Sample, n_permutations: int, rng: np.random.Gener
 def compare_answers(head: Head, n_permutations: int, rng: np.random.Generator) -> float:
     """Return p of the classes that the head answers being as frequent in both samples, by exact draws as for counted ones."""
     n = len(head.classes)
-    here, there = (np.bincount(said.argmax(axis=1), minlength=n) for said in (head.of_current, head.of_half))
+    here, there = (np.bincount(answers.argmax(axis=1), minlength=n) for answers in (head.of_current, head.of_half))
     return _alike(here, there, n_permutations, rng)
 
 
@@ -58,10 +58,10 @@ def _alike(
     here: npt.NDArray[np.int_], there: npt.NDArray[np.int_], n_permutations: int, rng: np.random.Generator
 ) -> float:
     m, n = int(here.sum()), int(there.sum())
-    seen = np.abs(here / m - there / n).sum()
+    distance = np.abs(here / m - there / n).sum()
     drawn = rng.multivariate_hypergeometric(here + there, m, size=n_permutations)
     distances = np.abs(drawn / m - (here + there - drawn) / n).sum(axis=1)
-    return (1 + int((distances >= seen - 1e-12).sum())) / (1 + n_permutations)
+    return (1 + int((distances >= distance - 1e-12).sum())) / (1 + n_permutations)
 
 
 def _counts(sample: Sample, classes: npt.NDArray[np.str_]) -> npt.NDArray[np.int_]:
@@ -91,8 +91,8 @@ def thin(rows: Sample, head: Head, shares: Shares, rng: np.random.Generator) -> 
     rows = rows.take(np.flatnonzero(np.isin(np.asarray(rows.labels), head.classes)))
     labels = np.searchsorted(head.classes, np.asarray(rows.labels))
     weights = (shares.current / shares.reference)[labels]
-    kept = np.flatnonzero(rng.random(len(weights)) < weights / max(float(weights.max(initial=0.0)), 1e-12))
-    return rows.take(kept) if len(kept) >= N_LEFT else None
+    chosen = np.flatnonzero(rng.random(len(weights)) < weights / max(float(weights.max(initial=0.0)), 1e-12))
+    return rows.take(chosen) if len(chosen) >= N_LEFT else None
 
 
 def most_moved(head: Head, shares: Shares) -> tuple[ClassShare, ...]:

@@ -49,7 +49,7 @@ def calibration_error(confidence: npt.NDArray[np.floating], hits: npt.NDArray[np
     Checked against: the definition by hand, tests/unit/stats/test_calibration.py.
     """
     bins = reliability(confidence, hits)
-    return sum(abs(one.n * one.confidence - one.n_right) for one in bins) / len(hits)
+    return sum(abs(bin_.n * bin_.confidence - bin_.n_right) for bin_ in bins) / len(hits)
 
 
 def error_by_chance(

@@ -54,10 +54,10 @@ def foreign_share(reference: Vector, current: Vector, *, rng: np.random.Generato
         raise ValueError("a share needs finite scores on both sides")
     m, lowest = len(current), np.sort(current)
     pooled = savage(np.concatenate([current, reference]))
-    seen, order, n_as_large = pooled[:m].sum(), pooled.copy(), 0
+    total, order, n_as_large = pooled[:m].sum(), pooled.copy(), 0
     for _ in range(n_permutations):
         rng.shuffle(order)
-        n_as_large += bool(order[:m].sum() >= seen - 1e-9 * m)
+        n_as_large += bool(order[:m].sum() >= total - 1e-9 * m)
 
     def smallest(level: float) -> int:
         """Return the smallest count whose rest is not rejected at a level: rejection ends where enough rows are taken out."""

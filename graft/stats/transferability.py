@@ -147,8 +147,8 @@ def _best_evidence(X: npt.NDArray[np.float64], Y: npt.NDArray[np.float64]) -> np
     """
     n, is_tall = len(X), len(X) > X.shape[1]
     _, sigma, V = linalg.svd(np.linalg.qr(X if is_tall else X.T, mode="r"))
-    kept = sigma > sigma[0] * max(X.shape) * np.finfo(np.float64).eps
-    sigma, V = sigma[kept], V[kept]
+    is_large = sigma > sigma[0] * max(X.shape) * np.finfo(np.float64).eps
+    sigma, V = sigma[is_large], V[is_large]
     projected = (V @ (X.T @ Y)) / sigma[:, None] if is_tall else V @ Y
     s, x2 = sigma**2, projected**2
     rest = np.maximum((Y**2).sum(axis=0) - x2.sum(axis=0), 0)

@@ -36,8 +36,8 @@ def ks_test(reference: npt.NDArray[np.floating], current: npt.NDArray[np.floatin
         raise ValueError("features are not finite")
     method = "exact" if len(reference) * len(current) <= _EXACT else "asymp"
     found = [stats.ks_2samp(a, b, method=method) for a, b in zip(reference.T, current.T, strict=True)]
-    p_value = min(1.0, len(found) * min(float(one.pvalue) for one in found))
-    return max(float(one.statistic) for one in found), max(p_value, _TINY)
+    p_value = min(1.0, len(found) * min(float(test.pvalue) for test in found))
+    return max(float(test.statistic) for test in found), max(p_value, _TINY)
 
 
 def fisher_test(k: npt.ArrayLike, n: int, j: npt.ArrayLike, m: int) -> npt.NDArray[np.float64]:

@@ -73,8 +73,8 @@ class Rows:
         named = tuple(self.names_of(positions[:N_NAMED]))
         if self.whole is not None:
             self.whole(name, self.names_of(positions))
-        one = Finding(name=name, n_rows=len(positions), rows=named, severity=severity, done=done, do=do)
-        return [one] if len(positions) else []
+        finding = Finding(name=name, n_rows=len(positions), rows=named, severity=severity, done=done, do=do)
+        return [finding] if len(positions) else []
 
 
 def gather(read: Read, modality: Modality, keep: Collection[str], whole: Whole | None = None) -> Rows:

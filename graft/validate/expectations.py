@@ -36,10 +36,10 @@ def _snake(name: str) -> str:
 
 _COMMON = set(ColumnMapExpectation.__fields__)
 TYPES: dict[str, type[gxe.Expectation]] = {
-    _snake(name): one
-    for name, one in sorted(vars(gxe).items())
-    if isinstance(one, type)
-    and issubclass(one, ColumnMapExpectation)
+    _snake(name): var
+    for name, var in sorted(vars(gxe).items())
+    if isinstance(var, type)
+    and issubclass(var, ColumnMapExpectation)
     and not ("Multicolumn" in name or "LikePattern" in name or "OfType" in name or "InTypeList" in name)
 }
 """Every expectation on single values by GX's name, but for those that pandas lacks and those on types: every cell is a string."""
@@ -97,22 +97,22 @@ def expectation(made: Mapping[str, Any], where: str) -> Expectation:
     except (pydantic.ValidationError, pydantic.v1.ValidationError, ValueError, TypeError) as error:
         why = str(error).strip().splitlines()[-1].strip()
         raise InputError(f"{kind} cannot be made of these values: {why}.", where=where, do="mend them") from error
-    said = ", ".join(f"{key}={value}" for key, value in own.items())
+    arguments = ", ".join(f"{key}={value}" for key, value in own.items())
     plain = kind.removeprefix("expect_column_").replace("_", " ")
-    name = f"{column}: {plain}{f' ({said})' if said else ''}"
+    name = f"{column}: {plain}{f' ({arguments})' if arguments else ''}"
     return Expectation(f"{kind}[{column}]", name, name, inner, float(bound), where)
 
 
-def check_column(one: Expectation, known: Collection[str]) -> None:
+def check_column(expectation_: Expectation, known: Collection[str]) -> None:
     """Do nothing if an expectation's column is there.
 
     Raises:
         InputError: it is not.
     """
-    column = one.gx.column
+    column = expectation_.gx.column
     if column not in known:
         what = f"There is no column {column!r} to expect something of."
-        raise InputError(what, where=one.where, do=_hint(column, known))
+        raise InputError(what, where=expectation_.where, do=_hint(column, known))
 
 
 def _hint(name: str, known: Collection[str]) -> str:
@@ -120,14 +120,18 @@ def _hint(name: str, known: Collection[str]) -> str:
     return f"did you mean {near}?" if near else f"name one of {', '.join(sorted(known)[:8])}"
 
 
-def prepare(one: Expectation, column: pd.Series) -> pd.Series:
+def prepare(expectation_: Expectation, column: pd.Series) -> pd.Series:
     """Return a column as an expectation needs it: numbers or times where it compares them, an empty cell as missing.
 
     A cell that is no number, or no time in ISO 8601, lies outside of any bounds. An empty text is a text.
     """
-    is_length = "length" in type(one.gx).__name__.lower()
-    bounds = [] if is_length else [b for k in ("min_value", "max_value") if (b := getattr(one.gx, k, None)) is not None]
-    beyond = -1 if getattr(one.gx, "max_value", None) is None else 1
+    is_length = "length" in type(expectation_.gx).__name__.lower()
+    bounds = (
+        []
+        if is_length
+        else [b for k in ("min_value", "max_value") if (b := getattr(expectation_.gx, k, None)) is not None]
+    )
+    beyond = -1 if getattr(expectation_.gx, "max_value", None) is None else 1
     if column.dtype.kind in "iuf" or (column.name == "content" and not bounds):
         return column
     if bounds and not isinstance(bounds[0], int | float):
@@ -135,7 +139,7 @@ def prepare(one: Expectation, column: pd.Series) -> pd.Series:
     numbers = pd.to_numeric(column, errors="coerce").astype(np.float64)
     if bounds:
         return numbers.where(numbers.notna() | (column == ""), beyond * np.inf)
-    is_spread = hasattr(one.gx, "threshold") or hasattr(one.gx, "multiplier")  # z scores and outliers
+    is_spread = hasattr(expectation_.gx, "threshold") or hasattr(expectation_.gx, "multiplier")  # z scores and outliers
     return numbers if is_spread else column.where(column != "", None)
 
 
@@ -163,14 +167,16 @@ def run(frame: Mapping[str, Any], suite: Sequence[Expectation]) -> list[npt.NDAr
     asset = context.data_sources.add_pandas("rows").add_dataframe_asset("rows")
     whole = asset.add_batch_definition_whole_dataframe("all")
     found = []
-    for one in suite:
-        column = prepare(one, pd.Series(frame[one.gx.column], name=one.gx.column))
+    for expectation_ in suite:
+        column = prepare(expectation_, pd.Series(frame[expectation_.gx.column], name=expectation_.gx.column))
         batch = whole.get_batch({"dataframe": column.to_frame()})
-        result = batch.validate(one.gx, result_format={"result_format": "COMPLETE", "partial_unexpected_count": 0})
+        result = batch.validate(
+            expectation_.gx, result_format={"result_format": "COMPLETE", "partial_unexpected_count": 0}
+        )
         if "unexpected_count" not in result.result:  # GX keeps its errors to itself
             raise InputError(
-                f"{one.name} cannot be held against that column's values.",
-                where=one.where or one.gx.column,
+                f"{expectation_.name} cannot be held against that column's values.",
+                where=expectation_.where or expectation_.gx.column,
                 do="look at the expectation's values and at the column",
             )
         found.append(np.array(sorted(result.result.get("unexpected_index_list") or []), dtype=int))

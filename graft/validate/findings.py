@@ -28,8 +28,8 @@ def findings(rows: Rows, *, modality: Modality, bounds: Validate, is_batch: bool
     flags = rows.frame["flags"].to_numpy()
     for bit, kind in enumerate(modality.oddities):
         found += rows.finding(flags & np.uint32(1 << bit) > 0, kind.name, severity=kind.severity, do=kind.do)
-    for one in modality.findings(rows.frame, rows.sample, bounds):
-        found += rows.finding(one.where, one.name, severity=one.severity, done=one.done, do=one.do)
+    for finding in modality.findings(rows.frame, rows.sample, bounds):
+        found += rows.finding(finding.where, finding.name, severity=finding.severity, done=finding.done, do=finding.do)
     if not is_batch:
         found += leakage(rows, modality) + label_findings(rows, bounds.min_rows_per_class)
         found += columns(rows) + suspects(rows, modality)
@@ -77,15 +77,15 @@ def _pairs(rows: Rows) -> tuple[Ints, Ints]:
     names = pc.unique(near)
     place = pc.index_in(rows.names, value_set=names).to_numpy()  # NaN where nothing resembles the row
     position = np.full(len(names), -1)
-    there = np.flatnonzero(~np.isnan(place.astype(float)))
-    position[place[there].astype(int)] = there
+    placed = np.flatnonzero(~np.isnan(place.astype(float)))
+    position[place[placed].astype(int)] = placed
     other = position[pc.index_in(near, value_set=names).to_numpy()]
     return at[other >= 0], other[other >= 0]
 
 
 def columns(rows: Rows) -> list[Finding]:
     """Return columns that give the label away, are empty or infinite, or look like a group and stand on both sides."""
-    found = [one for column in rows.columns if column.startswith(COLUMN) for one in _cells(rows, column)]
+    found = [cell for column in rows.columns if column.startswith(COLUMN) for cell in _cells(rows, column)]
     sample = rows.sample[rows.sample["label"] != ""]
     codes = pd.factorize(sample["label"])[0]
     side = rows.frame["side"].to_numpy()
@@ -126,14 +126,16 @@ def suspects(rows: Rows, modality: Modality) -> list[Finding]:
     position = rows.sample["position"].to_numpy(dtype=int)
     chosen = rows.sample[(rows.frame["side"].to_numpy()[position] == TRAIN) & (rows.sample["label"] != "").to_numpy()]
     features = modality.suspect_features(chosen["content"].tolist())
-    seen = rank_suspects(features, chosen["label"].tolist(), C=modality.suspect_C, seed=SEED)
-    given = chosen["label"].iloc[seen.positions]
-    pairs, counts = np.unique([f"{a} for {b}" for a, b in zip(given, seen.suggested, strict=True)], return_counts=True)
+    suspects_ = rank_suspects(features, chosen["label"].tolist(), C=modality.suspect_C, seed=SEED)
+    given = chosen["label"].iloc[suspects_.positions]
+    pairs, counts = np.unique(
+        [f"{a} for {b}" for a, b in zip(given, suspects_.suggested, strict=True)], return_counts=True
+    )
     often = ", ".join(pairs[np.argsort(-counts, kind="stable")[:3]])
     return rows.finding(
-        chosen["position"].to_numpy(dtype=int)[seen.positions],
+        chosen["position"].to_numpy(dtype=int)[suspects_.positions],
         "Labels that look wrong",
         severity="warning",
-        done=f"kept; a probe that is right on {seen.accuracy:.0%} of {len(chosen):,} training rows; most often {often}",
+        done=f"kept; a probe that is right on {suspects_.accuracy:.0%} of {len(chosen):,} training rows; most often {often}",
         do="look at each and mend its label",
     )

@@ -28,16 +28,16 @@ def repairs(
 
     Cost: linear; about 80 bytes of memory a row.
     """
-    seen: set[int] = set()
+    repaired: set[int] = set()
     labels: dict[str, int] = {}
     for batch in read():
-        there = batch["because"] != TAKEN_OUT
-        columns = (batch.loc[there, name].tolist() for name in ("row", "content", "label", "key", "side"))
+        present = batch["because"] != TAKEN_OUT
+        columns = (batch.loc[present, name].tolist() for name in ("row", "content", "label", "key", "side"))
         for row, text, label, key, side in zip(*columns, strict=True):
             mended = repair(text)
             code = (int(key, 16) << 32) | (labels.setdefault(label, len(labels)) << 1) | (side == TEST)
-            if not mended or (label and code in seen):
+            if not mended or (label and code in repaired):
                 yield row, "drop", ""
             elif mended != text:
                 yield row, "text", mended
-            seen.add(code)
+            repaired.add(code)

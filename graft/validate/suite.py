@@ -68,14 +68,14 @@ def validate_rows(
     """
     content = MODALITIES[modality]
     content_checks = content.checks(bounds)
-    own = [_own(one, k, content_column) for k, one in enumerate(bounds.expectations)]
-    rows = gather(read, content, {one.gx.column for one in own}, whole)
+    own = [_own(expectation, k, content_column) for k, expectation in enumerate(bounds.expectations)]
+    rows = gather(read, content, {expectation_.gx.column for expectation_ in own}, whole)
     others = [name for name in rows.columns if name.startswith(COLUMN)]
-    for one in own:
-        gx.check_column(one, [*_KNOWN, *content.expectable, *others])
+    for expectation_ in own:
+        gx.check_column(expectation_, [*_KNOWN, *content.expectable, *others])
     is_unlabelled = is_batch and bool((rows.frame["label"] < 0).all())
     suite = [*_of_contents(content, content_checks), *_suite(content, bounds, is_unlabelled=is_unlabelled)]
-    everything = [*suite, *(Counted(one, "note", "") for one in own)]
+    everything = [*suite, *(Counted(expectation_, "note", "") for expectation_ in own)]
     columns = {
         **_frame(rows, labels, may_wait=not is_batch),
         **{name: rows.frame[name].to_numpy() for name in _described(content, content_checks) if name in rows.frame},
@@ -85,20 +85,28 @@ def validate_rows(
     n, window = len(rows.frame), "batch" if is_batch else "all"
     checks, odd = [], []
     for counted, broken in zip(everything, found, strict=True):
-        one, n_found = counted.expectation, len(broken)
-        checks.append(check(f"{step}.{one.id}", _share(one.subject, window, n_found, n), one.max_fraction))
+        expectation_, n_found = counted.expectation, len(broken)
+        checks.append(
+            check(
+                f"{step}.{expectation_.id}", _share(expectation_.subject, window, n_found, n), expectation_.max_fraction
+            )
+        )
         is_over = checks[-1].outcome != "passed"
         if n_found and counted.has_finding:
             named = tuple(rows.names_of(broken[:N_NAMED]))
             if whole is not None:
-                whole(one.name, rows.names_of(broken))
+                whole(expectation_.name, rows.names_of(broken))
             done = "over its bound" if is_over else "within its bound"
             severity = "error" if is_over else counted.severity
-            odd.append(Finding(name=one.name, n_rows=n_found, rows=named, severity=severity, done=done, do=counted.do))
+            odd.append(
+                Finding(name=expectation_.name, n_rows=n_found, rows=named, severity=severity, done=done, do=counted.do)
+            )
     if not is_batch:
         checks[len(suite) : len(suite)] = _structure(rows, labels, bounds.min_rows_per_class, step, content)
     odd += findings(rows, modality=content, bounds=bounds, is_batch=is_batch)
-    return tuple(checks), tuple(sorted(odd, key=lambda one: ("error", "warning", "note").index(one.severity)))
+    return tuple(checks), tuple(
+        sorted(odd, key=lambda expectation_: ("error", "warning", "note").index(expectation_.severity))
+    )
 
 
 def _own(made: dict[str, Any], k: int, content_column: str) -> gx.Expectation:
@@ -113,16 +121,25 @@ def _of_contents(modality: Modality, checks: Sequence[ContentCheck]) -> list[Cou
     """Return the expectations on contents."""
     expected = [
         gx.between(
-            one.column, one.id, one.name, modality.plural, low=one.low, high=one.high, max_fraction=one.max_fraction
+            expectation_.column,
+            expectation_.id,
+            expectation_.name,
+            modality.plural,
+            low=expectation_.low,
+            high=expectation_.high,
+            max_fraction=expectation_.max_fraction,
         )
-        for one in checks
+        for expectation_ in checks
     ]
-    return [Counted(gx_, one.severity, one.do, one.has_finding) for gx_, one in zip(expected, checks, strict=True)]
+    return [
+        Counted(gx_, expectation_.severity, expectation_.do, expectation_.has_finding)
+        for gx_, expectation_ in zip(expected, checks, strict=True)
+    ]
 
 
 def _described(modality: Modality, checks: Sequence[ContentCheck]) -> set[str]:
     """Return the columns of contents that expectations are made of."""
-    return {*(one.column for one in checks), *modality.expectable}
+    return {*(expectation_.column for expectation_ in checks), *modality.expectable}
 
 
 def _suite(modality: Modality, bounds: Validate, *, is_unlabelled: bool) -> list[Counted]:
@@ -172,8 +189,10 @@ def _structure(
     unseen = int((~np.isin(label[is_test], label[side == TRAIN])).sum())
 
     def on_test(check_id: str, subject: str, n_found: int) -> Check:
-        seen = exact(n_found, int(is_test.sum()))
-        measured = Measurement(metric="unexpected_rows", subject=subject, against="train", window="test", estimate=seen)
+        counted_rows = exact(n_found, int(is_test.sum()))
+        measured = Measurement(
+            metric="unexpected_rows", subject=subject, against="train", window="test", estimate=counted_rows
+        )
         return check(f"{step}.{check_id}", measured, 0)
 
     smallest = exact(counts[rarest], n_train)

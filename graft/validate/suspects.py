@@ -65,21 +65,21 @@ def rank_suspects(features: Any, labels: Sequence[str], *, C: float, seed: int) 
     nothing = Suspects(np.zeros(0, int), np.zeros(0, str), np.zeros(0), 0.0)
     if features is None or len(judged) < _MIN_ROWS:
         return nothing
-    kept, y = np.unique(y[judged], return_inverse=True)
-    if len(kept) < 2:
+    classes, y = np.unique(y[judged], return_inverse=True)
+    if len(classes) < 2:
         return nothing
     p = _temper(_out_of_fold(features[judged], y, C, seed), y)
     rows = np.arange(len(y))
-    thresholds = np.array([p[y == j, j].mean() for j in range(len(kept))])
+    thresholds = np.array([p[y == j, j].mean() for j in range(len(classes))])
     best = p.argmax(axis=1)
     own, other = p[rows, y], p[rows, best]
     surest = other >= np.quantile(other, 1 - _SURE)
     noise = float((best != y)[surest].mean())
-    bar = max(_FLOOR, _STRICT * noise) / (len(kept) - 1)
+    bar = max(_FLOOR, _STRICT * noise) / (len(classes) - 1)
     chosen = np.flatnonzero((best != y) & (other >= thresholds[best]) & (own <= bar))
     chosen = chosen[np.argsort(own[chosen] - other[chosen], kind="stable")]
     accuracy = float((best == y).mean())
-    return Suspects(judged[chosen], names[kept[best[chosen]]], (other - own)[chosen], accuracy)
+    return Suspects(judged[chosen], names[classes[best[chosen]]], (other - own)[chosen], accuracy)
 
 
 def _out_of_fold(X: Any, y: npt.NDArray[np.int_], C: float, seed: int) -> Floats:

@@ -61,7 +61,7 @@ def _wanted(sizes: tuple[int | None, ...], draws: int, costly_draws: int, arms: 
     wanted = Wanted(sizes=sizes, draws=draws, costly_draws=costly_draws)
     if arms is None:
         return wanted
-    named = {arm: own.split(":") for arm, _, own in (one.partition(":") for one in _listed(arms.split(",")))}
+    named = {arm: own.split(":") for arm, _, own in (part.partition(":") for part in _listed(arms.split(",")))}
     chosen = sorted(named, key=lambda arm: ARMS.index(arm) if arm in ARMS else -1)
     own_sizes = {arm: _sizes(own) for arm, own in named.items() if own != [""]}
     return replace(wanted, arms=tuple(chosen), own_sizes=own_sizes)
@@ -116,12 +116,12 @@ def _table(record: CurveRecord) -> list[str]:
         cells = [record.point(arm, size) for arm in record.arms]
         line = f"{'all' if size is None else f'{size:,}':<8}"
         shown = (_brief(cell.accuracy) if cell else "" for cell in cells)
-        lines.append((line + "".join(f"{one:>{_COLUMN}}" for one in shown)).rstrip())
+        lines.append((line + "".join(f"{part:>{_COLUMN}}" for part in shown)).rstrip())
     return lines
 
 
-def _brief(seen: Estimate) -> str:
-    return f"{seen.value * 100:.1f} +-{(seen.ci_high - seen.ci_low) * 50:.1f}"
+def _brief(estimate: Estimate) -> str:
+    return f"{estimate.value * 100:.1f} +-{(estimate.ci_high - estimate.ci_low) * 50:.1f}"
 
 
 def _pair_lines(pair: Pair) -> list[Text]:

@@ -37,17 +37,19 @@ def fetch(
         show(next_lines((f"graft audit {found[-1].recipe}", "check its chain, offline")))
 
 
-def show_fetched(one: Fetched) -> None:
+def show_fetched(fetched: Fetched) -> None:
     """Show what is here now, whole."""
     out = console()
-    out.print(f"{one.recipe}{f'  from {one.remote}' if one.remote else ''}\n", style="bold")
-    out.print(row("datasets", "intact", ", ".join(one.datasets)))
-    out.print(row("models", "intact" if one.models else "none", ", ".join(one.models) or "none was promoted yet"))
-    out.print(row("steps", "intact" if one.steps else "none", ", ".join(one.steps) or "none has run"))
-    for path in one.mended:
+    out.print(f"{fetched.recipe}{f'  from {fetched.remote}' if fetched.remote else ''}\n", style="bold")
+    out.print(row("datasets", "intact", ", ".join(fetched.datasets)))
+    out.print(
+        row("models", "intact" if fetched.models else "none", ", ".join(fetched.models) or "none was promoted yet")
+    )
+    out.print(row("steps", "intact" if fetched.steps else "none", ", ".join(fetched.steps) or "none has run"))
+    for path in fetched.mended:
         out.print(row("", "mended", path))
     out.print()
-    brought = f"{one.n_brought:,} objects brought, " if one.n_brought else "nothing to bring, "
-    size = f"{one.n_bytes / 1e6:,.1f} MB read."
-    show(headline_lines("HERE", f"{brought}{one.n_files:,} files checked by digest, {size}"))
+    brought = f"{fetched.n_brought:,} objects brought, " if fetched.n_brought else "nothing to bring, "
+    size = f"{fetched.n_bytes / 1e6:,.1f} MB read."
+    show(headline_lines("HERE", f"{brought}{fetched.n_files:,} files checked by digest, {size}"))
     out.print()

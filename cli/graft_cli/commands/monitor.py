@@ -64,7 +64,7 @@ def monitor(
 
 def rows_to_show(record: MonitorRecord) -> list[str]:
     """Return the rows that are shown with their texts: those that most surely belong to no class."""
-    return [row for one in record.comparisons for row in one.unknown_rows[:N_ROWS]]
+    return [row for comparison in record.comparisons for row in comparison.unknown_rows[:N_ROWS]]
 
 
 def show_batch(record: MonitorRecord, texts: Mapping[str, str]) -> None:
@@ -82,57 +82,63 @@ def show_batch(record: MonitorRecord, texts: Mapping[str, str]) -> None:
     out.print(row("validate", "FAILED" if failed else "passed", f"{n - len(failed)} of {n} expectations hold"))
     for check in failed:
         out.print(row("", "failed", f"{title(check)}: {said(check.observed)}"))
-    for one in record.comparisons:
-        if one.n_overlapping:
-            out.print(row("overlap", "left out", f"{one.n_overlapping:,} rows that the champion was trained on"))
-        if one.shifted is None:
-            out.print(row("shift", "open", one.because))
-        for kind in one.kinds:
-            out.print(row(*_line(kind, one)))
+    for comparison in record.comparisons:
+        if comparison.n_overlapping:
+            out.print(row("overlap", "left out", f"{comparison.n_overlapping:,} rows that the champion was trained on"))
+        if comparison.shifted is None:
+            out.print(row("shift", "open", comparison.because))
+        for kind in comparison.kinds:
+            out.print(row(*_line(kind, comparison)))
     out.print()
     show(headline_lines(*_verdict(record)))
-    for one in record.comparisons:
-        for paragraph in _shown_by(one, texts):
+    for comparison in record.comparisons:
+        for paragraph in _shown_by(comparison, texts):
             show(Text(f"  {line}") for line in textwrap.wrap(paragraph, WIDTH - 2))
 
 
-def _line(kind: ShiftKind, one: ShiftComparison) -> tuple[str, str, str]:
+def _line(kind: ShiftKind, comparison: ShiftComparison) -> tuple[str, str, str]:
     """Return one kind of shift in a line: its name, what came of it, and how large it is beside its bound."""
     from graft.evaluation.wording import said
     from graft.shift.wording import chance
 
     word = "ALARM" if kind.found else "small" if kind.is_small else "passed" if kind.found is False else "open"
     if kind.name == "covariate":
-        word = "ALARM" if one.shifted else word
-        return WORDS[kind.name], word, f"AUC {said(one.auc)}, {chance(one.p_value)}" if one.auc and one.p_value else ""
+        word = "ALARM" if comparison.shifted else word
+        return (
+            WORDS[kind.name],
+            word,
+            f"AUC {said(comparison.auc)}, {chance(comparison.p_value)}"
+            if comparison.auc and comparison.p_value
+            else "",
+        )
     if kind.name != "unknown" or kind.size is None or kind.p_value is None:
         return WORDS[kind.name], word, kind.because
     return WORDS[kind.name], word, f"{said(kind.size)}, {chance(kind.p_value)}"
 
 
-def _shown_by(one: ShiftComparison, texts: Mapping[str, str]) -> list[str]:
+def _shown_by(comparison: ShiftComparison, texts: Mapping[str, str]) -> list[str]:
     """Return what kind of shift it is, what shows it and what to do, a paragraph each."""
     from graft.presentation.formatting import mean
     from graft.shift.wording import KINDS
 
-    if not one.is_alarming:
-        return [f"a small difference, {KINDS[kind.name]}: {_small(kind)}" for kind in one.small]
+    if not comparison.is_alarming:
+        return [f"a small difference, {KINDS[kind.name]}: {_small(kind)}" for kind in comparison.small]
     kinds = [
         f"{KINDS[kind.name]}: {kind.because}"
-        for kind in one.kinds
-        if kind.found or kind.is_small or (kind.name == "covariate" and one.shifted)
+        for kind in comparison.kinds
+        if kind.found or kind.is_small or (kind.name == "covariate" and comparison.shifted)
     ]
     strange = [
         f"{row_name}, belongs to no class: {shorten(texts.get(row_name, ''), N_LETTERS)}".removesuffix(": ")
-        for row_name in one.unknown_rows[:N_ROWS]
+        for row_name in comparison.unknown_rows[:N_ROWS]
     ]
-    more = len(one.unknown_rows) - len(strange)
+    more = len(comparison.unknown_rows) - len(strange)
     strange += [f"and {more} more, in the record"] if more > 0 else []
-    signs = [f"{sign.name} {mean(sign, sign.reference)} -> {mean(sign, sign.current)}" for sign in one.signs[:5]]
-    shares = [f"{share.label} {share.reference:.0%} -> {share.current:.0%}" for share in one.shares[:3]]
-    paragraphs = {"told by": signs, "classes": shares, "least like them": list(one.most_shifted)}
+    signs = [f"{sign.name} {mean(sign, sign.reference)} -> {mean(sign, sign.current)}" for sign in comparison.signs[:5]]
+    shares = [f"{share.label} {share.reference:.0%} -> {share.current:.0%}" for share in comparison.shares[:3]]
+    paragraphs = {"told by": signs, "classes": shares, "least like them": list(comparison.most_shifted)}
     listed = [f"{name}: {', '.join(items)}" for name, items in paragraphs.items() if items]
-    return [*kinds, *strange, *listed, *([one.advice] if one.advice else [])]
+    return [*kinds, *strange, *listed, *([comparison.advice] if comparison.advice else [])]
 
 
 def _small(kind: ShiftKind) -> str:
@@ -154,8 +160,10 @@ def _verdict(record: MonitorRecord) -> tuple[str, str]:
     if record.is_alarm:
         return "ALARM", "This batch is unlike what the champion knows."
     if record.outcome == "cannot_tell":
-        why = (one.because for one in record.comparisons if one.shifted is None)
-        untold = (kind.because for one in record.comparisons for kind in one.kinds if kind.name == "unknown")
+        why = (comparison.because for comparison in record.comparisons if comparison.shifted is None)
+        untold = (
+            kind.because for comparison in record.comparisons for kind in comparison.kinds if kind.name == "unknown"
+        )
         return "OPEN", f"Cannot tell: {[*why, *untold][0]}. Nothing else was found."
-    small = any(one.small for one in record.comparisons)
+    small = any(comparison.small for comparison in record.comparisons)
     return "PASSED", f"This batch is like what the champion knows{', but for small differences' if small else ''}."

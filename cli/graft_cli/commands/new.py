@@ -103,17 +103,17 @@ def _ask(key: str, guess: Any, found: Look) -> Any:
         "data.id": "Name of a row (late labels are joined by it)",
         "data.sensitive": "Groups to be served equally well, with commas",
     }
-    there = [column.name for column in found.columns]
+    names = [column.name for column in found.columns]
     default = ",".join(guess) if isinstance(guess, list) else guess or ""
     while True:
-        said = typer.prompt(
+        answer = typer.prompt(
             f"{words[key]}, - for none" if default else words[key], default=default, show_default=bool(default)
         )
-        columns = [part.strip() for part in said.split(",") if part.strip() not in ("", "-")]
-        unknown = [column for column in columns if column not in there]
+        columns = [part.strip() for part in answer.split(",") if part.strip() not in ("", "-")]
+        unknown = [column for column in columns if column not in names]
         if not unknown and (len(columns) < 2 or key == "data.sensitive"):
             return columns if key == "data.sensitive" else (columns or [None])[0]
-        near = nearest(unknown[0], there) if unknown else None
+        near = nearest(unknown[0], names) if unknown else None
         typer.echo(f"  There is no column {unknown[0]!r}." if unknown else "  One column, please.", nl=not near)
         if near:
             typer.echo(f" Did you mean {near!r}?")
@@ -123,6 +123,6 @@ def _ask_order(example: str) -> TimeFormat:
     """Ask what comes first in a time that can be read in two ways."""
     orders: dict[str, TimeFormat] = {"day": "day-first", "month": "month-first"}
     while True:
-        said = typer.prompt(f"What comes first in {shorten(example, 40)!r}, day or month").strip().lower()
-        if said in orders:
-            return orders[said]
+        answer = typer.prompt(f"What comes first in {shorten(example, 40)!r}, day or month").strip().lower()
+        if answer in orders:
+            return orders[answer]

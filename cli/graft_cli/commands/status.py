@@ -45,43 +45,47 @@ def show_status(found: WorkspaceStatus) -> None:
     out.print(f"{len(recipes)} recipe{'s' if len(recipes) != 1 else ''}  {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
     if not recipes:
         return
-    width = max(6, *(len(one.recipe) for one in recipes))
+    width = max(6, *(len(recipe.recipe) for recipe in recipes))
     out.print()
     out.print(Text(f"{'RECIPE':<{width}}  CHAMPION  SINCE       LAST RUN             RUNS  ALARMS", style="bold"))
-    for one in recipes:
-        out.print(_line(one, width))
-    at_work = [(one.recipe, one.running) for one in recipes if one.running]
+    for recipe_ in recipes:
+        out.print(_line(recipe_, width))
+    at_work = [(recipe.recipe, recipe.running) for recipe in recipes if recipe.running]
     if at_work:
         out.print("\nIn progress")
         for recipe, what in at_work:
             out.print(f"  {recipe:<{width}}  {shorten(what, 76 - width)}")
-    for one in recipes:
-        if one.forced:
-            lines = textwrap.wrap(shorten(f"{one.recipe} {one.champion} was promoted {one.forced}", 400), 70)
+    for recipe_ in recipes:
+        if recipe_.forced:
+            lines = textwrap.wrap(
+                shorten(f"{recipe_.recipe} {recipe_.champion} was promoted {recipe_.forced}", 400), 70
+            )
             forced = Text("\n  FORCED  ", style=STYLES["FORCED"])
             out.print(forced.append("\n          ".join(lines), style="not bold default"))
-    alarms = [(one.recipe, alarm) for one in recipes for alarm in one.alarms]
+    alarms = [(recipe.recipe, alarm) for recipe in recipes for alarm in recipe.alarms]
     if alarms:
         out.print(f"\n{len(alarms)} alarm{'s' if len(alarms) != 1 else ''}")
         for recipe, alarm in alarms:
             out.print(f"  {recipe:<{width}}  {shorten(alarm, 76 - width)}")
 
 
-def _line(one: RecipeStatus, width: int) -> Text:
-    verdict = one.last_verdict.upper() if one.last_verdict else "none"
-    day = f", {one.last_run[:10]}" if one.last_run else ""
-    line = Text(f"{one.recipe:<{width}}  {one.champion or 'none':<8}  {(one.since or '')[:10]:<10}  ")
+def _line(recipe_status: RecipeStatus, width: int) -> Text:
+    verdict = recipe_status.last_verdict.upper() if recipe_status.last_verdict else "none"
+    day = f", {recipe_status.last_run[:10]}" if recipe_status.last_run else ""
+    line = Text(
+        f"{recipe_status.recipe:<{width}}  {recipe_status.champion or 'none':<8}  {(recipe_status.since or '')[:10]:<10}  "
+    )
     line.append(verdict, style=STYLES.get(verdict, ""))
-    return line.append(f"{day:<{21 - len(verdict)}}{one.n_runs:>4}{len(one.alarms):>8}")
+    return line.append(f"{day:<{21 - len(verdict)}}{recipe_status.n_runs:>4}{len(recipe_status.alarms):>8}")
 
 
-def _show_last(one: RecipeStatus) -> None:
+def _show_last(recipe_status: RecipeStatus) -> None:
     """Show what the last run of a recipe came to, and its page."""
-    if not one.last_headline:
+    if not recipe_status.last_headline:
         return
-    console().print(f"\n  last     {shorten(one.last_headline, 68)}")
-    if one.report:
-        page = Path(one.report)
+    console().print(f"\n  last     {shorten(recipe_status.last_headline, 68)}")
+    if recipe_status.report:
+        page = Path(recipe_status.report)
         console().print(f"  report   {page.relative_to(page.parents[2])}")
 
 

@@ -15,32 +15,32 @@ _UNEVEN = 5.0
 _SURE = 0.7
 
 
-def advice_on(seen: Look) -> tuple[str, ...]:
+def advice_on(look: Look) -> tuple[str, ...]:
     """Return what to do or to know, what matters most first."""
-    return (*_on_columns(seen), *_on_classes(seen), *_on_rows(seen), *_on_languages(seen))
+    return (*_on_columns(look), *_on_classes(look), *_on_rows(look), *_on_languages(look))
 
 
-def refusal_of(seen: Look) -> str:
+def refusal_of(look: Look) -> str:
     """Return why Graft cannot be trained on this and what can be; an empty text where it can."""
-    if seen.contents or _short_texts(seen):
+    if look.contents or _short_texts(look):
         return ""
-    kinds = {column.kind for column in seen.columns if column.role not in {"id", "time"}} - {"empty", "constant"}
+    kinds = {column.kind for column in look.columns if column.role not in {"id", "time"}} - {"empty", "constant"}
     numbers = kinds <= {"integer", "number"}
-    if numbers and seen.columns_with("time"):
+    if numbers and look.columns_with("time"):
         return f"{_TASK} This is a series of measurements: use for example sktime or statsmodels."
     held = "numbers" if numbers else "categories" if kinds <= {"category", "boolean"} else "numbers and categories"
     return f"{_TASK} This is a table of {held}: use for example scikit-learn's HistGradientBoostingClassifier."
 
 
-def _short_texts(seen: Look) -> list[str]:
+def _short_texts(look: Look) -> list[str]:
     """Return the columns of words that mostly differ from row to row: names, say, which a person may well want classified."""
     return [
         column.name
-        for column in seen.columns
+        for column in look.columns
         if column.kind == "category"
         and column.role in {"none", "id"}
         and column.confidence < _SURE
-        and column.n_distinct > 0.5 * seen.n_examined
+        and column.n_distinct > 0.5 * look.n_examined
         and all(sum(map(str.isalpha, value)) >= 0.8 * len(value) for value in column.examples)
     ]
 
@@ -49,51 +49,53 @@ _TASK = "Graft trains on texts and images, one label per row."
 _ABSENT = "they are not beside the table. Put them there, or give the folder that holds both"
 
 
-def _on_columns(seen: Look) -> list[str]:
-    said = []
-    if not seen.contents:
-        names = ", ".join(f'"{_short(name)}"' for name in _short_texts(seen)[:3])
-        said.append(f"No column looks like texts: if {names} holds them, say so.")
-    if not seen.columns_with("label"):
-        said.append("No column looks like a label: name it.")
-    for column in seen.columns:
+def _on_columns(look: Look) -> list[str]:
+    sentences = []
+    if not look.contents:
+        names = ", ".join(f'"{_short(name)}"' for name in _short_texts(look)[:3])
+        sentences.append(f"No column looks like texts: if {names} holds them, say so.")
+    if not look.columns_with("label"):
+        sentences.append("No column looks like a label: name it.")
+    for column in look.columns:
         if column.role in {*MODALITIES, "label"} and column.confidence < _SURE:
-            said.append(
+            sentences.append(
                 f'That "{column.name}" is the {column.role} is a guess ({column.because}): say so, or name another.'
             )
         if column.role == IMAGE.name and column.kind == "image path":
-            there = "the images themselves are put into the table" if column.confidence >= _SURE else _ABSENT
-            said.append(f'"{column.name}" names image files: {there}.')
+            consequence = "the images themselves are put into the table" if column.confidence >= _SURE else _ABSENT
+            sentences.append(f'"{column.name}" names image files: {consequence}.')
         if column.role == "leaks_label":
-            said.append(f'"{column.name}" gives the label away ({column.because}): no model may see it.')
+            sentences.append(f'"{column.name}" gives the label away ({column.because}): no model may see it.')
         if column.role == "group":
-            said.append(
+            sentences.append(
                 f'"{column.name}" ties rows together ({column.because}): use it as group, so that none is on both sides.'
             )
         if column.role == "time":
-            said.append(f'"{column.name}" holds times: test on the latest rows where the model will meet later ones.')
+            sentences.append(
+                f'"{column.name}" holds times: test on the latest rows where the model will meet later ones.'
+            )
         if column.role == "sensitive":
-            said.append(f'"{column.name}" may be sensitive: name it, and groups are compared.')
-    return said
+            sentences.append(f'"{column.name}" may be sensitive: name it, and groups are compared.')
+    return sentences
 
 
-def _on_classes(seen: Look) -> list[str]:
-    counts = seen.class_counts
+def _on_classes(look: Look) -> list[str]:
+    counts = look.class_counts
     if len(counts) < 2:
         return ["All rows have one label: there is nothing to learn."] if len(counts) == 1 else []
-    said = []
+    sentences = []
     most, fewest = max(counts, key=lambda name: counts[name]), min(counts, key=lambda name: counts[name])
     if counts[most] >= _UNEVEN * counts[fewest]:
         share = counts[most] / sum(counts.values())
-        said.append(
+        sentences.append(
             f'Classes are uneven: "{_short(most)}" has {share:.0%} of the rows, "{_short(fewest)}" {counts[fewest]:,} rows. '
             "Judge by macro F1, not by accuracy."
         )
     tiny = [name for name, n in counts.items() if n < _TINY]
     if tiny:
         names = ", ".join(_short(name) for name in tiny[:5]) + (" ..." if len(tiny) > 5 else "")
-        said.append(f"Classes with fewer than {_TINY} rows: {len(tiny)} ({names}). Add rows or merge them.")
-    return said
+        sentences.append(f"Classes with fewer than {_TINY} rows: {len(tiny)} ({names}). Add rows or merge them.")
+    return sentences
 
 
 def _short(name: str) -> str:
@@ -104,34 +106,36 @@ def _rows(n: int) -> str:
     return "1 row" if n == 1 else f"{n:,} rows"
 
 
-def _on_rows(seen: Look) -> list[str]:
-    said = []
-    if seen.n_rows < _FEW_ROWS:
-        said.append(f"Only {_rows(seen.n_rows)}: intervals will be wide.")
-    if seen.n_duplicates:
-        said.append(f"{_rows(seen.n_duplicates)} of {seen.n_examined:,} repeat another: repeats are not trained on.")
-    if seen.n_conflicts:
-        said.append(f"Contents that stand with two labels: {seen.n_conflicts:,}. Look at them.")
-    if seen.n_crossing:
-        said.append(f"{_rows(seen.n_crossing)} of test also stand in train: these are not trained on.")
-    if seen.fraction_long > 0.05:
-        said.append(
-            f"{seen.fraction_long:.0%} of the texts have more than 500 characters, about 128 tokens: raise max_tokens."
+def _on_rows(look: Look) -> list[str]:
+    sentences = []
+    if look.n_rows < _FEW_ROWS:
+        sentences.append(f"Only {_rows(look.n_rows)}: intervals will be wide.")
+    if look.n_duplicates:
+        sentences.append(
+            f"{_rows(look.n_duplicates)} of {look.n_examined:,} repeat another: repeats are not trained on."
         )
-    sides = {split.name: split.n_rows for split in seen.splits}
+    if look.n_conflicts:
+        sentences.append(f"Contents that stand with two labels: {look.n_conflicts:,}. Look at them.")
+    if look.n_crossing:
+        sentences.append(f"{_rows(look.n_crossing)} of test also stand in train: these are not trained on.")
+    if look.fraction_long > 0.05:
+        sentences.append(
+            f"{look.fraction_long:.0%} of the texts have more than 500 characters, about 128 tokens: raise max_tokens."
+        )
+    sides = {split.name: split.n_rows for split in look.splits}
     if {"validation", "test"} <= set(sides):
-        said.append(f"The validation split ({_rows(sides['validation'])}) stays out: there is a test split.")
-    return said
+        sentences.append(f"The validation split ({_rows(sides['validation'])}) stays out: there is a test split.")
+    return sentences
 
 
-def _on_languages(seen: Look) -> list[str]:
-    told = {name: share for name, share in seen.languages.items() if name != "unknown"}
-    if not told or sum(told.values()) < 0.5:
+def _on_languages(look: Look) -> list[str]:
+    shares = {name: share for name, share in look.languages.items() if name != "unknown"}
+    if not shares or sum(shares.values()) < 0.5:
         return []
-    main = max(told, key=lambda name: told[name])
-    others = [f"{name} {share:.0%}" for name, share in told.items() if name != main and share >= 0.05]
+    main = max(shares, key=lambda name: shares[name])
+    others = [f"{name} {share:.0%}" for name, share in shares.items() if name != main and share >= 0.05]
     if others:
         return [
-            f"Texts are in several languages ({main} {told[main]:.0%}, {', '.join(others)}): take a multilingual base."
+            f"Texts are in several languages ({main} {shares[main]:.0%}, {', '.join(others)}): take a multilingual base."
         ]
     return [] if main == "en" else [f'Texts are in "{main}": take a base that knows it.']

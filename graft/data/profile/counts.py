@@ -64,7 +64,7 @@ def tally(batches: Iterator[pd.DataFrame], max_rows: int) -> Tally:
         kept.append(batch[batch.index % step == 0])
         while sum(map(len, kept)) > max_rows:
             step *= 2
-            kept = [one[one.index % step == 0] for one in kept]
+            kept = [frame[frame.index % step == 0] for frame in kept]
     sample = pd.concat(kept, ignore_index=True) if kept else pd.DataFrame()
     return Tally(n_rows, step, sample, counts or {})
 
@@ -75,7 +75,7 @@ def _without_bytes(batch: pd.DataFrame) -> pd.DataFrame:
 
 
 def _stand_in(cells: pd.Series) -> pd.Series:
-    return pd.Series([_named(one) for one in cells], index=cells.index, dtype="str")
+    return pd.Series([_named(cell) for cell in cells], index=cells.index, dtype="str")
 
 
 def _named(content: bytes | None) -> str:

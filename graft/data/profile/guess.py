@@ -138,13 +138,15 @@ def kind_of(counts: Counter[str]) -> Kind:
 
 
 def _is_text(values: list[str], counts: Counter[str]) -> bool:
-    seen = values[:: max(1, len(values) // 2000)]
-    if sum(value.lstrip()[:1] in {"[", "{"} and value.rstrip()[-1:] in {"]", "}"} for value in seen) > 0.9 * len(seen):
+    sampled = values[:: max(1, len(values) // 2000)]
+    if sum(value.lstrip()[:1] in {"[", "{"} and value.rstrip()[-1:] in {"]", "}"} for value in sampled) > 0.9 * len(
+        sampled
+    ):
         return False
-    n_letters = sum(character.isalpha() for value in seen for character in value[:200])
-    if n_letters < 0.3 * sum(len(value[:200]) for value in seen):
+    n_letters = sum(character.isalpha() for value in sampled for character in value[:200])
+    if n_letters < 0.3 * sum(len(value[:200]) for value in sampled):
         return False
-    n_words = sum(len(value.split()) + len(_UNSPACED.findall(value)) // 2 for value in seen) / len(seen)
+    n_words = sum(len(value.split()) + len(_UNSPACED.findall(value)) // 2 for value in sampled) / len(sampled)
     return n_words >= 6 or (n_words >= 1.5 and len(values) > 0.5 * counts.total())
 
 
@@ -161,102 +163,106 @@ def guess_roles(profiles: list[Profile], sample: pd.DataFrame, pictures: str | N
         sample: strings.
         pictures: the column that names images which lie beside the table.
     """
-    roles = dict.fromkeys((one.name for one in profiles), NO_ROLE)
-    for one in profiles:
-        roles[one.name] = _sensitive(one) or _id(one) or NO_ROLE
+    roles = dict.fromkeys((column.name for column in profiles), NO_ROLE)
+    for column in profiles:
+        roles[column.name] = _sensitive(column) or _id(column) or NO_ROLE
     for find in (partial(_image, pictures=pictures), _text, _time, _label, _group):
-        free = [one for one in profiles if roles[one.name].role in {"none", "id"} or find is _text]
+        free = [column for column in profiles if roles[column.name].role in {"none", "id"} or find is _text]
         found = find(free)
         if found is not None:
             roles[found[0]] = found[1]
     label = next((name for name, guess in roles.items() if guess.role == "label"), None)
     labelled = sample[sample[label] != ""] if label is not None else sample.head(0)
     codes = pd.factorize(labelled[label] if label is not None else labelled.index)[0]
-    for one in profiles if len(labelled) else ():
-        judged = one.kind in _CODES and roles[one.name] is NO_ROLE
-        share = share_given_away(labelled[one.name], codes) if judged else 0.0
+    for column in profiles if len(labelled) else ():
+        judged = column.kind in _CODES and roles[column.name] is NO_ROLE
+        share = share_given_away(labelled[column.name], codes) if judged else 0.0
         if share >= MIN_SHARE:
-            roles[one.name] = Guess("leaks_label", f"its value determines {label} on {share:.1%} of rows", share)
+            roles[column.name] = Guess("leaks_label", f"its value determines {label} on {share:.1%} of rows", share)
     return roles
 
 
-def _sensitive(one: Profile) -> Guess | None:
-    if one.kind in {"empty", "constant", "text"}:
+def _sensitive(column: Profile) -> Guess | None:
+    if column.kind in {"empty", "constant", "text"}:
         return None
-    values = {value.casefold() for value in one.counts}
+    values = {value.casefold() for value in column.counts}
     if values & _WOMEN and values & _MEN and len(values) <= 6:
         return Guess("sensitive", "its values are genders", 0.95)
-    named = tokens(one.name) & _SENSITIVE
-    return Guess("sensitive", f"called {sorted(named)[0]}", 0.9) if named and one.kind != "date/time" else None
+    named = tokens(column.name) & _SENSITIVE
+    return Guess("sensitive", f"called {sorted(named)[0]}", 0.9) if named and column.kind != "date/time" else None
 
 
-def _id(one: Profile) -> Guess | None:
-    if not one.is_unique or one.kind not in {"integer", "category", "image path"}:
+def _id(column: Profile) -> Guess | None:
+    if not column.is_unique or column.kind not in {"integer", "category", "image path"}:
         return None
-    words = tokens(one.name)
-    if words & _TIMES or _is_years(one):
+    words = tokens(column.name)
+    if words & _TIMES or _is_years(column):
         return None
-    if words & _ID or one.name.lower().endswith("id") or one.name.startswith("Unnamed"):
+    if words & _ID or column.name.lower().endswith("id") or column.name.startswith("Unnamed"):
         return Guess("id", "named like an id, and no value comes twice", 0.95)
-    if one.kind == "integer":
-        numbers = sorted(map(int, one.values))
+    if column.kind == "integer":
+        numbers = sorted(map(int, column.values))
         if numbers[-1] - numbers[0] == len(numbers) - 1:
             return Guess("id", "counts the rows", 0.8)
         return None
-    worded = any(" " in value for value in one.counts)
+    worded = any(" " in value for value in column.counts)
     return None if worded else Guess("id", "no value comes twice", 0.6)
 
 
-def _is_years(one: Profile) -> bool:
-    return one.kind == "integer" and all(1900 <= int(value) <= 2100 for value in one.values)
+def _is_years(column: Profile) -> bool:
+    return column.kind == "integer" and all(1900 <= int(value) <= 2100 for value in column.values)
 
 
 def _image(free: list[Profile], pictures: str | None) -> tuple[str, Guess] | None:
     if pictures is not None:
         return pictures, Guess("image", "names the images beside it", 0.95)
-    found = [one for one in free if one.kind == "image"]
+    found = [column for column in free if column.kind == "image"]
     if found:
         return found[0].name, Guess("image", "holds images", 0.95 if len(found) == 1 else 0.7)
-    paths = [one for one in free if one.kind == "image path"]
+    paths = [column for column in free if column.kind == "image path"]
     return (paths[0].name, Guess("image", "names image files, none of which is here", 0.3)) if paths else None
 
 
 def _text(free: list[Profile]) -> tuple[str, Guess] | None:
-    texts = [one for one in free if one.kind == "text"]
+    texts = [column for column in free if column.kind == "text"]
     if not texts:
         return None
 
-    def score(one: Profile) -> float:
-        return 1.0 * bool(tokens(one.name) & _TEXT) + math.log10(1 + one.mean_chars) - one.n_empty / one.n_rows
+    def score(column: Profile) -> float:
+        return (
+            1.0 * bool(tokens(column.name) & _TEXT) + math.log10(1 + column.mean_chars) - column.n_empty / column.n_rows
+        )
 
     highest = max(map(score, texts))
-    best = next(one for one in texts if score(one) > highest - 0.05)
-    others = [one for one in texts if one is not best and score(one) > score(best) - 0.3]
+    best = next(text for text in texts if score(text) > highest - 0.05)
+    others = [text for text in texts if text is not best and score(text) > score(best) - 0.3]
     because = f"{best.mean_chars:,.0f} characters on average" + (f"; {others[0].name} is alike" if others else "")
     return best.name, Guess("text", because, 0.5 if others else 0.95)
 
 
 def _time(free: list[Profile]) -> tuple[str, Guess] | None:
-    times = [one for one in free if _holds_times(one) and one.n_empty <= 0.05 * one.n_rows]
+    times = [column for column in free if _holds_times(column) and column.n_empty <= 0.05 * column.n_rows]
     if not times:
         return None
-    best = max(times, key=lambda one: (bool(tokens(one.name) & _TIMES), -one.n_empty, -one.position))
+    best = max(times, key=lambda column: (bool(tokens(column.name) & _TIMES), -column.n_empty, -column.position))
     order = order_of(value for value in best.counts if value.casefold() not in MISSING)
     how = order.time_format or "" if order.is_clear else "whether day or month comes first is not clear"
     because = f"dates or times{f', {how}' if how else ''}"
     return best.name, Guess("time", because, 0.9 if len(times) == 1 else 0.5)
 
 
-def _holds_times(one: Profile) -> bool:
-    is_named = not tokens(one.name).isdisjoint(_TIMES | {"epoch", "ts"})
-    return one.kind == "date/time" or (one.kind == "integer" and is_named and all(map(is_epoch, one.counts)))
+def _holds_times(column: Profile) -> bool:
+    is_named = not tokens(column.name).isdisjoint(_TIMES | {"epoch", "ts"})
+    return column.kind == "date/time" or (column.kind == "integer" and is_named and all(map(is_epoch, column.counts)))
 
 
 def _group(free: list[Profile]) -> tuple[str, Guess] | None:
     short = [
-        one for one in free if one.kind in {"category", "integer"} or (one.mean_chars <= _SHORT and one.kind == "text")
+        column
+        for column in free
+        if column.kind in {"category", "integer"} or (column.mean_chars <= _SHORT and column.kind == "text")
     ]
-    judged = [(strength_as_group(one.name, one.counts), -one.position, one) for one in short]
+    judged = [(strength_as_group(column.name, column.counts), -column.position, column) for column in short]
     if not judged or max(judged)[0] == 0:
         return None
     strength, _, best = max(judged)
@@ -266,7 +272,9 @@ def _group(free: list[Profile]) -> tuple[str, Guess] | None:
 
 
 def _label(free: list[Profile]) -> tuple[str, Guess] | None:
-    scored = sorted(((_label_score(one), -one.position, one) for one in free if _may_be_label(one)), reverse=True)
+    scored = sorted(
+        ((_label_score(column), -column.position, column) for column in free if _may_be_label(column)), reverse=True
+    )
     if not scored or scored[0][0] < 2.5:
         return None
     score, _, best = scored[0]
@@ -275,23 +283,25 @@ def _label(free: list[Profile]) -> tuple[str, Guess] | None:
     return best.name, Guess("label", f"{because}: {best.n_distinct:,}", round(min(0.95, 0.5 + 0.15 * ahead), 2))
 
 
-def _may_be_label(one: Profile) -> bool:
-    if one.kind not in _CODES or set(map(str.lower, one.counts)) <= SIDE_WORDS or _is_years(one):
+def _may_be_label(column: Profile) -> bool:
+    if column.kind not in _CODES or set(map(str.lower, column.counts)) <= SIDE_WORDS or _is_years(column):
         return False
-    return 2 <= one.n_distinct <= min(1000, max(2, one.counts.total() // 2)) and one.mean_chars <= 60
+    return 2 <= column.n_distinct <= min(1000, max(2, column.counts.total() // 2)) and column.mean_chars <= 60
 
 
-def _label_score(one: Profile) -> float:
+def _label_score(column: Profile) -> float:
     """Return how much a column looks like the label: 2.5 is the least that is believed.
 
     Most for the very name and its words; something for the last place (the first of a narrow table without a header), for words
     as values, few values and many rows a value; less for empty cells and for names of counts, groups and ids.
     """
-    words = tokens(one.name)
-    score = 4.0 * (one.name.lower() in _LABEL) + 2.0 * bool(words & _LABEL) + 1.0 * bool(words & {"is", "has"})
-    score -= 2.0 * bool(words & (_COUNTED | _GROUP | _ID) or names_unit(one.name))
-    first = re.fullmatch(r"column_\d+", one.name) is not None and one.position == 0 and one.n_columns <= _NARROW
-    score += 1.5 * (first or one.position == one.n_columns - 1)
-    score += 1.0 * (one.kind in {"category", "boolean"}) - 1.0 * (one.kind == "number")
-    score += 0.5 * (one.n_distinct <= 20) + 0.5 * (one.counts.total() >= 20 * one.n_distinct)
-    return score - 3.0 * one.n_empty / one.n_rows
+    words = tokens(column.name)
+    score = 4.0 * (column.name.lower() in _LABEL) + 2.0 * bool(words & _LABEL) + 1.0 * bool(words & {"is", "has"})
+    score -= 2.0 * bool(words & (_COUNTED | _GROUP | _ID) or names_unit(column.name))
+    first = (
+        re.fullmatch(r"column_\d+", column.name) is not None and column.position == 0 and column.n_columns <= _NARROW
+    )
+    score += 1.5 * (first or column.position == column.n_columns - 1)
+    score += 1.0 * (column.kind in {"category", "boolean"}) - 1.0 * (column.kind == "number")
+    score += 0.5 * (column.n_distinct <= 20) + 0.5 * (column.counts.total() >= 20 * column.n_distinct)
+    return score - 3.0 * column.n_empty / column.n_rows

@@ -109,15 +109,15 @@ def look(path: Path, *, max_rows: int = MAX_ROWS) -> Look:
         for split in source.splits
     }
     examined = next(iter(tallies))
-    seen = tallies[examined]
-    pictures = _naming_column(source, seen)
-    profiles = [_profile(seen, k, str(name), pictures) for k, name in enumerate(seen.sample)]
-    roles = guess_roles(profiles, seen.sample, pictures)
+    counted = tallies[examined]
+    pictures = _naming_column(source, counted)
+    profiles = [_profile(counted, k, str(name), pictures) for k, name in enumerate(counted.sample)]
+    roles = guess_roles(profiles, counted.sample, pictures)
     named: dict[str, str] = {guess.role: name for name, guess in roles.items() if guess.role in {*MODALITIES, "label"}}
     content = next((named[modality] for modality in MODALITIES if modality in named), None)
-    texts = seen.sample[named[TEXT.name]] if TEXT.name in named else None
-    keys = _keys(seen.sample, content)
-    labels = seen.sample[named["label"]] if "label" in named else None
+    texts = counted.sample[named[TEXT.name]] if TEXT.name in named else None
+    keys = _keys(counted.sample, content)
+    labels = counted.sample[named["label"]] if "label" in named else None
     draft = Look(
         name=path.name,
         format=source.format,
@@ -125,16 +125,16 @@ def look(path: Path, *, max_rows: int = MAX_ROWS) -> Look:
         encoding=_encoding(source),
         splits=tuple(_split(source, split, tallies[split]) for split in source.splits),
         examined=examined,
-        n_rows=seen.n_rows,
-        n_examined=len(seen.sample),
+        n_rows=counted.n_rows,
+        n_examined=len(counted.sample),
         columns=tuple(_column(one, roles.get(one.name, NO_ROLE)) for one in profiles),
-        class_counts=_class_counts(seen, named.get("label")),
+        class_counts=_class_counts(counted, named.get("label")),
         languages={} if texts is None else _languages(texts),
         n_duplicates=int(keys.duplicated().sum()),
         n_conflicts=_n_conflicts(keys, labels),
         n_crossing=_n_crossing(keys, tallies, content) if examined == "train" else 0,
         fraction_long=0.0 if texts is None else _fraction_long(texts),
-        oddities=(*source.oddities, *_odd_columns(profiles, seen), *_strange_labels(tallies, named.get("label"))),
+        oddities=(*source.oddities, *_odd_columns(profiles, counted), *_strange_labels(tallies, named.get("label"))),
         advice=(),
         n_columns=max(len(profiles), n_columns_of(source) if len(profiles) == MAX_COLUMNS else 0),
     )
@@ -142,14 +142,14 @@ def look(path: Path, *, max_rows: int = MAX_ROWS) -> Look:
     return draft.model_copy(update={"refusal": refusal, "advice": () if refusal else advice_on(draft)})
 
 
-def _naming_column(source: Source, seen: Tally) -> str | None:
+def _naming_column(source: Source, counted: Tally) -> str | None:
     """Return the column that names images beside the table; those of a table with images in it are in it."""
-    has_bytes = any(cell.startswith(BINARY) for name in seen.sample for cell in seen.sample[name].head(100))
-    return None if has_bytes else naming_column(source, seen.sample)
+    has_bytes = any(cell.startswith(BINARY) for name in counted.sample for cell in counted.sample[name].head(100))
+    return None if has_bytes else naming_column(source, counted.sample)
 
 
-def _profile(seen: Tally, k: int, name: str, pictures: str | None) -> Profile:
-    one = profile(seen.sample[name], k, seen.sample.shape[1])
+def _profile(counted: Tally, k: int, name: str, pictures: str | None) -> Profile:
+    one = profile(counted.sample[name], k, counted.sample.shape[1])
     return replace(one, kind="image path") if name == pictures else one
 
 
@@ -159,8 +159,8 @@ def _strange_labels(tallies: dict[str, Tally], label: str | None) -> list[str]:
         return []
     train, test = (Counter[str](tallies[side].counts.get(label, {})) for side in ("train", "test"))
     del train[""], test[""]
-    said = strange_labels(train, test)
-    return [said] if said else []
+    odd_labels = strange_labels(train, test)
+    return [odd_labels] if odd_labels else []
 
 
 def _encoding(source: Source) -> str:
@@ -170,9 +170,9 @@ def _encoding(source: Source) -> str:
     return "UTF-8 with a byte order mark" if head_of(first).startswith(b"\xef\xbb\xbf") else "UTF-8"
 
 
-def _split(source: Source, split: str, seen: Tally) -> Split:
+def _split(source: Source, split: str, counted: Tally) -> Split:
     files = tuple(path.relative_to(source.root).as_posix() for path in source.splits[split][:20])
-    return Split(name=split, files=files, n_rows=seen.n_rows)
+    return Split(name=split, files=files, n_rows=counted.n_rows)
 
 
 def _column(one: Profile, guess: tuple[Role, str, float]) -> Column:
@@ -192,9 +192,9 @@ def _column(one: Profile, guess: tuple[Role, str, float]) -> Column:
     )
 
 
-def _class_counts(seen: Tally, label: str | None) -> dict[str, int]:
+def _class_counts(counted: Tally, label: str | None) -> dict[str, int]:
     """Return the rows of each class, most first; classes are at most 1,000, so that all rows were counted."""
-    counts = seen.counts.get(label, Counter()) if label is not None else Counter[str]()
+    counts = counted.counts.get(label, Counter()) if label is not None else Counter[str]()
     return {value: int(n) for value, n in sorted(counts.items(), key=lambda one: (-one[1], one[0])) if value}
 
 
@@ -236,7 +236,7 @@ def _fraction_long(texts: pd.Series) -> float:
     return float((texts.str.len() > 500).mean())
 
 
-def _odd_columns(profiles: list[Profile], seen: Tally) -> list[str]:
+def _odd_columns(profiles: list[Profile], counted: Tally) -> list[str]:
     odd = []
     first_of: dict[str, str] = {}
     for one in profiles:
@@ -257,7 +257,7 @@ def _odd_columns(profiles: list[Profile], seen: Tally) -> list[str]:
             )
         if one.kind in {"empty", "constant"}:
             continue
-        cells = pd.util.hash_pandas_object(seen.sample[one.name], index=False).to_numpy().tobytes()
+        cells = pd.util.hash_pandas_object(counted.sample[one.name], index=False).to_numpy().tobytes()
         first = first_of.setdefault(sha256_bytes(cells), one.name)
         if first != one.name:
             odd.append(f'column "{one.name}" repeats column "{first}"')

@@ -63,15 +63,16 @@ def guess_dialect(path: Path) -> tuple[Dialect, tuple[str, ...]]:
     """
     plain = plain_dialect(path)
     lines, whole = _first_lines(path)
-    found = [(one, rows) for one in _candidates(plain) if (rows := _rows(lines, one, whole=whole))]
-    even = [(one, rows) for one, rows in found if _is_even(rows)]
+    found = [(candidate, rows) for candidate in _candidates(plain) if (rows := _rows(lines, candidate, whole=whole))]
+    even = [(found_dialect, rows) for found_dialect, rows in found if _is_even(rows)]
     odd: tuple[str, ...] = ()
     if even:
         best = max(_share(rows) for _, rows in even)
-        dialect, rows = next((one, rows) for one, rows in even if _share(rows) == best)
+        dialect, rows = next((found_dialect, rows) for found_dialect, rows in even if _share(rows) == best)
         loose = Dialect(delimiter=dialect.delimiter, quote=None) if dialect.delimiter != "," else None
         dialect, rows = next(
-            ((one, more) for one, more in even if one == loose and len(more) > len(rows)), (dialect, rows)
+            ((found_dialect, more) for found_dialect, more in even if found_dialect == loose and len(more) > len(rows)),
+            (dialect, rows),
         )
     elif (tail := _with_tail(found)) is not None:
         dialect, rows = tail
@@ -99,8 +100,8 @@ def _first_lines(path: Path) -> tuple[list[str], bool]:
 
 
 def _candidates(plain: Dialect) -> list[Dialect]:
-    first = [plain.delimiter, *(one for one in _DELIMITERS if one != plain.delimiter)]
-    return [Dialect(delimiter=one, quote=quote) for one in first for quote in ('"', None)]
+    first = [plain.delimiter, *(candidate for candidate in _DELIMITERS if candidate != plain.delimiter)]
+    return [Dialect(delimiter=candidate, quote=quote) for candidate in first for quote in ('"', None)]
 
 
 def _rows(lines: list[str], dialect: Dialect, *, whole: bool) -> list[list[str]] | None:
@@ -166,7 +167,7 @@ def _vote(cell: str, below: list[str]) -> int:
         return -2
     if _NAMES.search(cell) and len(cell) <= 40:
         return 3
-    n_numbers = sum(_NUMBER.fullmatch(one) is not None for one in below)
+    n_numbers = sum(_NUMBER.fullmatch(candidate) is not None for candidate in below)
     if n_numbers > 0.9 * len(below) or len(cell) < 0.3 * sum(map(len, below)) / len(below):
         return 2
     return -1 if len(cell) > 40 or len(cell.split()) > 5 else 0

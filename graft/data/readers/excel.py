@@ -47,7 +47,7 @@ def excel_rows(path: Path) -> tuple[list[str], Iterator[list[str]]]:
         ) from error
     with _refusals(path):
         with zipfile.ZipFile(path) as archive:
-            n_bytes = sum(one.file_size for one in archive.infolist())
+            n_bytes = sum(member.file_size for member in archive.infolist())
         if n_bytes > MAX_BYTES:
             raise InputError(f"{path.name} unpacks to {n_bytes:,} bytes.", where=str(path), do="save the table as CSV")
         book = openpyxl.load_workbook(path.open("rb"), read_only=True, data_only=True)  # by path it goes by the ending

@@ -106,20 +106,20 @@ def _batches(source: Source, path: Path, mend_twins: bool, max_columns: int | No
 
 def _file(path: Path, dialect: Dialect | None) -> Source:
     head = head_of(path)
-    one: Splits = {"all": (path,)}
+    only: Splits = {"all": (path,)}
     if head.startswith(b"PAR1"):
-        return Source(path.parent, "Parquet", one, classes=class_names(schema_of(path)))
+        return Source(path.parent, "Parquet", only, classes=class_names(schema_of(path)))
     if head.startswith(b"PK") and _is_workbook(path):
-        return Source(path.parent, "Excel", one)
+        return Source(path.parent, "Excel", only)
     kind = known_kind(path, head)
     if kind is not None:
         what = f"{path.name} is {kind}, which Graft does not read."
         raise InputError(what, where=str(path), do="give CSV, TSV, JSONL, Parquet, Excel or a folder of images")
     if dialect is None and wide_encoding(head) is None and _is_json(path, head):
-        return Source(path.parent, "JSON lines", one)
+        return Source(path.parent, "JSON lines", only)
     guessed, odd = (dialect, ()) if dialect is not None else guess_dialect(path)
     delimited: Format = "CSV" if guessed.delimiter == "," else "TSV" if guessed.delimiter == "\t" else "delimited text"
-    return Source(path.parent, delimited, one, dialect=guessed, oddities=odd)
+    return Source(path.parent, delimited, only, dialect=guessed, oddities=odd)
 
 
 def _is_workbook(path: Path) -> bool:
@@ -156,7 +156,7 @@ def _tables(folder: Path, tables: list[Path], dialect: Dialect | None) -> Source
             raise InputError(f"{path.name} is reached by a link.", where=str(path), do="put what it leads to there")
     splits: Splits = {"all": (tables[0],)} if len(tables) == 1 else {}
     for path in tables if len(tables) > 1 else ():
-        parents = [one.name for one in path.parents if folder in one.parents]
+        parents = [parent.name for parent in path.parents if folder in parent.parents]
         split = next((found for name in (path.name, *parents) if (found := split_of(name))), None)
         if split is not None:
             splits[split] = (*splits.get(split, ()), path)

@@ -34,7 +34,7 @@ def saved_dataset(folder: Path) -> Source:
             raise InputError(what, where=str(inner), do="name the splits train and test")
         part = folder / name if name else folder
         listed = _list(_json(part / "state.json").get("_data_files"))
-        paths = tuple(part / str(one.get("filename", "") if isinstance(one, dict) else "") for one in listed)
+        paths = tuple(part / str(entry.get("filename", "") if isinstance(entry, dict) else "") for entry in listed)
         if not paths or any(path.parent != part or os.path.islink(path) or not os.path.isfile(path) for path in paths):
             raise InputError(
                 f"{part.name} lacks its Arrow files.", where=str(part / "state.json"), do="save the dataset again"

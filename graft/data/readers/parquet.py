@@ -116,7 +116,7 @@ def arrow_frame(batch: Any, *, path: Path, n_before: int = 0, classes: ClassName
             what = f'Column "{name}" of {path.name} holds values that are neither text, numbers nor bytes.'
             raise InputError(what, where=f"{path}, type {str(array.type)[:80]}", do="leave the column out") from error
         if classes and name in classes:
-            cells = pd.Series([_class_name(one, classes[name], name, path) for one in cells], dtype="str")
+            cells = pd.Series([_class_name(cell, classes[name], name, path) for cell in cells], dtype="str")
         longest = 0 if cells.dtype == object or not len(cells) else int(cells.str.len().max())
         if longest > MAX_CELL:
             row = n_before + int(np.argmax(cells.str.len().to_numpy())) + 1
@@ -151,8 +151,8 @@ def _cells(array: Any) -> pd.Series:
         return pd.Series(array.cast(pa.string()).fill_null(""), dtype="str")
     if pa.types.is_floating(kind):  # by way of numpy: 0.1 in 32 bits stays "0.1"
         values = zip(array.to_numpy(zero_copy_only=False), array.is_valid().to_pylist(), strict=True)
-        return pd.Series([str(one) if valid else "" for one, valid in values], dtype="str")
-    return pd.Series([_text(one) for one in array.to_pylist()], dtype="str")
+        return pd.Series([str(value) if valid else "" for value, valid in values], dtype="str")
+    return pd.Series([_text(value) for value in array.to_pylist()], dtype="str")
 
 
 def _text(value: Any) -> str:

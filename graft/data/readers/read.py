@@ -254,7 +254,7 @@ def _json_objects(file: TextFile) -> Iterator[tuple[int, dict[str, str]]]:
             if not line.strip():
                 continue
             value = decode(line)
-            row = {_cell(key): _cell(one) for key, one in value.items()}
+            row = {_cell(key): _cell(cell_value) for key, cell_value in value.items()}
         except (ValueError, AttributeError, RecursionError) as error:
             where = f"line {number:,}: {error}"
             raise InputError(

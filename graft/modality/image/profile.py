@@ -16,8 +16,8 @@ def profile_images(images: Sequence[bytes]) -> Profile:
     return profile_numbers(
         len(images),
         {
-            "brightness": ("number", [one.mean() for one in greys]),
-            "contrast": ("number", [one.std() for one in greys]),
+            "brightness": ("number", [pixels.mean() for pixels in greys]),
+            "contrast": ("number", [pixels.std() for pixels in greys]),
             "width in pixels": ("number", [width for width, _ in sizes]),
             "width over height": ("number", [width / height for width, height in sizes]),
         },

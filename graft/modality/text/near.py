@@ -39,8 +39,8 @@ def text_bands(texts: Sequence[str]) -> Bands:
         joined = np.zeros(minima.shape[:2], dtype=np.uint64)
         for k in range(_PER_BAND):
             joined = mix(joined + minima[:, :, k])
-        there = np.array([text != "" for text in folded])
-        bands[start : start + len(folded)][there] = tagged(joined[there])
+        has_text = np.array([text != "" for text in folded])
+        bands[start : start + len(folded)][has_text] = tagged(joined[has_text])
     return bands
 
 
@@ -99,9 +99,9 @@ def text_similarity(a: Sequence[str], b: Sequence[str]) -> npt.NDArray[np.float6
         m = len(folded) // 2
         pair, side = np.tile(np.arange(m, dtype=np.uint64), 2), np.arange(2 * m, dtype=np.uint64) // np.uint64(m)
         tag = np.repeat(pair << np.uint64(49) | side, lengths)
-        seen = distinct(tag | grams >> np.uint64(16) << np.uint64(1))
-        owner, gram = (seen >> np.uint64(49)).astype(np.intp), seen >> np.uint64(1)
+        shared = distinct(tag | grams >> np.uint64(16) << np.uint64(1))
+        owner, gram = (shared >> np.uint64(49)).astype(np.intp), shared >> np.uint64(1)
         n_shared = np.bincount(owner[1:][gram[1:] == gram[:-1]], minlength=m)
-        there = np.array([text != "" for text in folded]).reshape(2, m).all(axis=0)
-        similarity[start : start + m] = there * n_shared / (np.bincount(owner, minlength=m) - n_shared)
+        has_text = np.array([text != "" for text in folded]).reshape(2, m).all(axis=0)
+        similarity[start : start + m] = has_text * n_shared / (np.bincount(owner, minlength=m) - n_shared)
     return similarity

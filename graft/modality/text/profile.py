@@ -50,24 +50,24 @@ def profile_texts(texts: Sequence[str], *, tokenizer: Tokenizer | None = None) -
     Cost: O(characters), and tokenizing.
     """
     words = [WORD.findall(text.lower()) for text in texts]
-    counts = np.array([max(1, len(one)) for one in words], dtype=float)
+    counts = np.array([max(1, len(word)) for word in words], dtype=float)
     values: dict[str, tuple[Unit, npt.ArrayLike]] = {
-        "words a text": ("number", [len(one) for one in words]),
-        "letters a word": ("number", np.array([sum(map(len, one)) for one in words]) / counts),
+        "words a text": ("number", [len(word) for word in words]),
+        "letters a word": ("number", np.array([sum(map(len, word)) for word in words]) / counts),
         "share of English function words": (
             "fraction",
-            np.array([sum(word in FUNCTION_WORDS for word in one) for one in words]) / counts,
+            np.array([sum(word in FUNCTION_WORDS for word in tokens) for tokens in words]) / counts,
         ),
     }
     if tokenizer is not None and texts:
-        encoded = [one.ids for one in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+        encoded = [tokens.ids for tokens in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
         lengths = np.array([max(1, len(ids)) for ids in encoded], dtype=float)
         parts = np.array([max(1, len(text.split())) for text in texts], dtype=float)
         unknowns = _unknown(tokenizer)
         unknown = np.array([sum(i in unknowns for i in ids) for ids in encoded], dtype=float)
         values["tokens a word"] = ("number", lengths / parts)
         values["share of unknown tokens"] = ("fraction", unknown / lengths)
-    found = Counter(f"“{word}”" for one in words for word in sorted(set(one) - FUNCTION_WORDS))
+    found = Counter(f"“{word}”" for tokens in words for word in sorted(set(tokens) - FUNCTION_WORDS))
     return profile_numbers(len(texts), values) | profile_shares(len(texts), found.most_common(), N_WORDS)
 
 

@@ -82,7 +82,11 @@ def make_card(
     commit(workspace.root, f"card of {base}: {card.title}", [relative])
     return MadeCard(
         path=relative,
-        properties={name: one.mean for name, one in card.profile.properties.items() if not name.startswith(_OF_A_WORD)},
+        properties={
+            name: property_.mean
+            for name, property_ in card.profile.properties.items()
+            if not name.startswith(_OF_A_WORD)
+        },
         **card.model_dump(exclude={"profile"}),
     )
 

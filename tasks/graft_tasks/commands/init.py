@@ -241,8 +241,8 @@ def _is_finished(workspace: Workspace, name: str, files: dict[str, Path], text: 
     folder = workspace.dataset(name)
     if committed(workspace.root, f"recipes/{name}.yaml") != text.encode() or not folder.is_dir():
         return False
-    there = {path.name: sha256_file(path) for path in folder.iterdir()}
-    return there == {target: sha256_file(file) for target, file in files.items()}
+    present = {path.name: sha256_file(path) for path in folder.iterdir()}
+    return present == {target: sha256_file(file) for target, file in files.items()}
 
 
 def _make(workspace: Workspace, name: str, files: dict[str, Path], text: str) -> None:

@@ -154,8 +154,8 @@ def _compare(
     given = None
     if held_out is not None and len(held_out.labels) >= champions.N_MIN:
         model = load_model(folder)
-        said = predict(model, rows["content"].tolist(), progress=progress)
-        given = champions.answers(held_out, model.labels, said, nearness(features, before))
+        probabilities = predict(model, rows["content"].tolist(), progress=progress)
+        given = champions.answers(held_out, model.labels, probabilities, nearness(features, before))
     found = compare(
         title,
         Sample(name=reference, features=before, labels=labels),
@@ -213,17 +213,17 @@ def _outcome(comparisons: tuple[ShiftComparison, ...]) -> BatchOutcome:
     """Return what a batch came to; without a comparison it was refused."""
     if not comparisons:
         return "refused"
-    if any(one.is_alarming for one in comparisons):
+    if any(comparison.is_alarming for comparison in comparisons):
         return "alarm"
-    return "passed" if all(one.is_whole for one in comparisons) else "cannot_tell"
+    return "passed" if all(comparison.is_whole for comparison in comparisons) else "cannot_tell"
 
 
 def _summary(n_failed: int, n_checks: int, comparisons: tuple[ShiftComparison, ...]) -> str:
     if n_failed:
         return f"refused: {n_failed} of {n_checks} expectations broken"
-    for one in comparisons:
-        if one.is_alarming:
-            return tell(one)
-        if one.small:
-            return f"a small difference: {', '.join(KINDS[kind.name] for kind in one.small)}"
-    return "like what the champion knows" if all(one.is_whole for one in comparisons) else "cannot tell"
+    for comparison in comparisons:
+        if comparison.is_alarming:
+            return tell(comparison)
+        if comparison.small:
+            return f"a small difference: {', '.join(KINDS[kind.name] for kind in comparison.small)}"
+    return "like what the champion knows" if all(comparison.is_whole for comparison in comparisons) else "cannot tell"

@@ -113,7 +113,7 @@ def _check_enough(values: dict[str, Any], name: str, files: dict[str, Path], fou
 
 def _check_text(values: dict[str, Any], files: dict[str, Path], found: Look) -> None:
     """Refuse a column of numbers, times or categories as texts: few different values, each in many rows."""
-    column = next((one for one in found.columns if one.name == values.get("data.text")), None)
+    column = next((column for column in found.columns if column.name == values.get("data.text")), None)
     if column is None or column.kind == "text" or found.n_examined < _MANY_ROWS:
         return
     if column.kind == "category" and column.n_distinct > found.n_examined * _FEW_VALUES:

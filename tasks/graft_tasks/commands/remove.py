@@ -44,7 +44,9 @@ def remove(workspace: Workspace, name: str) -> Removed:
     if not path.is_file() and not before:
         workspace.recipe(name)  # says that there is none, and which there are
     based = [
-        one for one in workspace.recipes() if one != name and f"graft:{name}@" in workspace.recipe_path(one).read_text()
+        recipe
+        for recipe in workspace.recipes()
+        if recipe != name and f"graft:{name}@" in workspace.recipe_path(recipe).read_text()
     ]
     if based:
         what = f"Recipe {based[0]} is based on a model of {name}."
@@ -59,7 +61,9 @@ def remove(workspace: Workspace, name: str) -> Removed:
         dataset = _dataset_of(workspace, name, path.read_bytes() if path.is_file() else before)
         ledger = workspace.ledger()
         n_runs, champion = ledger.heads(name).n_runs, ledger.champion(name)
-        is_shared = any(one != name and _dataset_named(workspace, one) == dataset for one in workspace.recipes())
+        is_shared = any(
+            recipe != name and _dataset_named(workspace, recipe) == dataset for recipe in workspace.recipes()
+        )
         is_kept = n_runs > 0 or is_shared
         _take_stages(workspace, name)
         for folder in _folders(workspace, name):

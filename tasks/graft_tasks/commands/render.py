@@ -64,7 +64,11 @@ def _standing(workspace: Workspace, name: str) -> Standing:
     if not promotions:
         return Standing()
     last = promotions[-1].predicate
-    own = [one for one in promotions if run and one.predicate.run == run.entry and one.predicate.action == "promote"]
+    own = [
+        promotion
+        for promotion in promotions
+        if run and promotion.predicate.run == run.entry and promotion.predicate.action == "promote"
+    ]
     return Standing(
         champion=last.number,
         number=own[0].predicate.number if own else "",

@@ -74,7 +74,7 @@ def validate_recipe(
         _report(repaired, listener)
         if repaired.file:
             dataset, record = _run_steps(workspace, name, begin, listener)
-    findings = sorted((*dataset.findings, *record.findings), key=lambda one: _ORDER.index(one.severity))
+    findings = sorted((*dataset.findings, *record.findings), key=lambda odd: _ORDER.index(odd.severity))
     found = Validation(
         recipe=name,
         n_rows=dataset.n_rows,

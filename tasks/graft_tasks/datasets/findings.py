@@ -78,8 +78,8 @@ def rows_of(workspace: Workspace, record: Found, finding: str) -> list[str]:
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, start=1):
             try:
-                one = json.loads(line)
-                found += [str(one["row"])] if one["finding"] == finding else []
+                finding_row = json.loads(line)
+                found += [str(finding_row["row"])] if finding_row["finding"] == finding else []
             except (ValueError, KeyError, TypeError, RecursionError) as error:
                 what = f"{path.name} is not a file of findings."
                 raise InputError(what, where=f"{path}, line {number}", do="delete it, then the same command") from error
@@ -116,5 +116,5 @@ def with_contents(workspace: Workspace, recipe: str, rows: list[str]) -> tuple[R
     is_binary = MODALITIES[workspace.recipe(recipe)[0].data.modality].is_binary
     columns = ["row", "label", *([] if is_binary else ["content"])]
     table = pq.read_table(path, columns=columns, filters=[("row", "in", rows)]) if rows else None
-    there = {one["row"]: one for one in table.to_pylist()} if table is not None else {}
-    return tuple(Row(row, *(there.get(row, {}).get(key, "") for key in ("label", "content"))) for row in rows)
+    contents = {finding_row["row"]: finding_row for finding_row in table.to_pylist()} if table is not None else {}
+    return tuple(Row(row, *(contents.get(row, {}).get(key, "") for key in ("label", "content"))) for row in rows)

@@ -42,13 +42,13 @@ def repair(workspace: Workspace, name: str) -> Repaired:
             {"row": row, "action": action, "content": content}
             for row, action, content in repairs(lambda: read_rows_file(rows), repair_content)
         ]
-    n_dropped = sum(one["action"] == "drop" for one in done)
+    n_dropped = sum(change["action"] == "drop" for change in done)
     with hold(workspace.lock(data.dataset, "dataset"), f"dataset {data.dataset}"):
         file, new = "", None
         if done:
             file = next_name(folder, "repair", "jsonl")
             new = folder / file
-            lines = (json.dumps(one, sort_keys=True, ensure_ascii=False) for one in done)
+            lines = (json.dumps(change, sort_keys=True, ensure_ascii=False) for change in done)
             write_atomic(new, ("\n".join(lines) + "\n").encode())
         version = keep_version(workspace, data.dataset, f"{data.dataset}: {file}, {len(done):,} rows mended", new=new)
     return Repaired(data.dataset, file, len(done) - n_dropped, n_dropped, version)

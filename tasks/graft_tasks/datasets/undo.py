@@ -57,7 +57,7 @@ def undo(workspace: Workspace, name: str, file: str | None) -> Undone:
 
 
 def _check_newest(name: str, dataset: str, files: list[str], file: str | None) -> None:
-    newest = max(files, key=lambda one: one.split("-")[1], default=None)
+    newest = max(files, key=lambda file_name: file_name.split("-")[1], default=None)
     if newest is None:
         raise InputError(
             f"Dataset {dataset} has nothing that was added and could be taken back.", do=f"graft add {name} FILE"

@@ -76,7 +76,7 @@ def main() -> int:
 
 
 def _is_full(errors: list[tuple[BaseException, str]]) -> bool:
-    met = [one for error, _ in errors for one in causes(error)]
+    met = [cause for error, _ in errors for cause in causes(error)]
     return any(isinstance(one, OSError) and one.errno in (errno.ENOSPC, errno.EDQUOT) for one in met)
 
 
@@ -84,11 +84,11 @@ def _tell(arguments: list[str], errors: list[tuple[BaseException, str]]) -> None
     """Tell why the command failed, if that is known; what is not is printed, for whoever reads the last line."""
     of_remote = bool(_ASK_A_REMOTE.intersection(arguments)) or "--cloud" in arguments
     for error, _ in errors:
-        for one in causes(error):
-            if isinstance(one, _CommandFailedError):
+        for cause in causes(error):
+            if isinstance(cause, _CommandFailedError):
                 step = arguments[-1].rpartition(":")[2].partition("@")[0]
-                ended = StepError(f"{step} ended with exit status {one.status}.")
-                emit(Failed.of(killed(step, one.status) or ended))
+                ended = StepError(f"{step} ended with exit status {cause.status}.")
+                emit(Failed.of(killed(step, cause.status) or ended))
                 return
         if known := meaning(error, of_remote=of_remote):
             emit(Failed.of(known))
@@ -96,7 +96,7 @@ def _tell(arguments: list[str], errors: list[tuple[BaseException, str]]) -> None
     for md5 in sorted({md5 for _, md5 in errors if md5}):
         emit(Lost(md5))
     for error, _ in errors[-1:]:
-        print(": ".join(words(one) for one in causes(error)), file=sys.stderr)  # noqa: T201 - to be read by a person
+        print(": ".join(words(cause) for cause in causes(error)), file=sys.stderr)  # noqa: T201 - to be read by a person
 
 
 if __name__ == "__main__":

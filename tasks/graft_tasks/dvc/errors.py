@@ -161,12 +161,12 @@ def meaning(error: BaseException, *, of_remote: bool) -> GraftError | None:
         of_remote: the command asks a remote, so that what is refused is refused there.
     """
     cases = (*REMOTE, *ALL) if of_remote else (*HERE, *ALL)
-    for one in causes(error):
-        named = set(_names(one))
+    for cause in causes(error):
+        named = set(_names(cause))
         for case in cases:
             if named.intersection(case.classes):
-                return case.kind(case.what, where=words(one), do=case.do)
-        if isinstance(one, OSError) and (refused := from_disk(one)):
+                return case.kind(case.what, where=words(cause), do=case.do)
+        if isinstance(cause, OSError) and (refused := from_disk(cause)):
             return refused
     return None
 

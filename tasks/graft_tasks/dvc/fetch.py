@@ -91,17 +91,17 @@ def fetch(
         wanted = [*datasets, *models, *steps]
         cache = Cache.of(workspace)
         remote, n_brought = _complete(workspace, cache, wanted, patience, progress)
-        for one in wanted:
-            _check_signed(cache, one)
+        for wanted_ in wanted:
+            _check_signed(cache, wanted_)
         mended = [*cache.damaged.values(), *_place(workspace, cache, wanted)]
     if n_brought:
         _log.info("fetched %d objects for %s from %s", n_brought, name, remote)
     return Fetched(
         recipe=name,
-        datasets=[one.what for one in datasets],
-        models=[one.what for one in models],
-        steps=[one.what for one in steps],
-        n_files=len({md5 for one in wanted for md5 in cache.files(one.out).values()}),
+        datasets=[dataset.what for dataset in datasets],
+        models=[model.what for model in models],
+        steps=[step.what for step in steps],
+        n_files=len({md5 for wanted_ in wanted for md5 in cache.files(wanted_.out).values()}),
         n_bytes=cache.n_bytes,
         n_brought=n_brought,
         mended=sorted(set(mended)),
@@ -164,7 +164,13 @@ def _complete(
         show = partial(_show_bytes, progress)
         return import_data(workspace.root, cache.folder, sorted(targets), remote, patience, show)
 
-    brought = ask({one.out.target for one in wanted if lacking.keys() & {one.out.md5, *cache.files(one.out).values()}})
+    brought = ask(
+        {
+            wanted_.out.target
+            for wanted_ in wanted
+            if lacking.keys() & {wanted_.out.md5, *cache.files(wanted_.out).values()}
+        }
+    )
     lacking = _lacking(cache, wanted, progress)
     if cache.damaged:
         raise _damaged_there(cache.damaged, remote)
@@ -196,12 +202,12 @@ def _not_whole(
 ) -> GraftError:
     """Return what the remote does not have whole. DVC keeps no listing of which it could not get every file."""
     do = "dvc push on a machine that has it; where an object is damaged, delete it there first"
-    for one in wanted:
-        if one.out.md5 in lacking and not (brought := ask([one.out.target])).is_all:
+    for wanted_ in wanted:
+        if wanted_.out.md5 in lacking and not (brought := ask([wanted_.out.target])).is_all:
             lost = [object_name(md5) for md5 in brought.lost]
             return TamperError(
-                f"The remote's own copy of {one.out.path} is damaged or not whole.",
-                where=f"{remote}: {', '.join([f'listing {object_name(one.out.md5)}', *lost[:1]])}",
+                f"The remote's own copy of {wanted_.out.path} is damaged or not whole.",
+                where=f"{remote}: {', '.join([f'listing {object_name(wanted_.out.md5)}', *lost[:1]])}",
                 do=do,
             )
     md5, path = min(lacking.items(), key=lambda item: item[1])
@@ -210,21 +216,21 @@ def _not_whole(
 
 def _lacking(cache: Cache, wanted: list[_Wanted], progress: Progress) -> dict[str, str]:
     found: dict[str, str] = {}
-    for done, one in enumerate(wanted):
-        progress(done, len(wanted), f"reading {one.what}")
-        found |= cache.lacks(one.out)
+    for done, wanted_ in enumerate(wanted):
+        progress(done, len(wanted), f"reading {wanted_.what}")
+        found |= cache.lacks(wanted_.out)
     return found
 
 
-def _check_signed(cache: Cache, one: _Wanted) -> None:
-    if one.signed is None:
+def _check_signed(cache: Cache, wanted_: _Wanted) -> None:
+    if wanted_.signed is None:
         return
-    found = {path: cache.sha256[md5] for path, md5 in cache.files(one.out).items()}
-    wrong = sorted(path for path in found.keys() | one.signed.keys() if found.get(path) != one.signed.get(path))
+    found = {path: cache.sha256[md5] for path, md5 in cache.files(wanted_.out).items()}
+    wrong = sorted(path for path in found.keys() | wanted_.signed.keys() if found.get(path) != wanted_.signed.get(path))
     if wrong:
         raise TamperError(
-            f"The pointer of {one.what} names other bytes than those that were signed or pinned.",
-            where=f"{one.out.target}: {wrong[0]}",
+            f"The pointer of {wanted_.what} names other bytes than those that were signed or pinned.",
+            where=f"{wanted_.out.target}: {wrong[0]}",
             do="restore the pointer with git",
         )
 
@@ -235,31 +241,31 @@ def _place(workspace: Workspace, cache: Cache, wanted: list[_Wanted]) -> list[st
     What a step made, or a person changed in a dataset, is not overwritten; the latter is refused.
     """
     absent, odd_models = [], []
-    for one in wanted:
-        folder = workspace.root / one.out.path
+    for wanted_ in wanted:
+        folder = workspace.root / wanted_.out.path
         if not folder.exists():
-            absent.append(one)
-        elif one.out.path.startswith("data/datasets/") and (odd := _odd(folder, cache, one.out)):
+            absent.append(wanted_)
+        elif wanted_.out.path.startswith("data/datasets/") and (odd := _odd(folder, cache, wanted_.out)):
             raise StepError(
-                f"Dataset {one.what} is not the version that its pointer names.",
+                f"Dataset {wanted_.what} is not the version that its pointer names.",
                 where=str(folder / odd),
-                do=f"dvc checkout {one.out.target}    takes the pointer's version",
+                do=f"dvc checkout {wanted_.out.target}    takes the pointer's version",
             )
-        elif one.out.path.startswith("registry/") and _odd(folder, cache, one.out):
-            absent.append(one)
-            odd_models.append(one.out.path)
-    for one in absent:
-        shutil.rmtree(workspace.root / one.out.path, ignore_errors=True)
+        elif wanted_.out.path.startswith("registry/") and _odd(folder, cache, wanted_.out):
+            absent.append(wanted_)
+            odd_models.append(wanted_.out.path)
+    for wanted_ in absent:
+        shutil.rmtree(workspace.root / wanted_.out.path, ignore_errors=True)
     try:
         if absent:
-            dvc(workspace.root, "checkout", *(one.out.target for one in absent))
-        for one in absent:
-            if odd := _odd(workspace.root / one.out.path, cache, one.out):
-                raise StepError(f"{one.what} was not written whole.", where=odd, do="the same command again")
+            dvc(workspace.root, "checkout", *(wanted_.out.target for wanted_ in absent))
+        for wanted_ in absent:
+            if odd := _odd(workspace.root / wanted_.out.path, cache, wanted_.out):
+                raise StepError(f"{wanted_.what} was not written whole.", where=odd, do="the same command again")
     except (GraftError, OSError) as error:
         full = _without_room(workspace, cache, absent)
-        for one in absent:
-            shutil.rmtree(workspace.root / one.out.path, ignore_errors=True)
+        for wanted_ in absent:
+            shutil.rmtree(workspace.root / wanted_.out.path, ignore_errors=True)
         if full:
             raise full from error
         raise
@@ -268,7 +274,7 @@ def _place(workspace: Workspace, cache: Cache, wanted: list[_Wanted]) -> list[st
 
 def _without_room(workspace: Workspace, cache: Cache, absent: list[_Wanted]) -> StepError | None:
     """Return that the disk is full, where what is to be written is more than it has room for: DVC does not say why it failed."""
-    md5s = [md5 for one in absent for md5 in cache.files(one.out).values()]
+    md5s = [md5 for wanted_ in absent for md5 in cache.files(wanted_.out).values()]
     n_bytes, n_free = sum(cache.path(md5).stat().st_size for md5 in md5s), shutil.disk_usage(workspace.root).free
     if n_bytes <= n_free:
         return None
@@ -279,13 +285,13 @@ def _without_room(workspace: Workspace, cache: Cache, absent: list[_Wanted]) -> 
 def _odd(folder: Path, cache: Cache, out: Out) -> str:
     """Return a file that is absent, changed or too many in a folder, or an empty string."""
     meant = {path: cache.sha256[md5] for path, md5 in cache.files(out).items()}
-    there = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if not path.is_dir()}
-    for path in sorted(meant.keys() | there.keys()):
+    present = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if not path.is_dir()}
+    for path in sorted(meant.keys() | present.keys()):
         if (
-            path not in there
+            path not in present
             or path not in meant
-            or there[path].is_symlink()
-            or sha256_file(there[path]) != meant[path]
+            or present[path].is_symlink()
+            or sha256_file(present[path]) != meant[path]
         ):
             return path
     return ""

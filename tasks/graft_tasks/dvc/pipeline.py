@@ -40,15 +40,17 @@ def bring_forward(workspace: Workspace, name: str) -> list[str]:
     Raises:
         InputError: a person has written something into Graft's stages that would be lost.
     """
-    said = _divide(workspace)
+    changes = _divide(workspace)
     path, text = workspace.stages(name), stages_of(name, workspace.recipe(name)[0].data.dataset)
     before = read_small(path, MAX_JSON) if path.is_file() else b""
     if before != text.encode():
         if before:
             _check_known(_read(path).get("stages"), yaml.safe_load(text)["stages"], path)
-            said.append(f"data/{name}/dvc.yaml was brought forward to Graft {__version__}: what changed is made again.")
+            changes.append(
+                f"data/{name}/dvc.yaml was brought forward to Graft {__version__}: what changed is made again."
+            )
         write_atomic(path, text.encode())
-    return said
+    return changes
 
 
 def stages_of(recipe: str, dataset: str) -> str:
@@ -71,16 +73,16 @@ def _divide(workspace: Workspace) -> list[str]:
         root / ".graft" / "locks" / "pipeline", "the workspace's stages", wait=silently, mends=True
     ) as was_cut_off:
         stages = {} if path.read_bytes() == TOPMOST.encode() else _read(path).get("stages") or {}
-        ours = {name: stage for name, stage in stages.items() if name in STEPS and _is_ours(name, stage)}
-        if not ours and not was_cut_off:
+        own = {name: stage for name, stage in stages.items() if name in STEPS and _is_ours(name, stage)}
+        if not own and not was_cut_off:
             return []
         names = workspace.params().get("recipes") or {}
-        if ours:
+        if own:
             known = yaml.safe_load(string.Template(_template()).substitute(_FOR_EACH))["stages"]
-            _check_known({name: stage["do"] for name, stage in ours.items()}, known, path)
+            _check_known({name: stage["do"] for name, stage in own.items()}, known, path)
             with dvc_held(root):
                 _hand_out(workspace, {name: entry["dataset"] for name, entry in names.items()})
-                write_atomic(path, without(path.read_text(encoding="utf-8"), ours).encode())
+                write_atomic(path, without(path.read_text(encoding="utf-8"), own).encode())
         paths = [f"data/{name}/{file}" for name in names for file in ("dvc.yaml", "dvc.lock")]
         commit(root, f"graft {__version__}: a dvc.yaml for each recipe", ["dvc.yaml", "dvc.lock", *paths])
     return [
@@ -128,20 +130,20 @@ def _more(found: Any, known: Any, at: str) -> Iterable[str]:
                 _more(value, known[key], f"{at}.{key}".strip(".")) if key in known else [f"{at}.{key}".strip(".")]
             )
     elif isinstance(found, list) and isinstance(known, list):
-        named = {key: one[key] for one in known if isinstance(one, dict) for key in one}
-        for one in found:
-            if isinstance(one, dict):
-                yield from _more(one, named, at)
-            elif one not in known:
-                yield f"{at}: {one}"
+        named = {key: entry[key] for entry in known if isinstance(entry, dict) for key in entry}
+        for entry in found:
+            if isinstance(entry, dict):
+                yield from _more(entry, named, at)
+            elif entry not in known:
+                yield f"{at}: {entry}"
     elif found != known:
         yield at
 
 
-def without(text: str, ours: Iterable[str]) -> str:
+def without(text: str, own: Iterable[str]) -> str:
     """Return a ``dvc.yaml`` without these stages; what else stands there stays as it is written, comments too."""
     rest = yaml.safe_load(text)
-    rest["stages"] = {name: stage for name, stage in rest["stages"].items() if name not in set(ours)}
+    rest["stages"] = {name: stage for name, stage in rest["stages"].items() if name not in set(own)}
     if rest == {"stages": {}}:
         return TOPMOST
     root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -150,17 +152,17 @@ def without(text: str, ours: Iterable[str]) -> str:
     gone = {
         line
         for key, stage in stages.value
-        if key.value in set(ours)
+        if key.value in set(own)
         for line in range(key.start_mark.line, _last_line(stage) + 1)
     }
-    kept = "".join(line for k, line in enumerate(text.splitlines(keepends=True)) if k not in gone)
+    remaining = "".join(line for k, line in enumerate(text.splitlines(keepends=True)) if k not in gone)
     if not rest["stages"]:
-        kept = kept.replace("stages:", "stages: {}", 1)
+        remaining = remaining.replace("stages:", "stages: {}", 1)
     try:
-        is_right = yaml.safe_load(kept) == rest
+        is_right = yaml.safe_load(remaining) == rest
     except yaml.YAMLError:
         is_right = False
-    return kept if is_right else yaml.safe_dump(rest, sort_keys=False)
+    return remaining if is_right else yaml.safe_dump(rest, sort_keys=False)
 
 
 def _last_line(node: yaml.Node) -> int:

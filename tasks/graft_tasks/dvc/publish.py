@@ -111,8 +111,8 @@ def send_models(workspace: Workspace, ledger: Ledger) -> None:
     needed: set[str] = set()
     known: set[str] = set()
     for name in workspace.recipes():
-        needed |= {_pointer(one) for _, one in stands_on(ledger, workspace.recipe(name)[0])}
-        known |= {_pointer(one) for one in ledger.promotions(name)}
+        needed |= {_pointer(model) for _, model in stands_on(ledger, workspace.recipe(name)[0])}
+        known |= {_pointer(promotion) for promotion in ledger.promotions(name)}
     if absent := sorted(pointer for pointer in needed if not (workspace.root / pointer).is_file()):
         raise StepError("A model that is in use has no pointer here.", where=absent[0], do="restore it with git")
     push(workspace.root, _here(workspace, _named(workspace, needed | known)), where)
@@ -120,8 +120,8 @@ def send_models(workspace: Workspace, ledger: Ledger) -> None:
 
 
 def _named(workspace: Workspace, pointers: set[str]) -> list[Out]:
-    there = [pointer for pointer in sorted(pointers) if (workspace.root / pointer).is_file()]
-    return [out for pointer in there for out in pointed((workspace.root / pointer).read_bytes(), pointer)]
+    present = [pointer for pointer in sorted(pointers) if (workspace.root / pointer).is_file()]
+    return [out for pointer in present for out in pointed((workspace.root / pointer).read_bytes(), pointer)]
 
 
 def _here(workspace: Workspace, outs: list[Out]) -> list[str]:

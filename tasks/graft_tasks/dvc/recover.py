@@ -73,8 +73,10 @@ def _mend_busy_list(folder: Path) -> None:
             return
         try:
             listed = json.loads(path.read_bytes())
-            write = {name: one for name, one in listed.get("write", {}).items() if _is_dvc(one["pid"])}
-            read = {name: [one for one in many if _is_dvc(one["pid"])] for name, many in listed.get("read", {}).items()}
+            write = {name: lock for name, lock in listed.get("write", {}).items() if _is_dvc(lock["pid"])}
+            read = {
+                name: [lock for lock in many if _is_dvc(lock["pid"])] for name, many in listed.get("read", {}).items()
+            }
         except (ValueError, AttributeError, KeyError, TypeError):
             listed, write, read = None, {}, {}
         after = {"write": write, "read": {name: many for name, many in read.items() if many}}
@@ -109,10 +111,10 @@ def _mend_lockfile(root: Path, name: str) -> None:
 def whole_stages(root: Path, path: str, copy: Path) -> dict[str, Any]:
     """Return what a lock file says of stages; of those lost or cut short, what the last copy says, else the last commit."""
     stages = _read((root / path).read_bytes() if (root / path).is_file() else b"").get("stages") or {}
-    kept = _read(committed(root, path)).get("stages") or {}
-    kept |= (_read(copy.read_bytes()).get("stages") or {}) if copy.is_file() else {}
+    committed_stages = _read(committed(root, path)).get("stages") or {}
+    committed_stages |= (_read(copy.read_bytes()).get("stages") or {}) if copy.is_file() else {}
     whole = {stage: entry for stage, entry in stages.items() if _is_whole(stage, entry)}
-    return whole | {stage: kept[stage] for stage in kept if stage not in whole}
+    return whole | {stage: committed_stages[stage] for stage in committed_stages if stage not in whole}
 
 
 def lock_text(stages: dict[str, Any]) -> bytes:
@@ -135,7 +137,7 @@ def _is_whole(stage: str, entry: Any) -> bool:
         return False
     listed = [entry.get(key) for key in ("deps", "outs")]
     return stage.partition("@")[0] not in STEPS or all(
-        isinstance(many, list) and all(isinstance(one, dict) and one.keys() >= _OF_A_FILE for one in many)
+        isinstance(many, list) and all(isinstance(lock, dict) and lock.keys() >= _OF_A_FILE for lock in many)
         for many in listed
     )
 

@@ -208,37 +208,37 @@ def commit(root: Path, message: str, paths: Sequence[str]) -> None:
         hold(root / ".graft" / "locks" / "git", "the workspace's git", wait=silently, mends=True) as was_cut_off,
         dvc_held(root) if any((root / path / "dvc.lock").is_file() for path in paths) else nullcontext(),
     ):
-        refused = _commit(root, message, paths, ours=was_cut_off)
+        refused = _commit(root, message, paths, is_own=was_cut_off)
     if refused:  # raised here: who was refused was not cut off, and left no lock
         raise refused
 
 
-def _commit(root: Path, message: str, paths: Sequence[str], *, ours: bool) -> GraftError | None:
+def _commit(root: Path, message: str, paths: Sequence[str], *, is_own: bool) -> GraftError | None:
     try:
-        _wait_for_index(root, ours=ours)
-        there = [path for path in paths if (root / path).exists() or git(root, "ls-files", "--", path)]
-        if not there:
+        _wait_for_index(root, is_own=is_own)
+        present = [path for path in paths if (root / path).exists() or git(root, "ls-files", "--", path)]
+        if not present:
             return None
-        git(root, "add", "--", *there)
-        if git(root, "diff", "--cached", "--name-only", "--", *there):
+        git(root, "add", "--", *present)
+        if git(root, "diff", "--cached", "--name-only", "--", *present):
             author = [] if _has_author(root) else ["-c", "user.name=graft", "-c", "user.email=graft@localhost"]
             try:
-                git(root, *author, "commit", "--quiet", "--message", message, "--", *there)
+                git(root, *author, "commit", "--quiet", "--message", message, "--", *present)
             except StepError:
-                git(root, "reset", "--quiet", "--", *there)
+                git(root, "reset", "--quiet", "--", *present)
                 raise
     except GraftError as error:
         return error
     return None
 
 
-def _wait_for_index(root: Path, *, ours: bool) -> None:
+def _wait_for_index(root: Path, *, is_own: bool) -> None:
     """Wait for a git command that is not ours; take away what a git of ours left that was cut off."""
     lock = root / git(root, "rev-parse", "--git-path", "index.lock").strip()
     until = time.monotonic() + _PATIENCE_S
     while lock.exists() and time.monotonic() < until:
         time.sleep(0.1)
-    if ours:
+    if is_own:
         lock.unlink(missing_ok=True)
     elif lock.exists():
         raise BusyError(

@@ -81,9 +81,9 @@ def _push_or_replay(root: Path) -> None:
 def _fetch_and_replay(root: Path) -> None:
     remote, branch, _ = _upstream(root)
     _remotely(root, "fetch", "--quiet", remote, branch)
-    theirs = git(root, "rev-parse", "FETCH_HEAD").strip()
-    if git(root, "rev-list", "--count", f"HEAD..{theirs}").strip() != "0":
-        _replay(root, theirs, f"{remote}/{branch}")
+    upstream = git(root, "rev-parse", "FETCH_HEAD").strip()
+    if git(root, "rev-list", "--count", f"HEAD..{upstream}").strip() != "0":
+        _replay(root, upstream, f"{remote}/{branch}")
 
 
 def _upstream(root: Path) -> tuple[str, str, str]:
@@ -134,7 +134,7 @@ def _remotely(root: Path, command: str, *arguments: str) -> None:
         raise StepError(f"git {command} failed; all is committed here.", where="; ".join(refusals), do=do)
 
 
-def _replay(root: Path, theirs: str, name: str) -> None:
+def _replay(root: Path, upstream: str, name: str) -> None:
     """Put the branch's own commits on top of another commit, and take over the files that came with it."""
     branch = _ask(root, "symbolic-ref", "--short", "HEAD")
     who = [] if _ask(root, "config", "user.email") else ["-c", "user.name=graft", "-c", "user.email=graft@localhost"]
@@ -143,7 +143,7 @@ def _replay(root: Path, theirs: str, name: str) -> None:
     git(root, "worktree", "prune")
     git(root, "worktree", "add", "--quiet", "--detach", str(tree), "HEAD")
     try:
-        _rebase(tree, who, theirs, name)
+        _rebase(tree, who, upstream, name)
         replayed = git(tree, "rev-parse", "HEAD").strip()
     finally:
         with suppress(StepError):
@@ -156,9 +156,9 @@ def _replay(root: Path, theirs: str, name: str) -> None:
         raise BusyError(what, where=error.where, do=do) from error
 
 
-def _rebase(tree: Path, who: list[str], theirs: str, name: str) -> None:
+def _rebase(tree: Path, who: list[str], upstream: str, name: str) -> None:
     try:
-        git(tree, *who, "rebase", "--quiet", theirs)
+        git(tree, *who, "rebase", "--quiet", upstream)
     except StepError as error:
         files = git(tree, "diff", "--name-only", "--diff-filter=U").split()
         if not files:

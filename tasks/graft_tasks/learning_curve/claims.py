@@ -48,7 +48,7 @@ def _record(name: str, measured: Measured, curves: Curves) -> CurveRecord:
     subject = measured.subject
     data = data_savings(curves)
     rate = next((cell.chosen["learning_rate"] for cell in measured.cells if cell.arm == SCRATCH_NETWORK), None)
-    first = next((one for one in data if not one.is_fixed), None)
+    first = next((saving for saving in data if not saving.is_fixed), None)
     return CurveRecord(
         step=CURVE,
         recipe=name,
@@ -80,9 +80,9 @@ def _cost(measured: Measured, curves: Curves, by_arm: dict[str, list[Cell]], dig
     for arm, against in curves.pairs():
         for what, with_search in product(_OF, (True, False)):
             tables = [
-                np.array([_OF[what](cell.cost) for cell in by_arm[one]]).reshape(-1, len(measured.sizes[one]))
-                + (_OF[what](search[one]) if with_search and one in search else 0.0)
-                for one in (arm, against)
+                np.array([_OF[what](cell.cost) for cell in by_arm[saving]]).reshape(-1, len(measured.sizes[saving]))
+                + (_OF[what](search[saving]) if with_search and saving in search else 0.0)
+                for saving in (arm, against)
             ]
             took, took_against, ratio = cost_saving(curves, arm, against, *tables)
             spent.append(

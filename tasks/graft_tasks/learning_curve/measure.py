@@ -127,9 +127,9 @@ class _Run:
         if not self._trials:
             return
         order, held = self._held_out()
-        there = replace(bench, test=bench.train.take(held))
+        held_bench = replace(bench, test=bench.train.take(held))
         for place in self._trials:
-            yield self._cell(place, there, order, len(order), RATES_UNTAUGHT[place.draw])
+            yield self._cell(place, held_bench, order, len(order), RATES_UNTAUGHT[place.draw])
 
     def cells(self, *, is_costly: bool, rate: float = 0.0) -> Iterator[Cell]:
         """Yield every cell of the cheap arms, or of those that train a network; ``rate`` is that of ``scratch_network``."""

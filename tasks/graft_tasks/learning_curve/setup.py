@@ -55,7 +55,7 @@ def subject_of(workspace: Workspace, name: str) -> Subject:
             raise InputError(f"A file of {step} is not here.", where=file, do="dvc checkout, or graft fetch")
     dataset, embedded = context.record("ingest", DatasetRecord), context.record("embed", EmbeddingRecord)
     choice = context.record("choose_base", BaseChoiceRecord)
-    base = next(one for one in context.pinned.bases if one.id == choice.base)
+    base = next(base for base in context.pinned.bases if base.id == choice.base)
     train, test = (_examples(context, base, side) for side in (TRAIN, TEST))
     others = _examples(context, base, UNLABELLED) if recipe.data.unlabelled else None
     bench = Bench(

@@ -168,7 +168,7 @@ def read(line: bytes) -> Event | None:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     types = {"str": str, "int": int, "bool": bool}
-    return event if all(type(getattr(event, one.name)) is types[str(one.type)] for one in fields(event)) else None
+    return event if all(type(getattr(event, field.name)) is types[str(field.type)] for field in fields(event)) else None
 
 
 class EventPipe:

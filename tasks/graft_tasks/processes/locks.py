@@ -81,23 +81,25 @@ def holder(path: Path) -> str:
     process of that number lives.
     """
     try:
-        said, number = path.read_text(encoding="utf-8"), path.stat().st_ino
+        content, number = path.read_text(encoding="utf-8"), path.stat().st_ino
     except (FileNotFoundError, UnicodeDecodeError):
         return ""
-    process = said.removeprefix("process ").partition(",")[0]
+    process = content.removeprefix("process ").partition(",")[0]
     if not process.isdecimal():
         return ""
     listed = Path("/proc/locks")
     if listed.is_file():
         held = {
-            (one[4], one[5].rpartition(":")[2]) for line in listed.read_text().splitlines() if (one := line.split())
+            (fields[4], fields[5].rpartition(":")[2])
+            for line in listed.read_text().splitlines()
+            if (fields := line.split())
         }
-        return said if (process, str(number)) in held else ""
+        return content if (process, str(number)) in held else ""
     try:
         os.kill(int(process), 0)
     except (ProcessLookupError, PermissionError, OverflowError):
         return ""
-    return said
+    return content
 
 
 def silently(_holder: str) -> None:

@@ -56,7 +56,7 @@ def configure() -> None:
     if os.environ.get(FORMAT, "text") not in ("text", "json", ""):
         raise InputError(f"{FORMAT} is no format: {os.environ[FORMAT]!r}.", do="text or json")
     logger = logging.getLogger("graft")
-    for handler in [one for one in logger.handlers if isinstance(one, _Told | _Shown)]:
+    for handler in [handler for handler in logger.handlers if isinstance(handler, _Told | _Shown)]:
         logger.removeHandler(handler)
     logger.propagate = False  # what libraries set up at the root is for themselves
     logger.setLevel(min(logging.INFO, _LEVELS.get(asked, logging.INFO)))

@@ -168,12 +168,12 @@ def _result(name: str, promotion: Promotion | None, walk: Walk, promotions: list
     else:
         known = [line.integrity for line in _lines(walk) if line.name not in OUTSIDE]
         whole = {"intact"}.issuperset([*known, *(hop.integrity for hop in walk.hops)])
-        said = (
+        predicate = (
             "every digest and signature checked"
             if whole
             else "what is signed and here was checked, open lines name the rest"
         )
-        headline = f"{_n(n_hops, 'hop')} from {walk.hops[-1].name}, {said}."
+        headline = f"{_n(n_hops, 'hop')} from {walk.hops[-1].name}, {predicate}."
     broken_at: tuple[tuple[str, str], ...] = ()
     if walk.broken:
         broken_at = tuple(
@@ -198,10 +198,10 @@ def _result(name: str, promotion: Promotion | None, walk: Walk, promotions: list
 
 def _act(promotion: Promotion) -> str:
     """Return what happened at a change of champion, in words."""
-    said = promotion.predicate
-    if said.action == "rollback":
-        return f"rollback to model {said.model_number}"
-    return "promote, against the verdict" if said.overrides else "promote"
+    predicate = promotion.predicate
+    if predicate.action == "rollback":
+        return f"rollback to model {predicate.model_number}"
+    return "promote, against the verdict" if predicate.overrides else "promote"
 
 
 def _lines(walk: Walk) -> tuple[AuditLine, ...]:

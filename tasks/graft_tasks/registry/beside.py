@@ -120,16 +120,16 @@ def _verify_step_files(
         if not path.is_file():
             found.absent.append(f"data/{name}/{relative}")
             continue
-        seen = sha256_file(path)
+        digest = sha256_file(path)
         found.n_files += 1
         tally.n_files += 1
         tally.n_bytes += path.stat().st_size
-        if seen == sha256:
+        if digest == sha256:
             continue
-        if not any(_vouched(ledger, run).get(relative) == seen for run in ledger.runs(name)):
+        if not any(_vouched(ledger, run).get(relative) == digest for run in ledger.runs(name)):
             raise TamperError(
                 "A step's file is not the one that its run made.",
-                where=f"{path}: found {seen[:12]}, recorded {sha256[:12]}",
+                where=f"{path}: found {digest[:12]}, recorded {sha256[:12]}",
                 do=f"dvc checkout brings files/ back, git the rest; or graft run {name}",
             )
         found.unmatched.append(f"data/{name}/{relative}")  # as after git pull, before dvc checkout
@@ -151,23 +151,23 @@ def _verify_batches(workspace: Workspace, name: str, found: Beside) -> None:
         if path.relative_to(workspace.root).as_posix() not in head:
             found.batches.append(f"{path.relative_to(folder).as_posix()} is not committed")
     log = ("log", "--format=%x00%H of %an", "--raw", "--no-abbrev", "--no-renames", "--diff-filter=DM", "--", inside)
-    commit, seen = "", set()
+    commit, digest = "", set()
     for line in git(workspace.root, "-c", "core.quotePath=true", *log).splitlines():
         if line.startswith("\0"):
             commit = line[1:10] + line[line.index(" ") :]
-        elif line.startswith(":") and (relative := unquoted(line.split("\t")[1])) not in seen:
-            seen.add(relative)
+        elif line.startswith(":") and (relative := unquoted(line.split("\t")[1])) not in digest:
+            digest.add(relative)
             how = "written again" if relative in head else "taken out"
             found.batches.append(f"{relative.removeprefix(f'{inside}/')} was {how} by commit {commit}")
 
 
 def _changed(workspace: Workspace, name: str, recipes: list[str], signed: set[str]) -> list[str]:
     """Return what the last commit has otherwise: settings, keys, recipes, pointers, and records that were not verified yet."""
-    own = [kind.format(one) for one in recipes for kind in ("recipes/{}.yaml", "data/{}", "registry/{}")]
+    own = [kind.format(recipe) for recipe in recipes for kind in ("recipes/{}.yaml", "data/{}", "registry/{}")]
     head = in_head(workspace.root, *_COMMITTED, *own)
     done = {f"data/{name}/{relative}" for relative in signed}
     raw = re.compile(rf"data/(datasets/.+|{name}/monitor)/")  # verified already, where git keeps it
-    left = {path: one for path, one in head.items() if path not in done and not raw.match(path)}
+    left = {path: blob for path, blob in head.items() if path not in done and not raw.match(path)}
     return sorted(path for path, object_id in left.items() if not _is_as(workspace.root / path, object_id))
 
 
@@ -192,7 +192,7 @@ def _unknown(workspace: Workspace, ledger: Ledger, name: str, vouched: dict[str,
         is_open = not has_run and path.parts[len(data.parts) + 1 : len(data.parts) + 2] == ("files",)
         if not (path.is_dir() or is_ours or is_open):
             found.append(path)
-    numbers = {one.predicate.model_number for one in ledger.promotions(name)}
+    numbers = {promotion.predicate.model_number for promotion in ledger.promotions(name)}
     promoted = {*numbers, *(f"{number}.dvc" for number in numbers), ".gitignore"}
     found += [path for path in sorted(registry.glob("*")) if path.name not in promoted]
     return [path.relative_to(workspace.root).as_posix() for path in found if not is_written(path)]

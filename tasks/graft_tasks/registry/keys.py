@@ -44,8 +44,8 @@ def signer_of(workspace: Workspace, ledger: Ledger) -> Signer:
 def uncommitted_keys(workspace: Workspace) -> list[str]:
     """Return the files of the folder of keys that the last commit does not have as they are: what they sign counts nowhere."""
     head = in_head(workspace.root, "keys")
-    there = {f"keys/{path.name}": path for path in workspace.trusted_keys.glob("*") if path.is_file()}
-    return sorted(name for name, path in there.items() if not is_blob(path.read_bytes(), head.get(name, "")))
+    present = {f"keys/{path.name}": path for path in workspace.trusted_keys.glob("*") if path.is_file()}
+    return sorted(name for name, path in present.items() if not is_blob(path.read_bytes(), head.get(name, "")))
 
 
 def committed_by(workspace: Workspace) -> dict[str, str]:

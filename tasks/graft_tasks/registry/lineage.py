@@ -35,13 +35,13 @@ def chain(ledger: Ledger, ref: ModelRef) -> Iterator[Link]:
         TamperError: a link is not in the ledger, its run is not the one that made it, its weights are not those that the next
             one grew from, or the chain comes back to where it was. The links before it were yielded.
     """
-    seen: set[str] = set()
+    visited: set[str] = set()
     promotion = promotion_of(ledger, ref)
     while promotion is not None:
-        if promotion.entry in seen:
+        if promotion.entry in visited:
             where = f"{promotion.predicate.recipe} {promotion.predicate.number}, in the chain of {ref}"
             raise TamperError("A model grew from itself.", where=where, do="restore the ledger with git")
-        seen.add(promotion.entry)
+        visited.add(promotion.entry)
         run = ledger.run_of(promotion)
         link = Link(promotion, run, _parent_of(ledger, run))
         yield link
@@ -91,7 +91,7 @@ def goes_back_to(promotions: list[Promotion]) -> Promotion | None:
     last = promotions[-1].predicate
     past = {last.model_id, *rolled_back(promotions)}
     before = promotions[: int(last.model_number) - 1]
-    return next((one for one in reversed(before) if one.predicate.model_id not in past), None)
+    return next((promotion_ for promotion_ in reversed(before) if promotion_.predicate.model_id not in past), None)
 
 
 def came_by(promotions: list[Promotion], promotion: Promotion) -> Promotion:
@@ -113,21 +113,21 @@ def _parent_of(ledger: Ledger, run: Run) -> Promotion | None:
     Raises:
         TamperError: the ledger does not have it, or its model has other weights than the base that was pinned.
     """
-    said = run.predicate
-    base = parse_ref(said.base_id) if said.base_id else None
+    predicate = run.predicate
+    base = parse_ref(predicate.base_id) if predicate.base_id else None
     if not isinstance(base, PromotedRef):
         return None
     known = ledger.promotions(base.recipe)
-    if said.base_entry:
-        found = next((one for one in known if one.entry == said.base_entry), None)
+    if predicate.base_entry:
+        found = next((promotion_ for promotion_ in known if promotion_.entry == predicate.base_entry), None)
     else:
         number = _pinned_number(ledger, run)
-        found = next((one for one in known if one.predicate.number == number), None)
-    if found is None or found.entry not in said.parents:
+        found = next((promotion_ for promotion_ in known if promotion_.predicate.number == number), None)
+    if found is None or found.entry not in predicate.parents:
         what = "A model that another grew from is not in the ledger."
         raise TamperError(what, where=f"{base}, base of run {run.entry[:12]}", do="restore it with git")
     weights = [file.sha256 for file in ledger.run_of(found).predicate.model_files if file.path == WEIGHTS]
-    if weights and said.base_sha256 not in weights:
+    if weights and predicate.base_sha256 not in weights:
         where = f"{base}, base of run {run.entry[:12]}: {found.predicate.recipe} {found.predicate.number}"
         raise TamperError("A run grew from other weights than those of the model that it names.", where=where)
     return found
@@ -135,7 +135,7 @@ def _parent_of(ledger: Ledger, run: Run) -> Promotion | None:
 
 def _pinned_number(ledger: Ledger, run: Run) -> str:
     """Return the number of the promoted model that a run's base was, as its pin says; empty where it does not."""
-    said = run.predicate
-    pinned = ledger.value(said.inputs_sha256, Inputs, "the inputs of a run")
-    named = (said.base_id, said.base_sha256)
+    predicate = run.predicate
+    pinned = ledger.value(predicate.inputs_sha256, Inputs, "the inputs of a run")
+    named = (predicate.base_id, predicate.base_sha256)
     return next((base.revision for base in pinned.bases if (base.id, base.sha256) == named), "")

@@ -38,7 +38,7 @@ def find_target(
 
 def _numbered(name: str, promotions: list[Promotion], number: str) -> Promotion:
     """Return the promotion of a number as a person writes it: 1 is 0001."""
-    found = next((one for one in promotions if number.zfill(4) == one.predicate.number), None)
+    found = next((promotion for promotion in promotions if number.zfill(4) == promotion.predicate.number), None)
     if found is None:
         known = f"0001 to {promotions[-1].predicate.number}" if promotions else "none"
         raise InputError(f"{name} has no champion {number}.", where=f"its champions: {known}", do=f"graft audit {name}")

@@ -149,8 +149,8 @@ def verify_dataset(workspace: Workspace, ledger: Ledger, inputs: Inputs, tally: 
     tally.n_bytes += sum(file.size for file in inputs.dataset.files)
     tally.n_datasets += 1
     read = {file.path for file in inputs.dataset.files}
-    there = (path for path in sorted(folder.rglob("*")) if not path.is_dir() and not is_written(path))
-    names = (path.relative_to(folder).as_posix() for path in there)
+    paths = (path for path in sorted(folder.rglob("*")) if not path.is_dir() and not is_written(path))
+    names = (path.relative_to(folder).as_posix() for path in paths)
     tally.added += [f"{folder.name}/{name}" for name in names if name not in read]
 
 
@@ -164,5 +164,5 @@ def _is_replaced(ledger: Ledger, inputs: Inputs, file: FileDigest, found: str) -
     ended = ledger.heads(inputs.recipe).ended
     last = ledger.run(inputs.recipe, ended[-1][1]).predicate
     dataset = ledger.value(last.inputs_sha256, Inputs, "the inputs of a run").dataset
-    now = {one.path: one.sha256 for one in dataset.files}
+    now = {file.path: file.sha256 for file in dataset.files}
     return dataset.name == inputs.dataset.name and file not in dataset.files and now.get(file.path, "") == found

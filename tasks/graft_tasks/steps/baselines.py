@@ -29,8 +29,8 @@ def cheap(context: Context, train: pd.DataFrame, test: pd.DataFrame) -> Strings:
     model = fit_scratch(
         train["content"].tolist(), train["label"].to_numpy(dtype=str), modality=context.recipe.data.modality
     )
-    said: Strings = model.predict(test["content"].tolist())
-    return said
+    y_pred: Strings = model.predict(test["content"].tolist())
+    return y_pred
 
 
 def scratch_network(
@@ -52,12 +52,12 @@ def scratch_network(
     checkpoints = Checkpoints(context, base)
     finished = checkpoints.of(how, SCRATCH, place="cache/untaught")
     with Writing(finished.path), hearing_ctrl_c() as checkpoints.is_asked_to_stop:
-        said = predict_from_scratch(
+        y_pred = predict_from_scratch(
             base, texts, labels, asked, how, modality=modality, max_tokens=context.recipe.embed.max_tokens,
             names=train["row"].tolist(), trial=checkpoints.of(how, f"{SCRATCH}-trial"),
             training=checkpoints.of(how, SCRATCH), finished=finished, progress=context.progress,
         )  # fmt: skip
-    return said, tflops
+    return y_pred, tflops
 
 
 def champion(context: Context, test: pd.DataFrame) -> tuple[Strings, npt.NDArray[np.bool_], set[str]]:

@@ -129,7 +129,7 @@ class Meter:
 def _cpu_seconds() -> float:
     """Return the processor time of this process and of those that it waited for."""
     used = [resource.getrusage(who) for who in _OURS]
-    return sum(one.ru_utime + one.ru_stime for one in used)
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 @dataclass(frozen=True)

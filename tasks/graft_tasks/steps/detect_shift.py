@@ -63,7 +63,11 @@ def run(context: Context) -> ShiftRecord:
     context.progress(3, 4, "comparisons")
     comparisons.append(_domain(context, base, look, rows, train))
     context.progress(4, 4, "comparisons")
-    checks = tuple(_check(one, bounds.max_auc, policy) for one in comparisons[:1] if one.auc and not one.is_expected)
+    checks = tuple(
+        _check(comparison, bounds.max_auc, policy)
+        for comparison in comparisons[:1]
+        if comparison.auc and not comparison.is_expected
+    )
     return ShiftRecord(
         step="detect_shift",
         recipe=context.recipe.name,
@@ -175,12 +179,18 @@ def _summary(comparisons: list[ShiftComparison]) -> str:
 
     What a split by time lets expect is noted with its size, however small.
     """
-    shifted = [one for one in comparisons if one.is_alarming and not one.is_expected]
+    shifted = [comparison for comparison in comparisons if comparison.is_alarming and not comparison.is_expected]
     later = [
-        f"{_size(one.auc)} to the later test rows, as expected" for one in comparisons if one.is_expected and one.auc
+        f"{_size(comparison.auc)} to the later test rows, as expected"
+        for comparison in comparisons
+        if comparison.is_expected and comparison.auc
     ]
-    parts = [f"{one.name}: {tell(one)}" for one in shifted] or later or ["none beyond bounds"]
-    domain = next((one.auc for one in comparisons if one.of_domain and one.auc), None)
+    parts = (
+        [f"{shift_comparison.name}: {tell(shift_comparison)}" for shift_comparison in shifted]
+        or later
+        or ["none beyond bounds"]
+    )
+    domain = next((comparison.auc for comparison in comparisons if comparison.of_domain and comparison.auc), None)
     return "; ".join([*parts, f"AUC {domain.value:.2f} to the base's domain"] if domain else parts)
 
 

@@ -67,15 +67,15 @@ def run(context: Context) -> EvaluationRecord:
     level = level_after(n_looks)
 
     candidate = load_model(context.file("finetune", "model"))
-    seen = features_of(candidate, test["content"].tolist(), progress=context.progress)
-    scores = score(candidate, seen)
-    said = np.array(candidate.labels)[scores.argmax(axis=1)]
-    features = {one.base: read_features(context, one.base, TRAIN, TEST) for one in choice.scores}
+    features_ = features_of(candidate, test["content"].tolist(), progress=context.progress)
+    scores = score(candidate, features_)
+    y_pred = np.array(candidate.labels)[scores.argmax(axis=1)]
+    features = {arm_.base: read_features(context, arm_.base, TRAIN, TEST) for arm_ in choice.scores}
     probes = {
-        one.base: fit_probe(features[one.base][on_train], y_train, C=one.C).predict(features[one.base][~on_train])
-        for one in choice.scores
+        arm_.base: fit_probe(features[arm_.base][on_train], y_train, C=arm_.C).predict(features[arm_.base][~on_train])
+        for arm_ in choice.scores
     }
-    predicted: dict[str, Strings] = {CANDIDATE: said, PROBE: probes[choice.base]}
+    predicted: dict[str, Strings] = {CANDIDATE: y_pred, PROBE: probes[choice.base]}
     tflops = {CANDIDATE: model.tflops}
     if settings.from_scratch:
         predicted[SCRATCH_NETWORK], tflops[SCRATCH_NETWORK] = baselines.scratch_network(
@@ -86,7 +86,7 @@ def run(context: Context) -> EvaluationRecord:
     accuracy, differences, p_values = compare_arms(
         y_true, predicted, rng=rng, n_bootstrap=settings.n_bootstrap, level=level
     )
-    hits = {arm: (found == y_true, said == y_true) for arm, found in predicted.items()}
+    hits = {arm: (found == y_true, y_pred == y_true) for arm, found in predicted.items()}
 
     notes = {
         SCRATCH: f"{modality.baseline.title} on the same rows",
@@ -97,11 +97,15 @@ def run(context: Context) -> EvaluationRecord:
     predictions["score"] = scores.max(axis=1)
     if context.pinned.champion:
         predictions[CHAMPION], fair, known = baselines.champion(context, test)
-        theirs, ours = ((predictions[arm].to_numpy(dtype=str) == y_true)[fair] for arm in (CHAMPION, CANDIDATE))
-        accuracy[CHAMPION] = proportion(theirs)
-        differences[CHAMPION] = paired_difference(ours, theirs, rng=rng, n_bootstrap=settings.n_bootstrap, level=level)
-        p_values[CHAMPION] = mcnemar(ours, theirs)
-        hits[CHAMPION] = theirs, ours
+        champion_hits, candidate_labels = (
+            (predictions[arm].to_numpy(dtype=str) == y_true)[fair] for arm in (CHAMPION, CANDIDATE)
+        )
+        accuracy[CHAMPION] = proportion(champion_hits)
+        differences[CHAMPION] = paired_difference(
+            candidate_labels, champion_hits, rng=rng, n_bootstrap=settings.n_bootstrap, level=level
+        )
+        p_values[CHAMPION] = mcnemar(candidate_labels, champion_hits)
+        hits[CHAMPION] = champion_hits, candidate_labels
         notes[CHAMPION] = _on_what(known, set(y_true[fair]), set(candidate.labels))
     predictions.to_parquet(context.files / PREDICTIONS, index=False)
     near = nearness(features[choice.base][~on_train], load_reference(context.file("finetune", "model"))[0])
@@ -109,16 +113,16 @@ def run(context: Context) -> EvaluationRecord:
     write_json(context.files / MISTAKES, _mistakes(test, candidate.labels, scores, modality))
 
     learned = read_rows(context, TRAIN, UNLABELLED)["key"]
-    kept = retention(context, base, folder, candidate, features[base.id][~on_train], seen, set(learned))
+    retained = retention(context, base, folder, candidate, features[base.id][~on_train], features_, set(learned))
     needed = open_comparisons(differences, hits, settings=settings)
     for arm, n in needed.items():
         notes[arm] += f"; {_how_many(n, differences[arm].n)}"
     checks = evaluation_checks(
-        accuracy, differences, kept, settings=settings, policy=context.recipe.decide, notes=notes, n_looks=n_looks
+        accuracy, differences, retained, settings=settings, policy=context.recipe.decide, notes=notes, n_looks=n_looks
     )
     transfer = transfer_verdict(differences, margin_probe=settings.margin_probe, rope=settings.rope)
     standing = champion_verdict(differences.get(CHAMPION), margin=settings.margin_champion)
-    right = said == y_true
+    right = y_pred == y_true
     return EvaluationRecord(
         step="evaluate",
         recipe=context.recipe.name,
@@ -133,7 +137,7 @@ def run(context: Context) -> EvaluationRecord:
         transfer=transfer,
         champion=standing,
         per_class={label: proportion(right[y_true == label]) for label in sorted(set(y_true))},
-        confusions=confusions(y_true, said),
+        confusions=confusions(y_true, y_pred),
         predictions_sha256=sha256_file(context.files / PREDICTIONS),
         held_out_sha256=sha256_file(context.files / HELD_OUT),
         level=level,
@@ -142,11 +146,11 @@ def run(context: Context) -> EvaluationRecord:
         rows_to_tell=needed,
         tflops=tflops,
         calibration=_calibration(scores.max(axis=1), right),
-        retention=kept,
-        forgotten=mean_of([one.own_head for one in kept if one.own_head]),
+        retention=retained,
+        forgotten=mean_of([arm_.own_head for arm_ in retained if arm_.own_head]),
         base_regret=_regret(choice, probes, y_true, n_bootstrap=settings.n_bootstrap),
         macro_f1={arm: macro_f1(y_true, found, rng=np.random.default_rng(SEED)) for arm, found in predicted.items()},
-        confusion=confusion(y_true, said),
+        confusion=confusion(y_true, y_pred),
         cheap_model=modality.baseline.title,
     )
 
@@ -155,7 +159,9 @@ def _looks(context: Context, model_id: str) -> list[str]:
     """Return the test rows that each other model saw, as its evaluation in the ledger names them."""
     ledger = context.workspace.ledger()
     others = [record for model, record in context.pinned.looks.items() if model != model_id]
-    return [parse_object(ledger.blob(one), "a record of evaluate", where=one).get("looked_at", "") for one in others]
+    return [
+        parse_object(ledger.blob(other), "a record of evaluate", where=other).get("looked_at", "") for other in others
+    ]
 
 
 def _regret(
@@ -164,8 +170,8 @@ def _regret(
     """Return what the choice of the base was worth, where there was one."""
     if len(probes) == 1:
         return None
-    chosen = next(one for one in choice.scores if one.base == choice.base)
-    return regret(chosen, {base: said == y_true for base, said in probes.items()}, n_bootstrap=n_bootstrap)
+    chosen = next(arm_ for arm_ in choice.scores if arm_.base == choice.base)
+    return regret(chosen, {base: y_pred == y_true for base, y_pred in probes.items()}, n_bootstrap=n_bootstrap)
 
 
 def _calibration(confidence: npt.NDArray[np.float32], right: npt.NDArray[np.bool_]) -> Calibration:
@@ -174,20 +180,23 @@ def _calibration(confidence: npt.NDArray[np.float32], right: npt.NDArray[np.bool
         error=round(calibration_error(confidence, right), 6),
         by_chance=round(error_by_chance(confidence, rng=np.random.default_rng(SEED)), 6),
         bins=tuple(
-            Bin(confidence=round(one.confidence, 6), accuracy=proportion(np.arange(one.n) < one.n_right))
-            for one in bins
+            Bin(confidence=round(arm_.confidence, 6), accuracy=proportion(np.arange(arm_.n) < arm_.n_right))
+            for arm_ in bins
         ),
     )
 
 
-def _on_what(known: set[str], there: set[str], ours: set[str]) -> str:
+def _on_what(known: set[str], champion_labels: set[str], candidate_labels: set[str]) -> str:
     """Return what a comparison with the champion rests on: classes that one of the two cannot say count against it."""
-    said = "on rows that neither model was trained on"
-    for who, lacking in (("the champion", sorted(there - known)), ("the candidate", sorted(there - ours))):
+    y_pred = "on rows that neither model was trained on"
+    for who, lacking in (
+        ("the champion", sorted(champion_labels - known)),
+        ("the candidate", sorted(champion_labels - candidate_labels)),
+    ):
         if lacking:
             more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
-            said += f"; {who} does not know {', '.join(lacking[:3])}{more}, whose rows count as wrong"
-    return said
+            y_pred += f"; {who} does not know {', '.join(lacking[:3])}{more}, whose rows count as wrong"
+    return y_pred
 
 
 def _how_many(n: int | None, n_now: int) -> str:
@@ -208,8 +217,8 @@ def _mistakes(
     shown = []
     for k in sorted(wrong, key=lambda k: (-sure[k], test["row"][k]))[:N_MISTAKES]:
         row = test.iloc[k]
-        score, seen = round(float(sure[k]), 4), modality.show(row["content"])
-        shown.append(Mistake(row=row["row"], label=row["label"], predicted=str(predicted[k]), score=score, **seen))
+        score, features_ = round(float(sure[k]), 4), modality.show(row["content"])
+        shown.append(Mistake(row=row["row"], label=row["label"], predicted=str(predicted[k]), score=score, **features_))
     return Mistakes(n_wrong=len(wrong), shown=tuple(shown))
 
 

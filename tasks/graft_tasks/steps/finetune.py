@@ -53,7 +53,7 @@ def learn(context: Context) -> Learned:
     examples = Examples(rows["content"].tolist(), features, labels, rows["row"].tolist())
     facts: dict[str, Any] = {
         "modality": context.recipe.data.modality,
-        "C": next(one.C for one in choice.scores if one.base == base.id),
+        "C": next(score.C for score in choice.scores if score.base == base.id),
         "max_tokens": context.recipe.embed.max_tokens,
         "progress": context.progress,
     }

@@ -21,7 +21,7 @@ def run(context: Context) -> BiasRecord:
     groups = {column: rows[COLUMN + column].str.strip().to_numpy(dtype=str) for column in context.recipe.data.sensitive}
     slices = measure_slices(groups, hits[CANDIDATE], hits[PROBE], min_rows=settings.min_rows)
     checks = bias_checks(slices, max_gap=settings.max_gap, policy=context.recipe.decide.slices)
-    worst = min(slices, key=lambda one: one.gap.value, default=None)
+    worst = min(slices, key=lambda group_slice: group_slice.gap.value, default=None)
     summary = "no sensitive columns named"
     if worst:
         gap = worst.gap

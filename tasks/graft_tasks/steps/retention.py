@@ -44,41 +44,43 @@ def retention(
         settings = context.recipe.data.modality, context.recipe.embed.max_tokens
         encoder = load_encoder(folder, settings[0], max_tokens=settings[1])
         return (against_base(base.id, encoder, candidate.encoder, before, after, because=PRETRAINING),)
-    here = [one for one in chain if (_folder(context, one) / WEIGHTS).is_file()]
-    seen = keys.union(*(load_trained_on(_folder(context, one)) for one in here))
+    here = [ancestor_ for ancestor_ in chain if (_folder(context, ancestor_) / WEIGHTS).is_file()]
+    trained_on = keys.union(*(load_trained_on(_folder(context, ancestor_)) for ancestor_ in here))
     found, lost = [], ""
-    for one in chain:
-        found.append(_of_ancestor(context, one, candidate, seen, lost))
-        lost = lost or ("" if one in here else _name(one))
+    for ancestor_ in chain:
+        found.append(_of_ancestor(context, ancestor_, candidate, trained_on, lost))
+        lost = lost or ("" if ancestor_ in here else _name(ancestor_))
     return tuple(found)
 
 
-def _of_ancestor(context: Context, one: Ancestor, candidate: Classifier, seen: set[str], lost: str) -> Retention:
+def _of_ancestor(
+    context: Context, ancestor: Ancestor, candidate: Classifier, trained_on: set[str], lost: str
+) -> Retention:
     """Return what is kept of an ancestor.
 
     Args:
         seen: content keys of all rows that the models of the chain were trained on, as far as they are here.
         lost: the model between it and the candidate that is not here; empty for none.
     """
-    name, folder = _name(one), _folder(context, one)
+    name, folder = _name(ancestor), _folder(context, ancestor)
     if not (folder / WEIGHTS).is_file():
-        return Retention(ancestor=name, n=0, because=f"its model is not here: dvc pull registry/{one.recipe}")
-    open_model(context.workspace, one.recipe, one.number, one.model_id)
+        return Retention(ancestor=name, n=0, because=f"its model is not here: dvc pull registry/{ancestor.recipe}")
+    open_model(context.workspace, ancestor.recipe, ancestor.number, ancestor.model_id)
     if lost:
         return Retention(ancestor=name, n=0, because=f"which rows {lost} was trained on is not known here")
-    path = context.workspace.rows(one.recipe)
-    if one.rows_sha256 is None or not path.is_file():
-        return Retention(ancestor=name, n=0, because=f"its rows are not here: graft fetch {one.recipe}")
-    if sha256_file(path) != one.rows_sha256:
+    path = context.workspace.rows(ancestor.recipe)
+    if ancestor.rows_sha256 is None or not path.is_file():
+        return Retention(ancestor=name, n=0, because=f"its rows are not here: graft fetch {ancestor.recipe}")
+    if sha256_file(path) != ancestor.rows_sha256:
         raise TamperError(
-            f"The rows of {one.recipe} changed while this run went on.",
+            f"The rows of {ancestor.recipe} changed while this run went on.",
             where=str(path),
             do=f"graft run {context.recipe.name}, once that recipe is done",
         )
-    context.digests[f"{one.recipe}/{ROWS}"] = one.rows_sha256
+    context.digests[f"{ancestor.recipe}/{ROWS}"] = ancestor.rows_sha256
     rows = pd.read_parquet(path, columns=["key", "side", "label", "content"]).sort_values("key", kind="stable")
     train = rows[rows["side"] == TRAIN].head(MAX_TRAIN)
-    test = rows[(rows["side"] == TEST) & ~rows["key"].isin(seen)].head(MAX_TEST)
+    test = rows[(rows["side"] == TEST) & ~rows["key"].isin(trained_on)].head(MAX_TEST)
     enough = train.groupby("label")["key"].transform("size") >= 2
     train = train[enough]
     if len(test) < MIN_TEST or train["label"].nunique() < 2:
@@ -98,9 +100,9 @@ def _of_ancestor(context: Context, one: Ancestor, candidate: Classifier, seen: s
     )
 
 
-def _name(one: Ancestor) -> str:
-    return f"{one.recipe} {one.number}"
+def _name(ancestor: Ancestor) -> str:
+    return f"{ancestor.recipe} {ancestor.number}"
 
 
-def _folder(context: Context, one: Ancestor) -> Path:
-    return context.workspace.registry(one.recipe) / one.number
+def _folder(context: Context, ancestor: Ancestor) -> Path:
+    return context.workspace.registry(ancestor.recipe) / ancestor.number
