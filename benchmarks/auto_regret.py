@@ -63,7 +63,7 @@ def measure(
     others = order[~np.isin(order, rows)][:N_MEASURED]
     texts, truth, others = [texts[i] for i in rows], labels[others], [texts[i] for i in others]
     labels = labels[rows]
-    how = Finetune.model_validate(
+    config = Finetune.model_validate(
         {
             "strategy": "auto",
             "n_epochs": n_epochs,
@@ -77,9 +77,9 @@ def measure(
     features, _ = embed(base, texts, modality="text", max_tokens=MAX_TOKENS)
     C, _ = choose_C(features, labels, n_folds=5, seed=draw)
     examples, facts = Examples(texts, features, labels), {"modality": "text", "C": C, "max_tokens": MAX_TOKENS}
-    choice = auto.choose(base, examples, how, **facts)
+    choice = auto.choose(base, examples, config, **facts)
     spent = time.process_time() - began
-    candidates = auto._candidates(load_encoder(base, "text", max_tokens=MAX_TOKENS), how, examples)
+    candidates = auto._candidates(load_encoder(base, "text", max_tokens=MAX_TOKENS), config, examples)
     reached, told = {}, {trial.name: trial for trial in choice.trials}
     for one, settings in ({} if only_choice else candidates).items():
         began = time.process_time()
@@ -101,7 +101,9 @@ def measure(
     said += "" if only_choice else f", regret {100 * regret:.1f} points"
     print(f"  {name}, draw {draw}: {said}", end="", flush=True)
     if with_trainer:
-        theirs, accuracy = trainers(base, (texts, labels, others, truth), how.model_copy(update={"strategy": "full"}))
+        theirs, accuracy = trainers(
+            base, (texts, labels, others, truth), config.model_copy(update={"strategy": "full"})
+        )
         print(
             f"; one full Trainer run {theirs:.0f} CPU-s, {theirs / spent:.1f} times as long, accuracy {accuracy:.4f}",
             end="",

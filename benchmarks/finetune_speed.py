@@ -42,19 +42,19 @@ ARMS: dict[str, dict[str, Any]] = {
 }
 
 
-def ours(base: Path, rows: tuple, how: Finetune) -> tuple[float, float]:
+def ours(base: Path, rows: tuple, config: Finetune) -> tuple[float, float]:
     """Embed, choose the head's penalty, train; return CPU seconds and accuracy."""
     texts, labels, test_texts, truth = rows
     began = time.process_time()
     features, _ = embed(base, texts, modality="text", max_tokens=MAX_TOKENS)
     C, _ = choose_C(features, labels, n_folds=5, seed=SEED)
-    classifier = finetune(base, Examples(texts, features, labels), how, modality="text", C=C, max_tokens=MAX_TOKENS)
+    classifier = finetune(base, Examples(texts, features, labels), config, modality="text", C=C, max_tokens=MAX_TOKENS)
     spent = time.process_time() - began
     guessed = np.array(classifier.labels)[predict(classifier, test_texts).argmax(axis=1)]
     return spent, float((guessed == truth).mean())
 
 
-def trainers(base: Path, rows: tuple, how: Finetune) -> tuple[float, float]:
+def trainers(base: Path, rows: tuple, config: Finetune) -> tuple[float, float]:
     """Train the same parameters with Trainer; return CPU seconds and accuracy."""
     from transformers import AutoModel, AutoTokenizer, DataCollatorWithPadding, Trainer, TrainingArguments, set_seed
 
@@ -65,14 +65,15 @@ def trainers(base: Path, rows: tuple, how: Finetune) -> tuple[float, float]:
     model = Pooled(network, len(names))
     for name, parameter in network.named_parameters():
         is_last = ".layer.5." in name
-        frozen = {"head": True, "top_k": not is_last, "full": "word_embeddings" in name}[how.strategy]
+        frozen = {"head": True, "top_k": not is_last, "full": "word_embeddings" in name}[config.strategy]
         parameter.requires_grad_(not frozen)
     codes = np.searchsorted(names, labels)
     encoded = tokenizer(texts, truncation=True, max_length=MAX_TOKENS)
     data = [{"input_ids": ids, "labels": int(code)} for ids, code in zip(encoded["input_ids"], codes, strict=True)]
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
-            output_dir=folder, per_device_train_batch_size=BATCH, num_train_epochs=how.n_epochs, learning_rate=how.learning_rate,
+            output_dir=folder, per_device_train_batch_size=BATCH, num_train_epochs=config.n_epochs,
+            learning_rate=config.learning_rate,
             max_steps=-1, save_strategy="no", report_to=[], disable_tqdm=True, use_cpu=True, seed=SEED, logging_strategy="no",
         )  # fmt: skip
         trainer = Trainer(
@@ -141,15 +142,15 @@ def main() -> None:
     rows = draw("banking77", asked.rows, None)
     common = {"batch_size": BATCH, "seed": SEED}
     for name, arm in ARMS.items():
-        how = Finetune.model_validate({**common, **arm})
-        pairs = [(trainers(base, rows, how), ours(base, rows, how)) for _ in range(asked.rounds)]
-        show(name, "Trainer", pairs, f"{len(rows[0]):,} rows, {how.n_epochs} epochs")
+        config = Finetune.model_validate({**common, **arm})
+        pairs = [(trainers(base, rows, config), ours(base, rows, config)) for _ in range(asked.rounds)]
+        show(name, "Trainer", pairs, f"{len(rows[0]):,} rows, {config.n_epochs} epochs")
     if asked.setfit:
         rows = draw("emotion", None, 8)
-        how = Finetune.model_validate(
+        config = Finetune.model_validate(
             {**common, "batch_size": 16, "strategy": "full", "n_epochs": 10, "learning_rate": 1e-4}
         )
-        pairs = [(setfits(asked.setfit, base, rows), ours(base, rows, how)) for _ in range(asked.rounds)]
+        pairs = [(setfits(asked.setfit, base, rows), ours(base, rows, config)) for _ in range(asked.rounds)]
         show("emotion, 8 a class", "setfit", pairs, "setfit by its defaults; full, 10 epochs")
 
 

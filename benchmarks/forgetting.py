@@ -52,21 +52,21 @@ def sample(task: str, n: int) -> tuple[Rows, Rows]:
     return first, second
 
 
-def tune(folder: Path, rows: Rows, how: Finetune) -> Classifier:
+def tune(folder: Path, rows: Rows, config: Finetune) -> Classifier:
     """Return what is made of the base in a folder."""
     features, _ = embed(folder, rows[0], modality="text", max_tokens=MAX_TOKENS)
     C, _ = choose_C(features, rows[1], n_folds=3, seed=0)
-    return finetune(folder, Examples(rows[0], features, rows[1]), how, modality="text", C=C, max_tokens=MAX_TOKENS)
+    return finetune(folder, Examples(rows[0], features, rows[1]), config, modality="text", C=C, max_tokens=MAX_TOKENS)
 
 
-def walk(base: Path, tasks: dict[str, tuple[Rows, Rows]], how: Finetune) -> tuple[list[float], list[Retention]]:
+def walk(base: Path, tasks: dict[str, tuple[Rows, Rows]], config: Finetune) -> tuple[list[float], list[Retention]]:
     """Return the accuracy on each new task, and what the last model keeps of all before it."""
     made: dict[str, Classifier] = {}
     accuracy = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = base
         for name, (train, test) in tasks.items():
-            model = made[name] = tune(folder, train, how)
+            model = made[name] = tune(folder, train, config)
             said = np.array(model.labels)[predict(model, test[0]).argmax(axis=1)]
             accuracy.append(float((said == test[1]).mean()))
             folder = Path(scratch) / name
@@ -98,8 +98,8 @@ def main() -> None:
     tasks = {name: sample(name, asked.rows) for name in asked.tasks.split(",")}
     for way in [asked.only] if asked.only else list(WAYS):
         began = time.process_time()
-        how = Finetune.model_validate({**TUNED, **WAYS[way], "precision": asked.precision})
-        accuracy, kept = walk(base, tasks, how)
+        config = Finetune.model_validate({**TUNED, **WAYS[way], "precision": asked.precision})
+        accuracy, kept = walk(base, tasks, config)
         new = ", ".join(f"{name} {value:.3f}" for name, value in zip(tasks, accuracy, strict=True))
         print(f"{way}: new task {new}; {time.process_time() - began:.0f} CPU-s")
         for one in kept:

@@ -114,9 +114,9 @@ def measure(
     shown = np.full(len(labels), NO_LABEL, dtype=labels.dtype)
     shown[rows] = labels[rows]
     used = np.arange(len(labels)) if trial.uses_others else rows
-    how = Finetune.model_validate({**COMMON, **trial.settings, "seed": draw, "precision": precision})
+    config = Finetune.model_validate({**COMMON, **trial.settings, "seed": draw, "precision": precision})
     examples = Examples([texts[i] for i in used], X[used], shown[used])
-    classifier = finetune(base, examples, how, modality="text", C=C, max_tokens=MAX_TOKENS)
+    classifier = finetune(base, examples, config, modality="text", C=C, max_tokens=MAX_TOKENS)
     spent = time.process_time() - began
     guessed = np.array(classifier.labels)[predict(classifier, test_texts).argmax(axis=1)]
     return [float((probe == truth).mean()), float((guessed == truth).mean()), spent]

@@ -55,7 +55,7 @@ class Bench:
     folder: Path
     modality: str
     max_tokens: int
-    how: Finetune
+    config: Finetune
     n_folds: int
     max_rows: int
     train: Examples
@@ -79,12 +79,12 @@ def transfer(bench: Bench, order: Rows, n: int, draw: int, progress: Progress) -
         others = _joined(bench.train.take(order[n:]), bench.unlabelled)
         others = replace(others, features=bench.embed(others), labels=np.full(len(others.labels), NO_LABEL))
         examples = _joined(examples, others)
-    how = bench.how.model_copy(update={"seed": bench.how.seed + draw})
+    config = bench.config.model_copy(update={"seed": bench.config.seed + draw})
     counts = np.unique(rows.labels, return_counts=True)[1]
-    if how.held_out and not np.minimum(np.round(how.held_out * counts), counts - 1).any():
-        how = how.model_copy(update=ALONE)
+    if config.held_out and not np.minimum(np.round(config.held_out * counts), counts - 1).any():
+        config = config.model_copy(update=ALONE)
     tuned = finetune(
-        bench.folder, examples, how, modality=bench.modality, C=C, max_tokens=bench.max_tokens, progress=progress
+        bench.folder, examples, config, modality=bench.modality, C=C, max_tokens=bench.max_tokens, progress=progress
     )
     return Learned(_says(tuned), {"C": C})
 
@@ -130,18 +130,18 @@ def scratch_network(
     A training whose loss is no longer a number has learned nothing: it gets no row right.
     """
     rows = bench.train.take(order[:n])
-    how = Finetune(
+    config = Finetune(
         strategy="full",
         n_epochs=epochs_from_scratch(n),
-        batch_size=bench.how.batch_size,
+        batch_size=bench.config.batch_size,
         learning_rate=learning_rate,
-        seed=bench.how.seed + draw,
-        precision=bench.how.precision,
+        seed=bench.config.seed + draw,
+        precision=bench.config.precision,
     )
-    chosen = {"learning_rate": learning_rate, "n_epochs": how.n_epochs}
+    chosen = {"learning_rate": learning_rate, "n_epochs": config.n_epochs}
     try:
         trained = train_from_scratch(
-            bench.folder, rows.contents, rows.labels, how,
+            bench.folder, rows.contents, rows.labels, config,
             modality=bench.modality, max_tokens=bench.max_tokens, names=rows.names, progress=progress,
         )  # fmt: skip
     except StepError:

@@ -44,7 +44,7 @@ Hits = npt.NDArray[np.bool_]
 class Choice(NamedTuple):
     """What is to be trained, what was tried before, and what that took."""
 
-    how: Finetune
+    config: Finetune
     trials: tuple[Trial, ...]
     tflops: float = 0.0
 
@@ -53,7 +53,7 @@ class Choice(NamedTuple):
 def choose(
     folder: Path,
     examples: Examples,
-    how: Finetune,
+    config: Finetune,
     *,
     modality: str,
     C: float,
@@ -78,9 +78,9 @@ def choose(
     Source: successive halving: Jamieson and Talwalkar 2016, with folds in place of the last rounds.
     """
     encoder = load_encoder(folder, modality, max_tokens=max_tokens)
-    sample, folds = _folds(examples, how.seed)
+    sample, folds = _folds(examples, config.seed)
     trials = _Trials(
-        encoder, sample, folds, _candidates(encoder, how, sample), how.budget, examples.labels,
+        encoder, sample, folds, _candidates(encoder, config, sample), config.budget, examples.labels,
         forward=budget.forward_flops(encoder, examples.contents), checkpoint_of=checkpoint_of, progress=progress,
         train=lambda rows, trial, checkpoint, shown: finetune(
             folder, rows, trial, modality=modality, C=C, max_tokens=max_tokens, checkpoint=checkpoint, progress=shown
@@ -90,7 +90,7 @@ def choose(
     if len(first) == 1:
         name = min((candidate for candidate in trials.candidates if candidate != HEAD), key=trials.cost_of_first)
         raise InputError(
-            f"finetune.budget allows {how.budget:g} TFLOPs, and the cheapest trial, {name}, "
+            f"finetune.budget allows {config.budget:g} TFLOPs, and the cheapest trial, {name}, "
             f"takes {trials.cost_of_first(name):.3g}.",
             do="raise finetune.budget, or say finetune.strategy: head",
         )
@@ -161,8 +161,8 @@ class _Trials:
         return self._training(name, len(self.labels), int((self.labels == NO_LABEL).sum()))
 
     def _training(self, name: str, n_rows: float, n_unlabelled: int = 0) -> float:
-        how = self.candidates[name]
-        flops = budget.training_flops(self.encoder, how, n_rows, forward=self.forward, n_unlabelled=n_unlabelled)
+        config = self.candidates[name]
+        flops = budget.training_flops(self.encoder, config, n_rows, forward=self.forward, n_unlabelled=n_unlabelled)
         return flops / budget.TERA
 
     def _trial(self, name: str, share: float) -> float:
@@ -202,11 +202,11 @@ class _Trials:
         return show
 
 
-def _candidates(encoder: Encoder, how: Finetune, rows: Examples) -> dict[str, Finetune]:
+def _candidates(encoder: Encoder, config: Finetune, rows: Examples) -> dict[str, Finetune]:
     """Return what may be tried with this base and these settings, by name."""
-    n_layers = _layers_to_cut(encoder, how, rows)
+    n_layers = _layers_to_cut(encoder, config, rows)
     is_few = len(rows.labels) <= FEW_ROWS * len(np.unique(rows.labels))
-    may_contrast = how.n_processes == 1 and not how.mixup and how.patience is None
+    may_contrast = config.n_processes == 1 and not config.mixup and config.patience is None
     changed: dict[str, dict[str, Any]] = {"full": {}}
     if lora.is_installed():
         changed["lora"] = {}
@@ -214,19 +214,19 @@ def _candidates(encoder: Encoder, how: Finetune, rows: Examples) -> dict[str, Fi
         changed["top_k"] = {"n_layers": n_layers, "augment": 0.0}
     if is_few and may_contrast:
         changed["contrastive"] = {}
-    found = {HEAD: how.model_copy(update={"strategy": HEAD})}
+    found = {HEAD: config.model_copy(update={"strategy": HEAD})}
     for strategy, keys in changed.items():
         for times in RATES[strategy]:
-            rate = min(MAX_RATE, float(f"{times * how.learning_rate:.6g}"))
+            rate = min(MAX_RATE, float(f"{times * config.learning_rate:.6g}"))
             settings = {"strategy": strategy, "learning_rate": rate, **keys}
-            found[f"{strategy} {rate:g}"] = how.model_copy(update=settings)
+            found[f"{strategy} {rate:g}"] = config.model_copy(update=settings)
     return found
 
 
-def _layers_to_cut(encoder: Encoder, how: Finetune, rows: Examples) -> int:
+def _layers_to_cut(encoder: Encoder, config: Finetune, rows: Examples) -> int:
     """Return how many of the last layers can be trained alone: as the recipe says, fewer if there are not so many, or 0."""
     try:
-        n_layers = min(how.n_layers, find_stack(encoder.network).n_layers - 1)
+        n_layers = min(config.n_layers, find_stack(encoder.network).n_layers - 1)
         if n_layers:
             Cut(encoder, n_layers).check(encoder.prepare(rows.contents[:32])[0])
     except InputError:

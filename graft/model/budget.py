@@ -56,35 +56,41 @@ ALONE: dict[str, float | None] = {"held_out": 0.0, "patience": None, "interpolat
 """Settings of a training that comes before the one asked for: nothing is held out from its rows."""
 
 
-def first_of(how: Finetune) -> Finetune:
+def first_of(config: Finetune) -> Finetune:
     """Return the settings of the model of the labelled rows alone, which says what unlabelled rows are.
 
     Where all layers are trained it is by contrast, which knows more of few rows.
     """
-    contrast = {"strategy": "contrastive", "mixup": 0.0} if how.strategy == "full" and how.n_processes == 1 else {}
-    return how.model_copy(update={**ALONE, "n_epochs": FIRST_EPOCHS, **contrast})
+    contrast = (
+        {"strategy": "contrastive", "mixup": 0.0} if config.strategy == "full" and config.n_processes == 1 else {}
+    )
+    return config.model_copy(update={**ALONE, "n_epochs": FIRST_EPOCHS, **contrast})
 
 
-def training_flops(encoder: Encoder, how: Finetune, n_rows: float, *, forward: float, n_unlabelled: int = 0) -> float:
+def training_flops(
+    encoder: Encoder, config: Finetune, n_rows: float, *, forward: float, n_unlabelled: int = 0
+) -> float:
     """Return the floating-point operations of a training; the base's own features are there already.
 
     Args:
         n_rows: rows, unlabelled ones included.
         forward: as ``forward_flops`` returns it.
     """
-    if how.strategy == "head":
+    if config.strategy == "head":
         return 0.0
     first = 0.0
     if n_unlabelled:
-        first = training_flops(encoder, first_of(how), n_rows - n_unlabelled, forward=forward) + n_unlabelled * forward
-    if how.strategy == "top_k":
-        share = how.n_layers / find_stack(encoder.network).n_layers
-        return first + n_rows * forward * ((1 - share) + 3 * how.n_epochs * share)
-    refit = 1 if how.strategy == "contrastive" else 0
-    return first + n_rows * forward * (refit + how.n_epochs * (1 + BACKWARD[how.strategy]))
+        first = (
+            training_flops(encoder, first_of(config), n_rows - n_unlabelled, forward=forward) + n_unlabelled * forward
+        )
+    if config.strategy == "top_k":
+        share = config.n_layers / find_stack(encoder.network).n_layers
+        return first + n_rows * forward * ((1 - share) + 3 * config.n_epochs * share)
+    refit = 1 if config.strategy == "contrastive" else 0
+    return first + n_rows * forward * (refit + config.n_epochs * (1 + BACKWARD[config.strategy]))
 
 
-def run_flops(encoder: Encoder, examples: Examples, how: Finetune, *, forward: float) -> float:
+def run_flops(encoder: Encoder, examples: Examples, config: Finetune, *, forward: float) -> float:
     """Return the floating-point operations of embedding rows and training on them.
 
     Args:
@@ -92,7 +98,7 @@ def run_flops(encoder: Encoder, examples: Examples, how: Finetune, *, forward: f
         forward: as ``forward_flops`` returns it.
     """
     n, n_unlabelled = len(examples.labels), int((examples.labels == NO_LABEL).sum())
-    return n * forward + training_flops(encoder, how, n, forward=forward, n_unlabelled=n_unlabelled)
+    return n * forward + training_flops(encoder, config, n, forward=forward, n_unlabelled=n_unlabelled)
 
 
 def epochs_within(n_rows: int, spent: float, *, forward: float) -> tuple[int, float]:

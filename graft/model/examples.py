@@ -36,18 +36,18 @@ class Examples:
         return Examples([self.contents[i] for i in rows], self.features[rows], self.labels[rows], names)
 
 
-def hold_out(examples: Examples, how: Finetune) -> tuple[Examples, Examples | None]:
+def hold_out(examples: Examples, config: Finetune) -> tuple[Examples, Examples | None]:
     """Return the rows to train on and a share of the labelled rows of each class, held out; each class keeps one row."""
-    if not how.held_out:
+    if not config.held_out:
         return examples, None
-    rng = np.random.default_rng(how.seed)
+    rng = np.random.default_rng(config.seed)
     held: list[int] = []
     for label in np.unique(examples.labels[examples.labels != NO_LABEL]):
         rows = rng.permutation(np.flatnonzero(examples.labels == label))
-        held += rows[: min(len(rows) - 1, round(how.held_out * len(rows)))].tolist()
+        held += rows[: min(len(rows) - 1, round(config.held_out * len(rows)))].tolist()
     if not held:
         raise InputError(
-            f"finetune.held_out {how.held_out:g} holds out no row: every class has too few.",
+            f"finetune.held_out {config.held_out:g} holds out no row: every class has too few.",
             do="set it to 0, or add rows",
         )
     others = np.setdiff1d(np.arange(len(examples.labels)), held)

@@ -35,7 +35,7 @@ KEEP = 0.1
 def finetune(
     folder: Path,
     examples: Examples,
-    how: Finetune,
+    config: Finetune,
     *,
     modality: str,
     C: float,
@@ -64,45 +64,49 @@ def finetune(
     Source: LP-FT: Kumar, Raghunathan, Jones, Ma, Liang 2022.
     """
     encoder = load_encoder(folder, modality, max_tokens=max_tokens)
-    train, held_out = hold_out(examples, how)
-    start = _start(encoder, train, how, C=C)
+    train, held_out = hold_out(examples, config)
+    start = _start(encoder, train, config, C=C)
 
     def learn(rows: Examples, first: Finetune, part: Checkpoint | None) -> Classifier:
         return finetune(
             folder, rows, first, modality=modality, C=C, max_tokens=max_tokens, checkpoint=part, progress=progress
         )
 
-    shares = _guess(start, train, how, learn, checkpoint)
-    if how.strategy == "head":
+    shares = _guess(start, train, config, learn, checkpoint)
+    if config.strategy == "head":
         has_more = len(train.labels) > (train.labels != NO_LABEL).sum()
-        return _refit(encoder, train.features, shares, start.labels, how, C=C) if has_more else start
-    rows = Rows(encoder.prepare(train.contents)[0], shares, _weigh(shares, how), train.names)
+        return _refit(encoder, train.features, shares, start.labels, config, C=C) if has_more else start
+    rows = Rows(encoder.prepare(train.contents)[0], shares, _weigh(shares, config), train.names)
     held_rows = None
     if held_out:
         wanted = one_hot(held_out.labels, start.labels)
         held_rows = Rows(encoder.prepare(held_out.contents)[0], wanted, torch.ones(len(wanted)), held_out.names)
-    is_between = how.interpolation != 1.0
+    is_between = config.interpolation != 1.0
     before = {name: tensor.clone() for name, tensor in encoder.network.state_dict().items()} if is_between else {}
-    tuned = tune(start, rows, held_rows, how, checkpoint, progress)
-    if how.strategy == "contrastive":
-        refit = _refit(encoder, embed_items(encoder, rows.items).numpy(), shares, start.labels, how, C=C)
+    tuned = tune(start, rows, held_rows, config, checkpoint, progress)
+    if config.strategy == "contrastive":
+        refit = _refit(encoder, embed_items(encoder, rows.items).numpy(), shares, start.labels, config, C=C)
         tuned = replace(tuned, weight=refit.weight, bias=refit.bias)
-    return _interpolate(tuned, start, before, held_rows, held_out, how) if is_between else tuned
+    return _interpolate(tuned, start, before, held_rows, held_out, config) if is_between else tuned
 
 
-def _start(encoder: Encoder, train: Examples, how: Finetune, *, C: float) -> Classifier:
+def _start(encoder: Encoder, train: Examples, config: Finetune, *, C: float) -> Classifier:
     """Return the encoder with a head fitted to the labelled rows.
 
     It is not fitted to what unlabelled rows are taken for: training that begins where all of them are learned already has less
     to learn from (measured, docs/experiments.md).
     """
     known = train.take(np.flatnonzero(train.labels != NO_LABEL))
-    weights = _weigh(one_hot(known.labels, tuple(np.unique(known.labels))), how)
+    weights = _weigh(one_hot(known.labels, tuple(np.unique(known.labels))), config)
     return fit_head(encoder, known.features, known.labels, weights=weights.numpy(), C=C)
 
 
 def _guess(
-    start: Classifier, train: Examples, how: Finetune, learn: Callable[..., Classifier], checkpoint: Checkpoint | None
+    start: Classifier,
+    train: Examples,
+    config: Finetune,
+    learn: Callable[..., Classifier],
+    checkpoint: Checkpoint | None,
 ) -> torch.Tensor:
     """Return the class of each row, shape (n, classes): of unlabelled ones what a first model and their neighbours say.
 
@@ -122,10 +126,10 @@ def _guess(
     if part and part.restore(first_guess, None)[0].n_done:
         return first_guess["classes"]
     others = train.take(np.flatnonzero(~is_known))
-    if how.strategy == "head":
+    if config.strategy == "head":
         thought = torch.softmax(torch.from_numpy(others.features) @ start.weight.T + start.bias, dim=1)
     else:
-        first = learn(train.take(np.flatnonzero(is_known)), first_of(how), part)
+        first = learn(train.take(np.flatnonzero(is_known)), first_of(config), part)
         thought = torch.from_numpy(predict(first, others.contents))
     classes[~is_known] = thought
     likeliest = spread_labels(train.features, classes.numpy(), is_known).argmax(axis=1)
@@ -136,16 +140,16 @@ def _guess(
 
 
 def _refit(
-    encoder: Encoder, features: Features, shares: torch.Tensor, labels: tuple[str, ...], how: Finetune, *, C: float
+    encoder: Encoder, features: Features, shares: torch.Tensor, labels: tuple[str, ...], config: Finetune, *, C: float
 ) -> Classifier:
     """Return a head fitted to the class that is wanted of each row."""
     codes = shares.argmax(dim=1).numpy()
-    return fit_head(encoder, features, np.array(labels)[codes], weights=_weigh(shares, how).numpy(), C=C)
+    return fit_head(encoder, features, np.array(labels)[codes], weights=_weigh(shares, config).numpy(), C=C)
 
 
-def _weigh(shares: torch.Tensor, how: Finetune) -> torch.Tensor:
+def _weigh(shares: torch.Tensor, config: Finetune) -> torch.Tensor:
     """Return how much each row counts, mean 1; with balanced class weights each class counts the same in all."""
-    if how.class_weights == "none":
+    if config.class_weights == "none":
         return torch.ones(len(shares))
     weights = shares @ (1 / shares.sum(dim=0).clamp(min=1e-6))
     return weights / weights.mean()
@@ -156,7 +160,7 @@ def tune(
     start: Classifier,
     rows: Rows,
     held_out: Rows | None,
-    how: Finetune,
+    config: Finetune,
     checkpoint: Checkpoint | None,
     progress: Progress,
 ) -> Classifier:
@@ -164,32 +168,32 @@ def tune(
 
     Contrast moves features away from the head that training began with, so nothing is measured with it on the way.
     """
-    torch.manual_seed(how.seed)
+    torch.manual_seed(config.seed)
     encoder = start.encoder
     head = torch.nn.Linear(encoder.dimension, len(start.labels), device=next(encoder.network.parameters()).device)
     head.load_state_dict({"weight": start.weight, "bias": start.bias})
     for parameter in encoder.frozen():
         parameter.requires_grad_(False)
-    if how.gradient_checkpointing:
+    if config.gradient_checkpointing:
         _save_memory(encoder)
     through: Body = encoder
-    adapter = lora.adapt(encoder.network, rank=how.lora_rank) if how.strategy == "lora" else None
-    if how.strategy == "top_k":
-        through = cut = Cut(encoder, how.n_layers)
+    adapter = lora.adapt(encoder.network, rank=config.lora_rank) if config.strategy == "lora" else None
+    if config.strategy == "top_k":
+        through = cut = Cut(encoder, config.n_layers)
         rows = replace(rows, items=cut.prepare(rows.items, progress=progress)[0])
         held_out = replace(held_out, items=cut.prepare(held_out.items, progress=progress)[0]) if held_out else None
-    trained = _moving(through, how)
-    is_contrast = how.strategy == "contrastive"
+    trained = _moving(through, config)
+    is_contrast = config.strategy == "contrastive"
     codes, places = rows.shares.argmax(dim=1).numpy(), through.places(rows.items)
     training = Training(
         through,
         head,
         rows,
-        how,
+        config,
         trained,
         loss_of=contrast if is_contrast else cross_entropy,
         vary=encoder.vary,
-        epochs=paired_epochs(codes, places, how.batch_size, how.n_epochs, how.seed) if is_contrast else None,
+        epochs=paired_epochs(codes, places, config.batch_size, config.n_epochs, config.seed) if is_contrast else None,
         held_out=None if is_contrast else held_out,
         from_scratch=not encoder.is_pretrained,
     )
@@ -224,10 +228,10 @@ def _save_memory(encoder: Encoder) -> None:
         ) from error
 
 
-def _moving(through: Body, how: Finetune) -> dict[str, torch.nn.Parameter]:
+def _moving(through: Body, config: Finetune) -> dict[str, torch.nn.Parameter]:
     """Return the encoder's parameters that the strategy trains."""
     parameters = {name: p for name, p in through.network.named_parameters() if p.requires_grad}
-    if how.strategy != "top_k":
+    if config.strategy != "top_k":
         return parameters
     stack = find_stack(through.network)
     return {name: p for name, p in parameters.items() if stack.depth(name) < stack.n_layers}
@@ -239,7 +243,7 @@ def _interpolate(
     before: dict[str, torch.Tensor],
     held_rows: Rows | None,
     held_out: Examples | None,
-    how: Finetune,
+    config: Finetune,
 ) -> Classifier:
     """Move encoder and head to where the recipe wants them on the way from the base, which the start's head belongs to."""
     network = tuned.encoder.network
@@ -259,6 +263,6 @@ def _interpolate(
         hits = (head(features).argmax(dim=1) == held_rows.shares.argmax(dim=1)).float().mean()
         return (1 - KEEP) * float(hits) + KEEP * linear_cka(held_out.features, features.numpy())
 
-    alpha = blend.choose_alpha(score)[0] if how.interpolation == "auto" else how.interpolation
+    alpha = blend.choose_alpha(score)[0] if config.interpolation == "auto" else config.interpolation
     move(alpha)
     return replace(tuned, weight=head.weight.detach(), bias=head.bias.detach(), alpha=alpha)

@@ -77,7 +77,7 @@ def train_from_scratch(
     folder: Path,
     contents: Contents,
     labels: npt.NDArray[np.str_],
-    how: Finetune,
+    config: Finetune,
     *,
     modality: str,
     max_tokens: int,
@@ -101,14 +101,14 @@ def train_from_scratch(
     Cost: 3 forward passes a row and epoch.
     """
     base = load_encoder(folder, modality, max_tokens=max_tokens)
-    encoder = base.untrained(how.seed)
+    encoder = base.untrained(config.seed)
     encoder.network.to(next(base.network.parameters()).device)
     items, _ = encoder.prepare(contents)
     start = fit_head(encoder, embed_items(encoder, items).numpy(), labels, C=C_UNTAUGHT)
-    if how.n_epochs == 0:
+    if config.n_epochs == 0:
         return start
     rows = Rows(items, one_hot(labels, start.labels), torch.ones(len(items)), names)
-    alone = how.model_copy(update={**ALONE, "strategy": "full", "l2_sp": 0.0, "layer_decay": 1.0})
+    alone = config.model_copy(update={**ALONE, "strategy": "full", "l2_sp": 0.0, "layer_decay": 1.0})
     return tune(start, rows, None, alone, checkpoint, progress)
 
 
@@ -116,7 +116,7 @@ def best_from_scratch(
     folder: Path,
     contents: Contents,
     labels: npt.NDArray[np.str_],
-    how: Finetune,
+    config: Finetune,
     *,
     modality: str,
     max_tokens: int,
@@ -139,15 +139,15 @@ def best_from_scratch(
 
     def learn(rows: Examples, n_epochs: int, interrupted: Checkpoint | None = None) -> Classifier:
         return train_from_scratch(
-            folder, rows.contents, rows.labels, how.model_copy(update={"n_epochs": n_epochs}), modality=modality,
+            folder, rows.contents, rows.labels, config.model_copy(update={"n_epochs": n_epochs}), modality=modality,
             max_tokens=max_tokens, names=rows.names, checkpoint=interrupted, progress=progress,
         )  # fmt: skip
 
     rows = Examples(list(contents), np.empty((len(labels), 0), dtype=np.float32), labels, names)
     try:
-        rest, held = hold_out(rows, how.model_copy(update={"held_out": HELD_OUT}))
-        if how.n_epochs and held and _hits(learn(rest, how.n_epochs, trial), held) > _hits(learn(rest, 0), held):
-            return learn(rows, how.n_epochs, checkpoint)
+        rest, held = hold_out(rows, config.model_copy(update={"held_out": HELD_OUT}))
+        if config.n_epochs and held and _hits(learn(rest, config.n_epochs, trial), held) > _hits(learn(rest, 0), held):
+            return learn(rows, config.n_epochs, checkpoint)
     except (InputError, StepError):  # no row can be held out, or training came to nothing: the head is what is left
         progress(1, 1, "the head on random features")
     return learn(rows, 0)
@@ -164,7 +164,7 @@ def predict_from_scratch(
     contents: Contents,
     labels: npt.NDArray[np.str_],
     asked: Contents,
-    how: Finetune,
+    config: Finetune,
     *,
     trial: Checkpoint,
     training: Checkpoint,
@@ -186,7 +186,7 @@ def predict_from_scratch(
     classes, rest = np.unique(labels), {"said": torch.zeros(len(asked), dtype=torch.int32)}
     if not finished.restore(rest, None)[0].n_done:
         network = best_from_scratch(
-            folder, contents, labels, how, modality=modality, max_tokens=max_tokens, names=names,
+            folder, contents, labels, config, modality=modality, max_tokens=max_tokens, names=names,
             trial=trial, checkpoint=training, progress=progress,
         )  # fmt: skip
         rest["said"] = torch.from_numpy(predict(network, asked, progress=progress).argmax(axis=1)).int()

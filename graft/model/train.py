@@ -68,7 +68,7 @@ class Training:
     encoder: Body
     head: torch.nn.Linear
     rows: Rows
-    how: Finetune
+    config: Finetune
     trained: dict[str, torch.nn.Parameter]
     loss_of: Loss = cross_entropy
     vary: Callable[[Batch, float, np.random.Generator], Batch] | None = None
@@ -79,13 +79,13 @@ class Training:
 
     def __post_init__(self) -> None:
         self._moving = {**self.trained, "head.weight": self.head.weight, "head.bias": self.head.bias}
-        self._anchors = {name: p.detach().clone() for name, p in self.trained.items()} if self.how.l2_sp else {}
+        self._anchors = {name: p.detach().clone() for name, p in self.trained.items()} if self.config.l2_sp else {}
         best = {f"best/{name}": p.detach().clone() for name, p in self._moving.items()}
         self._best: dict[str, torch.Tensor] = best if self.held_out else {}
         self._optimizer = self._make_optimizer()
-        rng = np.random.default_rng(self.how.seed)
+        rng = np.random.default_rng(self.config.seed)
         places = self.encoder.places(self.rows.items)
-        epochs = self.epochs or [shuffled(places, self.how.batch_size, rng) for _ in range(self.how.n_epochs)]
+        epochs = self.epochs or [shuffled(places, self.config.batch_size, rng) for _ in range(self.config.n_epochs)]
         self._n_epochs = len(epochs)
         self._order = [
             (n, k + 1 == len(epoch), batch) for n, epoch in enumerate(epochs) for k, batch in enumerate(epoch)
@@ -133,7 +133,7 @@ class Training:
     def _has_ended(self) -> bool:
         losses = [loss for loss, _ in self._stand.held_out]
         n_since_best = len(losses) - 1 - losses.index(min(losses)) if losses else 0
-        has_stalled = self.how.patience is not None and n_since_best >= self.how.patience
+        has_stalled = self.config.patience is not None and n_since_best >= self.config.patience
         return self._stand.n_done == len(self._order) or has_stalled
 
     def _step(self, batch: npt.NDArray[np.int_], epoch: int) -> float:
@@ -157,25 +157,29 @@ class Training:
             )
         self._optimizer.step()
         for name, anchor in self._anchors.items():
-            self.trained[name].data.lerp_(anchor, min(1.0, self.how.l2_sp * self._optimizer.param_groups[0]["lr"]))
+            self.trained[name].data.lerp_(anchor, min(1.0, self.config.l2_sp * self._optimizer.param_groups[0]["lr"]))
         return loss
 
     def _loss(self, batch: npt.NDArray[np.int_]) -> torch.Tensor:
         """Return the weighted loss of each row of a batch."""
-        of_step = (self.how.seed, self._stand.n_done, distributed.rank())  # what was interrupted draws the same again
+        of_step = (
+            self.config.seed,
+            self._stand.n_done,
+            distributed.rank(),
+        )  # what was interrupted draws the same again
         rng = np.random.default_rng(of_step)
         if distributed.size() > 1:  # each process hides other units, and goes on from the first one's checkpoint
             torch.manual_seed(int(rng.integers(2**63)))
         inputs = self.encoder.collate([self.rows.items[i] for i in batch])
-        if self.vary and self.how.augment:
-            inputs = self.vary(inputs, self.how.augment, rng)
+        if self.vary and self.config.augment:
+            inputs = self.vary(inputs, self.config.augment, rng)
         device = self.head.weight.device
         shares, weights = self.rows.shares[batch].to(device), self.rows.weights[batch].to(device)
-        shares = (1 - self.how.label_smoothing) * shares + self.how.label_smoothing / shares.shape[1]
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.how.precision == "bf16"):
+        shares = (1 - self.config.label_smoothing) * shares + self.config.label_smoothing / shares.shape[1]
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
             features = self.encoder.pool(on_device(self.encoder, inputs)).float()
-        if self.how.mixup:
-            share = float(rng.beta(self.how.mixup, self.how.mixup))
+        if self.config.mixup:
+            share = float(rng.beta(self.config.mixup, self.config.mixup))
             others = torch.from_numpy(rng.permutation(len(batch))).to(device)
             features = share * features + (1 - share) * features[others]
             shares = share * shares + (1 - share) * shares[others]
@@ -206,16 +210,16 @@ class Training:
     def _make_optimizer(self) -> torch.optim.AdamW:
         """Return AdamW with a peak rate for each depth: ``layer_decay`` to the power of the layers above, 1 for the head."""
         groups: dict[int, list[torch.Tensor]] = {}
-        stack = find_stack(self.encoder.network) if self.how.layer_decay < 1 else None
+        stack = find_stack(self.encoder.network) if self.config.layer_decay < 1 else None
         for name, parameter in self._moving.items():
             is_head = name.startswith("head.")
             depth = stack.depth(name) + 1 if stack and not is_head else 0
             groups.setdefault(depth, []).append(parameter)
-        peaks = {depth: self.how.learning_rate * self.how.layer_decay**depth for depth in groups}
+        peaks = {depth: self.config.learning_rate * self.config.layer_decay**depth for depth in groups}
         return torch.optim.AdamW(
             [{"params": groups[depth], "peak": peaks[depth]} for depth in sorted(groups)],
-            lr=self.how.learning_rate,
-            weight_decay=0.0 if self.how.l2_sp else WEIGHT_DECAY,
+            lr=self.config.learning_rate,
+            weight_decay=0.0 if self.config.l2_sp else WEIGHT_DECAY,
             fused=True,
         )
 

@@ -73,6 +73,6 @@ def test_auto(minilm: Path, sides: tuple[Examples, Examples]) -> None:
     assert choice == choose(minilm, train, strategy_settings("auto", budget=1.0), **FACTS)
     assert choice.trials[0].name == "head"
     assert any(trial.accuracy is None for trial in choice.trials)
-    classifier = finetune(minilm, train, choice.how, **FACTS)
+    classifier = finetune(minilm, train, choice.config, **FACTS)
     hits = np.array(classifier.labels)[predict(classifier, test.contents).argmax(axis=1)] == test.labels
     assert hits.mean() >= 0.9

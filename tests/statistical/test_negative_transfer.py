@@ -43,12 +43,12 @@ def verdict(base: Path, train: Rows, test: Rows, seed: int) -> tuple[str, str]:
     (texts, labels), (asked, truth) = train, test
     features, others = (embed(base, one, modality="text", max_tokens=32)[0] for one in (texts, asked))
     C, _ = choose_C(features, labels, n_folds=3, seed=seed)
-    how, examples = finetune_settings(strategy="head", seed=seed), Examples(texts, features, labels)
-    candidate = finetune(base, examples, how, C=C, **facts)
+    config, examples = finetune_settings(strategy="head", seed=seed), Examples(texts, features, labels)
+    candidate = finetune(base, examples, config, C=C, **facts)
     forward = forward_flops(candidate.encoder, texts)
-    spent = run_flops(candidate.encoder, examples, how, forward=forward)
+    spent = run_flops(candidate.encoder, examples, config, forward=forward)
     n_epochs, _ = epochs_within(len(texts), spent, forward=forward)
-    alike = how.model_copy(update={"n_epochs": n_epochs, "learning_rate": SCRATCH_RATE})
+    alike = config.model_copy(update={"n_epochs": n_epochs, "learning_rate": SCRATCH_RATE})
     network = best_from_scratch(base, texts, labels, alike, **facts)
     said = {
         CANDIDATE: np.array(candidate.labels)[predict(candidate, asked).argmax(axis=1)],

@@ -63,7 +63,7 @@ def _record(name: str, measured: Measured, curves: Curves) -> CurveRecord:
         n_train=len(subject.bench.train.labels),
         n_test=curves.n,
         n_classes=len(np.unique(subject.bench.train.labels)),
-        strategy=subject.bench.how.strategy,
+        strategy=subject.bench.config.strategy,
         learning_rate=rate,
         left_out=tuple(arm for arm in grid.ARMS if arm not in measured.wanted.arms),
         points=points_of(curves),

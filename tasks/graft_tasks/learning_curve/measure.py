@@ -113,7 +113,7 @@ class _Run:
         self._places = [
             Place(arm, size, draw)
             for arm in self.wanted.arms
-            for draw in range(self.wanted.n_draws(arm, self.subject.bench.how.strategy))
+            for draw in range(self.wanted.n_draws(arm, self.subject.bench.config.strategy))
             for size in self.sizes[arm]
         ]
         rates = range(len(RATES_UNTAUGHT)) if SCRATCH_NETWORK in self.wanted.arms and self._held_out()[1].size else ()
@@ -185,21 +185,25 @@ class _Run:
         """Return what a cell depends on because of its arm. A key of the recipe that has its default may come later."""
         bench = self.subject.bench
         if place.arm in (SCRATCH_NETWORK, RATE_TRIAL):
-            how = {"batch_size": bench.how.batch_size, "precision": bench.how.precision, "seed": bench.how.seed}
-            return {**how, "learning_rate": rate, "n_epochs": epochs_from_scratch(n)}
+            config = {
+                "batch_size": bench.config.batch_size,
+                "precision": bench.config.precision,
+                "seed": bench.config.seed,
+            }
+            return {**config, "learning_rate": rate, "n_epochs": epochs_from_scratch(n)}
         chosen = {"n_folds": bench.n_folds, "max_rows": bench.max_rows}
         if place.arm != TRANSFER:
             return chosen
-        how = bench.how.model_dump(mode="json", exclude_defaults=True)
-        return {**chosen, "finetune": how, "unlabelled": self.subject.unlabelled}
+        config = bench.config.model_dump(mode="json", exclude_defaults=True)
+        return {**chosen, "finetune": config, "unlabelled": self.subject.unlabelled}
 
     def _work(self, place: Place) -> int:
         """Return about how many rows a cell passes through a network."""
-        n, n_all, how = grid.n_rows(self._labels, place.size), len(self._labels), self.subject.bench.how
+        n, n_all, config = grid.n_rows(self._labels, place.size), len(self._labels), self.subject.bench.config
         if place.arm in (SCRATCH_NETWORK, RATE_TRIAL):
             return 3 * n * epochs_from_scratch(n)
-        if place.arm == TRANSFER and how.strategy != "head":
-            return 3 * how.n_epochs * (n_all if self.subject.bench.unlabelled is not None else n)
+        if place.arm == TRANSFER and config.strategy != "head":
+            return 3 * config.n_epochs * (n_all if self.subject.bench.unlabelled is not None else n)
         return n + min(n, self.subject.bench.max_rows)
 
     def _inside(self, place: Place) -> Progress:

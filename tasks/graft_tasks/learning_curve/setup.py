@@ -62,7 +62,7 @@ def subject_of(workspace: Workspace, name: str) -> Subject:
         folder=locate(workspace, base),
         modality=recipe.data.modality,
         max_tokens=embedded.max_tokens or recipe.embed.max_tokens,
-        how=_how(context),
+        config=_how(context),
         n_folds=recipe.choose_base.n_folds,
         max_rows=recipe.choose_base.max_rows,
         train=train,
@@ -100,13 +100,13 @@ def _keys(context: Context, side: str) -> list[str]:
 
 def _how(context: Context) -> Finetune:
     """Return how transfer trains: as the recipe says, and where it says ``auto``, as finetune chose."""
-    how = context.recipe.finetune.model_copy(update={"n_processes": 1})
-    if how.strategy != "auto":
-        return how
+    config = context.recipe.finetune.model_copy(update={"n_processes": 1})
+    if config.strategy != "auto":
+        return config
     model = context.record("finetune", ModelRecord)
     name = next((trial.name for trial in model.trials if trial.is_chosen), model.strategy)
     rate = name.partition(" ")[2]
     chosen: dict[str, Any] = {"strategy": model.strategy}
     chosen |= {"learning_rate": float(rate)} if rate else {}
     chosen |= {"augment": 0.0} if model.strategy == "top_k" else {}
-    return how.model_copy(update=chosen)
+    return config.model_copy(update=chosen)

@@ -48,14 +48,14 @@ def scratch_network(
     modality, asked = context.recipe.data.modality, test["content"].tolist()
     texts, labels = train["content"].tolist(), train["label"].to_numpy(dtype=str)
     n_epochs, tflops = epochs_within(len(texts), model.tflops, forward=model.tflops_forward)
-    how = context.recipe.finetune.model_copy(update={"n_epochs": n_epochs, "learning_rate": SCRATCH_RATE})
+    config = context.recipe.finetune.model_copy(update={"n_epochs": n_epochs, "learning_rate": SCRATCH_RATE})
     checkpoints = Checkpoints(context, base)
-    finished = checkpoints.of(how, SCRATCH, place="cache/untaught")
+    finished = checkpoints.of(config, SCRATCH, place="cache/untaught")
     with Writing(finished.path), hearing_ctrl_c() as checkpoints.is_asked_to_stop:
         y_pred = predict_from_scratch(
-            base, texts, labels, asked, how, modality=modality, max_tokens=context.recipe.embed.max_tokens,
-            names=train["row"].tolist(), trial=checkpoints.of(how, f"{SCRATCH}-trial"),
-            training=checkpoints.of(how, SCRATCH), finished=finished, progress=context.progress,
+            base, texts, labels, asked, config, modality=modality, max_tokens=context.recipe.embed.max_tokens,
+            names=train["row"].tolist(), trial=checkpoints.of(config, f"{SCRATCH}-trial"),
+            training=checkpoints.of(config, SCRATCH), finished=finished, progress=context.progress,
         )  # fmt: skip
     return y_pred, tflops
 

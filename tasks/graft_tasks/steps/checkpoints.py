@@ -38,13 +38,13 @@ class Checkpoints:
             "embed": context.recipe.embed.model_dump(),
         }
 
-    def of(self, how: Finetune, name: str, *, place: str = "checkpoints") -> Checkpoint:
+    def of(self, config: Finetune, name: str, *, place: str = "checkpoints") -> Checkpoint:
         """Return the checkpoint of one training of the step, by a name that no other step uses.
 
         Args:
             place: ``checkpoints``, which go once the run is over, or ``cache/NAME``, which stays as long as the recipe.
         """
-        key = training_key({**self.facts, "name": name, "finetune": how.model_dump()})
+        key = training_key({**self.facts, "name": name, "finetune": config.model_dump()})
         path, asked = self.own / place / self.recipe / f"{name}.safetensors", self.is_asked_to_stop
         return Checkpoint(path, key, clock=time.monotonic, seconds=CHECKPOINT_SECONDS, is_asked_to_stop=asked)
 

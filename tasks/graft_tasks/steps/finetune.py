@@ -32,7 +32,7 @@ class Learned(NamedTuple):
     """A classifier, how it came about, and the rows: features and labels, "" for none, in their order."""
 
     classifier: Classifier
-    how: Finetune
+    config: Finetune
     trials: tuple[Trial, ...]
     tflops: float
     tflops_forward: float
@@ -57,15 +57,15 @@ def learn(context: Context) -> Learned:
         "max_tokens": context.recipe.embed.max_tokens,
         "progress": context.progress,
     }
-    how, trials, spent = Choice(context.recipe.finetune, ())
+    config, trials, spent = Choice(context.recipe.finetune, ())
     checkpoints = Checkpoints(context, folder)
-    with Writing(checkpoints.of(how, "finetune").path), hearing_ctrl_c() as checkpoints.is_asked_to_stop:
-        if how.strategy == "auto":
-            how, trials, spent = choose(folder, examples, how, checkpoint_of=checkpoints.of, **facts)
-        classifier = finetune(folder, examples, how, checkpoint=checkpoints.of(how, "finetune"), **facts)
+    with Writing(checkpoints.of(config, "finetune").path), hearing_ctrl_c() as checkpoints.is_asked_to_stop:
+        if config.strategy == "auto":
+            config, trials, spent = choose(folder, examples, config, checkpoint_of=checkpoints.of, **facts)
+        classifier = finetune(folder, examples, config, checkpoint=checkpoints.of(config, "finetune"), **facts)
     forward = budget.forward_flops(classifier.encoder, examples.contents)
-    spent += budget.run_flops(classifier.encoder, examples, how, forward=forward) / budget.TERA
-    return Learned(classifier, how, trials, spent, forward / budget.TERA, base, rows, features, labels)
+    spent += budget.run_flops(classifier.encoder, examples, config, forward=forward) / budget.TERA
+    return Learned(classifier, config, trials, spent, forward / budget.TERA, base, rows, features, labels)
 
 
 def run(context: Context) -> ModelRecord:
@@ -74,7 +74,7 @@ def run(context: Context) -> ModelRecord:
     with threads_shared(wanted.n_processes) as n_threads:
         if wanted.n_processes > 1 and wanted.strategy != "head":
             train_together(context, n_threads=n_threads)
-        classifier, how, trials, tflops, tflops_forward, base, rows, features, labels = learn(context)
+        classifier, config, trials, tflops, tflops_forward, base, rows, features, labels = learn(context)
     is_known = labels != NO_LABEL
     n_train = int(is_known.sum())
     target = context.workspace.model(context.recipe.name)
@@ -82,7 +82,7 @@ def run(context: Context) -> ModelRecord:
     card = card_for(
         context.recipe.name,
         base,
-        how.strategy,
+        config.strategy,
         dataset.name,
         dataset.sha256,
         n_train,
@@ -107,7 +107,7 @@ def run(context: Context) -> ModelRecord:
         files=files,
         base=base.id,
         base_sha256=base.sha256,
-        strategy=how.strategy,
+        strategy=config.strategy,
         n_train=n_train,
         n_unlabelled=len(rows) - n_train,
         n_parameters=count_parameters(target) + classifier.weight.numel() + classifier.bias.numel(),

@@ -30,8 +30,10 @@ def curve_setup(tiny_base: Path) -> learners.Bench:
     """Eight texts of two classes, which are the test rows as well."""
     features, _ = embed(tiny_base, TEXTS, modality="text", max_tokens=16)
     rows = Examples(TEXTS, features, LABELS)
-    how = finetune_settings(n_epochs=1)
-    return learners.Bench(tiny_base, "text", 16, how, n_folds=2, max_rows=100, train=rows, unlabelled=None, test=rows)
+    config = finetune_settings(n_epochs=1)
+    return learners.Bench(
+        tiny_base, "text", 16, config, n_folds=2, max_rows=100, train=rows, unlabelled=None, test=rows
+    )
 
 
 LEARN = {
@@ -61,7 +63,7 @@ def test_a_probe_of_one_row_each_takes_the_middle_penalty(curve_setup: learners.
 
 def test_transfer_by_a_head_is_the_frozen_probe(curve_setup: learners.Bench) -> None:
     """The strategy head tunes nothing, so both say the same."""
-    head = replace(curve_setup, how=finetune_settings(strategy="head"))
+    head = replace(curve_setup, config=finetune_settings(strategy="head"))
     both = [learn(head, ORDER, 6, 1, silent).predict(head.test) for learn in (learners.transfer, learners.frozen_probe)]
     assert both[0].tolist() == both[1].tolist()
 
@@ -88,7 +90,7 @@ def test_rows_beyond_a_draw_are_learned_from_only_where_the_recipe_says_so(
 
 def test_transfer_holds_nothing_out_where_there_is_one_row_of_each_class(curve_setup: learners.Bench) -> None:
     """A recipe that stops by held-out rows is followed where there are some, and else trained to its end."""
-    stops = replace(curve_setup, how=finetune_settings(n_epochs=1, held_out=0.3, patience=1, interpolation="auto"))
+    stops = replace(curve_setup, config=finetune_settings(n_epochs=1, held_out=0.3, patience=1, interpolation="auto"))
     for n in (2, 8):
         assert len(learners.transfer(stops, ORDER, n, 0, silent).predict(stops.test)) == 8
 
@@ -102,7 +104,7 @@ def test_a_network_from_scratch_that_diverges_gets_nothing_right(
         raise StepError("The loss is no longer a number.")
 
     learned = learners.scratch_network(
-        replace(curve_setup, how=finetune_settings(n_epochs=1)), ORDER, 8, 0, silent, learning_rate=1e-3
+        replace(curve_setup, config=finetune_settings(n_epochs=1)), ORDER, 8, 0, silent, learning_rate=1e-3
     )
     assert set(learned.predict(curve_setup.test)) <= set(LABELS)
     assert learned.chosen == {"learning_rate": 1e-3, "n_epochs": 80}

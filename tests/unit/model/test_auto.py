@@ -51,8 +51,8 @@ def test_forward_passes_over_images_cost_what_is_known(tmp_path: Path, digits: D
 def test_trainings_cost_what_the_table_says(tiny_base: Path, strategy: str, expected: float) -> None:
     """Two epochs over ten rows, in forward passes over them, with one of two layers trained by ``top_k``."""
     encoder = load_encoder(tiny_base, "text", max_tokens=32)
-    how = finetune_settings(strategy=strategy, n_epochs=2, n_layers=1)
-    assert budget.training_flops(encoder, how, 10, forward=7.0) == pytest.approx(10 * 7.0 * expected)
+    config = finetune_settings(strategy=strategy, n_epochs=2, n_layers=1)
+    assert budget.training_flops(encoder, config, 10, forward=7.0) == pytest.approx(10 * 7.0 * expected)
 
 
 def planted(base: Path, n: int = 160) -> Examples:
@@ -73,8 +73,10 @@ def chosen(tiny_base: Path) -> Chosen:
     examples = planted(tiny_base)
 
     def run(examples: Examples = examples, **changed: object) -> Choice:
-        how = finetune_settings(**{"strategy": "auto", "n_epochs": 4, "learning_rate": 3e-3, "n_layers": 1, **changed})
-        return choose(tiny_base, examples, how, modality="text", C=1.0, max_tokens=32)
+        config = finetune_settings(
+            **{"strategy": "auto", "n_epochs": 4, "learning_rate": 3e-3, "n_layers": 1, **changed}
+        )
+        return choose(tiny_base, examples, config, modality="text", C=1.0, max_tokens=32)
 
     return run
 
@@ -86,8 +88,8 @@ def test_a_tuned_strategy_where_tuning_helps(chosen: Chosen) -> None:
     crossed = {trial.name: trial.cross_validated for trial in first.trials if trial.cross_validated is not None}
     taken = next(trial for trial in first.trials if trial.is_chosen)
     assert len({name.split()[0] for name in crossed}) == len(crossed) == 1 + auto.N_FINALISTS
-    assert first.how.strategy != "head"
-    assert taken.name.startswith(first.how.strategy)
+    assert first.config.strategy != "head"
+    assert taken.name.startswith(first.config.strategy)
     assert crossed[taken.name] > crossed["head"] + 0.1
     assert crossed[taken.name] == max(crossed.values())
     assert chosen() == first
@@ -99,7 +101,7 @@ def test_rates_are_tried_around_that_of_the_recipe(chosen: Chosen, tiny_base: Pa
     names = {trial.name for trial in choice.trials}
     assert {"full 0.001", "full 0.003", "top_k 0.001", "top_k 0.003", "lora 0.01", "head"} <= names
     taken = next(trial.name for trial in choice.trials if trial.is_chosen)
-    assert choice.how.strategy == "head" or taken == f"{choice.how.strategy} {choice.how.learning_rate:g}"
+    assert choice.config.strategy == "head" or taken == f"{choice.config.strategy} {choice.config.learning_rate:g}"
 
 
 @pytest.mark.parametrize(("leans", "expected"), [(False, "head"), (True, "full 0.1")])
@@ -116,7 +118,7 @@ def test_the_head_where_the_probe_is_perfect(chosen: Chosen, tiny_base: Path) ->
     texts = ["money refund"] * 15 + ["red cat tree"] * 15
     features, _ = embed(tiny_base, texts, modality="text", max_tokens=32)
     choice = chosen(Examples(texts, features, np.repeat(["bill", "pet"], 15)))
-    assert choice.how.strategy == "head"
+    assert choice.config.strategy == "head"
     assert {trial.accuracy for trial in choice.trials} == {1.0}
 
 
@@ -129,12 +131,12 @@ def test_the_budget_is_kept(chosen: Chosen, tiny_base: Path, share: float) -> No
     n = len(examples.labels)
 
     def cost(name: str, n_rows: float) -> float:
-        how = finetune_settings(strategy=name.split(maxsplit=1)[0], n_epochs=4, n_layers=1)
-        return budget.training_flops(encoder, how, n_rows, forward=forward) / budget.TERA
+        config = finetune_settings(strategy=name.split(maxsplit=1)[0], n_epochs=4, n_layers=1)
+        return budget.training_flops(encoder, config, n_rows, forward=forward) / budget.TERA
 
     everything = 3 * cost("full", n) + 2 * 3 * cost("full", 2 / 3 * n)
     choice = chosen(budget=share * everything)
-    spent = cost(choice.how.strategy, n)
+    spent = cost(choice.config.strategy, n)
     for trial in choice.trials:
         if trial.accuracy is not None:
             spent += cost(trial.name, n / 3)
@@ -189,12 +191,12 @@ def test_too_few_rows_a_class(chosen: Chosen, tiny_base: Path) -> None:
 def test_a_finished_trial_is_not_made_again(chosen: Chosen, tiny_base: Path, tmp_path: Path) -> None:
     """A killed choice goes on behind the trials that had ended, and chooses the same; what is kept of those is small."""
 
-    def kept(how: Finetune, name: str) -> Checkpoint:
-        return Checkpoint(tmp_path / f"{name}.safetensors", f"{name} {how}", clock=lambda: 0.0, seconds=1e9)
+    def kept(config: Finetune, name: str) -> Checkpoint:
+        return Checkpoint(tmp_path / f"{name}.safetensors", f"{name} {config}", clock=lambda: 0.0, seconds=1e9)
 
     examples = planted(tiny_base)
     facts = {"modality": "text", "C": 1.0, "max_tokens": 32, "checkpoint_of": kept}
-    how = finetune_settings(strategy="auto", n_epochs=2, learning_rate=3e-3, n_layers=1)
+    config = finetune_settings(strategy="auto", n_epochs=2, learning_rate=3e-3, n_layers=1)
     notes: list[str] = []
 
     def stop(_done: int, _total: int, note: str) -> None:
@@ -203,14 +205,16 @@ def test_a_finished_trial_is_not_made_again(chosen: Chosen, tiny_base: Path, tmp
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        choose(tiny_base, examples, how, progress=stop, **facts)
+        choose(tiny_base, examples, config, progress=stop, **facts)
     ended = set(notes[:-1]) - {notes[-1]}
     assert len(ended) == 3
     assert all(
         path.stat().st_size < 10_000 for path in tmp_path.glob("*.safetensors") if notes[-1][6:] not in path.stem
     )
     again: list[str] = []
-    choice = choose(tiny_base, examples, how, progress=lambda _d, _t, note: again.append(note.split(",")[0]), **facts)
+    choice = choose(
+        tiny_base, examples, config, progress=lambda _d, _t, note: again.append(note.split(",")[0]), **facts
+    )
     first_round = again[: again.index(notes[-1]) + 1]
     assert not ended & set(first_round)
-    assert choice == choose(tiny_base, examples, how, modality="text", C=1.0, max_tokens=32)
+    assert choice == choose(tiny_base, examples, config, modality="text", C=1.0, max_tokens=32)

@@ -76,9 +76,9 @@ def train(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     examples = Examples(contents, features, labels)
 
     def run(checkpoint: Checkpoint | None = None, progress: Progress = silent, **changed: object) -> Classifier:
-        how = finetune_settings(**{"batch_size": 9, **changed})
+        config = finetune_settings(**{"batch_size": 9, **changed})
         return finetune(
-            folder, examples, how, modality=modality, C=10.0, max_tokens=32, checkpoint=checkpoint, progress=progress
+            folder, examples, config, modality=modality, C=10.0, max_tokens=32, checkpoint=checkpoint, progress=progress
         )
 
     return run

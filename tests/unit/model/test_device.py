@@ -89,12 +89,12 @@ def test_every_strategy_on_the_device(
     """Embedding, training, scoring: all on the device of the encoder, and near what the CPU makes of it."""
     folder, modality = base
     contents, labels = rows(modality, digits)
-    how = finetune_settings(**{"n_epochs": 1, "batch_size": 8, **WAYS[way]})
+    config = finetune_settings(**{"n_epochs": 1, "batch_size": 8, **WAYS[way]})
 
     def train() -> tuple[Any, np.ndarray]:
         features, _ = embed(folder, contents, **facts(modality))
         unknown = np.where(np.arange(len(labels)) == (7 if way in LEARNED_FROM_UNLABELLED else -1), "", labels)
-        made = finetune(folder, Examples(contents, features, unknown), how, C=1.0, **facts(modality))
+        made = finetune(folder, Examples(contents, features, unknown), config, C=1.0, **facts(modality))
         return made, score(made, features_of(made, contents))
 
     expected = train()[1]
@@ -114,9 +114,9 @@ def test_comparisons_on_the_device(
     """The network from random weights, retention, weight change, own heads and operations: all on the encoder's device."""
     folder, modality = base
     contents, labels = rows(modality, digits)
-    how = finetune_settings(n_epochs=1, batch_size=8)
+    config = finetune_settings(n_epochs=1, batch_size=8)
     with second_device(monkeypatch):
-        untaught = train_from_scratch(folder, contents, labels, how, **facts(modality))
+        untaught = train_from_scratch(folder, contents, labels, config, **facts(modality))
         assert {p.device.type for p in untaught.encoder.network.parameters()} == {OTHER_DEVICE}
         assert np.isfinite(predict(untaught, contents)).all()
         encoder = load_encoder(folder, modality, max_tokens=16)
@@ -135,8 +135,8 @@ def test_auto_on_the_device(tiny_base: Path, monkeypatch: pytest.MonkeyPatch) ->
     contents, labels = messages(2)
     with second_device(monkeypatch):
         features, _ = embed(tiny_base, contents, **facts("text"))
-        how = finetune_settings(strategy="auto", n_epochs=1, budget=1e3)
-        chosen = choose(tiny_base, Examples(contents, features, labels), how, C=1.0, **facts("text"))
+        config = finetune_settings(strategy="auto", n_epochs=1, budget=1e3)
+        chosen = choose(tiny_base, Examples(contents, features, labels), config, C=1.0, **facts("text"))
     assert sum(trial.is_chosen for trial in chosen.trials) == 1
 
 
@@ -152,12 +152,12 @@ def test_lack_of_memory_is_said(tiny_base: Path, monkeypatch: pytest.MonkeyPatch
     features, _ = embed(tiny_base, contents, **facts("text"))
     encoder = load_encoder(tiny_base, "text", max_tokens=16)
     items, _ = encoder.prepare(contents)
-    some, how = Examples(contents, features, labels), finetune_settings(strategy="top_k", n_layers=1, budget=1e3)
-    automatic = how.model_copy(update={"strategy": "auto"})
+    some, config = Examples(contents, features, labels), finetune_settings(strategy="top_k", n_layers=1, budget=1e3)
+    automatic = config.model_copy(update={"strategy": "auto"})
     monkeypatch.setattr(type(encoder), "pool", full)
     for act in (
         lambda: embed(tiny_base, contents, **facts("text")),
-        lambda: finetune(tiny_base, some, how, C=1.0, **facts("text")),
+        lambda: finetune(tiny_base, some, config, C=1.0, **facts("text")),
         lambda: choose(tiny_base, some, automatic, C=1.0, **facts("text")),
         lambda: train_from_scratch(tiny_base, contents, labels, finetune_settings(), **facts("text")),
     ):

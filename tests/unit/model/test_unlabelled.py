@@ -40,10 +40,10 @@ def test_none_is_held_out(tiny_base: Path) -> None:
 @pytest.mark.slow
 def test_trials_see_none_and_the_budget_counts_all(tiny_base: Path) -> None:
     """With and without them the trials have the same accuracies; the training that follows costs more, by all rows."""
-    how, facts = finetune_settings(strategy="auto", n_epochs=1), {"modality": "text", "C": 10.0, "max_tokens": 16}
+    config, facts = finetune_settings(strategy="auto", n_epochs=1), {"modality": "text", "C": 10.0, "max_tokens": 16}
     everything = examples(tiny_base, n_known=18, n_others=18)
     known = everything.take(np.arange(18))
-    with_them, without = (choose(tiny_base, rows, how, **facts) for rows in (everything, known))
+    with_them, without = (choose(tiny_base, rows, config, **facts) for rows in (everything, known))
     assert {t.name: t.accuracy for t in with_them.trials} == {t.name: t.accuracy for t in without.trials}
     costs = {trial.name: trial.tflops for trial in without.trials}
     assert {t.name for t in with_them.trials if t.tflops > 1.5 * costs[t.name]} == costs.keys() - {"head"}
@@ -71,16 +71,16 @@ def test_a_first_model_is_tuned_on_the_labelled_rows_alone(tiny_base: Path, monk
 
     class Seen(module.Training):
         def __post_init__(self) -> None:
-            seen.append((len(self.rows), self.how.n_epochs))
+            seen.append((len(self.rows), self.config.n_epochs))
             super().__post_init__()
 
     monkeypatch.setattr(module, "spread_labels", spread)
     monkeypatch.setattr(module, "Training", Seen)
     everything = examples(tiny_base, n_known=16)
-    how = finetune_settings(strategy="full", n_epochs=2)
-    finetune(tiny_base, everything, how, modality="text", C=1.0, max_tokens=16)
+    config = finetune_settings(strategy="full", n_epochs=2)
+    finetune(tiny_base, everything, config, modality="text", C=1.0, max_tokens=16)
     assert seen == [(16, FIRST_EPOCHS), (56, 2)]
-    alone = finetune(tiny_base, everything.take(np.arange(16)), first_of(how), modality="text", C=1.0, max_tokens=16)
+    alone = finetune(tiny_base, everything.take(np.arange(16)), first_of(config), modality="text", C=1.0, max_tokens=16)
     assert np.allclose(asked[0][16:], predict(alone, everything.contents[16:]), atol=1e-6)
     assert (asked[0][:16].max(axis=1) == 1).all()
 
@@ -88,7 +88,7 @@ def test_a_first_model_is_tuned_on_the_labelled_rows_alone(tiny_base: Path, monk
 def test_a_first_model_that_is_done_is_not_trained_again(tiny_base: Path, tmp_path: Path) -> None:
     """Killed in the second training, the same call goes on there, and ends with the bits of an undisturbed one."""
     everything, facts = examples(tiny_base, n_known=16), {"modality": "text", "C": 1.0, "max_tokens": 16}
-    how = finetune_settings(strategy="full", n_epochs=2)
+    config = finetune_settings(strategy="full", n_epochs=2)
     checkpoint = Checkpoint(tmp_path / "one.safetensors", "a training", clock=lambda: 0.0, seconds=0.0)
     notes: list[str] = []
 
@@ -98,15 +98,15 @@ def test_a_first_model_that_is_done_is_not_trained_again(tiny_base: Path, tmp_pa
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        finetune(tiny_base, everything, how, checkpoint=checkpoint, progress=stop, **facts)
+        finetune(tiny_base, everything, config, checkpoint=checkpoint, progress=stop, **facts)
     assert any(note.startswith("epoch 10 of 10") for note in notes)
     again: list[str] = []
     resumed = finetune(
-        tiny_base, everything, how, checkpoint=checkpoint, progress=lambda _d, _t, note: again.append(note), **facts
+        tiny_base, everything, config, checkpoint=checkpoint, progress=lambda _d, _t, note: again.append(note), **facts
     )
     assert not any("of 10" in note for note in again)
     assert any(note.startswith("goes on after step") for note in again)
-    whole = finetune(tiny_base, everything, how, **facts)
+    whole = finetune(tiny_base, everything, config, **facts)
     assert (resumed.weight == whole.weight).all()
     tensors = whole.encoder.network.state_dict()
     assert all((tensor == tensors[name]).all() for name, tensor in resumed.encoder.network.state_dict().items())
