@@ -13,11 +13,12 @@ from typing import Any
 import boto3
 import pytest
 
-from graft.errors import StepError
-from graft.ledger import Keyring, Ledger, make_key
+from graft.errors import StepError, TamperError
+from graft.ledger import Index, Keyring, Ledger, LedgerView, Signer, make_key
 from graft.ledger.object_store import ObjectStore
 from graft_tasks.registry.audit import audit
 from tests.support.lineage_workspace import make_lineage
+from tests.unit.ledger.test_store import promotion, run_predicate
 
 N_PROMOTERS = 16
 
@@ -128,6 +129,37 @@ def test_an_object_store_holds_what_a_folder_holds(tmp_path: Path, s3: str) -> N
         store.create(f"b/{k:04}", b"")
     assert list(store.names("b/")) == [f"b/{k:04}" for k in range(1001)]
     assert list(store.names("c/")) == []
+
+
+@pytest.mark.slow
+def test_what_is_known_of_a_store_is_not_fetched(tmp_path: Path, s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later process lists the entries and fetches the last promotion, and what was written since; other bytes are refused."""
+    make_key(tmp_path / "key.pem", tmp_path / "trusted")
+    signer, keyring = Signer(tmp_path / "key.pem"), Keyring(tmp_path / "trusted")
+    plain = Ledger(s3, keyring)
+    first = plain.add_promotion(promotion("0001", None), signer)
+    plain.add_promotion(promotion("0002", first.entry), signer)
+    runs = [plain.add_run(run_predicate(headline=str(k)), signer).entry for k in range(5)]
+    fetched: list[str] = []
+    read = ObjectStore.read
+    monkeypatch.setattr(ObjectStore, "read", lambda self, name: (fetched.append(name), read(self, name))[1])
+
+    def look() -> int:
+        fetched.clear()
+        view = LedgerView(s3, keyring, Index(tmp_path / "index", signer, s3, keyring))
+        for _ in range(2):
+            assert len(view.promotions("mail")) == 2
+            assert {run.entry for run in view.summaries("mail")} == set(runs)
+            assert view.run("mail", runs[0]).entry == runs[0]
+        return len(fetched)
+
+    assert look() == 2 + 5 + 1
+    assert look() == 2
+    runs.append(plain.add_run(run_predicate(headline="one more"), signer).entry)
+    assert look() == 3
+    plain.objects.replace(f"runs/mail/{runs[1]}.json", read(ObjectStore(s3), f"runs/mail/{runs[2]}.json") or b"")
+    with pytest.raises(TamperError, match="under a name that is not its own"):
+        look()
 
 
 @pytest.mark.slow
