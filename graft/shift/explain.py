@@ -36,7 +36,7 @@ def tell_apart(reference: Profile, current: Profile) -> tuple[Sign, ...]:
     the most frequent that it leaves out; it is taken to stand in as many as fit the other side.
 
     Assumes: rows independent; of means, that some 30 rows are on each side.
-    Error: anything named where nothing differs: in a share LEVEL of comparisons at most (tests/unit/shift/test_explain.py).
+    Error: anything named where nothing differs: in a share LEVEL of comparisons at most (tests/statistical/test_explanations.py).
     """
     n, m = reference.n, current.n
     if min(n, m) == 0:

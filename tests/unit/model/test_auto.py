@@ -113,6 +113,7 @@ def test_more_rows_lean_to_tuning(leans: bool, expected: str) -> None:
     assert auto._best(hits, leans_to_tuning=leans) == "head"
 
 
+@pytest.mark.slow
 def test_the_head_where_the_probe_is_perfect(chosen: Chosen, tiny_base: Path) -> None:
     """Where the probe makes no mistake nothing is tuned, though others make none either."""
     texts = ["money refund"] * 15 + ["red cat tree"] * 15

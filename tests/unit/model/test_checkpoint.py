@@ -90,7 +90,7 @@ def undisturbed(train: Train) -> dict[str, bytes]:
     return bits(train())
 
 
-@pytest.mark.parametrize("at", [1, 3, 4, 5, 12])
+@pytest.mark.parametrize("at", [1, 4, 12, *slow(3, 5)])
 def test_an_interrupted_training_ends_with_the_same_bits(
     train: Train, undisturbed: dict[str, bytes], tmp_path: Path, at: int
 ) -> None:
@@ -114,7 +114,7 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [*slow("top_k", "contrastive"), "lora", "full, stopped early", "full, all at random"])
 def test_whatever_the_strategy(train: Train, tmp_path: Path, way: str) -> None:
     """Each strategy, early stop, and all that draws at random: interrupted twice and run again when done, the same bits."""
     undisturbed = InterruptingScreen()

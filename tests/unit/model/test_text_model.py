@@ -21,6 +21,7 @@ from graft.model.folder import (
 from graft.model.reference import load_reference, load_trained_on, save_reference
 from graft.records import digest_folder
 from graft.stats import fit_probe
+from tests.support.slow_cases import slow
 from tests.support.tiny_models import finetune_settings, write_tiny_base
 
 THINGS = {
@@ -29,7 +30,7 @@ THINGS = {
     "account": "password for my account",
     "cat": "a red cat",
 }
-STRATEGIES = ["head", "top_k", "lora", "full", "contrastive"]
+STRATEGIES = ["head", "lora", "full", *slow("top_k", "contrastive")]
 embed = partial(embed_contents, modality="text")
 
 
@@ -127,7 +128,7 @@ def test_same_seed_same_bytes(tiny_base: Path, tmp_path: Path, strategy: str) ->
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("n_classes", [4, *slow(2)])
 def test_a_saved_model_predicts_the_same(tiny_base: Path, tmp_path: Path, strategy: str, n_classes: int) -> None:
     """What is loaded predicts as what was saved did, up to rounding, and the folder holds safetensors and no pickle."""
     classifier = train(tiny_base, strategy, n_classes)

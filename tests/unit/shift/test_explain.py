@@ -17,7 +17,6 @@ from graft.modality.text.profile import load_tokenizer, profile_texts
 from graft.records import Sign
 from graft.records.shift import Profile, Property
 from graft.shift.explain import profile_columns, tell_apart
-from tests.support.slow_cases import slow
 
 WORDS = [f"{a}{b}{c}" for a in "bdfgklmnprst" for b in "aeiou" for c in "bdfgklmnprst"]
 CHANCES = 1 / np.arange(3, len(WORDS) + 3)
@@ -89,25 +88,6 @@ def test_planted_image_properties_are_named() -> None:
     wider = {sign.name: sign for sign in tell_apart(plain, profile_images(images(3, 40, size=(32, 12))))}
     assert (wider["width in pixels"].reference, wider["width in pixels"].current) == (16, 32)
     assert wider["width over height"].z > 5
-
-
-@pytest.mark.parametrize(("n", "m"), [(300, 300), (600, 12), *slow((40, 900))])
-def test_nothing_is_named_between_halves(n: int, m: int) -> None:
-    """Of 30 pairs of samples of one source, few rows against many too, at most two have anything named.
-
-    Named at a level of .01 a comparison; at that level more than 2 of 30 has probability .003.
-    """
-    wrong = 0
-    for seed in range(30):
-        drawn = texts(seed, n + m)
-        rng = np.random.default_rng(1000 + seed)
-        column = pd.DataFrame({"city": rng.choice([f"c{k}" for k in range(60)], n + m)})
-        sides = [
-            profile_texts(drawn[rows]) | profile_columns(column[rows], ["city"])
-            for rows in (slice(None, n), slice(n, None))
-        ]
-        wrong += bool(tell_apart(*sides))
-    assert wrong <= 2
 
 
 def test_words_beyond_the_longest_list_are_not_taken_for_absent(monkeypatch: pytest.MonkeyPatch) -> None:
