@@ -16,6 +16,7 @@ import yaml
 from graft.errors import StepError
 from graft.records import sweep, write_atomic
 from graft_tasks.dvc.repro import dvc_held, git, lockfile
+from graft_tasks.processes.events import sweep_pipes
 from graft_tasks.processes.locks import hold, silently
 from graft_tasks.steps.context import STEPS
 from graft_tasks.workspace import Workspace
@@ -38,6 +39,7 @@ def recover(workspace: Workspace, name: str) -> None:
         dataset,
     ):
         swept += sweep(folder)
+    sweep_pipes()
     if swept:
         _log.warning("took away %d temporary files of processes that are dead", len(swept))
     with dvc_held(root):

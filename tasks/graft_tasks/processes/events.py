@@ -7,9 +7,11 @@ listens, as under a plain ``dvc repro``, nothing is told and nobody waits.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import select
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,6 +28,8 @@ EVENTS = "GRAFT_EVENTS"
 _PATIENCE_S = 10.0
 """How long a full pipe is waited for: a listener that reads nothing so long does not listen any more."""
 _LONGEST = 1 << 22
+_PREFIX, _OLD_S = "graft-events-", 60.0
+"""Of the folder of a pipe, and how long one is left alone: its listener opens it right after it is made."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +175,29 @@ def read(line: bytes) -> Event | None:
     return event if all(type(getattr(event, field.name)) is types[str(field.type)] for field in fields(event)) else None
 
 
+def sweep_pipes() -> int:
+    """Take away the pipes of listeners that were killed, and return how many there were."""
+    n_swept = 0
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        try:
+            status = folder.lstat()
+            if (
+                not stat.S_ISDIR(status.st_mode)
+                or status.st_uid != os.getuid()
+                or time.time() - status.st_mtime < _OLD_S
+            ):
+                continue
+            os.close(os.open(folder / "pipe", os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # nobody reads it
+                (folder / "pipe").unlink(missing_ok=True)
+                folder.rmdir()
+                n_swept += 1
+    return n_swept
+
+
 class EventPipe:
     """A named pipe that processes below tell events through, in a folder of its owner's alone.
 
@@ -178,7 +205,7 @@ class EventPipe:
     """
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="graft-events-")
+        self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX)
         path = Path(self._folder.name) / "pipe"
         os.mkfifo(path, 0o600)
         self.variables = {EVENTS: str(path)}
