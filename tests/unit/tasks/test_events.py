@@ -1,4 +1,4 @@
-"""What is sent through the pipe arrives as it was sent; what is no event is left out; and nobody waits for who does not listen."""
+"""What is sent through the pipe arrives as it was sent, what is no event is left out, and nobody waits for a deaf listener."""
 
 from __future__ import annotations
 
