@@ -99,7 +99,7 @@ def reproduce_stage(here: Workspace, recipe: str, step: str) -> Record:
 
     reused, pace = False, Sparse()
 
-    def hear(event: Event) -> None:
+    def on_event(event: Event) -> None:
         nonlocal reused
         match event:
             case Progress(done, total, note):
@@ -115,7 +115,7 @@ def reproduce_stage(here: Workspace, recipe: str, step: str) -> Record:
             case Output(line) if line.strip():
                 log.info("%s", line)
 
-    reproduce(here.root, step, recipe, hear)
+    reproduce(here.root, step, recipe, on_event)
     record = load_record(here.record(recipe, step), step)
     log.info("%s: %s", outcome(record), record.because or record.summary)
     for listener in listeners():

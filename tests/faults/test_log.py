@@ -12,14 +12,14 @@ from graft_tasks.datasets.add import add
 from graft_tasks.dvc.repro import commit, dvc, git
 from graft_tasks.steps.context import STEPS
 from graft_tasks.workspace import Workspace
-from tests.support.kill_points import make_workspace, start, write_rows
+from tests.support.kill_points import make_workspace, start_graft, write_rows
 
 pytestmark = pytest.mark.slow
 PASSWORD, KEY, ROW = "lovelace-1815", "wJalrXUtnFEMIK7MDENGbPxRfiCY", "my card 4711 was eaten by a marmot"
 
 
 def run(workspace: Workspace, *options: str) -> tuple[int, str]:
-    process = start(workspace, workspace.root.parent / "prefect", "run", "tiny", *options)
+    process = start_graft(workspace, workspace.root.parent / "prefect", "run", "tiny", *options)
     said, _ = process.communicate(timeout=500)
     return process.returncode, said
 

@@ -17,11 +17,11 @@ def step(
 ) -> None:
     """Run one step of a pinned run in this process: what the stages of dvc.yaml call."""
     from graft_tasks.processes.child_process import STARTED_BY, end_with, stopping_on_sigterm
-    from graft_tasks.processes.events import failures_told
+    from graft_tasks.processes.events import failures_sent
     from graft_tasks.steps.context import run_step
 
     end_with(int(os.environ.get(STARTED_BY, os.getppid())))
-    with failures_told(), stopping_on_sigterm():
+    with failures_sent(), stopping_on_sigterm():
         record = run_step(here(), step, recipe)
     typer.echo(f"{record.step}: {record.because or record.summary}")
     if "DVC_STAGE" in os.environ:

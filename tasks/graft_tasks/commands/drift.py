@@ -9,13 +9,13 @@ import pandas as pd
 
 from graft.rows import COLUMN, TEST, TRAIN
 from graft.shift.drift_page import write_drift_page
-from graft_tasks.processes.events import failures_told
+from graft_tasks.processes.events import failures_sent
 from graft_tasks.workspace import Workspace
 
 
 def main() -> None:
     """Draw the page of a recipe of the workspace that this process works in."""
-    with failures_told():
+    with failures_sent():
         _draw(*sys.argv[1:])
 
 

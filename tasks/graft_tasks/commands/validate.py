@@ -103,7 +103,7 @@ def _run_steps(
         begin(ready)
         for step in STEPS:
             listener.started(step)
-            reproduce(workspace.root, step, name, lambda event, step=step: _hear(listener, step, event))  # type: ignore[misc]
+            reproduce(workspace.root, step, name, lambda event, step=step: _pass_on(listener, step, event))  # type: ignore[misc]
             found.append(load_record(workspace.record(name, step), step))
             listener.finished(step, found[-1], reused=False)
     dataset, record = found
@@ -112,7 +112,7 @@ def _run_steps(
     return dataset, record
 
 
-def _hear(listener: Listener, step: str, event: Event) -> None:
+def _pass_on(listener: Listener, step: str, event: Event) -> None:
     if isinstance(event, Progress):
         listener.progress(step, event.done, event.total, event.note)
 

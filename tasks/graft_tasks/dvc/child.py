@@ -1,4 +1,4 @@
-"""Runs a DVC command in this process, which is one of its own, and tells the process that started it why it failed.
+"""Runs a DVC command in this process, which is one of its own, and reports to the process that started it why it failed.
 
 DVC words its errors for people, and its commands log them: with the exception itself, which is taken here by its class. So
 nothing that DVC says is read, and a command fails whenever an error was logged, also where DVC ends as if all were well.
@@ -69,7 +69,7 @@ def main() -> int:
     else:
         status = cli.main(arguments)
     if status or caught.errors:
-        _tell(arguments, caught.errors)
+        _send_failure(arguments, caught.errors)
         for half in cache.rglob(".*.tmp") if _is_full(caught.errors) else ():
             half.unlink(missing_ok=True)
     return status or int(bool(caught.errors))
@@ -80,8 +80,8 @@ def _is_full(errors: list[tuple[BaseException, str]]) -> bool:
     return any(isinstance(one, OSError) and one.errno in (errno.ENOSPC, errno.EDQUOT) for one in met)
 
 
-def _tell(arguments: list[str], errors: list[tuple[BaseException, str]]) -> None:
-    """Tell why the command failed, if that is known; what is not is printed, for whoever reads the last line."""
+def _send_failure(arguments: list[str], errors: list[tuple[BaseException, str]]) -> None:
+    """Send why the command failed, if that is known; else print it, for whoever reads the last line."""
     of_remote = bool(_ASK_A_REMOTE.intersection(arguments)) or "--cloud" in arguments
     for error, _ in errors:
         for cause in causes(error):

@@ -16,6 +16,7 @@ import yaml
 from graft.errors import StepError
 from graft.records import sweep, write_atomic
 from graft_tasks.dvc.repro import dvc_held, git, lockfile
+from graft_tasks.processes.events import sweep_pipes
 from graft_tasks.processes.locks import hold, silently
 from graft_tasks.steps.context import STEPS
 from graft_tasks.workspace import Workspace
@@ -38,6 +39,7 @@ def recover(workspace: Workspace, name: str) -> None:
         dataset,
     ):
         swept += sweep(folder)
+    sweep_pipes()
     if swept:
         _log.warning("took away %d temporary files of processes that are dead", len(swept))
     with dvc_held(root):
@@ -73,17 +75,17 @@ def _mend_busy_list(folder: Path) -> None:
             return
         try:
             listed = json.loads(path.read_bytes())
-            write = {name: lock for name, lock in listed.get("write", {}).items() if _is_dvc(lock["pid"])}
-            read = {
-                name: [lock for lock in many if _is_dvc(lock["pid"])] for name, many in listed.get("read", {}).items()
+            before = {
+                key: {name: lock for name, lock in listed.get(key, {}).items() if lock} for key in ("write", "read")
             }
+            write = {name: lock for name, lock in before["write"].items() if _is_dvc(lock["pid"])}
+            read = {name: [lock for lock in many if _is_dvc(lock["pid"])] for name, many in before["read"].items()}
         except (ValueError, AttributeError, KeyError, TypeError):
-            listed, write, read = None, {}, {}
+            before, write, read = {}, {}, {}
         after = {"write": write, "read": {name: many for name, many in read.items() if many}}
-        after = {key: value for key, value in after.items() if value}
-        if after != listed:
+        if after != before:
             _log.warning("took dead processes from DVC's list of who works on what")
-            write_atomic(path, json.dumps(after).encode())
+            write_atomic(path, json.dumps({key: value for key, value in after.items() if value}).encode())
 
 
 def _is_dvc(pid: int) -> bool:
@@ -104,7 +106,8 @@ def _mend_lockfile(root: Path, name: str) -> None:
         return
     whole = whole_stages(root, path.relative_to(root).as_posix(), copy)
     if whole != _read(found).get("stages"):
-        _log.warning("put %s back as it was before it was cut short", path.relative_to(root))
+        if found or whole:
+            _log.warning("put %s back as it was before it was cut short", path.relative_to(root))
         write_atomic(path, lock_text(whole)) if whole else path.unlink(missing_ok=True)
 
 

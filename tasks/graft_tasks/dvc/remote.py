@@ -87,7 +87,7 @@ def import_data(
     command = child_command(DVC, "--wait-for-lock", "fetch", *targets)
     halves = set(_halves(objects))
     start = last = _held(objects)
-    told: list[Event] = []
+    events: list[Event] = []
     with (
         EventPipe() as pipe,
         subprocess.Popen(
@@ -98,7 +98,7 @@ def import_data(
         try:
             since = time.monotonic()
             while not _ended(process):
-                told += pipe.read()
+                events += pipe.read()
                 now = _held(objects)
                 progress(now - start)
                 if now - last >= patience * 1024:
@@ -110,7 +110,7 @@ def import_data(
                         where=remote,
                         do="the same command again: what has come whole stays; --patience waits longer",
                     )
-            told += pipe.read()
+            events += pipe.read()
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -118,10 +118,10 @@ def import_data(
             if process.returncode:
                 for half in set(_halves(objects)) - halves:
                     half.unlink(missing_ok=True)
-    why = next((at_remote(event.error(), remote) for event in told if isinstance(event, Failed)), None)
+    why = next((at_remote(event.error(), remote) for event in events if isinstance(event, Failed)), None)
     if process.returncode:
         _log.warning("DVC could not bring all of %d targets from %s", len(targets), remote)
-    lost = sorted({event.md5 for event in told if isinstance(event, Lost)})
+    lost = sorted({event.md5 for event in events if isinstance(event, Lost)})
     return Brought(process.returncode == 0, why or killed("dvc fetch", process.returncode), lost)
 
 

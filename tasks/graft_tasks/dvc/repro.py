@@ -22,7 +22,7 @@ from graft_tasks.processes.environment import environment
 from graft_tasks.processes.events import Effect, Event, EventPipe, Failed, Finished, Log, Output
 from graft_tasks.processes.locks import hold, silently
 from graft_tasks.processes.logs import bound, relay
-from graft_tasks.processes.run_child import Ended, attend, run_child
+from graft_tasks.processes.run_child import Ended, follow, run_child
 
 _log = logging.getLogger("graft.dvc")
 DVC = "graft_tasks.dvc.child"
@@ -47,7 +47,7 @@ def dvc(root: Path, *arguments: str) -> str:
 
 
 def run_dvc(root: Path, *arguments: str, variables: Mapping[str, str] | None = None) -> Ended:
-    """Run a DVC command in a workspace, after whichever runs there, and return what it told and printed, and how it ended."""
+    """Run a DVC command in a workspace, after whichever runs there, and return what it sent and printed, and how it ended."""
     return run_child(root, f"dvc {' '.join(arguments)}", DVC, "--wait-for-lock", *arguments, variables=variables)
 
 
@@ -83,8 +83,8 @@ def dvc_held(root: Path) -> AbstractContextManager[bool]:
     return hold(root / ".dvc" / "tmp" / "lock", "the workspace's DVC", wait=silently)
 
 
-def reproduce(root: Path, step: str, recipe: str, hear: Callable[[Event], None]) -> None:
-    """Reproduce one stage, calling ``hear`` with what the step tells and prints while it runs; at its end with ``Finished``.
+def reproduce(root: Path, step: str, recipe: str, on_event: Callable[[Event], None]) -> None:
+    """Reproduce one stage, calling ``on_event`` with what the step sends and prints while it runs; at its end with ``Finished``.
 
     A step that has finished waits for any DVC command that runs then: DVC would else throw away what was made. What stops this
     process, Ctrl-C or a signal to it alone, is passed on to the step, once: it is waited for, since it may have to write where it
@@ -92,14 +92,14 @@ def reproduce(root: Path, step: str, recipe: str, hear: Callable[[Event], None])
 
     Raises:
         GraftError: as the step itself raised it, or DVC's exception means it.
-        StepError: it was killed, or failed for a reason that nobody told.
-        KeyboardInterrupt: a person stopped it; ``hear`` was called with the effect ``stopping``.
+        StepError: it was killed, or failed for a reason that was not sent.
+        KeyboardInterrupt: a person stopped it; ``on_event`` was called with the effect ``stopping``.
     """
     command = child_command(DVC, MUTE, "--wait-for-lock", "repro", "--single-item", stage(root, recipe, step))
-    told: list[Event] = []
+    events: list[Event] = []
     last = ""
 
-    def note(event: Event) -> None:
+    def pass_on(event: Event) -> None:
         nonlocal last
         if isinstance(event, Log):
             relay(event)
@@ -107,8 +107,8 @@ def reproduce(root: Path, step: str, recipe: str, hear: Callable[[Event], None])
         if isinstance(event, Output):
             last = event.line.strip() or last
         elif isinstance(event, Failed | Finished):
-            told.append(event)
-        hear(event)
+            events.append(event)
+        on_event(event)
 
     with (
         bound(recipe=recipe, step=step),
@@ -120,23 +120,23 @@ def reproduce(root: Path, step: str, recipe: str, hear: Callable[[Event], None])
         ) as process,
     ):  # fmt: skip
         try:
-            attend(process, pipe, note)
+            follow(process, pipe, pass_on)
             process.wait()
         except BaseException:  # KeyboardInterrupt, or what Prefect raises when a worker cancels
             with suppress(ProcessLookupError):  # it has just ended
                 os.killpg(process.pid, signal.SIGINT)
             _log.warning("stopped from outside: waiting for the step to end")
-            hear(Effect(step, "stopping", "at the end of what it does; Ctrl-C again: at once"))
-            attend(process, pipe, hear)
+            on_event(Effect(step, "stopping", "at the end of what it does; Ctrl-C again: at once"))
+            follow(process, pipe, pass_on)
             raise
         if process.returncode:
-            error = Ended(f"dvc repro {step}", process.returncode, told, last, "").error
+            error = Ended(f"dvc repro {step}", process.returncode, events, last, "").error
             _log.error("failed: %s, DVC's exit status %d", type(error).__name__, process.returncode)
             raise error
         keep_lockfile(root, recipe)
-        if not any(isinstance(event, Finished) for event in told):
+        if not any(isinstance(event, Finished) for event in events):
             _log.info("as before: nothing that it depends on has changed")
-            hear(Finished(step, "", reused=True))
+            on_event(Finished(step, "", reused=True))
 
 
 def stage(root: Path, recipe: str, step: str) -> str:

@@ -1,15 +1,17 @@
-"""What a step, or DVC around it, tells the process that started it: one event a line, as JSON, through a named pipe.
+"""What a step, or DVC around it, reports to the process that started it: one event a line, as JSON, through a named pipe.
 
 The pipe's path stands in the environment, so every process below finds it whatever stands between: DVC closes all inherited files
 before it runs a stage, and a shell passes on what it likes. Standard output and error are left to whatever prints. Where nobody
-listens, as under a plain ``dvc repro``, nothing is told and nobody waits.
+listens, as under a plain ``dvc repro``, nothing is sent and nobody waits.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import select
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,6 +28,8 @@ EVENTS = "GRAFT_EVENTS"
 _PATIENCE_S = 10.0
 """How long a full pipe is waited for: a listener that reads nothing so long does not listen any more."""
 _LONGEST = 1 << 22
+_PREFIX, _OLD_S = "graft-events-", 60.0
+"""Of the folder of a pipe, and how long one is left alone: its listener opens it right after it is made."""
 
 
 @dataclass(frozen=True)
@@ -105,17 +109,17 @@ class Log:
 
 @dataclass(frozen=True)
 class Output:
-    """A line that somebody printed. It is never told: the listener makes it of what it reads from standard output."""
+    """A line that somebody printed. It is never sent: the listener makes it from what it reads on standard output."""
 
     line: str
 
 
 Event = Started | Progress | Effect | Lost | Failed | Finished | Log | Output
-_TOLD = {kind.__name__.lower(): kind for kind in (Started, Progress, Effect, Lost, Failed, Finished, Log)}
+_KINDS = {kind.__name__.lower(): kind for kind in (Started, Progress, Effect, Lost, Failed, Finished, Log)}
 
 
 def emit(event: Event) -> None:
-    """Tell an event to whoever listens; return at once where nobody does, or does any more."""
+    """Send an event to whoever listens; return at once where nobody does, or does any more."""
     if EVENTS not in os.environ:
         return
     line = json.dumps({"event": type(event).__name__.lower(), **asdict(event)})
@@ -150,8 +154,8 @@ def _written(pipe: int, rest: bytes) -> int:
 
 
 @contextmanager
-def failures_told() -> Iterator[None]:
-    """Tell whoever listens of an error that ends the block; it is raised on."""
+def failures_sent() -> Iterator[None]:
+    """Send an error that ends the block to whoever listens; it is raised again."""
     try:
         yield
     except (GraftError, OSError) as error:
@@ -160,10 +164,10 @@ def failures_told() -> Iterator[None]:
 
 
 def read(line: bytes) -> Event | None:
-    """Return the event that a line tells of; None where it is none."""
+    """Return the event that a line holds; None where it holds none."""
     try:
         values = json.loads(line)
-        kind = _TOLD[values.pop("event")]
+        kind = _KINDS[values.pop("event")]
         event = kind(**values)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
@@ -171,14 +175,37 @@ def read(line: bytes) -> Event | None:
     return event if all(type(getattr(event, field.name)) is types[str(field.type)] for field in fields(event)) else None
 
 
+def sweep_pipes() -> int:
+    """Take away the pipes of listeners that were killed, and return how many there were."""
+    n_swept = 0
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        try:
+            status = folder.lstat()
+            if (
+                not stat.S_ISDIR(status.st_mode)
+                or status.st_uid != os.getuid()
+                or time.time() - status.st_mtime < _OLD_S
+            ):
+                continue
+            os.close(os.open(folder / "pipe", os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # nobody reads it
+                (folder / "pipe").unlink(missing_ok=True)
+                folder.rmdir()
+                n_swept += 1
+    return n_swept
+
+
 class EventPipe:
-    """A named pipe that processes below tell events through, in a folder of its owner's alone.
+    """A named pipe through which the processes below send events, in a folder of its owner's alone.
 
     ``variables`` is what they need in their environment.
     """
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="graft-events-")
+        self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX)
         path = Path(self._folder.name) / "pipe"
         os.mkfifo(path, 0o600)
         self.variables = {EVENTS: str(path)}

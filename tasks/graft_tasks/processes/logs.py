@@ -1,7 +1,7 @@
 """What an operator wants to know afterwards, by Python's ``logging``: loggers below ``graft``, with run, recipe and step.
 
 A run writes its records to a file of its own, ``.graft/logs/RECIPE/TIME-PID.jsonl``; a terminal shows them where ``GRAFT_LOG``
-asks for a level, as JSON where ``GRAFT_LOG_FORMAT`` is ``json``. What a step logs is told to the run, as all that it tells.
+asks for a level, as JSON where ``GRAFT_LOG_FORMAT`` is ``json``. What a step logs is sent to the run, as all its events are.
 
 A record holds no row and no secret: an error is logged by its class and by where in the code it was raised, for its words may
 quote a cell, and they are on the terminal already.
@@ -26,8 +26,8 @@ from graft_tasks.processes.secret import without_secrets
 
 LEVEL, FORMAT = "GRAFT_LOG", "GRAFT_LOG_FORMAT"
 """What of the environment says which records a terminal shows, and how."""
-KEPT = 50
-"""Files of a recipe that are kept, the newest."""
+MAX_FILES = 50
+"""Log files of a recipe; older ones are deleted."""
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _LONGEST = 2000
 _bound: dict[str, ContextVar[str]] = {name: ContextVar(name, default="") for name in ("run", "recipe", "step")}
@@ -56,14 +56,16 @@ def configure() -> None:
     if os.environ.get(FORMAT, "text") not in ("text", "json", ""):
         raise InputError(f"{FORMAT} is no format: {os.environ[FORMAT]!r}.", do="text or json")
     logger = logging.getLogger("graft")
-    for handler in [handler for handler in logger.handlers if isinstance(handler, _Told | _Shown)]:
+    for handler in [handler for handler in logger.handlers if isinstance(handler, _EventHandler | _TerminalHandler)]:
         logger.removeHandler(handler)
     logger.propagate = False  # what libraries set up at the root is for themselves
     logger.setLevel(min(logging.INFO, _LEVELS.get(asked, logging.INFO)))
     if EVENTS in os.environ:
-        logger.addHandler(_Told())
+        logger.addHandler(_EventHandler())
     elif asked:
-        logger.addHandler(_Shown(_LEVELS[asked], json.dumps if os.environ.get(FORMAT) == "json" else _as_text))
+        logger.addHandler(
+            _TerminalHandler(_LEVELS[asked], json.dumps if os.environ.get(FORMAT) == "json" else _as_text)
+        )
 
 
 @contextmanager
@@ -77,7 +79,7 @@ def run_log(folder: Path, recipe: str) -> Iterator[None]:
         return
     configure()
     run = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}"
-    file, logger = _File(folder / f"{run}.jsonl", run), logging.getLogger("graft")
+    file, logger = _FileHandler(folder / f"{run}.jsonl", run), logging.getLogger("graft")
     logger.addHandler(file)
     try:
         with bound(run=run, recipe=recipe, step="run"):
@@ -130,14 +132,14 @@ def _facts(record: logging.LogRecord) -> dict[str, str]:
     }
 
 
-class _Told(logging.Handler):
-    """Tells the run that listens, which knows its name and writes it down."""
+class _EventHandler(logging.Handler):
+    """Sends a record to the run that listens, which knows its own name and writes the file."""
 
     def emit(self, record: logging.LogRecord) -> None:
         emit(Log(record.levelno, record.name, without_secrets(record.getMessage())))
 
 
-class _Shown(logging.Handler):
+class _TerminalHandler(logging.Handler):
     """Shows a record on standard error, in a line that a terminal may show."""
 
     def __init__(self, level: int, line: Callable[[dict[str, str]], str]) -> None:
@@ -154,7 +156,7 @@ def _as_text(facts: dict[str, str]) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-class _File(logging.Handler):
+class _FileHandler(logging.Handler):
     """Writes a record as a line of JSON to a file that its owner alone can read; older files than the newest are taken away.
 
     A record for which there is no room, or no right, is lost: a log stops no run.
@@ -178,7 +180,7 @@ class _File(logging.Handler):
         for folder in (self.path.parent.parent, self.path.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-        for old in sorted(self.path.parent.glob("*.jsonl"))[:-KEPT]:
+        for old in sorted(self.path.parent.glob("*.jsonl"))[:-MAX_FILES]:
             old.unlink(missing_ok=True)
 
     def close(self) -> None:

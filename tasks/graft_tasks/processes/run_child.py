@@ -1,4 +1,4 @@
-"""Starts a module of Graft's in a process of its own, and hears it out: its events, what it printed, how it ended."""
+"""Starts a module of Graft's in a process of its own, and collects its events, what it printed and how it ended."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from graft_tasks.processes.events import Event, EventPipe, Failed, Output
 
 @dataclass(frozen=True)
 class Ended:
-    """What a child told and printed until it ended."""
+    """What a child sent and printed until it ended."""
 
     what: str
     returncode: int
@@ -27,7 +27,7 @@ class Ended:
 
     @property
     def error(self) -> GraftError:
-        """Why it failed: as it told, else who killed it, else the last line that it printed."""
+        """Why it failed: the error that it sent, else the signal that killed it, else the last line that it printed."""
         last = last_line(self.errors or self.out)
         for event in self.events:
             if isinstance(event, Failed):
@@ -57,8 +57,8 @@ def run_child(root: Path, what: str, module: str, *arguments: str, variables: Ma
         return Ended(what, done.returncode, pipe.read(), done.stdout, done.stderr)
 
 
-def attend(process: subprocess.Popen[bytes], pipe: EventPipe, hear: Callable[[Event], None]) -> None:
-    """Call ``hear`` with each event and each line of a process as they come, until it has closed its standard output."""
+def follow(process: subprocess.Popen[bytes], pipe: EventPipe, on_event: Callable[[Event], None]) -> None:
+    """Call ``on_event`` with each event and each line of a process as they come, until it has closed its standard output."""
     assert process.stdout is not None  # noqa: S101 - it was asked for
     half = b""
     with selectors.DefaultSelector() as waiting:
@@ -68,13 +68,13 @@ def attend(process: subprocess.Popen[bytes], pipe: EventPipe, hear: Callable[[Ev
         while is_open:
             ready = {key.fileobj for key, _ in waiting.select()}
             for event in pipe.read() if pipe in ready else ():
-                hear(event)
+                on_event(event)
             if process.stdout in ready:
                 block = os.read(process.stdout.fileno(), 1 << 16)
                 *lines, half = (half + block).split(b"\n")
                 is_open = bool(block)
                 lines += [half] if half and not is_open else []
                 for line in lines:
-                    hear(Output(line.decode(errors="replace")))
+                    on_event(Output(line.decode(errors="replace")))
     for event in pipe.read():
-        hear(event)
+        on_event(event)

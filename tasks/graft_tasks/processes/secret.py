@@ -9,7 +9,7 @@ _IN_URL = re.compile(r"(?<=://)[^/?#\s@]*(?:@[^/?#\s@]*)*@|(?<=\?)[^\s#'\"<>]*=[
 """Name and password before a host, and a query: signed addresses carry their signature there."""
 _NAMED = re.compile(r"KEY|SECRET|TOKEN|PASSW|CREDENTIAL|AUTH", re.IGNORECASE)
 _SHORTEST = 8
-"""A shorter value of the environment is no secret that could be told from a word."""
+"""A shorter value of the environment cannot be distinguished from a word."""
 _HIDDEN = "***"
 
 

@@ -157,7 +157,7 @@ _last_shown = 0.0
 
 
 def report_progress(done: int, total: int, note: str) -> None:
-    """Tell whoever listens how far this step is: at most four times a second, and always at the end."""
+    """Send whoever listens how far this step is: at most four times a second, and always at the end."""
     global _last_shown  # noqa: PLW0603 - one process runs one step
     now = time.monotonic()
     if done == total or now - _last_shown > 0.25:

@@ -1,4 +1,4 @@
-"""finetune in several processes: ``torchrun`` starts this module once for each, and only the first one writes and tells.
+"""finetune in several processes: ``torchrun`` starts this module once for each, and only the first one writes and reports.
 
 They leave the checkpoint of a finished training. The step that started them goes on from there, with nothing left to train.
 """
@@ -25,10 +25,10 @@ from graft_tasks.processes.events import (
     Progress,
     Started,
     emit,
-    failures_told,
+    failures_sent,
 )  # fmt: skip
 from graft_tasks.processes.logs import configure, relay
-from graft_tasks.processes.run_child import attend
+from graft_tasks.processes.run_child import follow
 from graft_tasks.steps.context import Context, load_inputs, report_progress
 from graft_tasks.workspace import Workspace
 
@@ -61,7 +61,7 @@ def train(context: Context, *, n_threads: int) -> None:
     stops: list[int] = []
     last = ""
 
-    def hear(event: Event) -> None:
+    def on_event(event: Event) -> None:
         nonlocal last
         match event:
             case Progress(done, total, note):
@@ -89,7 +89,7 @@ def train(context: Context, *, n_threads: int) -> None:
         )  # fmt: skip
         before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            attend(process, pipe, hear)
+            follow(process, pipe, on_event)
             process.wait()
         finally:
             for number, handler in before.items():
@@ -104,8 +104,8 @@ def train(context: Context, *, n_threads: int) -> None:
 
 
 def launch(n_processes: str, *arguments: str) -> None:
-    """Start the processes of a training, and tell whoever started this one how they ended."""
-    with failures_told():
+    """Start the processes of a training, and report to whoever started this one how they ended."""
+    with failures_sent():
         distributed.launch([*_AT_HOME, "--nproc-per-node", n_processes, "-m", _THIS, *arguments])
 
 

@@ -1,4 +1,4 @@
-"""What is told through the pipe arrives as it was told; what is none is left out; and nobody waits for who does not listen."""
+"""What is sent through the pipe arrives as it was sent, what is no event is left out, and nobody waits for a deaf listener."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,10 +26,11 @@ from graft_tasks.processes.events import (
     Started,
     emit,
     read,
+    sweep_pipes,
 )  # fmt: skip
 
 HOSTILE = "a\nb\r\tc\x00\x1b[31m\u2028 \udc80 “é” \\n" + "x" * 20_000
-TOLD: list[Event] = [
+SENT: list[Event] = [
     Started("ingest", 7),
     Progress(3, 0, HOSTILE),
     Effect("promote", "champion", "0001, signed"),
@@ -49,12 +51,12 @@ def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[EventPipe]:
 
 def test_each_kind_arrives_whole_and_in_order(pipe: EventPipe) -> None:
     """Line breaks, control characters, half characters and length are no matter: a value is what it was."""
-    for event in TOLD[:4]:
+    for event in SENT[:4]:
         emit(event)
-    assert pipe.read() == TOLD[:4]
-    for event in TOLD[4:]:
+    assert pipe.read() == SENT[:4]
+    for event in SENT[4:]:
         emit(event)
-    assert pipe.read() == TOLD[4:]
+    assert pipe.read() == SENT[4:]
     assert pipe.read() == []
 
 
@@ -72,7 +74,7 @@ def test_an_error_comes_back_as_it_was(kind: type[GraftError], pipe: EventPipe) 
 
 
 def test_what_the_system_refused_is_told_as_a_sentence() -> None:
-    """Of a full disk what to do is told too; of what a person can do nothing about, what it was and where."""
+    """Of a full disk what to do is sent too; of what a person can do nothing about, what it was and where."""
     full = Failed.of(OSError(28, "No space left on device", "rows.parquet"))
     assert (full.what, full.where, full.do[:9]) == ("The disk is full.", "rows.parquet", "make room")
     assert Failed.of(OSError(5555, "?")).kind == "StepError"
@@ -97,37 +99,37 @@ def test_what_is_no_event_is_none(line: bytes) -> None:
 
 
 def test_half_a_line_of_a_killed_writer_costs_nobody_anything(pipe: EventPipe) -> None:
-    """What the next one tells begins on a line of its own."""
+    """What the next one sends begins on a line of its own."""
     with Path(os.environ[EVENTS]).open("wb", buffering=0) as cut:
         cut.write(b'\n{"event": "progress", "done": 3')
-    emit(TOLD[0])
-    assert pipe.read() == [TOLD[0]]
+    emit(SENT[0])
+    assert pipe.read() == [SENT[0]]
 
 
 def test_where_nobody_listens_nobody_waits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No listener, one that is gone, one that was killed, and a name that is no pipe: the event is not told, and that is all."""
+    """No listener, one that is gone, one that was killed, and a name that is no pipe: the event is not sent, and that is all."""
     monkeypatch.delenv(EVENTS, raising=False)
-    emit(TOLD[0])
+    emit(SENT[0])
     with EventPipe() as pipe:
         monkeypatch.setenv(EVENTS, pipe.variables[EVENTS])
-    emit(TOLD[0])
+    emit(SENT[0])
     os.mkfifo(tmp_path / "unread")
     monkeypatch.setenv(EVENTS, str(tmp_path / "unread"))
-    emit(TOLD[0])
+    emit(SENT[0])
     monkeypatch.setenv(EVENTS, str(tmp_path))
-    emit(TOLD[0])
+    emit(SENT[0])
 
 
 def test_a_listener_that_does_not_read_holds_nobody_up_for_long(
     pipe: EventPipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A pipe that stays full is given up; what was told before is there."""
+    """A pipe that stays full is given up; what was sent before is there."""
     monkeypatch.setattr("graft_tasks.processes.events._PATIENCE_S", 0.0)
     for _ in range(200):
         emit(Progress(1, 2, "x" * 1000))
     assert 10 < len(pipe.read()) < 200
-    emit(TOLD[0])
-    assert pipe.read() == [TOLD[0]]
+    emit(SENT[0])
+    assert pipe.read() == [SENT[0]]
 
 
 def test_many_processes_tell_at_once_and_none_is_torn(pipe: EventPipe) -> None:
@@ -151,7 +153,23 @@ def test_a_pipe_is_its_owners_alone_and_gone_with_its_listener() -> None:
     assert not path.parent.exists()
 
 
-def test_who_tells_is_not_killed_with_the_listener(pipe: EventPipe) -> None:
+def test_the_pipe_of_a_killed_listener_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that somebody reads is left alone, however old, and so is one that is just being made."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    names = ("graft-events-alive", "graft-events-dead", "graft-events-new")
+    for name in names:
+        (tmp_path / name).mkdir()
+        os.mkfifo(tmp_path / name / "pipe")
+    (tmp_path / "graft-events-file").touch()
+    for name in names[:2]:
+        os.utime(tmp_path / name, (0, 0))
+    alive = os.open(tmp_path / "graft-events-alive" / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    assert sweep_pipes() == 1
+    os.close(alive)
+    assert sorted(path.name[13:] for path in tmp_path.iterdir()) == ["alive", "file", "new"]
+
+
+def test_who_sends_is_not_killed_with_the_listener(pipe: EventPipe) -> None:
     """A process whose listener is killed goes on: the step's work is not lost."""
     code = (
         "import os, sys; from graft_tasks.processes.events import *\n"

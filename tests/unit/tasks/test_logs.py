@@ -12,7 +12,7 @@ import pytest
 
 from graft.errors import InputError
 from graft_tasks.processes.events import EVENTS, EventPipe, Log
-from graft_tasks.processes.logs import FORMAT, KEPT, LEVEL, bound, configure, relay, run_log, timed
+from graft_tasks.processes.logs import FORMAT, LEVEL, MAX_FILES, bound, configure, relay, run_log, timed
 from graft_tasks.processes.secret import without_secrets
 
 PASSWORD = "lovelace-1815"  # noqa: S105 - nobody's
@@ -68,13 +68,13 @@ def test_a_run_that_says_nothing_has_no_file(tmp_path: Path) -> None:
 
 def test_the_newest_files_are_kept(tmp_path: Path) -> None:
     """As many as are kept, this one among them; what is no log is not touched."""
-    for k in range(KEPT + 7):
+    for k in range(MAX_FILES + 7):
         (tmp_path / f"20260101T0000{k:02d}Z-1.jsonl").touch()
     (tmp_path / "mine.txt").touch()
     with run_log(tmp_path, "tiny"):
         LOG.info("one more")
     left = sorted(path.name for path in tmp_path.glob("*.jsonl"))
-    assert len(left) == KEPT
+    assert len(left) == MAX_FILES
     assert left[0] == "20260101T000008Z-1.jsonl"
     assert (tmp_path / "mine.txt").exists()
 
