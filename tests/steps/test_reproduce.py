@@ -141,7 +141,7 @@ def test_a_real_step_tells_its_digest_and_its_error(tiny_workspace: Make, way: s
     bring_forward(workspace, "tiny")
     ends = [event for event in told(workspace) if isinstance(event, Finished)]
     assert ends == [Finished("ingest", sha256_file(workspace.record("tiny", "ingest")), reused=False)]
-    (workspace.dataset("tiny") / ("b\u00e9 \x1b[31m\n" + "x" * 100 + ".csv")).write_bytes(b"id,text\n1,2\n")
+    (workspace.dataset("tiny") / ("b\u00e9 \u201c{}\u201d " + "x" * 100 + ".csv")).write_bytes(b"id,text\n1,2\n")
     with pytest.raises(InputError) as refused:
         told(workspace)
     with pytest.raises(InputError) as raised:
