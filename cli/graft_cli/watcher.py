@@ -115,7 +115,7 @@ def watched(listener: Listener) -> Iterator[Listener]:
 
 @contextmanager
 def progress_of(step: str, *, silent: bool) -> Iterator[Callable[[int, int, str], None]]:
-    """Show how far one piece of work is while the block does it; give what it is to be told by.
+    """Show how far one piece of work is while the block does it; yield what takes its progress.
 
     Args:
         silent: show nothing, as with ``--json``.

@@ -182,7 +182,7 @@ def _wait_until_up(url: str, home: Path) -> None:
 def _keep(
     listener: socket.socket, variables: dict[str, str], home: Path, log: IO[bytes], stopped: threading.Event
 ) -> None:
-    """Run a server until told to stop, and another where it is killed: the socket is ours, so who asks meanwhile waits."""
+    """Run a server until it shall stop, and another where it is killed: the socket is ours, so clients wait meanwhile."""
     fd = listener.fileno()
     command = child_command("uvicorn", "--factory", _APP, "--fd", str(fd), "--log-level", "error", "--lifespan", "on")
     for _ in range(_LIVES):

@@ -37,7 +37,7 @@ class Decision(NamedTuple):
 def decide(records: Mapping[str, Record], inputs: Inputs, *, title: Title) -> Decision:
     """Return the verdict and what led to it.
 
-    *Reject*: a check failed that no further data will mend (the candidate is worse than the champion, or the transfer hurt).
+    *Reject*: a check failed that no further data will put right (the candidate is worse than the champion, or the transfer hurt).
     *Hold*: a gate was closed, any other check failed, a check that policy holds on cannot tell, nobody can tell whether the
     candidate is as good as the champion, or this very model is champion already or was rolled back. *Promote*: none of these.
     A shift that was found holds where policy says so; else the headline of a promotion names it.

@@ -99,7 +99,7 @@ class Cut:
         """Cut before the last ``n_layers``.
 
         Raises:
-            InputError: the encoder has no more layers than that, or none that can be told apart.
+            InputError: the encoder has no more layers than that, or none that can be distinguished.
         """
         stack = find_stack(encoder.network)
         if n_layers >= stack.n_layers:

@@ -137,7 +137,7 @@ def _explain(error: ValidationError, path: Path) -> InputError:
             f'{path.name} lacks the key "{dotted}".', where=str(path), do=f"add {dotted}; see docs/recipe.md"
         )
     why = first["msg"].removeprefix("Value error, ")
-    return InputError(f'{path.name} has a wrong value at "{dotted}": {why}.', where=str(path), do="mend that value")
+    return InputError(f'{path.name} has a wrong value at "{dotted}": {why}.', where=str(path), do="correct that value")
 
 
 def known_keys() -> dict[str, str]:

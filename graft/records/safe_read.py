@@ -119,7 +119,7 @@ def read_yaml(content: str | bytes, path: Path) -> Any:
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         at = f", line {line + 1}" if line is not None else ""
-        raise InputError(f"{path.name} is not plain YAML.", where=f"{path}{at}", do="mend that line") from error
+        raise InputError(f"{path.name} is not plain YAML.", where=f"{path}{at}", do="correct that line") from error
 
 
 class _Plain(yaml.SafeLoader):

@@ -57,7 +57,7 @@ class Labels:
 
 @dataclass(frozen=True)
 class Kinds:
-    """The three kinds, and what they were told by."""
+    """The three types of shift, and the evidence for each."""
 
     kinds: tuple[ShiftKind, ...]
     shares: tuple[ClassShare, ...] = ()

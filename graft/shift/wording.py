@@ -1,4 +1,4 @@
-"""How a shift is told in a line; nothing heavy, as the command line reads it too."""
+"""A shift in one line of text; imports nothing heavy, as the command line reads it too."""
 
 from __future__ import annotations
 

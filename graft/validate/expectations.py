@@ -96,7 +96,7 @@ def expectation(made: Mapping[str, Any], where: str) -> Expectation:
         inner = TYPES[kind](column=column, **own)
     except (pydantic.ValidationError, pydantic.v1.ValidationError, ValueError, TypeError) as error:
         why = str(error).strip().splitlines()[-1].strip()
-        raise InputError(f"{kind} cannot be made of these values: {why}.", where=where, do="mend them") from error
+        raise InputError(f"{kind} cannot be made of these values: {why}.", where=where, do="correct them") from error
     arguments = ", ".join(f"{key}={value}" for key, value in own.items())
     plain = kind.removeprefix("expect_column_").replace("_", " ")
     name = f"{column}: {plain}{f' ({arguments})' if arguments else ''}"

@@ -17,7 +17,7 @@ Action = Literal["text", "drop"]
 def repairs(
     read: Callable[[], Iterator[pd.DataFrame]], repair: Callable[[str], str]
 ) -> Iterator[tuple[str, Action, str]]:
-    """Yield what mends each row that needs it: its name, what to do, and the new text.
+    """Yield what repairs each row that needs it: its name, what to do, and the new text.
 
     ``text``: the text becomes the new one. ``drop``: the row has no text, or repeats an earlier row of its side with the same
     label.

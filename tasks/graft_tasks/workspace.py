@@ -200,7 +200,7 @@ class Workspace:
         try:
             signer = Signer(self.private_key)
         except (InputError, OSError):
-            return None  # whoever wants to sign is told why not; reading needs no key
+            return None  # signing says why not; reading needs no key
         folder = self._own(".graft", "cache", "ledger")
         return Index(folder, signer, str(place), keyring, is_read=not fresh) if keyring.trusts(signer.keyid) else None
 

@@ -204,8 +204,8 @@ def test_a_holder_that_was_cut_off_is_told_of_until_somebody_mends_it(tmp_path: 
     lock, told = tmp_path / "lock", []
     with pytest.raises(StepError), hold(lock, "it"):
         raise StepError("cut off")
-    for mends in (False, True, False):
-        with hold(lock, "it", mends=mends) as was_cut_off:
+    for recovers in (False, True, False):
+        with hold(lock, "it", recovers=recovers) as was_cut_off:
             told.append(was_cut_off)
     assert told == [True, True, False]
 
@@ -217,8 +217,8 @@ def test_a_lock_names_its_holder_and_nobody_who_is_gone(tmp_path: Path) -> None:
     with pytest.raises(BusyError) as refused, hold(lock, "it"), hold(lock, "it"):
         pass
     assert refused.value.where.startswith(f"process {os.getpid()}, since ")
-    for mends, left in ((False, "nobody; the last holder was cut off"), (True, "")):
-        with hold(lock, "it", mends=mends) as was_cut_off:
+    for recovers, left in ((False, "nobody; the last holder was cut off"), (True, "")):
+        with hold(lock, "it", recovers=recovers) as was_cut_off:
             assert was_cut_off
         assert lock.read_text() == left
 

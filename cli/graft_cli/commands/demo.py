@@ -1,4 +1,4 @@
-"""``graft demo``: the whole cycle on the bundled support messages, told as a story."""
+"""``graft demo``: the whole cycle on the bundled support messages, step by step."""
 
 from __future__ import annotations
 

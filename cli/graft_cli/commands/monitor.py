@@ -136,7 +136,7 @@ def _shown_by(comparison: ShiftComparison, texts: Mapping[str, str]) -> list[str
     strange += [f"and {more} more, in the record"] if more > 0 else []
     signs = [f"{sign.name} {mean(sign, sign.reference)} -> {mean(sign, sign.current)}" for sign in comparison.signs[:5]]
     shares = [f"{share.label} {share.reference:.0%} -> {share.current:.0%}" for share in comparison.shares[:3]]
-    paragraphs = {"told by": signs, "classes": shares, "least like them": list(comparison.most_shifted)}
+    paragraphs = {"shown by": signs, "classes": shares, "least like them": list(comparison.most_shifted)}
     listed = [f"{name}: {', '.join(items)}" for name, items in paragraphs.items() if items]
     return [*kinds, *strange, *listed, *([comparison.advice] if comparison.advice else [])]
 

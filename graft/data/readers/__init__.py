@@ -1,1 +1,1 @@
-"""The forms that rows come in: how each kind of file or folder is told and read, strictly, batch by batch."""
+"""File formats: how each kind of file or folder is recognised and read, strictly, batch by batch."""

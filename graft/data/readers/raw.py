@@ -153,7 +153,9 @@ class TextFile:
         content: bytes = error.object
         near = content[max(0, error.start - 10) : error.start + 10]
         line = n_lines + content.count(b"\n", 0, error.start) + 1
-        hint = "it looks like Windows-1252" if _looks_like_1252(content) else "its encoding cannot be told from here"
+        hint = (
+            "it looks like Windows-1252" if _looks_like_1252(content) else "its encoding cannot be found out from here"
+        )
         return InputError(
             f"Line {line:,} of {self.path.name} is not UTF-8.",
             where=f"byte {offset + error.start:,}, near {near!r}",

@@ -195,7 +195,7 @@ def _text_rows(file: TextFile, dialect: Dialect) -> tuple[list[str], Iterator[li
         for number, row in cells:
             if len(row) > n:
                 where = f"Expected {n} cells in line {number:,}, saw {len(row)}"
-                raise InputError(f"{file.path.name} is not a table.", where=where, do="mend that line")
+                raise InputError(f"{file.path.name} is not a table.", where=where, do="correct that line")
             yield row if len(row) == n else row + [""] * (n - len(row))
 
     return names, rows()
@@ -223,7 +223,7 @@ def _cells(file: TextFile, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
 
 
 def _not_a_table(path: Path, error: str, first: int, last: int) -> InputError:
-    where, do = f"line {last:,}: {error}", "mend that line"
+    where, do = f"line {last:,}: {error}", "correct that line"
     if "end of data" in error or "field limit" in error:
         where, do = (
             f"A quote that opens in the row of line {first:,} never closes",

@@ -27,7 +27,7 @@ def _identifier() -> LanguageIdentifier:
 
 
 def check_language(language: str) -> None:
-    """Do nothing if the language can be told.
+    """Do nothing if the language can be identified.
 
     Raises:
         InputError: py3langid does not know it.
@@ -41,7 +41,7 @@ def check_language(language: str) -> None:
 
 
 def tell_languages(texts: Sequence[str], at_least: tuple[int, float] = NAMED) -> npt.NDArray[np.str_]:
-    """Return each text's language, two letters; "" where it cannot be told.
+    """Return each text's language, two letters; "" where it cannot be identified.
 
     Args:
         at_least: letters of a text, and probability of its language, that it takes: ``NAMED`` or ``COUNTED``.

@@ -42,7 +42,7 @@ def profile_texts(texts: Sequence[str], *, tokenizer: Tokenizer | None = None) -
 
     Args:
         texts: n strings.
-        tokenizer: the base's; with it, tokens a word (fertility) and the share of unknown tokens are told too.
+        tokenizer: the base's; with it, tokens a word (fertility) and the share of unknown tokens are measured too.
 
     Returns:
         properties of at most N_WORDS words that stand in three rows at least, beside the others.

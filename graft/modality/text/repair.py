@@ -19,7 +19,7 @@ _MAX_ROUNDS = 100
 
 
 def repair(text: str) -> str:
-    """Return a text with its damage mended; repairing twice changes nothing more.
+    """Return a text with its damage repaired; repairing twice changes nothing more.
 
     Wrong decoding is undone where ftfy is sure of it, entities become their characters, ``<br>`` and the ends of paragraphs
     become line breaks, other tags blanks; control characters and outer blanks go. Curly quotes, Unicode forms, inner line

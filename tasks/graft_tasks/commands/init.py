@@ -20,7 +20,7 @@ from graft.records import copy_files, sha256_file, sweep, write_atomic
 from graft_tasks.datasets.add import called_as, scratch_folder
 from graft_tasks.datasets.times import Ask, settle_times
 from graft_tasks.dvc.pipeline import TOPMOST
-from graft_tasks.dvc.recover import committed, heal_dvc
+from graft_tasks.dvc.recover import committed, recover_dvc
 from graft_tasks.dvc.repro import commit, dvc, git, keep
 from graft_tasks.processes.locks import hold, silently
 from graft_tasks.registry import bases
@@ -205,7 +205,7 @@ def adopt(workspace: Workspace, name: str, files: dict[str, Path], text: str) ->
     with hold(workspace.lock(name, "new"), f"the new recipe {name}"):
         for folder in (workspace.root, begun.parent, path.parent, workspace.dataset(name).parent):
             sweep(folder, deep=False)
-        heal_dvc(workspace.root)
+        recover_dvc(workspace.root)
         if begun.exists() and _is_finished(workspace, name, files, text):
             _keep(workspace, name)  # a run that came between has committed the recipe alone
             begun.unlink()

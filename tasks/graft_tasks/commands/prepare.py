@@ -59,7 +59,7 @@ def prepared(
 
     Args:
         wait: wait for another process instead of leaving; called before the wait with who that is.
-        do: what a person can do who is told to leave.
+        do: what a person can do whose command is refused.
         is_unattended: take over first what came upstream, as nobody is there to do so.
         finishes: the block is a whole run, which makes up for one that was cut off.
 
@@ -78,7 +78,7 @@ def prepared(
             held.enter_context(run_log(workspace.logs(name), name))
         if is_unattended:
             catch_up(workspace, name)
-        was_cut_off = held.enter_context(hold(lock, name, wait=wait, do=do, mends=finishes))
+        was_cut_off = held.enter_context(hold(lock, name, wait=wait, do=do, recovers=finishes))
         recover(workspace, name)
         inputs = pin(workspace, name)
         changes = tuple(bring_forward(workspace, name))

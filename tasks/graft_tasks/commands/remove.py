@@ -55,7 +55,7 @@ def remove(workspace: Workspace, name: str) -> Removed:
         )
     do = "wait until it has ended, or stop it"
     with (
-        hold(workspace.lock(name, "run"), name, do=do, mends=True),
+        hold(workspace.lock(name, "run"), name, do=do, recovers=True),
         hold(workspace.lock(name, "curve"), f"the curve of {name}", do=do),
     ):
         dataset = _dataset_of(workspace, name, path.read_bytes() if path.is_file() else before)

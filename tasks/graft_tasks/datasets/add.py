@@ -23,7 +23,7 @@ from graft.data import (
 from graft.errors import GraftError, InputError
 from graft.recipe import Recipe
 from graft.records import digest_folder, part, sha256_file, write_atomic
-from graft_tasks.dvc.recover import heal_dvc
+from graft_tasks.dvc.recover import recover_dvc
 from graft_tasks.dvc.repro import commit, keep
 from graft_tasks.processes.locks import hold
 from graft_tasks.workspace import Workspace
@@ -88,7 +88,7 @@ def keep_version(workspace: Workspace, dataset: str, message: str, *, new: Path 
     Raises:
         StepError, OSError: DVC, git or the disk refuse; the version before stays.
     """
-    heal_dvc(workspace.root)
+    recover_dvc(workspace.root)
     pointer = workspace.dataset(dataset).with_name(f"{dataset}.dvc")
     before = pointer.read_bytes()
     try:

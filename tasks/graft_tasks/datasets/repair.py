@@ -16,7 +16,7 @@ from graft_tasks.workspace import Workspace
 
 @dataclass(frozen=True)
 class Repaired:
-    """What was mended: ``file`` is its name in the dataset, empty where nothing was to be mended."""
+    """What was repaired: ``file`` is its name in the dataset, empty where nothing was to be repaired."""
 
     dataset: str
     file: str

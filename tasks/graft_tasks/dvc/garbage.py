@@ -57,7 +57,7 @@ def look_for(workspace: Workspace) -> Garbage:
     """Say what can be freed. Changes nothing.
 
     Raises:
-        TamperError: the ledger or a pointer was altered: who needs what cannot be told.
+        TamperError: the ledger or a pointer was altered: what is needed cannot be known.
         InputError: this clone does not hold every commit.
     """
     return _sort(workspace, Cache.of(workspace))[0]

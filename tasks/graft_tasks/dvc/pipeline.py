@@ -70,7 +70,7 @@ def _divide(workspace: Workspace) -> list[str]:
     """
     root, path = workspace.root, workspace.root / "dvc.yaml"
     with hold(
-        root / ".graft" / "locks" / "pipeline", "the workspace's stages", wait=silently, mends=True
+        root / ".graft" / "locks" / "pipeline", "the workspace's stages", wait=silently, recovers=True
     ) as was_cut_off:
         stages = {} if path.read_bytes() == TOPMOST.encode() else _read(path).get("stages") or {}
         own = {name: stage for name, stage in stages.items() if name in STEPS and _is_ours(name, stage)}

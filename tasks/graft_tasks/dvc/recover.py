@@ -1,7 +1,7 @@
 """Puts right what killed processes left: temporary files, DVC's list of who works on what, files that DVC writes in place.
 
 Called at the start of a run, by whoever holds the recipe. Nothing here touches what a living process works on: a temporary file
-is locked by its writer, and DVC's files are mended under DVC's own lock.
+is locked by its writer, and DVC's files are repaired under DVC's own lock.
 """
 
 from __future__ import annotations
@@ -43,28 +43,28 @@ def recover(workspace: Workspace, name: str) -> None:
     if swept:
         _log.warning("took away %d temporary files of processes that are dead", len(swept))
     with dvc_held(root):
-        _mend_dvc(root)
-        _mend_lockfile(root, name)
+        _recover_dvc(root)
+        _recover_lockfile(root, name)
         for pointer in workspace.registry(name).glob("*.dvc"):
-            _mend_pointer(root, pointer)
+            _recover_pointer(root, pointer)
 
 
-def heal_dvc(root: Path) -> None:
+def recover_dvc(root: Path) -> None:
     """Put right what keeps DVC from reading and keeping datasets, whichever recipe it was that was killed."""
     with dvc_held(root):
-        _mend_dvc(root)
+        _recover_dvc(root)
 
 
-def _mend_dvc(root: Path) -> None:
+def _recover_dvc(root: Path) -> None:
     sweep(root / ".dvc" / "tmp", deep=False)
-    _mend_busy_list(root / ".dvc" / "tmp")
+    _recover_busy_list(root / ".dvc" / "tmp")
     for pointer in (root / "data" / "datasets").glob("*.dvc"):  # DVC reads all of them, whatever it is asked for
-        _mend_pointer(root, pointer)
+        _recover_pointer(root, pointer)
     for half in (root / ".dvc" / "cache").rglob(".*.tmp"):  # DVC copies under its lock, so its writer is dead
         half.unlink(missing_ok=True)
 
 
-def _mend_busy_list(folder: Path) -> None:
+def _recover_busy_list(folder: Path) -> None:
     """Take dead processes, and other processes that were given their numbers, from DVC's list of who works on what.
 
     DVC itself takes a dead process off, but not one whose number now is another's; and it refuses a list cut short.
@@ -98,7 +98,7 @@ def _is_dvc(pid: int) -> bool:
         return False
 
 
-def _mend_lockfile(root: Path, name: str) -> None:
+def _recover_lockfile(root: Path, name: str) -> None:
     """Put back the stages that are lost or cut short in a recipe's ``dvc.lock``."""
     path, copy = lockfile(root, name)
     found = path.read_bytes() if path.is_file() else b""
@@ -145,7 +145,7 @@ def _is_whole(stage: str, entry: Any) -> bool:
     )
 
 
-def _mend_pointer(root: Path, pointer: Path) -> None:
+def _recover_pointer(root: Path, pointer: Path) -> None:
     """Put back a pointer file that was cut short as it was committed; without a commit it is taken away, and made again."""
     try:
         content = pointer.read_bytes()

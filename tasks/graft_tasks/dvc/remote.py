@@ -149,7 +149,7 @@ def push(root: Path, targets: Sequence[str], remote: str) -> None:
 
 
 def check_there(root: Path, targets: Sequence[str], remote: str) -> None:
-    """Ask the remote for every object of what DVC is told by these names.
+    """Ask the remote for every object of what these names stand for in DVC.
 
     Raises:
         StepError: it lacks one, or does not answer.

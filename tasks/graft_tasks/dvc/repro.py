@@ -205,7 +205,7 @@ def commit(root: Path, message: str, paths: Sequence[str]) -> None:
         StepError: git refused.
     """
     with (
-        hold(root / ".graft" / "locks" / "git", "the workspace's git", wait=silently, mends=True) as was_cut_off,
+        hold(root / ".graft" / "locks" / "git", "the workspace's git", wait=silently, recovers=True) as was_cut_off,
         dvc_held(root) if any((root / path / "dvc.lock").is_file() for path in paths) else nullcontext(),
     ):
         refused = _commit(root, message, paths, is_own=was_cut_off)

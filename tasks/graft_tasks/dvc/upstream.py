@@ -21,7 +21,7 @@ from graft_tasks.processes.locks import hold, silently
 _log = logging.getLogger("graft.remote")
 _TRIES = 5
 _FASTER = ("[rejected]", "cannot lock ref", "failed to update ref", "incorrect old value")
-"""What a remote says to whom somebody else was faster."""
+"""What a remote says where another push was faster."""
 
 
 def n_unpushed(root: Path, *paths: str) -> int:

@@ -84,7 +84,7 @@ def measure(workspace: Workspace, name: str, wanted: Wanted, *, progress: Progre
         BusyError: another process measures this curve.
     """
     wanted.check()
-    with hold(workspace.lock(name, "curve"), f"the curve of {name}", mends=True):
+    with hold(workspace.lock(name, "curve"), f"the curve of {name}", recovers=True):
         subject = subject_of(workspace, name)
         labels = subject.bench.train.labels
         sizes = {arm: grid.sizes_for(labels, wanted.own_sizes.get(arm, wanted.sizes)) for arm in wanted.arms}

@@ -25,7 +25,7 @@ def hold(
     *,
     wait: Callable[[str], None] | None = None,
     do: str = "wait until it has ended",
-    mends: bool = False,
+    recovers: bool = False,
 ) -> Iterator[bool]:
     """Hold a lock while the block runs; the kernel lets go of it when the process ends, however it ends.
 
@@ -35,8 +35,8 @@ def hold(
     Args:
         what: what is held, as a person calls it.
         wait: wait for another holder instead of leaving; called before the wait with who that is.
-        do: what a person can do who is told to leave.
-        mends: the block puts right what a holder left that was cut off; else the next holder is told of it too.
+        do: what a person can do whose command is refused.
+        recovers: the block recovers what a holder left that was cut off; else the next holder hears of it too.
 
     Raises:
         BusyError: another process holds it and ``wait`` is not given; says which, and since when.
@@ -55,13 +55,13 @@ def hold(
             fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
         was_cut_off = bool(file.read())
-        if was_cut_off and mends:
+        if was_cut_off and recovers:
             _log.warning("the process that held %s before was cut off: what it left is put right", what)
         _say(file, f"process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
         left = _CUT_OFF
         try:
             yield was_cut_off
-            left = _CUT_OFF if was_cut_off and not mends else ""
+            left = _CUT_OFF if was_cut_off and not recovers else ""
         finally:
             _say(file, left)
 

@@ -114,7 +114,7 @@ def run_step(workspace: Workspace, step: str, name: str) -> Record:
     if step not in STEPS:
         raise InputError(f"There is no step {step}.", do=f"steps: {', '.join(STEPS)}")
     recipe, _ = workspace.recipe(name)
-    held = hold(workspace.lock(name, step), f"{step} of {name}", mends=True)
+    held = hold(workspace.lock(name, step), f"{step} of {name}", recovers=True)
     with bound(recipe=name, step=step), held, timed(_log):
         context = Context(workspace, recipe, load_inputs(workspace, name), step, report_progress)
         meter = Meter(rates(workspace))
