@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from graft.ledger.dsse import Keyring, Signer
+from graft.ledger.entries import PromotionPredicate
+from graft.ledger.store import RunSummary
 from graft.records import sweep, write_atomic
 
-VERSION = 1
-"""Of what stands in a file; with another one it is not used."""
+FORM = " ".join(["1", *RunSummary._fields, *PromotionPredicate.model_fields])
+"""Its version, to be raised where a field changes its meaning, and the fields; a file of another form is not used."""
 MAX_BYTES = 64 * 1024 * 1024
 """No file is read that is larger: some hundred thousand entries."""
 
@@ -36,7 +38,7 @@ class Index:
     def __init__(self, folder: Path, signer: Signer, place: str, keyring: Keyring, *, is_read: bool = True) -> None:
         self.folder = folder
         self.is_read = is_read
-        self._secret = signer.secret(f"graft ledger index {VERSION}\n{place}\n{' '.join(keyring.trusted)}")
+        self._secret = signer.secret(f"graft ledger index {FORM}\n{place}\n{' '.join(keyring.trusted)}")
 
     def read(self, prefix: str) -> dict[str, Any]:
         """Return what was noted of each entry, by its name; nothing where there is nothing to rely on."""
