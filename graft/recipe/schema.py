@@ -99,8 +99,11 @@ class Data(Value):
         return list(dict.fromkeys(column for column in named if column))
 
 
+_modality_keys: set[str] = set()
+
+
 def add_modality_keys() -> None:
-    """Give ``Data`` the key of each modality; those of texts and images stand in every recipe, later ones may be absent."""
+    """Give ``Data`` the key of each modality that there is now, and of no other; those of texts and images stand in every recipe, later ones may be absent."""
     later = {name for name in MODALITIES if name not in (TEXT.name, IMAGE.name)}
     made = {
         modality.name: (
@@ -110,7 +113,9 @@ def add_modality_keys() -> None:
         for modality in MODALITIES.values()
     }
     keys = create_model("Keys", **made).model_fields  # type: ignore[call-overload]
-    fields = {key: field for key, field in Data.model_fields.items() if key not in keys}
+    fields = {key: field for key, field in Data.model_fields.items() if key not in keys and key not in _modality_keys}
+    _modality_keys.clear()
+    _modality_keys.update(keys)
     place = list(fields).index("test") + 1
     ordered = list(fields.items())
     Data.model_fields.clear()

@@ -49,9 +49,11 @@ KEYS: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def series() -> Iterator[None]:
-    """Series are known while a test of this file runs."""
+    """Series are known while a test of this file runs, and recipes are as before afterwards."""
+    before = list(known_keys())
     with register():
         yield
+    assert list(known_keys()) == before
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from graft.errors import InputError
 from graft.modality import TEXT
 from graft.modality.image.pictures import content_key as image_key
 from graft.modality.text.normalize import content_key
+from graft.presentation.titles import title
 from graft.recipe import Validate
 from graft.records import Check, Finding
 from graft.validate import validate_rows
@@ -290,7 +291,7 @@ def test_images_are_checked_without_a_word_of_texts() -> None:
     )
     repeated = next(one for one in findings if one.name == "Rows that repeat another")
     assert (repeated.rows, repeated.severity) == (("row 7",), "error")
-    assert not [one.name for one in (*checks, *findings) if "ext" in one.name]
+    assert not [name for name in (*map(title, checks), *(finding.name for finding in findings)) if "ext" in name]
 
 
 def test_an_unknown_language_is_refused() -> None:
