@@ -103,7 +103,10 @@ _modality_keys: set[str] = set()
 
 
 def add_modality_keys() -> None:
-    """Give ``Data`` the key of each modality that there is now, and of no other; those of texts and images stand in every recipe, later ones may be absent."""
+    """Give ``Data`` the key of each modality that there is now, and of no other.
+
+    Those of texts and images stand in every recipe, later ones may be absent.
+    """
     later = {name for name in MODALITIES if name not in (TEXT.name, IMAGE.name)}
     made = {
         modality.name: (
