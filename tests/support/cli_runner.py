@@ -32,13 +32,16 @@ def csv_bytes(rows: list[tuple[str, ...]], header: str = "id,text,label", delimi
 def folder_contents(root: Path) -> FolderContents:
     """Return every file, folder and link below a folder, with mode and bytes.
 
-    Left out: locks, which stay for the next who takes them; logs, which say what was refused; git's index, which holds
-    times; what DVC notes for itself, and its cache, where what no version names is only room.
+    Left out: locks, which stay for the next who takes them; logs, which say what was refused; what was verified of the
+    ledger, noted for the next command; git's index, which holds times; what DVC notes for itself, and its cache, where what
+    no version names is only room.
     """
     found: FolderContents = {}
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
-        if name == ".git/index" or name.startswith((".graft/locks", ".graft/logs", ".dvc/tmp", ".dvc/cache")):
+        if name == ".git/index" or name.startswith(
+            (".graft/locks", ".graft/logs", ".graft/cache/ledger", ".dvc/tmp", ".dvc/cache")
+        ):
             continue
         content = os.readlink(path).encode() if path.is_symlink() else path.read_bytes() if path.is_file() else None
         found[name] = (path.lstat().st_mode, content)
