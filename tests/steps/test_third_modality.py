@@ -118,11 +118,11 @@ def test_a_champion_of_series_is_monitored(
     bring(workspace, "head")
     domain = tmp_path / "domain.csv"
     waves(60, seed=2).to_csv(domain, index=False)
-    _, card = make_card(
+    card = make_card(
         workspace, "base", domain, column="series", modality="series", source="made up", is_proxy=False,
         progress=lambda *_: None,
     )  # fmt: skip
-    assert list(card.profile.properties) == ["mean of a series"]
+    assert list(card.properties) == ["mean of a series"]
     pin(workspace, "tiny")
     run_all(workspace)
     enact(workspace, "tiny")
