@@ -1,4 +1,4 @@
-"""What is measured: every metric once, by its id. Data alone, so that what words and files things imports nothing to compute."""
+"""The registry of metrics, each by its id. It holds data alone, so that reading a record imports nothing that computes."""
 
 from __future__ import annotations
 

@@ -76,6 +76,22 @@ def digits() -> tuple[list[bytes], np.ndarray]:
     return files, bunch.target.astype(str)
 
 
+@pytest.fixture
+def prepared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every text that is passed to the network, in the order in which it is."""
+    from graft.model.text import TRIED, TextEncoder
+
+    seen: list[str] = []
+    really = TextEncoder.prepare
+
+    def prepare(self: TextEncoder, contents: list[str]) -> tuple[list[list[int]], int]:
+        seen.extend(text for text in contents if text not in TRIED)  # a base is tried on these when it is loaded
+        return really(self, contents)
+
+    monkeypatch.setattr(TextEncoder, "prepare", prepare)
+    return seen
+
+
 SHARED_WORKSPACES = {
     "tests/flows/": "flows",
     **{

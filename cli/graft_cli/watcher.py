@@ -109,8 +109,7 @@ def watched(listener: Listener) -> Iterator[Listener]:
     try:
         yield listener
     finally:
-        if isinstance(listener, Watcher):
-            listener.close()
+        listener.close()
 
 
 @contextmanager

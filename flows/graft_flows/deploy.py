@@ -178,11 +178,11 @@ def _register(
     """Make a deployment, or bring the one that is there forward, which may be an older version's."""
     name = f"{flow.name}/{recipe}"
     try:
-        schedules_ = client.read_deployment_by_name(name).schedules
+        existing = client.read_deployment_by_name(name).schedules
         is_new = False
     except ObjectNotFound:
-        schedules_, is_new = [], True
-    schedules = [DeploymentScheduleCreate(schedule=one.schedule, active=one.active) for one in schedules_]
+        existing, is_new = [], True
+    schedules = [DeploymentScheduleCreate(schedule=known.schedule, active=known.active) for known in existing]
     if schedule is not None:
         schedules = [DeploymentScheduleCreate(schedule=schedule, active=True)]
     client.create_deployment(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 CANDIDATE, CHAMPION, PROBE = "candidate", "champion", "frozen_probe"
 SCRATCH, SCRATCH_NETWORK = "scratch", "scratch_network"
-UNTAUGHT = (SCRATCH_NETWORK, SCRATCH)
+FROM_SCRATCH = (SCRATCH_NETWORK, SCRATCH)
 """Arms without any pretraining: the strongest cheap model, and, where a recipe asks for it, the base's own architecture."""
 NAMES = {
     SCRATCH: "training from scratch",

@@ -107,7 +107,7 @@ def choose(scores: Sequence[BaseScore]) -> tuple[str, str]:
         _standing(equals, lambda candidate: candidate.knn.value if candidate.knn else 0.0),
         _standing(equals, lambda candidate: candidate.logme or 0.0),
     )
-    sums = {equal.base: sum(standing[equal.base] for standing in standings) for equal in equals}
+    sums = {score.base: sum(standing[score.base] for standing in standings) for score in equals}
     taken = min(
         equals, key=lambda candidate: (sums[candidate.base], candidate.tflops_forward or 0.0, -candidate.accuracy.value)
     ).base

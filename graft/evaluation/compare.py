@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from graft.evaluation.baselines import CANDIDATE, CHAMPION, GAIN, NAMES, PROBE, UNTAUGHT
+from graft.evaluation.baselines import CANDIDATE, CHAMPION, FROM_SCRATCH, GAIN, NAMES, PROBE
 from graft.recipe.schema import Decide, Evaluate
 from graft.records import (
     ChampionVerdict,
@@ -64,19 +64,19 @@ def transfer_verdict(differences: Mapping[str, Estimate], *, margin_probe: float
     architecture from random weights is where the recipe asks for it.
 
     Args:
-        differences: candidate minus arm; of the arms ``UNTAUGHT`` at least one.
+        differences: candidate minus arm; of the arms ``FROM_SCRATCH`` at least one.
         rope: a difference that makes no difference.
     """
-    untaught, probe = [differences[arm] for arm in UNTAUGHT if arm in differences], differences[PROBE]
-    strongest = min(untaught, key=lambda estimate: estimate.value)
+    from_scratch, probe = [differences[arm] for arm in FROM_SCRATCH if arm in differences], differences[PROBE]
+    strongest = min(from_scratch, key=lambda estimate: estimate.value)
     keeps_probe = probe.ci_low >= -margin_probe
     if probe.ci_high < -margin_probe:
         return "negative"
     if -rope <= strongest.ci_low and strongest.ci_high <= rope:
         return "none"
-    if any(estimate.ci_high < 0 for estimate in untaught):
+    if any(estimate.ci_high < 0 for estimate in from_scratch):
         return "negative"
-    return "positive" if keeps_probe and all(estimate.ci_low > 0 for estimate in untaught) else "undecided"
+    return "positive" if keeps_probe and all(estimate.ci_low > 0 for estimate in from_scratch) else "undecided"
 
 
 def champion_verdict(difference: Estimate | None, *, margin: float) -> ChampionVerdict:
@@ -123,7 +123,11 @@ def evaluation_checks(
     return (
         check("evaluate.accuracy", right, settings.min_accuracy, policy=policy.transfer),
         *compared,
-        *(_kept(estimate, settings.max_forgotten, policy.forgetting) for estimate in retained if estimate.is_promoted),
+        *(
+            _kept(retention, settings.max_forgotten, policy.forgetting)
+            for retention in retained
+            if retention.is_promoted
+        ),
         check("evaluate.test_set_uses", uses, settings.max_looks, note="more: the test set is worn"),
     )
 

@@ -139,9 +139,9 @@ class Claims(NamedTuple):
         for arm, seconds in (cost.search if cost else {}).items():
             notes.append(f"Choosing how {ARMS[arm]} is trained took {seconds:,.0f} s, which counts as its time.")
             notes += [
-                f"Without that, {ARMS[saving.arm]} takes {saving.ratio.words} of the time of {ARMS[saving.against]}."
-                for saving in (cost.spent if cost else ())
-                if not saving.with_search and saving.what == "time" and arm in (saving.arm, saving.against)
+                f"Without that, {ARMS[spent.arm]} takes {spent.ratio.words} of the time of {ARMS[spent.against]}."
+                for spent in (cost.spent if cost else ())
+                if not spent.with_search and spent.what == "time" and arm in (spent.arm, spent.against)
             ]  # fmt: skip
         if cost is None:
             notes.append("What it took is not known here: times stay on the machine where they were measured.")
@@ -156,4 +156,4 @@ class Claims(NamedTuple):
 
     def _spent(self, arm: str, against: str) -> list[Spent]:
         found = self.cost.spent if self.cost else ()
-        return [saving for saving in found if (saving.arm, saving.against) == (arm, against) and saving.with_search]
+        return [spent for spent in found if (spent.arm, spent.against) == (arm, against) and spent.with_search]

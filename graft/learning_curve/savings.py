@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from graft.evaluation.baselines import PROBE, UNTAUGHT
+from graft.evaluation.baselines import FROM_SCRATCH, PROBE
 from graft.learning_curve.grid import TRANSFER, Size
 from graft.records import Estimate, Point, Ratio, Saving
 from graft.stats.ratio import area, cost_to_reach, estimate, isotonic, mean_costs, ratio, resample_curves, rows_to_reach
@@ -51,7 +51,7 @@ class Curves:
 
     def pairs(self) -> Iterator[tuple[str, str]]:
         """Yield each pretrained arm with each one that is not, as far as they were measured."""
-        for against in UNTAUGHT:
+        for against in FROM_SCRATCH:
             yield from ((arm, against) for arm in PRETRAINED if {arm, against} <= set(self.samples))
 
     def target(self, against: str) -> Floats:
@@ -83,13 +83,13 @@ def data_savings(curves: Curves) -> tuple[Saving, ...]:
     for arm, against in curves.pairs():
         relative = curves.target(against)
         for target in (relative, *(np.full(len(relative), value) for value in FIXED)):
-            top, bottom = (rows_to_reach(curves.samples[arm_], curves.n_rows[arm_], target) for arm_ in (arm, against))
-            arm_ = ratio(top, bottom, n=curves.n)
-            if target is relative or arm_.known != "unknown":
+            top, bottom = (rows_to_reach(curves.samples[name], curves.n_rows[name], target) for name in (arm, against))
+            share = ratio(top, bottom, n=curves.n)
+            if target is relative or share.known != "unknown":
                 found.append(
                     Saving(
                         arm=arm, against=against, target=round(float(target[0]), 6),
-                        is_fixed=target is not relative, ratio=arm_,
+                        is_fixed=target is not relative, ratio=share,
                     )
                 )  # fmt: skip
     return tuple(found)
@@ -107,8 +107,8 @@ def cost_saving(
     """
     rng, target = np.random.default_rng(_SEED), curves.target(against)
     spent = [
-        cost_to_reach(curves.samples[arm_], mean_costs(of_one, rng=rng, n_bootstrap=N_BOOTSTRAP), target)
-        for arm_, of_one in ((arm, costs), (against, costs_against))
+        cost_to_reach(curves.samples[name], mean_costs(of_one, rng=rng, n_bootstrap=N_BOOTSTRAP), target)
+        for name, of_one in ((arm, costs), (against, costs_against))
     ]
     return float(spent[0].low[0]), float(spent[1].low[0]), ratio(spent[0], spent[1], n=curves.n)
 

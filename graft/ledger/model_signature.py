@@ -44,9 +44,7 @@ def verify_model(files: tuple[FileDigest, ...], signature: bytes, keyring: Keyri
             raise TamperError("A model is signed by no trusted key.", where=where)
         statement = json.loads(payload)
         (subject,), predicate = statement["subject"], statement["predicate"]
-        signed = [
-            (signed_by["name"], signed_by["algorithm"], signed_by["digest"]) for signed_by in predicate["resources"]
-        ]
+        signed = [(resource["name"], resource["algorithm"], resource["digest"]) for resource in predicate["resources"]]
         root = hashlib.sha256(b"".join(bytes.fromhex(digest) for _, _, digest in signed)).hexdigest()
         whole = statement["predicateType"] == PREDICATE_TYPE and subject["digest"]["sha256"] == root
     except (ValueError, KeyError, TypeError, RecursionError) as error:

@@ -94,9 +94,8 @@ class _Entries(Generic[E]):
 
     def listed(self, prefix: str, marks: dict[str, str], always: str = "") -> dict[str, E]:
         """Return the entries of names with these marks; those are read that are not known, and the one of the name ``always``."""
-        index = (
-            self._index if len(marks) > bool(always) else None
-        )  # of what is read in any case there is nothing to note
+        # Of what is read in any case there is nothing to note.
+        index = self._index if len(marks) > bool(always) else None
         if prefix not in self._known:
             noted = index.read(prefix) if index else {}
             self._known[prefix] = {name: (mark, self._of_note(says)) for name, (mark, says) in noted.items()}

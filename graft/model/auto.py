@@ -176,16 +176,16 @@ class _Trials:
         rows, others = (self.sample.take(np.flatnonzero(chosen)) for chosen in (is_trained, ~is_trained))
         cost = self._trial(name, float(is_trained.mean()))
         alone = self.candidates[name].model_copy(update=budget.ALONE)
-        progress_ = {"hits": torch.zeros(len(others.labels), dtype=torch.bool)}
+        tensors = {"hits": torch.zeros(len(others.labels), dtype=torch.bool)}
         checkpoint = None if name == HEAD else self.checkpoint_of(alone, f"trial-{name.replace(' ', '-')}{part}")
-        if not (checkpoint and checkpoint.restore(progress_, None)[0].n_done):
+        if not (checkpoint and checkpoint.restore(tensors, None)[0].n_done):
             classifier = self.train(rows, alone, checkpoint, self._shown(name, cost))
             found = np.array(classifier.labels)[predict(classifier, others.contents).argmax(axis=1)]
-            progress_["hits"] = torch.from_numpy(found == others.labels)
+            tensors["hits"] = torch.from_numpy(found == others.labels)
             if checkpoint and distributed.rank() == 0:
-                checkpoint.save(progress_, None, Stand(n_done=1))
+                checkpoint.save(tensors, None, Stand(n_done=1))
         self.spent += cost
-        return progress_["hits"].numpy()
+        return tensors["hits"].numpy()
 
     def _shown(self, name: str, cost: float) -> Progress:
         """Return a progress that shows a trial as its part of what all trials take, at most."""

@@ -131,7 +131,7 @@ class ImageEncoder:
             torch.from_numpy(np.clip(np.arange(side) - shift[:, None], 0, side - 1))
             for side, shift in zip((height, width), shifts, strict=True)
         )
-        picked = [pixel[:, r][:, :, c] for pixel, r, c in zip(pixels, rows, columns, strict=True)]
+        picked = [image[:, r][:, :, c] for image, r, c in zip(pixels, rows, columns, strict=True)]
         return {"pixel_values": torch.stack(picked).contiguous(memory_format=_ORDER)}
 
     def with_network(self, network: Any) -> ImageEncoder:

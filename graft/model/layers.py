@@ -48,7 +48,7 @@ def find_stack(network: nn.Module) -> Stack:
         InputError: it has no such list behind a first part.
     """
     lists = {name: module for name, module in network.named_modules() if isinstance(module, nn.ModuleList)}
-    name = max(lists, key=lambda hidden_: sum(p.numel() for p in lists[hidden_].parameters()), default="")
+    name = max(lists, key=lambda path: sum(p.numel() for p in lists[path].parameters()), default="")
     children = [child for child, _ in network.named_children()]
     before = children[: children.index(name.split(".")[0])] if name else []
     if not before:
@@ -139,8 +139,8 @@ class Cut:
         stored: list[Any] = [None] * len(items)
         done = 0
         for rows in batches(self._encoder.places(items), batch_size):
-            for i, hidden_ in zip(rows, self._keep([items[i] for i in rows]), strict=True):
-                stored[i] = hidden_
+            for i, states in zip(rows, self._keep([items[i] for i in rows]), strict=True):
+                stored[i] = states
             done += len(rows)
             progress(done, len(items), f"{MODALITIES[self.modality].plural} through the first layers")
         return stored, 0
@@ -175,7 +175,7 @@ class Cut:
                 self._before.pool(on_device(self._encoder, self._encoder.collate(items)))
         except _ReachedError:
             hidden = zip(items, self._reached.cpu(), self._encoder.lengths(items), strict=True)
-            return [(item, hidden_[:length].clone()) for item, hidden_, length in hidden]
+            return [(item, states[:length].clone()) for item, states, length in hidden]
         raise InputError("This base does not use its layers one after another.", do="use finetune.strategy: full")
 
     def places(self, items: list[Any]) -> list[int]:
@@ -184,7 +184,7 @@ class Cut:
 
     def collate(self, items: list[Any]) -> Batch:
         """Return items as one batch, with what stands before the cut as ``hidden``."""
-        hidden = nn.utils.rnn.pad_sequence([hidden_ for _, hidden_ in items], batch_first=True)
+        hidden = nn.utils.rnn.pad_sequence([states for _, states in items], batch_first=True)
         return self._encoder.collate_behind([item for item, _ in items], hidden)
 
     def pool(self, batch: Batch) -> torch.Tensor:

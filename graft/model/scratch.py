@@ -1,4 +1,4 @@
-"""How far does one come without any pretraining? What a transfer must beat: the same network untaught, and a cheap model."""
+"""What a transfer must beat: models without any pretraining, a cheap one and the same network from random weights."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def tune_scratch(contents: Contents, labels: npt.NDArray[np.str_], *, modality: 
     return choose_C(features, labels, n_folds=n_folds, seed=seed, grid=baseline.grid)[0]
 
 
-RATES_UNTAUGHT = (3e-4, 1e-3)
+RATES_FROM_SCRATCH = (3e-4, 1e-3)
 """Peak learning rates worth trying: ten times what a pretrained network stands (docs/experiments.md)."""
-SCRATCH_RATE = RATES_UNTAUGHT[1]
-C_UNTAUGHT = 30.0
+SCRATCH_RATE = RATES_FROM_SCRATCH[1]
+C_FROM_SCRATCH = 30.0
 """Penalty of the head that from-scratch training begins with: random features want a weak one."""
 HELD_OUT = 0.2
 """Share of the training rows on which training and the head that it begins with are compared."""
@@ -104,7 +104,7 @@ def train_from_scratch(
     encoder = base.untrained(config.seed)
     encoder.network.to(next(base.network.parameters()).device)
     items, _ = encoder.prepare(contents)
-    start = fit_head(encoder, embed_items(encoder, items).numpy(), labels, C=C_UNTAUGHT)
+    start = fit_head(encoder, embed_items(encoder, items).numpy(), labels, C=C_FROM_SCRATCH)
     if config.n_epochs == 0:
         return start
     rows = Rows(items, one_hot(labels, start.labels), torch.ones(len(items)), names)
@@ -183,13 +183,13 @@ def predict_from_scratch(
     Returns:
         labels, shape (rows,): those of ``best_from_scratch``.
     """
-    classes, rest = np.unique(labels), {"said": torch.zeros(len(asked), dtype=torch.int32)}
-    if not finished.restore(rest, None)[0].n_done:
+    classes, answers = np.unique(labels), {"said": torch.zeros(len(asked), dtype=torch.int32)}
+    if not finished.restore(answers, None)[0].n_done:
         network = best_from_scratch(
             folder, contents, labels, config, modality=modality, max_tokens=max_tokens, names=names,
             trial=trial, checkpoint=training, progress=progress,
         )  # fmt: skip
-        rest["said"] = torch.from_numpy(predict(network, asked, progress=progress).argmax(axis=1)).int()
-        finished.save(rest, None, Stand(n_done=1))
-    y_pred: npt.NDArray[np.str_] = classes[rest["said"].numpy()]
+        answers["said"] = torch.from_numpy(predict(network, asked, progress=progress).argmax(axis=1)).int()
+        finished.save(answers, None, Stand(n_done=1))
+    y_pred: npt.NDArray[np.str_] = classes[answers["said"].numpy()]
     return y_pred

@@ -42,9 +42,9 @@ def source_probabilities(
         return None
     whole = whole.to(next(encoder.network.parameters()).device)
     items, _ = encoder.prepare(contents)
-    source_logits = np.zeros((len(items), whole.config.num_labels), dtype=np.float32)
+    probabilities = np.zeros((len(items), whole.config.num_labels), dtype=np.float32)
     with torch.inference_mode():
         for rows in batches(encoder.places(items), BATCH_SIZE):
             logits = whole(**on_device(encoder, encoder.collate([items[i] for i in rows]))).logits
-            source_logits[rows] = torch.softmax(logits, dim=1).cpu().numpy()
-    return source_logits
+            probabilities[rows] = torch.softmax(logits, dim=1).cpu().numpy()
+    return probabilities

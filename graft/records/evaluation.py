@@ -10,7 +10,7 @@ from graft.records.values import Estimate, Value
 class Retention(Value):
     """What a candidate keeps of an ancestor's task: differences of accuracy, candidate minus ancestor, on rows unseen by both.
 
-    ``own_head`` with the ancestor's head, ``probe`` with a head fitted anew; None where it cannot be told, and ``because`` says
+    ``own_head`` with the ancestor's head, ``probe`` with a head fitted anew; None where it is not measured, and ``because`` says
     why. ``cka`` is the likeness of features, 1 for alike, ``weight_change`` how far the weights went over their length.
     """
 

@@ -85,9 +85,8 @@ def _facts(name: str, step: str) -> _Facts:
         ancestor = name.removeprefix(_RETENTION)
         return _Facts(f"evaluate.retention[{ancestor}]", "retention", "candidate", ancestor, "test")
     if step == "measure_bias" and name.startswith(_GAP) and "=" not in name:
-        group = name.removeprefix(_GAP).replace(
-            " ", "=", 1
-        )  # where the column ends was not written: at the first blank
+        # Where the column ends was not written: at the first blank.
+        group = name.removeprefix(_GAP).replace(" ", "=", 1)
         return _Facts(f"measure_bias.accuracy_gap[{group}]", "accuracy_gap", group, "rest", "test")
     if step == "validate" and (found := _EXPECTATION.fullmatch(name)):
         kind = f"expect_column_{found['kind'].replace(' ', '_')}"
@@ -134,7 +133,7 @@ def upgrade_decision(plain: dict[str, Any]) -> dict[str, Any]:
     checks = plain.get("checks")
     olds = [check for check in checks if isinstance(check, dict)] if isinstance(checks, Sequence) else []
     ids = distinct(str(upgrade(old).get("id", "")) for old in olds)
-    of_name = {str(one.get("name")): check_id for one, check_id in reversed(list(zip(olds, ids, strict=True)))}
+    of_name = {str(old.get("name")): check_id for old, check_id in reversed(list(zip(olds, ids, strict=True)))}
     deciding = plain.get("deciding", "")
     return {
         **plain,

@@ -85,7 +85,7 @@ class BaseChoiceRecord(RecordOfSchema1):
     base: str
     strategy: str
     scores: tuple[BaseScore, ...] = Field(description="the best probe first")
-    unscored: dict[str, str] = Field(default_factory=dict, description="candidates that cannot be told about, and why")
+    unscored: dict[str, str] = Field(default_factory=dict, description="candidates that cannot be scored, and why")
 
 
 class Trial(Value):
@@ -145,7 +145,7 @@ class EvaluationRecord(Record):
     )
     rows_to_tell: dict[str, int | None] = Field(
         default_factory=dict,
-        description="by arm that cannot be told from its bound: test rows needed; null: over a million",
+        description="by arm whose difference crosses its bound: test rows needed; null: over a million",
     )
     tflops: dict[str, float] = Field(default_factory=dict, description="by arm, by the fixed table")
     calibration: Calibration | None = None

@@ -45,7 +45,7 @@ def tell_apart(reference: Profile, current: Profile) -> tuple[Sign, ...]:
     names, pairs = [name for name in both if both[name]], [pair for pair in both.values() if pair]
     scores = [_score(before, now, n, m) for before, now in pairs]
     p_values = 2 * stats.norm.sf(np.abs(scores))
-    counted = [i for i, pair in enumerate(pairs) if all(property_.is_count for property_ in pair)]
+    counted = [i for i, pair in enumerate(pairs) if all(side.is_count for side in pair)]
     if counted:
         k, j = ([round(pairs[i][side].mean * (n, m)[side]) for i in counted] for side in (0, 1))
         p_values[counted] = fisher_test(k, n, j, m)

@@ -62,8 +62,8 @@ def _macro(pairs: npt.NDArray[np.intp], counts: npt.NDArray[np.int_], n_classes:
     right = np.zeros_like(true)
     same = pairs[0] == pairs[1]
     right[:, pairs[0][same]] = counts[:, same]
-    present = true + predicted
-    f1 = np.divide(2 * right, present, out=np.zeros_like(right), where=present > 0)
-    n_present = np.maximum((present > 0).sum(axis=1), 1)
+    counts_either = true + predicted
+    f1 = np.divide(2 * right, counts_either, out=np.zeros_like(right), where=counts_either > 0)
+    n_present = np.maximum((counts_either > 0).sum(axis=1), 1)
     scores: npt.NDArray[np.float64] = f1.sum(axis=1) / n_present
     return scores

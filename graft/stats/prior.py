@@ -122,7 +122,7 @@ def estimate_prior_by_confusion(
 
     Returns:
         shares, shape (c,), sum to 1; None where the classifier confuses classes so much (smallest singular value of the column
-        stochastic C below .05) that they cannot be told.
+        stochastic C below .05) that they cannot be estimated.
 
     Raises:
         ValueError: no rows on a side.

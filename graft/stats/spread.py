@@ -1,4 +1,4 @@
-"""Classes of unlabelled rows, from labelled rows and from who lies near whom."""
+"""Classes of unlabelled rows, from labelled rows and from their neighbours."""
 
 from __future__ import annotations
 

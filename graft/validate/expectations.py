@@ -103,16 +103,16 @@ def expectation(made: Mapping[str, Any], where: str) -> Expectation:
     return Expectation(f"{kind}[{column}]", name, name, inner, float(bound), where)
 
 
-def check_column(expectation_: Expectation, known: Collection[str]) -> None:
+def check_column(wanted: Expectation, known: Collection[str]) -> None:
     """Do nothing if an expectation's column is there.
 
     Raises:
         InputError: it is not.
     """
-    column = expectation_.gx.column
+    column = wanted.gx.column
     if column not in known:
         what = f"There is no column {column!r} to expect something of."
-        raise InputError(what, where=expectation_.where, do=_hint(column, known))
+        raise InputError(what, where=wanted.where, do=_hint(column, known))
 
 
 def _hint(name: str, known: Collection[str]) -> str:
@@ -120,18 +120,16 @@ def _hint(name: str, known: Collection[str]) -> str:
     return f"did you mean {near}?" if near else f"name one of {', '.join(sorted(known)[:8])}"
 
 
-def prepare(expectation_: Expectation, column: pd.Series) -> pd.Series:
+def prepare(wanted: Expectation, column: pd.Series) -> pd.Series:
     """Return a column as an expectation needs it: numbers or times where it compares them, an empty cell as missing.
 
     A cell that is no number, or no time in ISO 8601, lies outside of any bounds. An empty text is a text.
     """
-    is_length = "length" in type(expectation_.gx).__name__.lower()
+    is_length = "length" in type(wanted.gx).__name__.lower()
     bounds = (
-        []
-        if is_length
-        else [b for k in ("min_value", "max_value") if (b := getattr(expectation_.gx, k, None)) is not None]
+        [] if is_length else [b for k in ("min_value", "max_value") if (b := getattr(wanted.gx, k, None)) is not None]
     )
-    beyond = -1 if getattr(expectation_.gx, "max_value", None) is None else 1
+    beyond = -1 if getattr(wanted.gx, "max_value", None) is None else 1
     if column.dtype.kind in "iuf" or (column.name == "content" and not bounds):
         return column
     if bounds and not isinstance(bounds[0], int | float):
@@ -139,7 +137,7 @@ def prepare(expectation_: Expectation, column: pd.Series) -> pd.Series:
     numbers = pd.to_numeric(column, errors="coerce").astype(np.float64)
     if bounds:
         return numbers.where(numbers.notna() | (column == ""), beyond * np.inf)
-    is_spread = hasattr(expectation_.gx, "threshold") or hasattr(expectation_.gx, "multiplier")  # z scores and outliers
+    is_spread = hasattr(wanted.gx, "threshold") or hasattr(wanted.gx, "multiplier")  # z scores and outliers
     return numbers if is_spread else column.where(column != "", None)
 
 
@@ -167,16 +165,14 @@ def run(frame: Mapping[str, Any], suite: Sequence[Expectation]) -> list[npt.NDAr
     asset = context.data_sources.add_pandas("rows").add_dataframe_asset("rows")
     whole = asset.add_batch_definition_whole_dataframe("all")
     found = []
-    for expectation_ in suite:
-        column = prepare(expectation_, pd.Series(frame[expectation_.gx.column], name=expectation_.gx.column))
+    for wanted in suite:
+        column = prepare(wanted, pd.Series(frame[wanted.gx.column], name=wanted.gx.column))
         batch = whole.get_batch({"dataframe": column.to_frame()})
-        result = batch.validate(
-            expectation_.gx, result_format={"result_format": "COMPLETE", "partial_unexpected_count": 0}
-        )
+        result = batch.validate(wanted.gx, result_format={"result_format": "COMPLETE", "partial_unexpected_count": 0})
         if "unexpected_count" not in result.result:  # GX keeps its errors to itself
             raise InputError(
-                f"{expectation_.name} cannot be held against that column's values.",
-                where=expectation_.where or expectation_.gx.column,
+                f"{wanted.name} cannot be held against that column's values.",
+                where=wanted.where or wanted.gx.column,
                 do="look at the expectation's values and at the column",
             )
         found.append(np.array(sorted(result.result.get("unexpected_index_list") or []), dtype=int))

@@ -126,16 +126,14 @@ def suspects(rows: Rows, modality: Modality) -> list[Finding]:
     position = rows.sample["position"].to_numpy(dtype=int)
     chosen = rows.sample[(rows.frame["side"].to_numpy()[position] == TRAIN) & (rows.sample["label"] != "").to_numpy()]
     features = modality.suspect_features(chosen["content"].tolist())
-    suspects_ = rank_suspects(features, chosen["label"].tolist(), C=modality.suspect_C, seed=SEED)
-    given = chosen["label"].iloc[suspects_.positions]
-    pairs, counts = np.unique(
-        [f"{a} for {b}" for a, b in zip(given, suspects_.suggested, strict=True)], return_counts=True
-    )
+    wrong = rank_suspects(features, chosen["label"].tolist(), C=modality.suspect_C, seed=SEED)
+    given = chosen["label"].iloc[wrong.positions]
+    pairs, counts = np.unique([f"{a} for {b}" for a, b in zip(given, wrong.suggested, strict=True)], return_counts=True)
     often = ", ".join(pairs[np.argsort(-counts, kind="stable")[:3]])
     return rows.finding(
-        chosen["position"].to_numpy(dtype=int)[suspects_.positions],
+        chosen["position"].to_numpy(dtype=int)[wrong.positions],
         "Labels that look wrong",
         severity="warning",
-        done=f"kept; a probe that is right on {suspects_.accuracy:.0%} of {len(chosen):,} training rows; most often {often}",
+        done=f"kept; a probe that is right on {wrong.accuracy:.0%} of {len(chosen):,} training rows; most often {often}",
         do="look at each and mend its label",
     )

@@ -69,13 +69,13 @@ def validate_rows(
     content = MODALITIES[modality]
     content_checks = content.checks(bounds)
     own = [_own(expectation, k, content_column) for k, expectation in enumerate(bounds.expectations)]
-    rows = gather(read, content, {expectation_.gx.column for expectation_ in own}, whole)
+    rows = gather(read, content, {wanted.gx.column for wanted in own}, whole)
     others = [name for name in rows.columns if name.startswith(COLUMN)]
-    for expectation_ in own:
-        gx.check_column(expectation_, [*_KNOWN, *content.expectable, *others])
+    for wanted in own:
+        gx.check_column(wanted, [*_KNOWN, *content.expectable, *others])
     is_unlabelled = is_batch and bool((rows.frame["label"] < 0).all())
     suite = [*_of_contents(content, content_checks), *_suite(content, bounds, is_unlabelled=is_unlabelled)]
-    everything = [*suite, *(Counted(expectation_, "note", "") for expectation_ in own)]
+    everything = [*suite, *(Counted(wanted, "note", "") for wanted in own)]
     columns = {
         **_frame(rows, labels, may_wait=not is_batch),
         **{name: rows.frame[name].to_numpy() for name in _described(content, content_checks) if name in rows.frame},
@@ -85,28 +85,22 @@ def validate_rows(
     n, window = len(rows.frame), "batch" if is_batch else "all"
     checks, odd = [], []
     for counted, broken in zip(everything, found, strict=True):
-        expectation_, n_found = counted.expectation, len(broken)
-        checks.append(
-            check(
-                f"{step}.{expectation_.id}", _share(expectation_.subject, window, n_found, n), expectation_.max_fraction
-            )
-        )
+        wanted, n_found = counted.expectation, len(broken)
+        checks.append(check(f"{step}.{wanted.id}", _share(wanted.subject, window, n_found, n), wanted.max_fraction))
         is_over = checks[-1].outcome != "passed"
         if n_found and counted.has_finding:
             named = tuple(rows.names_of(broken[:N_NAMED]))
             if whole is not None:
-                whole(expectation_.name, rows.names_of(broken))
+                whole(wanted.name, rows.names_of(broken))
             done = "over its bound" if is_over else "within its bound"
             severity = "error" if is_over else counted.severity
             odd.append(
-                Finding(name=expectation_.name, n_rows=n_found, rows=named, severity=severity, done=done, do=counted.do)
+                Finding(name=wanted.name, n_rows=n_found, rows=named, severity=severity, done=done, do=counted.do)
             )
     if not is_batch:
         checks[len(suite) : len(suite)] = _structure(rows, labels, bounds.min_rows_per_class, step, content)
     odd += findings(rows, modality=content, bounds=bounds, is_batch=is_batch)
-    return tuple(checks), tuple(
-        sorted(odd, key=lambda expectation_: ("error", "warning", "note").index(expectation_.severity))
-    )
+    return tuple(checks), tuple(sorted(odd, key=lambda finding: ("error", "warning", "note").index(finding.severity)))
 
 
 def _own(made: dict[str, Any], k: int, content_column: str) -> gx.Expectation:
@@ -121,25 +115,25 @@ def _of_contents(modality: Modality, checks: Sequence[ContentCheck]) -> list[Cou
     """Return the expectations on contents."""
     expected = [
         gx.between(
-            expectation_.column,
-            expectation_.id,
-            expectation_.name,
+            content_check.column,
+            content_check.id,
+            content_check.name,
             modality.plural,
-            low=expectation_.low,
-            high=expectation_.high,
-            max_fraction=expectation_.max_fraction,
+            low=content_check.low,
+            high=content_check.high,
+            max_fraction=content_check.max_fraction,
         )
-        for expectation_ in checks
+        for content_check in checks
     ]
     return [
-        Counted(gx_, expectation_.severity, expectation_.do, expectation_.has_finding)
-        for gx_, expectation_ in zip(expected, checks, strict=True)
+        Counted(wanted, content_check.severity, content_check.do, content_check.has_finding)
+        for wanted, content_check in zip(expected, checks, strict=True)
     ]
 
 
 def _described(modality: Modality, checks: Sequence[ContentCheck]) -> set[str]:
     """Return the columns of contents that expectations are made of."""
-    return {*(expectation_.column for expectation_ in checks), *modality.expectable}
+    return {*(content_check.column for content_check in checks), *modality.expectable}
 
 
 def _suite(modality: Modality, bounds: Validate, *, is_unlabelled: bool) -> list[Counted]:

@@ -102,12 +102,6 @@ def test_promoters_on_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_promoters_on_a_store(tmp_path: Path, s3: str) -> None:
-    """Three rounds on an object store."""
-    race(s3, tmp_path, 3)
-
-
-@pytest.mark.long
 @pytest.mark.parametrize("place", ["folder", "store"])
 def test_promoters_at_length(tmp_path: Path, place: str, request: pytest.FixtureRequest) -> None:
     """Thirty rounds of each."""

@@ -111,7 +111,7 @@ def test_killed_while_git_works_on(
     assert git(killed.root, "log", "--format=%s").splitlines().count("fresh: a recipe") == 1
 
 
-@pytest.mark.parametrize("n_kills", [3, pytest.param(30, marks=pytest.mark.long)])
+@pytest.mark.parametrize("n_kills", [10, pytest.param(30, marks=pytest.mark.long)])
 def test_killed_at_random_moments(
     workspace: Workspace, tiny_base: Path, capsys: pytest.CaptureFixture[str], n_kills: int
 ) -> None:

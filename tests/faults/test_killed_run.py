@@ -109,7 +109,7 @@ def _wait_for_processes_to_end(workspace: Workspace) -> None:
 @pytest.mark.parametrize(
     ("rounds", "seed"),
     [
-        pytest.param(3, 4, id="3", marks=pytest.mark.slow),  # DVC, the flow, and a child of the warm process
+        pytest.param(len(VICTIMS), 3, id="each", marks=pytest.mark.slow),
         pytest.param(20, 3, id="20", marks=pytest.mark.long),
         pytest.param(100, 2, id="100", marks=pytest.mark.long),
     ],

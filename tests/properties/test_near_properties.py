@@ -30,7 +30,7 @@ def folded_by_definition(text: str) -> str:
     return re.sub(r"\s+", " ", folded.translate(SIGNS)).strip() or folded.strip()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(st.text(st.characters(max_codepoint=127)) | st.text() | LETTERS)
 def test_fold_is_its_definition(text: str) -> None:
     """The way for ASCII and the general one both give what NFKC, case folding and blanks for signs give."""

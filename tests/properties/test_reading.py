@@ -29,7 +29,7 @@ def damaged(content: bytes, damage: list[tuple[int, int, str]]) -> bytes:
     return bytes(changed)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(DAMAGE)
 def test_a_damaged_recipe_is_refused_by_a_graft_error(damage: list[tuple[int, int, str]]) -> None:
     """Whatever happens to a recipe's bytes, it loads or raises a GraftError, nothing else."""
@@ -40,7 +40,7 @@ def test_a_damaged_recipe_is_refused_by_a_graft_error(damage: list[tuple[int, in
             assert load_recipe(path)[0].name == "support"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(
     DAMAGE,
     st.sampled_from(["a.csv", "a.tsv", "a.jsonl"]),

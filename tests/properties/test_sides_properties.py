@@ -30,7 +30,7 @@ def assign(rows: list[tuple[int, int, int]], alike: list[tuple[int, int]], *, is
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(ROWS, ROWS, ALIKE, st.booleans())
 def test_sides_never_change_as_rows_are_added(rows: list, more: list, alike: list, is_fixed: bool) -> None:
     """Whatever comes later, a row keeps its side and the reason for it."""
@@ -39,7 +39,7 @@ def test_sides_never_change_as_rows_are_added(rows: list, more: list, alike: lis
     assert after.because[: len(rows)].tolist() == before.because.tolist()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(ROWS, ALIKE, st.booleans())
 def test_nothing_alike_crosses(rows: list, alike: list, is_fixed: bool) -> None:
     """No content lies on both sides, no two alike contents do, and with a file or time deciding no group does."""

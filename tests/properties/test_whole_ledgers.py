@@ -93,7 +93,7 @@ ACTS = st.lists(
     min_size=1,
     max_size=8,
 )
-CHECKS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+CHECKS = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @CHECKS

@@ -54,7 +54,7 @@ def test_a_model_at_the_margin_is_seldom_promoted_or_called_inferior() -> None:
 
 
 def test_what_differs_is_seen_with_enough_rows() -> None:
-    """At 1,000 rows five points are found in 85% of runs: negative against an untaught network, superior to a champion."""
+    """At 1,000 rows five points are found in 85% of runs: negative against a network from scratch, superior to a champion."""
     harmed, _, _ = judge(BY_NAME["5 points under one from scratch", 1000], 300, np.random.default_rng(6))
     assert harmed["negative"] >= 255
     assert harmed["positive"] == 0

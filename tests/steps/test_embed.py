@@ -11,7 +11,7 @@ import pytest
 
 import graft_tasks.steps.context
 import graft_tasks.steps.embed
-from graft.model.text import TRIED, TextEncoder
+from graft.model.text import TextEncoder
 from graft.recipe.text import recipe_text
 from graft.records import EmbeddingRecord, sha256_file
 from graft_tasks.datasets.add import add
@@ -25,18 +25,10 @@ Make = Callable[..., Workspace]
 
 
 @pytest.fixture
-def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def computed(prepared: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every text that is passed to the network, in chunks of 32 rows of a file."""
-    seen: list[str] = []
-    really = TextEncoder.prepare
-
-    def prepare(self: TextEncoder, contents: list[str]) -> tuple[list[list[int]], int]:
-        seen.extend(text for text in contents if text not in TRIED)  # a base is tried on these when it is loaded
-        return really(self, contents)
-
-    monkeypatch.setattr(TextEncoder, "prepare", prepare)
     monkeypatch.setattr(graft_tasks.steps.embed, "N_CHUNK", 32)
-    return seen
+    return prepared
 
 
 def run_to_embed(workspace: Workspace) -> tuple[str, str]:

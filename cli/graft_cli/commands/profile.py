@@ -76,7 +76,7 @@ def _column_lines(columns: tuple[Column, ...]) -> list[Text]:
         empty = f", {column.n_empty:,} empty" if column.n_empty else ""
         cells.append((shorten(column.name, 24), column.kind, filled + empty, _ROLES.get(column.role, column.role)))
     name_width, kind_width, filled_width, role_width = (
-        max(map(len, cells_), default=0) for cells_ in zip(*cells, strict=True)
+        max(map(len, line), default=0) for line in zip(*cells, strict=True)
     )
     start = 2 + name_width + 2 + kind_width + 2 + filled_width + 2
     lines = []

@@ -48,18 +48,16 @@ def show_status(found: WorkspaceStatus) -> None:
     width = max(6, *(len(recipe.recipe) for recipe in recipes))
     out.print()
     out.print(Text(f"{'RECIPE':<{width}}  CHAMPION  SINCE       LAST RUN             RUNS  ALARMS", style="bold"))
-    for recipe_ in recipes:
-        out.print(_line(recipe_, width))
+    for row in recipes:
+        out.print(_line(row, width))
     at_work = [(recipe.recipe, recipe.running) for recipe in recipes if recipe.running]
     if at_work:
         out.print("\nIn progress")
         for recipe, what in at_work:
             out.print(f"  {recipe:<{width}}  {shorten(what, 76 - width)}")
-    for recipe_ in recipes:
-        if recipe_.forced:
-            lines = textwrap.wrap(
-                shorten(f"{recipe_.recipe} {recipe_.champion} was promoted {recipe_.forced}", 400), 70
-            )
+    for row in recipes:
+        if row.forced:
+            lines = textwrap.wrap(shorten(f"{row.recipe} {row.champion} was promoted {row.forced}", 400), 70)
             forced = Text("\n  FORCED  ", style=STYLES["FORCED"])
             out.print(forced.append("\n          ".join(lines), style="not bold default"))
     alarms = [(recipe.recipe, alarm) for recipe in recipes for alarm in recipe.alarms]
@@ -69,23 +67,21 @@ def show_status(found: WorkspaceStatus) -> None:
             out.print(f"  {recipe:<{width}}  {shorten(alarm, 76 - width)}")
 
 
-def _line(recipe_status: RecipeStatus, width: int) -> Text:
-    verdict = recipe_status.last_verdict.upper() if recipe_status.last_verdict else "none"
-    day = f", {recipe_status.last_run[:10]}" if recipe_status.last_run else ""
-    line = Text(
-        f"{recipe_status.recipe:<{width}}  {recipe_status.champion or 'none':<8}  {(recipe_status.since or '')[:10]:<10}  "
-    )
+def _line(row: RecipeStatus, width: int) -> Text:
+    verdict = row.last_verdict.upper() if row.last_verdict else "none"
+    day = f", {row.last_run[:10]}" if row.last_run else ""
+    line = Text(f"{row.recipe:<{width}}  {row.champion or 'none':<8}  {(row.since or '')[:10]:<10}  ")
     line.append(verdict, style=STYLES.get(verdict, ""))
-    return line.append(f"{day:<{21 - len(verdict)}}{recipe_status.n_runs:>4}{len(recipe_status.alarms):>8}")
+    return line.append(f"{day:<{21 - len(verdict)}}{row.n_runs:>4}{len(row.alarms):>8}")
 
 
-def _show_last(recipe_status: RecipeStatus) -> None:
+def _show_last(row: RecipeStatus) -> None:
     """Show what the last run of a recipe came to, and its page."""
-    if not recipe_status.last_headline:
+    if not row.last_headline:
         return
-    console().print(f"\n  last     {shorten(recipe_status.last_headline, 68)}")
-    if recipe_status.report:
-        page = Path(recipe_status.report)
+    console().print(f"\n  last     {shorten(row.last_headline, 68)}")
+    if row.report:
+        page = Path(row.report)
         console().print(f"  report   {page.relative_to(page.parents[2])}")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from graft.data.profile.guess import BINARY
+from graft.data.profile.kinds import BINARY
 
 _MAX_VALUES = 1_000
 _IMAGE_MAGIC = (

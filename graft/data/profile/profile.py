@@ -13,7 +13,8 @@ from graft.data.labels import strange_labels
 from graft.data.profile.advice import advice_on, refusal_of
 from graft.data.profile.counts import Tally, spaced, tally
 from graft.data.profile.entities import rounded_example
-from graft.data.profile.guess import BINARY, NO_ROLE, SIDE_WORDS, Kind, Profile, Role, guess_roles, profile, tokens
+from graft.data.profile.guess import NO_ROLE, SIDE_WORDS, Role, guess_roles, tokens
+from graft.data.profile.kinds import BINARY, Kind, Profile, profile
 from graft.data.readers.beside import naming_column
 from graft.data.readers.dialect import Dialect
 from graft.data.readers.folders import find_source, n_columns_of, rows_of

@@ -50,10 +50,10 @@ def profile_texts(texts: Sequence[str], *, tokenizer: Tokenizer | None = None) -
     Cost: O(characters), and tokenizing.
     """
     words = [WORD.findall(text.lower()) for text in texts]
-    counts = np.array([max(1, len(word)) for word in words], dtype=float)
+    counts = np.array([max(1, len(tokens)) for tokens in words], dtype=float)
     values: dict[str, tuple[Unit, npt.ArrayLike]] = {
-        "words a text": ("number", [len(word) for word in words]),
-        "letters a word": ("number", np.array([sum(map(len, word)) for word in words]) / counts),
+        "words a text": ("number", [len(tokens) for tokens in words]),
+        "letters a word": ("number", np.array([sum(map(len, tokens)) for tokens in words]) / counts),
         "share of English function words": (
             "fraction",
             np.array([sum(word in FUNCTION_WORDS for word in tokens) for tokens in words]) / counts,

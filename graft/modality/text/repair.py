@@ -28,10 +28,10 @@ def repair(text: str) -> str:
     Cost: about 10 us for a short text; a few rounds until nothing changes ("&amp;amp;lt;").
     """
     for _ in range(_MAX_ROUNDS):
-        mended = _once(text)
-        if mended == text:
+        repaired = _once(text)
+        if repaired == text:
             return text
-        text = mended
+        text = repaired
     return text
 
 

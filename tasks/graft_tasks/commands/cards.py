@@ -83,9 +83,7 @@ def make_card(
     return MadeCard(
         path=relative,
         properties={
-            name: property_.mean
-            for name, property_ in card.profile.properties.items()
-            if not name.startswith(_OF_A_WORD)
+            name: measured.mean for name, measured in card.profile.properties.items() if not name.startswith(_OF_A_WORD)
         },
         **card.model_dump(exclude={"profile"}),
     )

@@ -74,8 +74,8 @@ def _order(cells: dict[str, pd.Series], column: str, path: Path, ask: Ask | None
 
 def _is_double(cell: str) -> bool:
     """Return whether a time is another one with the day first than with the month first."""
-    cell_ = pd.Series([cell], dtype="str")
-    return not read_times(cell_, "day-first").equals(read_times(cell_, "month-first"))
+    alone = pd.Series([cell], dtype="str")
+    return not read_times(alone, "day-first").equals(read_times(alone, "month-first"))
 
 
 def _latest_from(times: pd.Series, column: str, path: Path) -> str:

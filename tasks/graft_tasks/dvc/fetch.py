@@ -91,8 +91,8 @@ def fetch(
         wanted = [*datasets, *models, *steps]
         cache = Cache.of(workspace)
         remote, n_brought = _complete(workspace, cache, wanted, patience, progress)
-        for wanted_ in wanted:
-            _check_signed(cache, wanted_)
+        for item in wanted:
+            _check_signed(cache, item)
         mended = [*cache.damaged.values(), *_place(workspace, cache, wanted)]
     if n_brought:
         _log.info("fetched %d objects for %s from %s", n_brought, name, remote)
@@ -101,7 +101,7 @@ def fetch(
         datasets=[dataset.what for dataset in datasets],
         models=[model.what for model in models],
         steps=[step.what for step in steps],
-        n_files=len({md5 for wanted_ in wanted for md5 in cache.files(wanted_.out).values()}),
+        n_files=len({md5 for item in wanted for md5 in cache.files(item.out).values()}),
         n_bytes=cache.n_bytes,
         n_brought=n_brought,
         mended=sorted(set(mended)),
@@ -165,11 +165,7 @@ def _complete(
         return import_data(workspace.root, cache.folder, sorted(targets), remote, patience, show)
 
     brought = ask(
-        {
-            wanted_.out.target
-            for wanted_ in wanted
-            if lacking.keys() & {wanted_.out.md5, *cache.files(wanted_.out).values()}
-        }
+        {item.out.target for item in wanted if lacking.keys() & {item.out.md5, *cache.files(item.out).values()}}
     )
     lacking = _lacking(cache, wanted, progress)
     if cache.damaged:
@@ -202,12 +198,12 @@ def _not_whole(
 ) -> GraftError:
     """Return what the remote does not have whole. DVC keeps no listing of which it could not get every file."""
     do = "dvc push on a machine that has it; where an object is damaged, delete it there first"
-    for wanted_ in wanted:
-        if wanted_.out.md5 in lacking and not (brought := ask([wanted_.out.target])).is_all:
+    for item in wanted:
+        if item.out.md5 in lacking and not (brought := ask([item.out.target])).is_all:
             lost = [object_name(md5) for md5 in brought.lost]
             return TamperError(
-                f"The remote's own copy of {wanted_.out.path} is damaged or not whole.",
-                where=f"{remote}: {', '.join([f'listing {object_name(wanted_.out.md5)}', *lost[:1]])}",
+                f"The remote's own copy of {item.out.path} is damaged or not whole.",
+                where=f"{remote}: {', '.join([f'listing {object_name(item.out.md5)}', *lost[:1]])}",
                 do=do,
             )
     md5, path = min(lacking.items(), key=lambda item: item[1])
@@ -216,21 +212,21 @@ def _not_whole(
 
 def _lacking(cache: Cache, wanted: list[_Wanted], progress: Progress) -> dict[str, str]:
     found: dict[str, str] = {}
-    for done, wanted_ in enumerate(wanted):
-        progress(done, len(wanted), f"reading {wanted_.what}")
-        found |= cache.lacks(wanted_.out)
+    for done, item in enumerate(wanted):
+        progress(done, len(wanted), f"reading {item.what}")
+        found |= cache.lacks(item.out)
     return found
 
 
-def _check_signed(cache: Cache, wanted_: _Wanted) -> None:
-    if wanted_.signed is None:
+def _check_signed(cache: Cache, item: _Wanted) -> None:
+    if item.signed is None:
         return
-    found = {path: cache.sha256[md5] for path, md5 in cache.files(wanted_.out).items()}
-    wrong = sorted(path for path in found.keys() | wanted_.signed.keys() if found.get(path) != wanted_.signed.get(path))
+    found = {path: cache.sha256[md5] for path, md5 in cache.files(item.out).items()}
+    wrong = sorted(path for path in found.keys() | item.signed.keys() if found.get(path) != item.signed.get(path))
     if wrong:
         raise TamperError(
-            f"The pointer of {wanted_.what} names other bytes than those that were signed or pinned.",
-            where=f"{wanted_.out.target}: {wrong[0]}",
+            f"The pointer of {item.what} names other bytes than those that were signed or pinned.",
+            where=f"{item.out.target}: {wrong[0]}",
             do="restore the pointer with git",
         )
 
@@ -241,31 +237,31 @@ def _place(workspace: Workspace, cache: Cache, wanted: list[_Wanted]) -> list[st
     What a step made, or a person changed in a dataset, is not overwritten; the latter is refused.
     """
     absent, odd_models = [], []
-    for wanted_ in wanted:
-        folder = workspace.root / wanted_.out.path
+    for item in wanted:
+        folder = workspace.root / item.out.path
         if not folder.exists():
-            absent.append(wanted_)
-        elif wanted_.out.path.startswith("data/datasets/") and (odd := _odd(folder, cache, wanted_.out)):
+            absent.append(item)
+        elif item.out.path.startswith("data/datasets/") and (odd := _odd(folder, cache, item.out)):
             raise StepError(
-                f"Dataset {wanted_.what} is not the version that its pointer names.",
+                f"Dataset {item.what} is not the version that its pointer names.",
                 where=str(folder / odd),
-                do=f"dvc checkout {wanted_.out.target}    takes the pointer's version",
+                do=f"dvc checkout {item.out.target}    takes the pointer's version",
             )
-        elif wanted_.out.path.startswith("registry/") and _odd(folder, cache, wanted_.out):
-            absent.append(wanted_)
-            odd_models.append(wanted_.out.path)
-    for wanted_ in absent:
-        shutil.rmtree(workspace.root / wanted_.out.path, ignore_errors=True)
+        elif item.out.path.startswith("registry/") and _odd(folder, cache, item.out):
+            absent.append(item)
+            odd_models.append(item.out.path)
+    for item in absent:
+        shutil.rmtree(workspace.root / item.out.path, ignore_errors=True)
     try:
         if absent:
-            dvc(workspace.root, "checkout", *(wanted_.out.target for wanted_ in absent))
-        for wanted_ in absent:
-            if odd := _odd(workspace.root / wanted_.out.path, cache, wanted_.out):
-                raise StepError(f"{wanted_.what} was not written whole.", where=odd, do="the same command again")
+            dvc(workspace.root, "checkout", *(item.out.target for item in absent))
+        for item in absent:
+            if odd := _odd(workspace.root / item.out.path, cache, item.out):
+                raise StepError(f"{item.what} was not written whole.", where=odd, do="the same command again")
     except (GraftError, OSError) as error:
         full = _without_room(workspace, cache, absent)
-        for wanted_ in absent:
-            shutil.rmtree(workspace.root / wanted_.out.path, ignore_errors=True)
+        for item in absent:
+            shutil.rmtree(workspace.root / item.out.path, ignore_errors=True)
         if full:
             raise full from error
         raise
@@ -274,7 +270,7 @@ def _place(workspace: Workspace, cache: Cache, wanted: list[_Wanted]) -> list[st
 
 def _without_room(workspace: Workspace, cache: Cache, absent: list[_Wanted]) -> StepError | None:
     """Return that the disk is full, where what is to be written is more than it has room for: DVC does not say why it failed."""
-    md5s = [md5 for wanted_ in absent for md5 in cache.files(wanted_.out).values()]
+    md5s = [md5 for item in absent for md5 in cache.files(item.out).values()]
     n_bytes, n_free = sum(cache.path(md5).stat().st_size for md5 in md5s), shutil.disk_usage(workspace.root).free
     if n_bytes <= n_free:
         return None

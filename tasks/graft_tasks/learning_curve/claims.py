@@ -80,9 +80,9 @@ def _cost(measured: Measured, curves: Curves, by_arm: dict[str, list[Cell]], dig
     for arm, against in curves.pairs():
         for what, with_search in product(_OF, (True, False)):
             tables = [
-                np.array([_OF[what](cell.cost) for cell in by_arm[saving]]).reshape(-1, len(measured.sizes[saving]))
-                + (_OF[what](search[saving]) if with_search and saving in search else 0.0)
-                for saving in (arm, against)
+                np.array([_OF[what](cell.cost) for cell in by_arm[name]]).reshape(-1, len(measured.sizes[name]))
+                + (_OF[what](search[name]) if with_search and name in search else 0.0)
+                for name in (arm, against)
             ]
             took, took_against, ratio = cost_saving(curves, arm, against, *tables)
             spent.append(

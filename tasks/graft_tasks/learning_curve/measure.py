@@ -16,7 +16,7 @@ from graft.learning_curve import grid, learners
 from graft.learning_curve.grid import RATE_TRIAL, TRANSFER, Size
 from graft.model.checkpoint import surroundings
 from graft.model.encoder import Progress
-from graft.model.scratch import RATES_UNTAUGHT, epochs_from_scratch
+from graft.model.scratch import RATES_FROM_SCRATCH, epochs_from_scratch
 from graft.records import sweep
 from graft_tasks.learning_curve.cells import Cell, Cells, Place, pack
 from graft_tasks.learning_curve.setup import Subject, subject_of
@@ -116,7 +116,9 @@ class _Run:
             for draw in range(self.wanted.n_draws(arm, self.subject.bench.config.strategy))
             for size in self.sizes[arm]
         ]
-        rates = range(len(RATES_UNTAUGHT)) if SCRATCH_NETWORK in self.wanted.arms and self._held_out()[1].size else ()
+        rates = (
+            range(len(RATES_FROM_SCRATCH)) if SCRATCH_NETWORK in self.wanted.arms and self._held_out()[1].size else ()
+        )
         self._trials = [Place(RATE_TRIAL, self.sizes[SCRATCH_NETWORK][-1], k) for k in rates]
         self._is_warm, self._done, self._n_left = False, 0, len(self._places) + len(self._trials)
         self._total = sum(map(self._work, [*self._places, *self._trials]))
@@ -129,7 +131,7 @@ class _Run:
         order, held = self._held_out()
         held_bench = replace(bench, test=bench.train.take(held))
         for place in self._trials:
-            yield self._cell(place, held_bench, order, len(order), RATES_UNTAUGHT[place.draw])
+            yield self._cell(place, held_bench, order, len(order), RATES_FROM_SCRATCH[place.draw])
 
     def cells(self, *, is_costly: bool, rate: float = 0.0) -> Iterator[Cell]:
         """Yield every cell of the cheap arms, or of those that train a network; ``rate`` is that of ``scratch_network``."""
@@ -222,4 +224,4 @@ class _Run:
 def _best_rate(trials: Sequence[Cell]) -> float:
     """Return the learning rate that got most of the rows held out right; the first where none was tried."""
     right = [int(cell.right().sum()) for cell in trials]
-    return RATES_UNTAUGHT[right.index(max(right))] if right else RATES_UNTAUGHT[0]
+    return RATES_FROM_SCRATCH[right.index(max(right))] if right else RATES_FROM_SCRATCH[0]

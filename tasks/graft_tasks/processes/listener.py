@@ -23,6 +23,9 @@ class Listener:
     def effect(self, name: str, outcome: str, detail: str) -> None:
         """Hear of something beside the steps: a promotion, a repair, a stop that was asked for."""
 
+    def close(self) -> None:
+        """Hear that the work has ended, whatever ended it."""
+
 
 NOBODY = Listener()
 """Where nobody watches."""

@@ -201,9 +201,9 @@ class Server:
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         with suppress(OSError):  # nobody waits for it
             connection.sendall(_STATUS.pack(status))
-        for socket_ in (child, connection):
+        for end in (child, connection):
             with suppress(KeyError):
-                self.waiting.unregister(socket_)
+                self.waiting.unregister(end)
         os.close(child)
         connection.close()
 

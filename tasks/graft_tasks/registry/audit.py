@@ -168,12 +168,12 @@ def _result(name: str, promotion: Promotion | None, walk: Walk, promotions: list
     else:
         known = [line.integrity for line in _lines(walk) if line.name not in OUTSIDE]
         whole = {"intact"}.issuperset([*known, *(hop.integrity for hop in walk.hops)])
-        predicate = (
+        sentence = (
             "every digest and signature checked"
             if whole
             else "what is signed and here was checked, open lines name the rest"
         )
-        headline = f"{_n(n_hops, 'hop')} from {walk.hops[-1].name}, {predicate}."
+        headline = f"{_n(n_hops, 'hop')} from {walk.hops[-1].name}, {sentence}."
     broken_at: tuple[tuple[str, str], ...] = ()
     if walk.broken:
         broken_at = tuple(

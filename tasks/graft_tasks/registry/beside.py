@@ -151,12 +151,12 @@ def _verify_batches(workspace: Workspace, name: str, found: Beside) -> None:
         if path.relative_to(workspace.root).as_posix() not in head:
             found.batches.append(f"{path.relative_to(folder).as_posix()} is not committed")
     log = ("log", "--format=%x00%H of %an", "--raw", "--no-abbrev", "--no-renames", "--diff-filter=DM", "--", inside)
-    commit, digest = "", set()
+    commit, visited = "", set()
     for line in git(workspace.root, "-c", "core.quotePath=true", *log).splitlines():
         if line.startswith("\0"):
             commit = line[1:10] + line[line.index(" ") :]
-        elif line.startswith(":") and (relative := unquoted(line.split("\t")[1])) not in digest:
-            digest.add(relative)
+        elif line.startswith(":") and (relative := unquoted(line.split("\t")[1])) not in visited:
+            visited.add(relative)
             how = "written again" if relative in head else "taken out"
             found.batches.append(f"{relative.removeprefix(f'{inside}/')} was {how} by commit {commit}")
 

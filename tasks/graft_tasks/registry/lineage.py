@@ -91,7 +91,7 @@ def goes_back_to(promotions: list[Promotion]) -> Promotion | None:
     last = promotions[-1].predicate
     past = {last.model_id, *rolled_back(promotions)}
     before = promotions[: int(last.model_number) - 1]
-    return next((promotion_ for promotion_ in reversed(before) if promotion_.predicate.model_id not in past), None)
+    return next((earlier for earlier in reversed(before) if earlier.predicate.model_id not in past), None)
 
 
 def came_by(promotions: list[Promotion], promotion: Promotion) -> Promotion:
@@ -119,10 +119,10 @@ def _parent_of(ledger: Ledger, run: Run) -> Promotion | None:
         return None
     known = ledger.promotions(base.recipe)
     if predicate.base_entry:
-        found = next((promotion_ for promotion_ in known if promotion_.entry == predicate.base_entry), None)
+        found = next((parent for parent in known if parent.entry == predicate.base_entry), None)
     else:
         number = _pinned_number(ledger, run)
-        found = next((promotion_ for promotion_ in known if promotion_.predicate.number == number), None)
+        found = next((parent for parent in known if parent.predicate.number == number), None)
     if found is None or found.entry not in predicate.parents:
         what = "A model that another grew from is not in the ledger."
         raise TamperError(what, where=f"{base}, base of run {run.entry[:12]}", do="restore it with git")

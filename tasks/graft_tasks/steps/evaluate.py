@@ -67,13 +67,15 @@ def run(context: Context) -> EvaluationRecord:
     level = level_after(n_looks)
 
     candidate = load_model(context.file("finetune", "model"))
-    features_ = features_of(candidate, test["content"].tolist(), progress=context.progress)
-    scores = score(candidate, features_)
+    tuned_features = features_of(candidate, test["content"].tolist(), progress=context.progress)
+    scores = score(candidate, tuned_features)
     y_pred = np.array(candidate.labels)[scores.argmax(axis=1)]
-    features = {arm_.base: read_features(context, arm_.base, TRAIN, TEST) for arm_ in choice.scores}
+    features = {scored.base: read_features(context, scored.base, TRAIN, TEST) for scored in choice.scores}
     probes = {
-        arm_.base: fit_probe(features[arm_.base][on_train], y_train, C=arm_.C).predict(features[arm_.base][~on_train])
-        for arm_ in choice.scores
+        scored.base: fit_probe(features[scored.base][on_train], y_train, C=scored.C).predict(
+            features[scored.base][~on_train]
+        )
+        for scored in choice.scores
     }
     predicted: dict[str, Strings] = {CANDIDATE: y_pred, PROBE: probes[choice.base]}
     tflops = {CANDIDATE: model.tflops}
@@ -97,15 +99,15 @@ def run(context: Context) -> EvaluationRecord:
     predictions["score"] = scores.max(axis=1)
     if context.pinned.champion:
         predictions[CHAMPION], fair, known = baselines.champion(context, test)
-        champion_hits, candidate_labels = (
+        champion_hits, candidate_hits = (
             (predictions[arm].to_numpy(dtype=str) == y_true)[fair] for arm in (CHAMPION, CANDIDATE)
         )
         accuracy[CHAMPION] = proportion(champion_hits)
         differences[CHAMPION] = paired_difference(
-            candidate_labels, champion_hits, rng=rng, n_bootstrap=settings.n_bootstrap, level=level
+            candidate_hits, champion_hits, rng=rng, n_bootstrap=settings.n_bootstrap, level=level
         )
-        p_values[CHAMPION] = mcnemar(candidate_labels, champion_hits)
-        hits[CHAMPION] = champion_hits, candidate_labels
+        p_values[CHAMPION] = mcnemar(candidate_hits, champion_hits)
+        hits[CHAMPION] = champion_hits, candidate_hits
         notes[CHAMPION] = _on_what(known, set(y_true[fair]), set(candidate.labels))
     predictions.to_parquet(context.files / PREDICTIONS, index=False)
     near = nearness(features[choice.base][~on_train], load_reference(context.file("finetune", "model"))[0])
@@ -113,7 +115,7 @@ def run(context: Context) -> EvaluationRecord:
     write_json(context.files / MISTAKES, _mistakes(test, candidate.labels, scores, modality))
 
     learned = read_rows(context, TRAIN, UNLABELLED)["key"]
-    retained = retention(context, base, folder, candidate, features[base.id][~on_train], features_, set(learned))
+    retained = retention(context, base, folder, candidate, features[base.id][~on_train], tuned_features, set(learned))
     needed = open_comparisons(differences, hits, settings=settings)
     for arm, n in needed.items():
         notes[arm] += f"; {_how_many(n, differences[arm].n)}"
@@ -147,7 +149,7 @@ def run(context: Context) -> EvaluationRecord:
         tflops=tflops,
         calibration=_calibration(scores.max(axis=1), right),
         retention=retained,
-        forgotten=mean_of([arm_.own_head for arm_ in retained if arm_.own_head]),
+        forgotten=mean_of([ancestor.own_head for ancestor in retained if ancestor.own_head]),
         base_regret=_regret(choice, probes, y_true, n_bootstrap=settings.n_bootstrap),
         macro_f1={arm: macro_f1(y_true, found, rng=np.random.default_rng(SEED)) for arm, found in predicted.items()},
         confusion=confusion(y_true, y_pred),
@@ -170,7 +172,7 @@ def _regret(
     """Return what the choice of the base was worth, where there was one."""
     if len(probes) == 1:
         return None
-    chosen = next(arm_ for arm_ in choice.scores if arm_.base == choice.base)
+    chosen = next(scored for scored in choice.scores if scored.base == choice.base)
     return regret(chosen, {base: y_pred == y_true for base, y_pred in probes.items()}, n_bootstrap=n_bootstrap)
 
 
@@ -180,23 +182,23 @@ def _calibration(confidence: npt.NDArray[np.float32], right: npt.NDArray[np.bool
         error=round(calibration_error(confidence, right), 6),
         by_chance=round(error_by_chance(confidence, rng=np.random.default_rng(SEED)), 6),
         bins=tuple(
-            Bin(confidence=round(arm_.confidence, 6), accuracy=proportion(np.arange(arm_.n) < arm_.n_right))
-            for arm_ in bins
+            Bin(confidence=round(bin_.confidence, 6), accuracy=proportion(np.arange(bin_.n) < bin_.n_right))
+            for bin_ in bins
         ),
     )
 
 
 def _on_what(known: set[str], champion_labels: set[str], candidate_labels: set[str]) -> str:
     """Return what a comparison with the champion rests on: classes that one of the two cannot say count against it."""
-    y_pred = "on rows that neither model was trained on"
+    sentence = "on rows that neither model was trained on"
     for who, lacking in (
         ("the champion", sorted(champion_labels - known)),
         ("the candidate", sorted(champion_labels - candidate_labels)),
     ):
         if lacking:
             more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
-            y_pred += f"; {who} does not know {', '.join(lacking[:3])}{more}, whose rows count as wrong"
-    return y_pred
+            sentence += f"; {who} does not know {', '.join(lacking[:3])}{more}, whose rows count as wrong"
+    return sentence
 
 
 def _how_many(n: int | None, n_now: int) -> str:
@@ -217,8 +219,8 @@ def _mistakes(
     shown = []
     for k in sorted(wrong, key=lambda k: (-sure[k], test["row"][k]))[:N_MISTAKES]:
         row = test.iloc[k]
-        score, features_ = round(float(sure[k]), 4), modality.show(row["content"])
-        shown.append(Mistake(row=row["row"], label=row["label"], predicted=str(predicted[k]), score=score, **features_))
+        score, content = round(float(sure[k]), 4), modality.show(row["content"])
+        shown.append(Mistake(row=row["row"], label=row["label"], predicted=str(predicted[k]), score=score, **content))
     return Mistakes(n_wrong=len(wrong), shown=tuple(shown))
 
 

@@ -44,12 +44,12 @@ def retention(
         settings = context.recipe.data.modality, context.recipe.embed.max_tokens
         encoder = load_encoder(folder, settings[0], max_tokens=settings[1])
         return (against_base(base.id, encoder, candidate.encoder, before, after, because=PRETRAINING),)
-    here = [ancestor_ for ancestor_ in chain if (_folder(context, ancestor_) / WEIGHTS).is_file()]
-    trained_on = keys.union(*(load_trained_on(_folder(context, ancestor_)) for ancestor_ in here))
+    here = [model for model in chain if (_folder(context, model) / WEIGHTS).is_file()]
+    trained_on = keys.union(*(load_trained_on(_folder(context, model)) for model in here))
     found, lost = [], ""
-    for ancestor_ in chain:
-        found.append(_of_ancestor(context, ancestor_, candidate, trained_on, lost))
-        lost = lost or ("" if ancestor_ in here else _name(ancestor_))
+    for model in chain:
+        found.append(_of_ancestor(context, model, candidate, trained_on, lost))
+        lost = lost or ("" if model in here else _name(model))
     return tuple(found)
 
 

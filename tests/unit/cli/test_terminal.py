@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from io import StringIO
 
 import pytest
 from rich.console import Console
 
+from graft.errors import InputError
 from graft.evaluation.wording import said
 from graft.records import Check, Estimate, exact
 from graft_cli.terminal import WIDTH, check_lines, headline_lines, human, next_lines, row, shorten
-from graft_cli.watcher import Watcher, outlook
+from graft_cli.watcher import Watcher, outlook, watched
+from graft_tasks.processes.listener import Listener
 from graft_tasks.steps.cost import Rates
 from tests.support.checks import called
 
@@ -107,3 +110,18 @@ def test_a_log_is_told_how_far_a_step_is_now_and_then(monkeypatch: pytest.Monkey
         "embed running 2,880 of 3,200, texts,",
     ]
     assert all(line.endswith("left") for line in lines)
+
+
+@pytest.mark.parametrize("error", [None, InputError("no rows"), KeyboardInterrupt()])
+def test_whatever_ends_the_work_its_bar_is_taken_away(error: BaseException | None) -> None:
+    """A listener hears that the work has ended, also where an error or a person ended it."""
+    closed = []
+
+    class Bar(Listener):
+        def close(self) -> None:
+            closed.append(True)
+
+    with pytest.raises(type(error)) if error else nullcontext(), watched(Bar()):
+        if error:
+            raise error
+    assert closed == [True]

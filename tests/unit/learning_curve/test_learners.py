@@ -14,6 +14,7 @@ from graft.learning_curve import learners
 from graft.model.encoder import embed, silent
 from graft.model.examples import Examples
 from graft.model.scratch import epochs_from_scratch
+from tests.support.slow_cases import slow
 from tests.support.tiny_models import finetune_settings
 
 WORDS = {
@@ -46,7 +47,7 @@ LEARN = {
 
 
 @pytest.mark.parametrize("name", LEARN)
-@pytest.mark.parametrize("n", [2, 8])
+@pytest.mark.parametrize("n", [2, *slow(4), 8])
 def test_each_arm_learns_from_any_number_of_rows(curve_setup: learners.Bench, name: str, n: int) -> None:
     """With one row of each class nothing can be chosen by folds, and each arm learns all the same; twice the same."""
     first, again = (LEARN[name](curve_setup, ORDER, n, 0, silent).predict(curve_setup.test) for _ in range(2))

@@ -116,14 +116,14 @@ def test_comparisons_on_the_device(
     contents, labels = rows(modality, digits)
     config = finetune_settings(n_epochs=1, batch_size=8)
     with second_device(monkeypatch):
-        untaught = train_from_scratch(folder, contents, labels, config, **facts(modality))
-        assert {p.device.type for p in untaught.encoder.network.parameters()} == {OTHER_DEVICE}
-        assert np.isfinite(predict(untaught, contents)).all()
+        network = train_from_scratch(folder, contents, labels, config, **facts(modality))
+        assert {p.device.type for p in network.encoder.network.parameters()} == {OTHER_DEVICE}
+        assert np.isfinite(predict(network, contents)).all()
         encoder = load_encoder(folder, modality, max_tokens=16)
         assert {p.device.type for p in encoder.untrained(3).network.parameters()} == {OTHER_DEVICE}
-        assert weight_change(encoder, untaught.encoder) > 0
+        assert weight_change(encoder, network.encoder) > 0
         side = (contents, labels)
-        kept = measure_retention("a", untaught, encoder, side, side, rng=np.random.default_rng(0), n_bootstrap=50)
+        kept = measure_retention("a", network, encoder, side, side, rng=np.random.default_rng(0), n_bootstrap=50)
         assert kept.n == len(labels)
         assert budget.forward_flops(encoder, contents) > 0
         assert source_probabilities(folder, encoder, contents, np.zeros((1, 1), np.float32)) is None

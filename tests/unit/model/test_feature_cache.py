@@ -5,28 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from graft.model.encoder import embed
 from graft.model.feature_cache import FeatureCache, keep_only
-from graft.model.text import TRIED, TextEncoder
 
 TEXTS = [f"{'please ' * (k % 5)}where is my parcel {k}" for k in range(50)]
 CHUNKS = [slice(0, 20), slice(20, 40), slice(40, 50)]
-
-
-@pytest.fixture
-def prepared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every content that is passed to the network, in the order in which it is."""
-    seen: list[str] = []
-    really = TextEncoder.prepare
-
-    def prepare(self: TextEncoder, contents: list[str]) -> tuple[list[list[int]], int]:
-        seen.extend(text for text in contents if text not in TRIED)  # a base is tried on these when it is loaded
-        return really(self, contents)
-
-    monkeypatch.setattr(TextEncoder, "prepare", prepare)
-    return seen
 
 
 def run(base: Path, cache: FeatureCache | None, texts: list[str] = TEXTS) -> tuple[np.ndarray, int]:

@@ -189,13 +189,13 @@ def test_knn_is_leaving_each_row_out(k: int) -> None:
     F, y = few_digits(300)
     X = F / np.linalg.norm(F, axis=1, keepdims=True)
     found, n_compared = knn_accuracy(F, y).hits[k - 1], 0
-    for i in range(0, 300, 6):
+    for i in range(0, 300, 3):
         others = np.delete(np.arange(300), i)
         shares = KNeighborsClassifier(k, metric="cosine").fit(X[others], y[others]).predict_proba(X[[i]])[0]
         if np.sort(shares)[-1] > np.sort(shares)[-2]:
             n_compared += 1
             assert found[i] == (np.unique(y[others])[shares.argmax()] == y[i])
-    assert n_compared > 35
+    assert n_compared > 70
 
 
 def test_knn_decides_ties_by_nearness_and_then_by_order() -> None:

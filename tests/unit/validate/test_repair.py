@@ -64,7 +64,7 @@ def test_whole_texts_stay(text: str) -> None:
     assert repair(text) == text
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(DAMAGED | st.text(max_size=40))
 @example("&amp;lt;br&amp;gt;")
 @example("<<br>br>")

@@ -247,7 +247,7 @@ def test_a_broken_expectation_names_rows() -> None:
         ({"type": "expect_column_values_to_not_be_null", "column": "column.agee"}, "no column", "column.age"),
         ({"type": "expect_column_values_to_not_be_null"}, "names no column", "column: NAME"),
         ({"type": "expect_column_values_to_match_regex", "column": "label", "regexp": "x"}, "takes no 'regexp'", "regex"),
-        ({"type": "expect_column_values_to_be_in_set", "column": "label"}, "cannot be made", "mend"),
+        ({"type": "expect_column_values_to_be_in_set", "column": "label"}, "cannot be made", "correct"),
         ({"type": "expect_column_values_to_be_unique", "column": "label", "mostly": 0.9}, "max_fraction", "mostly"),
         ({"type": "expect_column_values_to_be_unique", "column": "label", "max_fraction": 2}, "no share", "0 to 1"),
         ({"type": "expect_column_values_to_be_unique", "column": "label", "row_condition": "1"}, "row_condition", "nothing"),

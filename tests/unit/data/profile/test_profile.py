@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from graft.data.profile.guess import kind_of
+from graft.data.profile.kinds import kind_of
 from graft.data.profile.profile import Look, look
 from graft.data.readers.dialect import Dialect, guess_dialect
 from graft.data.readers.read import read_table
