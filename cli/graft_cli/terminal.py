@@ -39,14 +39,13 @@ WIDTH = 80
 _MAX_CHECKS = 6
 
 
-def console(*, stderr: bool = False) -> Console:
+def console() -> Console:
     """Return a console that is plain off a terminal, whatever the environment forces."""
     from graft_cli.plain_console import PlainConsole
 
-    stream = sys.stderr if stderr else sys.stdout
-    live = stream.isatty() and os.environ.get("TERM") != "dumb"
+    live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     return PlainConsole(
-        file=stream,
+        file=sys.stdout,
         width=WIDTH,
         force_terminal=live,
         force_interactive=live,

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from graft.records.values import FileDigest, Sha256, Value
 
-STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+STATEMENT_TYPE: Literal["https://in-toto.io/Statement/v1"] = "https://in-toto.io/Statement/v1"
 RUN_TYPE: Literal["urn:graft:run:v1"] = "urn:graft:run:v1"
 PROMOTION_TYPE: Literal["urn:graft:promotion:v1"] = "urn:graft:promotion:v1"
 RECIPE_NAME = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
@@ -95,7 +95,7 @@ def statement(predicate: RunPredicate | PromotionPredicate) -> Statement:
     else:
         kind, name, digest = PROMOTION_TYPE, "model", predicate.model_id  # type: ignore[assignment]
     return Statement(
-        _type="https://in-toto.io/Statement/v1",
+        _type=STATEMENT_TYPE,
         subject=(Subject(name=name, digest={"sha256": digest}),),
         predicateType=kind,
         predicate=predicate,

@@ -39,7 +39,6 @@ def validate_rows(
     bounds: Validate,
     is_batch: bool = False,
     step: str = "validate",
-    content_column: str = "content",
     whole: Whole | None = None,
 ) -> tuple[tuple[Check, ...], tuple[Finding, ...]]:
     """Run the suite over all rows, once through.
@@ -52,7 +51,6 @@ def validate_rows(
         is_batch: the rows are a production batch: nothing is asked about classes and sides, and a batch without any label is
             unlabelled by design.
         step: whose checks they are.
-        content_column: what the recipe calls the content; expectations may name it so.
         whole: called with each finding's name and the names of all its rows; the findings themselves name the first twenty.
 
     Returns:
@@ -68,7 +66,7 @@ def validate_rows(
     """
     content = MODALITIES[modality]
     content_checks = content.checks(bounds)
-    own = [_own(expectation, k, content_column) for k, expectation in enumerate(bounds.expectations)]
+    own = [_own(expectation, k) for k, expectation in enumerate(bounds.expectations)]
     rows = gather(read, content, {wanted.gx.column for wanted in own}, whole)
     others = [name for name in rows.columns if name.startswith(COLUMN)]
     for wanted in own:
@@ -103,12 +101,12 @@ def validate_rows(
     return tuple(checks), tuple(sorted(odd, key=lambda finding: ("error", "warning", "note").index(finding.severity)))
 
 
-def _own(made: dict[str, Any], k: int, content_column: str) -> gx.Expectation:
-    """Return a recipe's expectation, its column under the name that it has here."""
-    where, column = f"validate.expectations[{k}]", made.get("column")
-    if not isinstance(column, str):
+def _own(made: dict[str, Any], k: int) -> gx.Expectation:
+    """Return a recipe's expectation."""
+    where = f"validate.expectations[{k}]"
+    if not isinstance(made.get("column"), str):
         raise InputError("An expectation names no column.", where=where, do="add column: NAME")
-    return gx.expectation({**made, "column": "content" if column == content_column else column}, where)
+    return gx.expectation(made, where)
 
 
 def _of_contents(modality: Modality, checks: Sequence[ContentCheck]) -> list[Counted]:

@@ -58,7 +58,7 @@ def validated(
             yield frame.iloc[start : start + size]
 
     wanted = Validate(**{**BOUNDS, **bounds})
-    return validate_rows(read, modality="text", labels=labels, bounds=wanted, is_batch=is_batch, content_column="text")
+    return validate_rows(read, modality="text", labels=labels, bounds=wanted, is_batch=is_batch)
 
 
 def outcomes(*args: Any, **kwargs: Any) -> dict[str, str]:
@@ -202,7 +202,6 @@ AGES = {"column.age": ["30", "41", "", "x", "200", "7", "8", "9", "10", "11"]}
 
 WANTED: list[tuple[dict[str, Any], int]] = [
     ({"type": "expect_column_value_lengths_to_be_between", "column": "content", "max_value": 15}, 8),
-    ({"type": "expect_column_value_lengths_to_be_between", "column": "text", "max_value": 15}, 8),
     ({"type": "expect_column_values_to_match_regex", "column": "content", "regex": "^message"}, 2),
     ({"type": "expect_column_values_to_not_match_regex", "column": "content", "regex": "about y"}, 5),
     ({"type": "expect_column_values_to_be_unique", "column": "content"}, 0),
@@ -245,6 +244,7 @@ def test_a_broken_expectation_names_rows() -> None:
         ({"type": "expect_column_values_to_be_beetween", "column": "time"}, "no expectation", "values_to_be_between"),
         ({"type": "expect_table_row_count_to_equal", "column": "time", "value": 1}, "no expectation", "did you mean"),
         ({"type": "expect_column_values_to_not_be_null", "column": "column.agee"}, "no column", "column.age"),
+        ({"type": "expect_column_values_to_be_unique", "column": "text"}, "no column", "content"),
         ({"type": "expect_column_values_to_not_be_null"}, "names no column", "column: NAME"),
         ({"type": "expect_column_values_to_match_regex", "column": "label", "regexp": "x"}, "takes no 'regexp'", "regex"),
         ({"type": "expect_column_values_to_be_in_set", "column": "label"}, "cannot be made", "correct"),
