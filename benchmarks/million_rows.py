@@ -69,9 +69,9 @@ def main() -> None:
             write_rows(Path(folder) / "rows.csv", n)
             keys = {"data.dataset": "rows", "data.train": "rows.csv", "data.text": "text", "data.label": "label"}
             text = recipe_text("rows", {**keys, "data.id": "id", "choose_base.bases": ["base"]})
-            adopt(workspace, "rows", {"rows.csv": Path(folder) / "rows.csv"}, text)
+            adopt(workspace.recipe("rows"), {"rows.csv": Path(folder) / "rows.csv"}, text)
             os.unlink(Path(folder) / "rows.csv")
-            pin(workspace, "rows")
+            pin(workspace.recipe("rows"))
             for step in ("ingest", "validate"):
                 cpu, memory = measure(workspace.root, step)
                 print(f"{n:>12,}  {step:<10}{cpu:>8.1f}{cpu / n * 1e6:>10.1f}{memory:>7.2f}", flush=True)

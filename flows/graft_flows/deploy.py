@@ -94,7 +94,7 @@ def deploy(
         StepError: the server does not answer, or refuses.
     """
     for name in names:
-        workspace.recipe(name)
+        workspace.recipe(name).load()
     flow, parameters = (retrain, {}) if batch is None else (monitor, {"batch": batch})
     url = PREFECT_API_URL.value()
     if not url:

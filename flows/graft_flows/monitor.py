@@ -37,7 +37,7 @@ def monitor(recipe: str, batch: str, workspace: str = "") -> State[Any]:
       retry_condition_fn=worth_retrying, persist_result=False)  # fmt: skip
 def take_over(here: Workspace, recipe: str) -> None:
     """Take over what came upstream: the batch is judged by the champion that is in force there."""
-    catch_up(here, recipe)
+    catch_up(here.recipe(recipe))
 
 
 @task(name="monitor", task_run_name="monitor", persist_result=False)
@@ -46,7 +46,7 @@ def judge(here: Workspace, recipe: str, batch: str) -> MonitorRecord:
     from graft_tasks.commands.monitor import monitor as look_at
 
     log = get_run_logger()
-    record = look_at(here, recipe, here.root / batch, progress=lambda _done, _total, _note: None)
+    record = look_at(here.recipe(recipe), here.root / batch, progress=lambda _done, _total, _note: None)
     log.info("%s: %s, %d rows, %s", record.batch, outcome_of(record), record.n_rows, record.summary)
     return record
 

@@ -53,7 +53,7 @@ def retrain(recipe: str, workspace: str = "") -> State[Any]:
     """
     here = workspace_of(workspace)
     mark_run(here.root)
-    with prepared(here, recipe, is_unattended=True) as ready:
+    with prepared(here.recipe(recipe), is_unattended=True) as ready:
         for sentence in ready.changes:
             get_run_logger().info("%s", sentence)
         if ready.up_to_date:
@@ -116,7 +116,7 @@ def reproduce_stage(here: Workspace, recipe: str, step: str) -> Record:
                 log.info("%s", line)
 
     reproduce(here.root, step, recipe, on_event)
-    record = load_record(here.record(recipe, step), step)
+    record = load_record(here.recipe(recipe).record(step), step)
     log.info("%s: %s", outcome(record), record.because or record.summary)
     for listener in listeners():
         listener.finished(step, record, reused=reused)
@@ -134,7 +134,7 @@ def reproduce_stage(here: Workspace, recipe: str, step: str) -> Record:
 def promote(here: Workspace, recipe: str) -> str:
     """Enact the decision; return the new champion's number, or an empty string."""
     with bound(step="promote"):
-        enacted = enact(here, recipe)
+        enacted = enact(here.recipe(recipe))
         number = enacted.promotion.predicate.number if enacted.promotion else ""
         _log.info("run %s, %s", enacted.run.entry, f"champion {number}" if number else "champion stays")
     get_run_logger().info("run %s, %s", enacted.run.entry[:12], f"champion {number}" if number else "champion stays")
@@ -147,8 +147,8 @@ def promote(here: Workspace, recipe: str) -> str:
 def draw_pages(here: Workspace, recipe: str) -> None:
     """Draw the report, and the chain where there is a champion."""
     if here.ledger().champion(recipe):
-        render_chain(here, audit(here, recipe))
-    page = render_run(here, recipe)
+        render_chain(here, audit(here.recipe(recipe)))
+    page = render_run(here.recipe(recipe))
     _log.info("pages drawn")
     get_run_logger().info("%s", page)
 
@@ -162,7 +162,7 @@ def publish_verdict(here: Workspace, recipe: str, records: dict[str, Record], pr
     table = "\n".join(["| step | outcome | |", "|---|---|---|", *rows])
     title = f"# {verdict_word(decision)}: {recipe}\n\n{headline(decision)}{champion}\n\n"
     create_markdown_artifact(markdown=title + table, key=f"{recipe}-verdict", description=headline(decision))
-    create_link_artifact(link=here.report_page(recipe).as_uri(), link_text="Report", key=f"{recipe}-report")
+    create_link_artifact(link=here.recipe(recipe).report_page.as_uri(), link_text="Report", key=f"{recipe}-report")
 
 
 def verdict_word(record: Record) -> str:

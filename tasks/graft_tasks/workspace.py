@@ -11,13 +11,13 @@ from typing import Any
 
 from graft.errors import InputError
 from graft.ledger import Index, Keyring, Ledger, LedgerView, Signer
-from graft.recipe import Recipe, check_name, load_recipe
+from graft.recipe import check_name
 from graft.records.safe_read import MAX_JSON, MAX_YAML, check_small, read_small, read_yaml
 from graft_tasks.dvc.repro import in_head, is_blob
+from graft_tasks.recipe_handle import RecipeHandle
 
 _BUCKET = re.compile(r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.-]+)*/?$")
 _OTHER = re.compile(r"[^A-Za-z0-9_-]+")
-ROWS, PREDICTIONS, MISTAKES, HELD_OUT = "rows.parquet", "predictions.parquet", "mistakes.json", "held_out.safetensors"
 _whole: set[tuple[Path, Path | str]] = set()
 """Ledgers that lie elsewhere now, and were seen to hold all that lay in the workspace before."""
 _views: dict[Path, LedgerView] = {}
@@ -54,96 +54,50 @@ class Workspace:
             if (folder / "dvc.yaml").is_file() and (folder / "recipes").is_dir():
                 workspace = cls(folder)
                 for name in _OWN:
-                    workspace._own(name)
+                    workspace.own(name)
                 return workspace
         raise InputError(
             "This folder is not in a workspace.", where=str(start.resolve()), do="graft init DIR    makes one"
         )
 
-    def recipe_path(self, name: str) -> Path:
-        return self._own("recipes", f"{check_name(name, 'recipe')}.yaml")
+    def recipe(self, name: str) -> RecipeHandle:
+        """Return a recipe of this workspace by its name, whether its file is there or not.
 
-    def recipe(self, name: str) -> tuple[Recipe, str]:
-        """Return a recipe and the sha256 of its file."""
-        return load_recipe(self.recipe_path(name))
+        Raises:
+            InputError: no recipe can have this name.
+        """
+        return RecipeHandle(self, name)
 
     def recipes(self) -> list[str]:
         """Return the names of all recipes, sorted."""
         return sorted(path.stem for path in (self.root / "recipes").glob("*.yaml"))
 
     def dataset(self, name: str) -> Path:
-        return self._own("data", "datasets", check_name(name, "dataset"))
+        return self.own("data", "datasets", check_name(name, "dataset"))
 
-    def step(self, recipe: str, step: str) -> Path:
-        """Return the folder that a step writes to: ``record.json``, ``cost.json`` and what ``files/`` holds."""
-        return self._with_inside(self._own("data", check_name(recipe, "recipe"), step))
-
-    def record(self, recipe: str, step: str) -> Path:
-        return self.step(recipe, step) / "record.json"
-
-    def files(self, recipe: str, step: str) -> Path:
-        return self._with_inside(self.step(recipe, step) / "files")
-
-    def rows(self, recipe: str) -> Path:
-        """Return the file of rows that ``ingest`` wrote."""
-        return self.files(recipe, "ingest") / ROWS
-
-    def model(self, recipe: str) -> Path:
-        """Return the candidate's model folder, as ``finetune`` writes it."""
-        return self.files(recipe, "finetune") / "model"
-
-    def inputs(self, recipe: str) -> Path:
-        path = self._own("data", check_name(recipe, "recipe"), "inputs.json")
-        check_small(path, MAX_JSON)
-        return path
-
-    def stages(self, recipe: str) -> Path:
-        """Return the file with a recipe's stages, as DVC reads them; its ``dvc.lock`` lies beside it."""
-        return self._own("data", check_name(recipe, "recipe"), "dvc.yaml")
-
-    def pages(self, recipe: str) -> Path:
-        return self._own("pages", check_name(recipe, "recipe"))
-
-    def report_page(self, recipe: str) -> Path:
-        return self.pages(recipe) / "report.html"
-
-    def chain_page(self, recipe: str) -> Path:
-        return self.pages(recipe) / "chain.html"
-
-    def monitor(self, recipe: str) -> Path:
-        """Return the folder of a recipe's batches: one folder with ``record.json`` for each."""
-        folder = self._with_inside(self._own("data", check_name(recipe, "recipe"), "monitor"))
-        for batch in folder.glob("*/"):
-            self._with_inside(batch)
-        return folder
+    def dataset_lock(self, name: str) -> Path:
+        """Return the lock of what is done to a dataset."""
+        return self.own(".graft", "locks", f"{check_name(name, 'dataset')}.dataset")
 
     @property
     def cards(self) -> Path:
         """Return the folder of the domain cards that were made here."""
-        return self._with_inside(self._own("cards"))
-
-    def registry(self, recipe: str) -> Path:
-        """Return the folder of a recipe's promoted models, by number."""
-        return self._with_inside(self._own("registry", check_name(recipe, "recipe")))
-
-    def pointer(self, recipe: str, number: str) -> Path:
-        """Return the file by which DVC finds a promoted model."""
-        return self.registry(recipe) / f"{number}.dvc"
+        return self.with_inside(self.own("cards"))
 
     @property
     def private_key(self) -> Path:
         """The signing key: inside ``.graft``, which git ignores."""
-        return self._own(".graft", "signing-key.pem")
+        return self.own(".graft", "signing-key.pem")
 
     @property
     def prefect_home(self) -> Path:
         """The folder with the database of a run's own Prefect server: its owner's alone, and in no other project's reach."""
-        return self._own(".graft", "prefect")
+        return self.own(".graft", "prefect")
 
     @property
     def trusted_keys(self) -> Path:
         """Public keys that entries may be signed by: in git, where a change of them can be reviewed."""
-        return self._with_inside(self._own("keys"))
+        return self.with_inside(self.own("keys"))
 
     def params(self) -> dict[str, Any]:
         """Return what ``params.yaml`` says: ``recipes`` with their dataset folders, and perhaps ``ledger``, where that lies.
@@ -151,7 +105,7 @@ class Workspace:
         Raises:
             InputError: it is not plain YAML, or holds no keys.
         """
-        path = self._own("params.yaml")
+        path = self.own("params.yaml")
         if not path.is_file():
             return {}
         plain = deepcopy(_read_params(read_small(path, MAX_YAML), path)) or {}
@@ -175,7 +129,7 @@ class Workspace:
         keys = self.trusted_keys
         head = in_head(self.root, keys.name) if any(keys.glob("*.pem")) else {}
         keyring = Keyring(keys, lambda name, content: is_blob(content, head.get(f"{keys.name}/{name}", "")))
-        place, before = self.ledger_place(), self._own("ledger")
+        place, before = self.ledger_place(), self.own("ledger")
         view = _views.get(self.root)
         if view and view.keyring == keyring:
             keyring = view.keyring  # which knows the signatures that it has verified
@@ -201,7 +155,7 @@ class Workspace:
             signer = Signer(self.private_key)
         except (InputError, OSError):
             return None  # signing says why not; reading needs no key
-        folder = self._own(".graft", "cache", "ledger")
+        folder = self.own(".graft", "cache", "ledger")
         return Index(folder, signer, str(place), keyring, is_read=not fresh) if keyring.trusts(signer.keyid) else None
 
     def ledger_place(self) -> Path | str:
@@ -211,7 +165,7 @@ class Workspace:
             InputError: params.yaml names what is neither.
         """
         named = self.params().get("ledger")
-        return self._own("ledger") if named is None else self.place_of(named)
+        return self.own("ledger") if named is None else self.place_of(named)
 
     def place_of(self, named: Any) -> Path | str:
         """Return the place that a text names: a bucket's address as it stands, or a folder.
@@ -231,27 +185,7 @@ class Workspace:
         """Return whether a ledger's place lies outside the workspace, where an entry is in force for others at once."""
         return isinstance(place, str) or not place.is_relative_to(self.root)
 
-    def features(self, recipe: str) -> Path:
-        """Return the folder with the features that a recipe's last embedding made: a cache, which git ignores."""
-        return self._own(".graft", "cache", "features", check_name(recipe, "recipe"))
-
-    def findings(self, recipe: str) -> Path:
-        """Return the folder with the rows of all findings: they are kept here alone, and git ignores it."""
-        return self._own(".graft", "findings", check_name(recipe, "recipe"))
-
-    def logs(self, recipe: str) -> Path:
-        """Return the folder with the logs of a recipe's runs: one file each, the newest alone, and git ignores it."""
-        return self._own(".graft", "logs", check_name(recipe, "recipe"))
-
-    def cells(self, recipe: str) -> Path:
-        """Return the folder with what a recipe's curve has measured so far: it is kept here alone, and git ignores it."""
-        return self._with_inside(self._own(".graft", "curve", check_name(recipe, "recipe")))
-
-    def lock(self, recipe: str, what: str) -> Path:
-        """Return the lock of one thing that is done to a recipe: a step's name, or ``run``."""
-        return self._own(".graft", "locks", f"{check_name(recipe, 'recipe')}.{what}")
-
-    def _own(self, *parts: str) -> Path:
+    def own(self, *parts: str) -> Path:
         """Return a path below the workspace's folder.
 
         Raises:
@@ -268,10 +202,10 @@ class Workspace:
                 )
         return path
 
-    def _with_inside(self, folder: Path) -> Path:
+    def with_inside(self, folder: Path) -> Path:
         """Return a folder of the workspace whose own entries are no links, and whose JSON is small enough to be a record."""
         for path in folder.iterdir() if folder.is_dir() else ():
-            self._own(*path.relative_to(self.root).parts)
+            self.own(*path.relative_to(self.root).parts)
             if path.suffix == ".json":
                 check_small(path, MAX_JSON)
         return folder

@@ -30,8 +30,8 @@ def keep(folder: Path) -> None:
     os.environ |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "user.name", "GIT_CONFIG_VALUE_0": "ann"}
     with tempfile.TemporaryDirectory() as scratch:
         workspace = make_lineage(Path(scratch), write_tiny_base(Path(scratch) / "tiny"))
-        monitor(workspace, "grown", workspace.dataset("grown") / "rows.csv", progress=lambda *_: None)
-        model = load_model(workspace.registry("grown") / "0001")
+        monitor(workspace.recipe("grown"), workspace.dataset("grown") / "rows.csv", progress=lambda *_: None)
+        model = load_model(workspace.recipe("grown").registry / "0001")
         scores = predict(model, TEXTS).round(6).tolist()
         for name in KEPT:
             if (workspace.root / name).is_dir():

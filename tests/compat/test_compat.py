@@ -41,7 +41,7 @@ def old(request: pytest.FixtureRequest, tmp_path: Path) -> Workspace:
 def test_old_chains_verify(old: Workspace) -> None:
     """Entries, signatures, records, pointers, models and data of an old version are intact, hop by hop."""
     for name, n_hops in (("tiny", 2), ("grown", 3)):
-        result = audit(old, name)
+        result = audit(old.recipe(name))
         assert (result.verdict, len(result.hops)) == ("intact", n_hops), result.broken_at
     assert [p.predicate.action for p in old.ledger().promotions("tiny")] == ["promote", "promote", "rollback"]
 
@@ -49,19 +49,19 @@ def test_old_chains_verify(old: Workspace) -> None:
 def test_old_files_load(old: Workspace) -> None:
     """Recipes, pins, records, reports and monitored batches of an old version are read, and its reports are drawn."""
     for name in old.recipes():
-        recipe, _ = old.recipe(name)
+        recipe, _ = old.recipe(name).load()
         assert recipe.name == name
-        assert Inputs.model_validate_json(old.inputs(name).read_bytes()).recipe == name
+        assert Inputs.model_validate_json(old.recipe(name).inputs.read_bytes()).recipe == name
         for step in STEPS:
-            assert load_record(old.record(name, step), step).step == step
-        report = Report.model_validate_json((old.step(name, "report") / "report.json").read_bytes())
+            assert load_record(old.recipe(name).record(step), step).step == step
+        report = Report.model_validate_json((old.recipe(name).step("report") / "report.json").read_bytes())
         assert name in render_report(report, costs={}, links={})
-    (batch,) = old.monitor("grown").glob("*/record.json")
+    (batch,) = old.recipe("grown").monitor.glob("*/record.json")
     assert MonitorRecord.model_validate_json(batch.read_bytes()).champion == "0001"
 
 
 def test_old_models_score_as_they_did(old: Workspace) -> None:
     """A model folder of an old version gives the probabilities it gave then, to a thousandth."""
     kept = json.loads((old.root / "predictions.json").read_text())
-    scores = predict(load_model(old.registry("grown") / "0001"), kept["texts"])
+    scores = predict(load_model(old.recipe("grown").registry / "0001"), kept["texts"])
     assert np.abs(scores - np.array(kept["scores"])).max() < 1e-3

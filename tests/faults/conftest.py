@@ -25,7 +25,7 @@ def known_workspace(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -
         "data.dataset": "known", "data.train": "rows.csv", "data.text": "text", "data.label": "label", "data.id": "id",
         "choose_base.bases": [str(tiny_base)],
     }  # fmt: skip
-    adopt(workspace, "known", {"rows.csv": folder / "rows.csv"}, recipe_text("known", values))
+    adopt(workspace.recipe("known"), {"rows.csv": folder / "rows.csv"}, recipe_text("known", values))
     return workspace.root
 
 

@@ -45,7 +45,7 @@ def make(tmp_path: Path, tiny_base: Path) -> Make:
             "finetune.strategy": "head",
         }
         keys |= {key.replace("__", "."): value for key, value in values.items()}
-        adopt(workspace, "tiny", {name: tmp_path / name for name in files}, recipe_text("tiny", keys))
+        adopt(workspace.recipe("tiny"), {name: tmp_path / name for name in files}, recipe_text("tiny", keys))
         return workspace
 
     return made
@@ -55,9 +55,9 @@ def test_a_test_set_that_is_the_training_set_is_refused(make: Make) -> None:
     """Not a sentence about classes: the rows are the same."""
     rows = messages("cancel", "delivery")
     workspace = make(rows, rows)
-    pin(workspace, "tiny")
+    pin(workspace.recipe("tiny"))
     with pytest.raises(InputError, match="Every training row is also a test row") as caught:
-        run_step(workspace, "ingest", "tiny")
+        run_step(workspace.recipe("tiny"), "ingest")
     assert "train.csv and test.csv" in str(caught.value)
 
 
@@ -66,8 +66,8 @@ def test_ten_test_rows_tell_nothing_and_say_how_many_would(make: Make) -> None:
     rows = messages("cancel", "delivery")
     test = rows.groupby("intent").tail(5)
     workspace = make(rows.drop(test.index), test)
-    pin(workspace, "tiny")
-    records = {step: run_step(workspace, step, "tiny") for step in STEPS}
+    pin(workspace.recipe("tiny"))
+    records = {step: run_step(workspace.recipe("tiny"), step) for step in STEPS}
     evaluation, decision = records["evaluate"], records["decide"]
     assert isinstance(evaluation, EvaluationRecord)
     assert isinstance(decision, DecisionRecord)
@@ -85,10 +85,10 @@ def test_all_rows_right(make: Make) -> None:
     for rows in (train, test):
         rows["intent"] = rows["text"].str.split().str[0]
     workspace = make(train, test, data__sensitive=[], data__min_similarity=1.0, validate__language=None)
-    pin(workspace, "tiny")
+    pin(workspace.recipe("tiny"))
     for step in STEPS[: STEPS.index("evaluate")]:
-        run_step(workspace, step, "tiny")
-    record = run_step(workspace, "evaluate", "tiny")
+        run_step(workspace.recipe("tiny"), step)
+    record = run_step(workspace.recipe("tiny"), "evaluate")
     assert isinstance(record, EvaluationRecord)
     perfect = [arm for arm, one in record.accuracy.items() if one.value == 1]
     assert {"candidate", "frozen_probe", "scratch"} <= set(perfect)
@@ -109,7 +109,7 @@ def test_a_champion_of_other_classes_is_said_to_lack_them(make: Make, tmp_path: 
         path = workspace.dataset("tiny") / name
         path.unlink()
         rows.to_csv(path, index=False)
-    pin(workspace, "tiny")
-    records = {step: run_step(workspace, step, "tiny") for step in STEPS}
+    pin(workspace.recipe("tiny"))
+    records = {step: run_step(workspace.recipe("tiny"), step) for step in STEPS}
     (against,) = (check for check in records["evaluate"].checks if check.id == "evaluate.gain.champion")
     assert "the champion does not know refund, whose rows count as wrong" in against.note

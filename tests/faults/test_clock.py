@@ -62,17 +62,17 @@ def test_after_a_jump_back_champions_runs_and_batches_stand_in_their_order(
     for seed, hours in ((1, -24), (2, -1)):
         clock.jump(hours=hours)
         (tmp_path / "more.csv").write_bytes(learnable_rows(40, seed))
-        add(promoted, "known", tmp_path / "more.csv")
+        add(promoted.recipe("known"), tmp_path / "more.csv")
         decision = run_all_steps(promoted, "known")
-        entries.append(promote_by_hand(promoted, "known", f"more rows, {seed}").entry)
-        state = status(promoted, "known")
+        entries.append(promote_by_hand(promoted.recipe("known"), f"more rows, {seed}").entry)
+        state = status(promoted.recipe("known"))
         assert state.champion == f"{seed + 1:04d}"
         assert isinstance(decision, DecisionRecord)
         assert state.last_headline == decision.headline
-        pin(promoted, "known")
-        assert "were run on" in nothing_to_do(promoted, "known")
+        pin(promoted.recipe("known"))
+        assert "were run on" in nothing_to_do(promoted.recipe("known"))
     clock.jump(hours=-1)
-    assert roll_back(promoted, "known", "it was better").predicate.model_number == "0002"
+    assert roll_back(promoted.recipe("known"), "it was better").predicate.model_number == "0002"
 
     promotions = promoted.ledger().promotions("known")
     assert [p.predicate.number for p in promotions] == ["0001", "0002", "0003", "0004"]
@@ -82,12 +82,12 @@ def test_after_a_jump_back_champions_runs_and_batches_stand_in_their_order(
     assert times[0] == first.predicate.at, "no promotion before the clock jumped may have changed"
 
     (tmp_path / "batch.csv").write_bytes(learnable_rows(60, 9))
-    assert monitor(promoted, "known", tmp_path / "batch.csv").champion == "0004"
-    assert audit(promoted, "known").verdict == "intact"
-    assert audit(promoted, "known", at=times[-1]).number == "0004"
+    assert monitor(promoted.recipe("known"), tmp_path / "batch.csv").champion == "0004"
+    assert audit(promoted.recipe("known")).verdict == "intact"
+    assert audit(promoted.recipe("known"), at=times[-1]).number == "0004"
     day_before = f"{datetime.fromisoformat(times[0]) - timedelta(days=1):%Y-%m-%d}"
     with pytest.raises(InputError, match="had no champion"):
-        audit_recipe(promoted, "known", at=day_before)
+        audit_recipe(promoted.recipe("known"), at=day_before)
     said = CommandLine(promoted.root, capsys).succeeds("status")
     assert "0004" in said
 
@@ -97,7 +97,7 @@ def test_the_run_shown_last_is_the_one_that_names_the_others(
 ) -> None:
     """With five runs of one second, as after a jump back, status shows each time the one that was made last."""
     Clock(monkeypatch).jump(days=-1)
-    recipe = promoted.recipe_path("known")
+    recipe = promoted.recipe("known").path
     open_gate = recipe.read_text()
     closed_gate = open_gate.replace("min_rows_per_class: 5", "min_rows_per_class: 5000")
     for k in range(4):
@@ -105,5 +105,5 @@ def test_the_run_shown_last_is_the_one_that_names_the_others(
         decision = run_all_steps(promoted, "known")
         assert isinstance(decision, DecisionRecord)
         assert ("Nothing was trained" in decision.headline) == (k % 2 == 0)
-        assert status(promoted, "known").last_headline == decision.headline
+        assert status(promoted.recipe("known")).last_headline == decision.headline
     assert len({run.predicate.finished_at for run in promoted.ledger().runs("known")}) == 1

@@ -162,11 +162,11 @@ def test_a_chain_whose_ledger_is_in_a_store(tmp_path: Path, s3: str, tiny_base: 
     workspace = make_lineage(tmp_path, tiny_base, ledger=s3)
     assert not (workspace.root / "ledger").exists()
     assert workspace.params()["ledger"] == s3
-    result = audit(workspace, "grown")
+    result = audit(workspace.recipe("grown"))
     assert result.verdict == "intact", result.broken_at
     name = next(name for name in workspace.ledger().names() if name.startswith("runs/tiny/"))
     boto3.client("s3").delete_object(Bucket=s3.split("/")[2], Key=f"team/one/{name}")
-    result = audit(workspace, "grown")
+    result = audit(workspace.recipe("grown"))
     assert result.verdict == "broken"
     assert name in str(result.broken_at)
 

@@ -84,7 +84,7 @@ def test_recipes_run_at_once_and_are_pushed_meanwhile(
 def test_the_same_recipe_twice_leaves_or_waits(fresh_workspace: Workspace, tmp_path: Path) -> None:
     """While a process holds a recipe, a second run says which, since when, and leaves; with --wait it waits and then runs."""
     workspace = copy_workspace(fresh_workspace, tmp_path / "twice")
-    with hold(workspace.lock("north", "run"), "north"):
+    with hold(workspace.recipe("north").lock("run"), "north"):
         leaves = start_graft(workspace, tmp_path / "prefect", "run", "north")
         said, _ = leaves.communicate()
         assert leaves.returncode == 1

@@ -46,7 +46,7 @@ def make_priced(folder: Path) -> Workspace:
     workspace, _ = init(folder / "workspace")
     write_tiny_base(workspace.root / "base")
     write_rows(folder / "rows.csv")
-    adopt(workspace, "tiny", {"rows.csv": folder / "rows.csv"}, recipe_text("tiny", KEYS))
+    adopt(workspace.recipe("tiny"), {"rows.csv": folder / "rows.csv"}, recipe_text("tiny", KEYS))
     params = workspace.params() | {"cost": {"price_per_hour": 3600, "currency": "EUR"}}
     (workspace.root / "params.yaml").write_text(yaml.safe_dump(params))
     commit(workspace.root, "a price", ["base", "params.yaml"])
@@ -86,7 +86,7 @@ def undisturbed(workspace: Workspace, home: Path) -> str:
     shutil.rmtree(workspace.root / ".graft" / "checkpoints")
     command = [sys.executable, "-c", FINETUNE.format(str(workspace.root))]
     subprocess.run(command, env=environment_for(home), cwd=ROOT, capture_output=True, check=True)
-    return sha256_file(workspace.record("tiny", "finetune"))
+    return sha256_file(workspace.recipe("tiny").record("finetune"))
 
 
 def n_done(workspace: Workspace) -> int:
@@ -110,7 +110,7 @@ def test_a_run_that_is_stopped_goes_on(tmp_path: Path) -> None:
         assert "finetune      stopping  at the end of what it does" in shown
         assert re.search(r"epoch \d+ of 60, loss \d\.\d+ +\d+s left, \d+\.\d\d of \d+\.\d\d EUR", shown), shown
         assert processes_in(workspace) == [], "a process is left"
-        assert not workspace.files("tiny", "finetune").exists()
+        assert not workspace.recipe("tiny").files("finetune").exists()
         stands.append(n_done(workspace))
         assert stands[-1] > stands[-2]
     expected = undisturbed(copy_workspace(workspace, tmp_path / "undisturbed"), home)
@@ -118,5 +118,5 @@ def test_a_run_that_is_stopped_goes_on(tmp_path: Path) -> None:
     said, _ = start_graft(workspace, home, "run", "tiny").communicate(timeout=300)
     assert f"goes on after step {stands[-1]:,}" in said
     assert re.search(r"steps +\d+s, .* Wh, (estimated|measured), \d+\.\d\d EUR", said), said
-    assert sha256_file(workspace.record("tiny", "finetune")) == expected
+    assert sha256_file(workspace.recipe("tiny").record("finetune")) == expected
     check_intact(workspace, "tiny")

@@ -74,21 +74,22 @@ def noisy(content: bytes, rng: random.Random, n: int) -> Iterator[bytes]:
 def readers(workspace: Workspace) -> dict[Path, Callable[[], object]]:
     """Return each kind of file with what reads it."""
     step = partial(workspace.step, "known")
-    model = workspace.registry("known") / "0001"
-    pointer = workspace.registry("known") / "0001.dvc"
-    (batch,) = workspace.monitor("known").glob("*/record.json")
+    model = workspace.recipe("known").registry / "0001"
+    pointer = workspace.recipe("known").registry / "0001.dvc"
+    (batch,) = workspace.recipe("known").monitor.glob("*/record.json")
     return {
         **{
-            workspace.record("known", one): partial(load_record, workspace.record("known", one), one) for one in RECORDS
+            workspace.recipe("known").record(one): partial(load_record, workspace.recipe("known").record(one), one)
+            for one in RECORDS
         },
-        workspace.inputs("known"): lambda: load_inputs(workspace, "known"),
-        step("ingest") / "cost.json": lambda: costs(workspace, "known"),
-        step("report") / "report.json": lambda: render_run(workspace, "known"),
-        step("evaluate") / "files" / "mistakes.json": lambda: render_run(workspace, "known"),
-        batch: lambda: status(workspace, "known"),
+        workspace.recipe("known").inputs: lambda: load_inputs(workspace.recipe("known")),
+        step("ingest") / "cost.json": lambda: costs(workspace.recipe("known")),
+        step("report") / "report.json": lambda: render_run(workspace.recipe("known")),
+        step("evaluate") / "files" / "mistakes.json": lambda: render_run(workspace.recipe("known")),
+        batch: lambda: status(workspace.recipe("known")),
         workspace.root / "params.yaml": lambda: rates(workspace),
-        workspace.stages("known").with_name("dvc.lock"): lambda: last_made(workspace, "known"),
-        workspace.recipe_path("known"): lambda: workspace.recipe("known"),
+        workspace.recipe("known").stages.with_name("dvc.lock"): lambda: last_made(workspace.recipe("known")),
+        workspace.recipe("known").path: lambda: workspace.recipe("known").load(),
         pointer: lambda: pointed(pointer.read_bytes(), "registry/known/0001.dvc"),
         model / "graft.json": lambda: (load_reference(model), load_model(model)),
         model / "reference.safetensors": lambda: load_reference(model),
@@ -103,7 +104,7 @@ def used_once(promoted_once: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     shutil.copytree(promoted_once, root, symlinks=True)
     rows = [(f"b{k}", f"money card bill pay parcel late house {k}", "card" if k % 2 else "parcel") for k in range(40)]
     (root / "batch.csv").write_bytes(csv_bytes(rows))
-    monitor(Workspace(root), "known", root / "batch.csv", progress=lambda *_: None)
+    monitor(Workspace(root).recipe("known"), root / "batch.csv", progress=lambda *_: None)
     return root
 
 

@@ -42,18 +42,18 @@ def make_untrained(folder: Path, base: Path, seed: int = 0) -> Workspace:
 
 def run_to_promotion(workspace: Workspace, *, pages: bool = False) -> None:
     """Do what a run does, stage by stage, and promote."""
-    recover(workspace, "known")
-    bring_forward(workspace, "known")
-    pin(workspace, "known")
+    recover(workspace.recipe("known"))
+    bring_forward(workspace.recipe("known"))
+    pin(workspace.recipe("known"))
     for step in STEPS:
-        if not workspace.record("known", step).is_file() or not _is_kept(workspace, step):
-            run_step(workspace, step, "known")
+        if not workspace.recipe("known").record(step).is_file() or not _is_kept(workspace, step):
+            run_step(workspace.recipe("known"), step)
             dvc(workspace.root, "commit", "--force", stage(workspace.root, "known", step))
-    enact(workspace, "known")
+    enact(workspace.recipe("known"))
     if workspace.ledger().champion("known") is None:
-        promote_by_hand(workspace, "known", "it will do")
+        promote_by_hand(workspace.recipe("known"), "it will do")
     if pages:
-        render_run(workspace, "known")
+        render_run(workspace.recipe("known"))
 
 
 def _is_kept(workspace: Workspace, step: str) -> bool:
@@ -70,8 +70,8 @@ def digests(workspace: Workspace) -> dict[str, str]:
 def check_none_half_written(workspace: Workspace) -> None:
     """Check that nothing half-written lies there under its own name, or at all."""
     for step in STEPS:
-        if workspace.record("known", step).is_file():
-            load_record(workspace.record("known", step), step)
+        if workspace.recipe("known").record(step).is_file():
+            load_record(workspace.recipe("known").record(step), step)
     assert len(list(workspace.ledger().runs("known"))) <= 1
     workspace.ledger().promotions("known")
     assert not list(workspace.root.rglob(f".*{PART}"))
@@ -93,7 +93,7 @@ def _fills(workspace: Workspace, n_free: int, undisturbed: dict[str, str], *, pa
     run_to_promotion(workspace, pages=pages)
     check_none_half_written(workspace)
     assert digests(workspace) == undisturbed
-    assert audit(workspace, "known").verdict == "intact"
+    assert audit(workspace.recipe("known")).verdict == "intact"
     return met
 
 
@@ -138,7 +138,7 @@ def test_a_disk_without_room_for_a_change_of_champion_or_a_batch(
     workspace = small_disk(promoted_once, 12 * 2**20)
     (tmp_path / "more.csv").write_bytes(learnable_rows(40, 1))
     (tmp_path / BATCH).write_bytes(learnable_rows(60, 9))
-    add(workspace, "known", tmp_path / "more.csv")
+    add(workspace.recipe("known"), tmp_path / "more.csv")
     run_all_steps(workspace, "known")
     cli = CommandLine(workspace.root, capsys)
     for command in (
@@ -150,7 +150,7 @@ def test_a_disk_without_room_for_a_change_of_champion_or_a_batch(
         cli.refuses(*command, words=("The disk is full.", "make room"), exit_code=1)
         ballast.remove()
         cli.succeeds(*command)
-    assert audit(workspace, "known").verdict == "intact"
+    assert audit(workspace.recipe("known")).verdict == "intact"
 
 
 @pytest.mark.parametrize("command", ["promote", "rollback"])
@@ -164,10 +164,10 @@ def test_an_interrupted_change_of_champion_is_finished(
     """Where the entry was signed and the folder or the commit found no room, the same command makes them, and no second entry."""
     (tmp_path / "more.csv").write_bytes(learnable_rows(40, 1))
     grown = Workspace(shutil.copytree(promoted_once, tmp_path / "grown", symlinks=True))
-    add(grown, "known", tmp_path / "more.csv")
+    add(grown.recipe("known"), tmp_path / "more.csv")
     run_all_steps(grown, "known")
     if command == "rollback":
-        promote_by_hand(grown, "known", "more rows")
+        promote_by_hand(grown.recipe("known"), "more rows")
     n_before, cut_off = len(grown.ledger().promotions("known")), 0
     for n_free in (12_000, 24_000, 36_000, 60_000, 150_000, 300_000):
         workspace = small_disk(grown.root, 4 * 2**20)
@@ -180,7 +180,7 @@ def test_an_interrupted_change_of_champion_is_finished(
             cut_off += len(workspace.ledger().promotions("known")) > n_before
             cli.succeeds(command, "known", "--reason", "so it is")
         assert len(workspace.ledger().promotions("known")) == n_before + 1
-        assert audit(workspace, "known").verdict == "intact"
+        assert audit(workspace.recipe("known")).verdict == "intact"
     assert cut_off, "no point lay behind the entry"
 
 
@@ -193,20 +193,20 @@ def test_a_repair_that_found_no_room_is_taken_away_and_made_again(
     (tmp_path / "odd.csv").write_bytes(csv_bytes(lines))
     made, _ = init(tmp_path / "workspace")
     adopt_recipe(made, "odd", tmp_path / "odd.csv", str(tiny_base))
-    pin(made, "odd")
-    run_step(made, "ingest", "odd")
+    pin(made.recipe("odd"))
+    run_step(made.recipe("odd"), "ingest")
     undisturbed = Workspace(shutil.copytree(made.root, tmp_path / "copy", symlinks=True))
-    wanted = repair(undisturbed, "odd")
+    wanted = repair(undisturbed.recipe("odd"))
     assert wanted.file
     workspace = small_disk(made.root, 4 * 2**20)
     size = (undisturbed.dataset("odd") / wanted.file).stat().st_size
     for n_free in (size // 2, int(1.2 * size)):
         ballast = DiskFiller(workspace, n_free)
         with check_unchanged(workspace.root), pytest.raises((StepError, OSError)) as caught:
-            repair(workspace, "odd")
+            repair(workspace.recipe("odd"))
         assert "The disk is full." in error_message(caught.value)
         ballast.remove()
-    assert repair(workspace, "odd") == wanted
+    assert repair(workspace.recipe("odd")) == wanted
 
 
 @pytest.mark.parametrize(
@@ -238,4 +238,4 @@ def test_a_disk_that_fills_during_a_fetch(
         assert not list(cache.rglob(".*.tmp"))
         ballast.remove()
         cli.succeeds("fetch", "known")
-        assert audit(workspace, "known").verdict == "intact"
+        assert audit(workspace.recipe("known")).verdict == "intact"

@@ -55,9 +55,9 @@ def test_what_is_promoted_survives(many_models: Workspace, how: str) -> None:
     dvc(many_models.root, "checkout")
     assert model_ids(many_models) == before
     for name in ("known", "grown"):
-        assert audit(many_models, name).verdict == "intact"
-    roll_back(many_models, "known", "further back")
-    assert audit(many_models, "known").verdict == "intact"
+        assert audit(many_models.recipe(name)).verdict == "intact"
+    roll_back(many_models.recipe("known"), "further back")
+    assert audit(many_models.recipe("known")).verdict == "intact"
 
 
 def test_every_version_of_the_data_survives(many_models: Workspace) -> None:
@@ -127,7 +127,7 @@ def test_what_was_cut_off_goes_and_what_goes_on_stays(promoted: Workspace) -> No
     checkpoint.write_bytes(bytes(500))
     found = look_for(promoted)
     assert found.left_over_bytes == 1500
-    pinned = promoted.inputs("known")
+    pinned = promoted.recipe("known").inputs
     pinned.rename(pinned.with_suffix(".away"))
     assert look_for(promoted).left_over_bytes == 1000
     collect(promoted)
@@ -143,7 +143,7 @@ def test_a_run_that_goes_on_is_left_alone(promoted: Workspace, capsys: pytest.Ca
     from graft_tasks.processes.locks import hold
 
     cli = CommandLine(promoted.root, capsys)
-    with hold(promoted.lock("known", "run"), "known"):
+    with hold(promoted.recipe("known").lock("run"), "known"):
         cli.refuses("gc", "--yes", words=("Another process holds known",), exit_code=1)
 
 

@@ -71,9 +71,9 @@ def begin(counts: Counter[str]) -> None:
 
 def do_nothing(workspace: Workspace) -> None:
     """Do what ``graft run`` does where there is nothing to do, and ``graft status``."""
-    pin(workspace, NAME)
-    assert nothing_to_do(workspace, NAME)
-    status(workspace, NAME)
+    pin(workspace.recipe(NAME))
+    assert nothing_to_do(workspace.recipe(NAME))
+    status(workspace.recipe(NAME))
 
 
 def test_what_has_nothing_to_do_verifies_what_is_new(old: Workspace, counts: Counter[str]) -> None:
@@ -92,9 +92,9 @@ def test_what_has_nothing_to_do_verifies_what_is_new(old: Workspace, counts: Cou
 
 
 DECIDING: dict[str, tuple[Callable[[Workspace], object], int]] = {
-    "audit": (lambda workspace: audit(workspace, NAME).verdict, 2),
-    "enact": (lambda workspace: enact(workspace, NAME), -1),
-    "pin": (lambda workspace: (workspace.inputs(NAME).unlink(), pin(workspace, NAME)), 0),
+    "audit": (lambda workspace: audit(workspace.recipe(NAME)).verdict, 2),
+    "enact": (lambda workspace: enact(workspace.recipe(NAME)), -1),
+    "pin": (lambda workspace: (workspace.recipe(NAME).inputs.unlink(), pin(workspace.recipe(NAME))), 0),
 }
 """What decides, and how many signatures it verifies beside those of all entries: an audit two of the model, and a run that is not
 to be promoted asks for no promotion."""
@@ -112,7 +112,7 @@ def test_whatever_decides_verifies_everything(old: Workspace, counts: Counter[st
 
 def test_a_key_that_is_not_trusted_makes_no_index(old: Workspace) -> None:
     """Whoever can write .graft, but holds no trusted key, cannot make a run by a stranger count: theirs is not read."""
-    status(old, NAME)
+    status(old.recipe(NAME))
     (index,) = (old.root / ".graft").glob("cache/ledger/known/runs.json")
     eve = old.root.parent / "eve"
     make_key(eve / "signing-key.pem", eve / "public")
@@ -126,7 +126,7 @@ def test_a_key_that_is_not_trusted_makes_no_index(old: Workspace) -> None:
                                    for name, mark in marks.items()})  # fmt: skip
     workspaces._views.clear()
     with pytest.raises(TamperError, match="no trusted key"):
-        status(old, NAME)
+        status(old.recipe(NAME))
 
 
 def test_a_key_that_is_removed_counts_no_more(old: Workspace) -> None:
@@ -137,20 +137,20 @@ def test_a_key_that_is_removed_counts_no_more(old: Workspace) -> None:
     commit(old.root, "nobody is trusted", ["keys"])
     for _ in range(2):
         with pytest.raises(TamperError, match="no trusted key"):
-            status(old, NAME)
+            status(old.recipe(NAME))
         workspaces._views.clear()
 
 
 def test_an_entry_that_is_changed_in_this_process(old: Workspace) -> None:
     """It was verified a moment ago, and is read again since its file was written."""
-    assert status(old, NAME).n_runs == N_OLDER + 1
+    assert status(old.recipe(NAME)).n_runs == N_OLDER + 1
     path: Path = next((old.root / "ledger" / "runs" / NAME).glob("*.json"))
     content = path.read_bytes()
     path.write_bytes(content[:300] + bytes([content[300] ^ 1]) + content[301:])
     with pytest.raises(TamperError):
-        status(old, NAME)
+        status(old.recipe(NAME))
     path.write_bytes(content)
-    assert status(old, NAME).n_runs == N_OLDER + 1
+    assert status(old.recipe(NAME)).n_runs == N_OLDER + 1
 
 
 def test_a_folder_that_may_not_be_written(

@@ -27,7 +27,7 @@ def cli_copy(cli: CommandLine, tmp_path: Path) -> CommandLine:
     shutil.copytree(cli.root, tmp_path / "around" / "workspace", symlinks=True)
     (tmp_path / "around" / "outside").mkdir()
     (tmp_path / "around" / "outside" / "secret.txt").write_text("secret")
-    pin(Workspace(tmp_path / "around" / "workspace"), "known")
+    pin(Workspace(tmp_path / "around" / "workspace").recipe("known"))
     (tmp_path / "rows.csv").write_bytes(GOOD_CSV + b"m99,another message about a card,card\n")
     return CommandLine(tmp_path / "around" / "workspace", cli.capsys)
 
@@ -92,12 +92,12 @@ def test_links_that_are_hard_to_see(cli_copy: CommandLine, tmp_path: Path, what:
     redirect(cli_copy.root / name, outside, "relative" if len(what) % 2 else "absolute")
     space = Workspace(cli_copy.root)
     paths = {
-        "registry": lambda: space.registry("known"),
-        "pages": lambda: space.pages("known"),
-        "data": lambda: (space.dataset("known"), space.dataset("fresh"), space.files("known", "ingest"), space.inputs("known"),
-                         space.monitor("known")),
-        "recipes": lambda: (space.recipe_path("known"), space.recipe_path("fresh")),
-        ".graft": lambda: space.lock("known", "ingest"),
+        "registry": lambda: space.recipe("known").registry,
+        "pages": lambda: space.recipe("known").pages,
+        "data": lambda: (space.dataset("known"), space.dataset("fresh"), space.recipe("known").files("ingest"), space.recipe("known").inputs,
+                         space.recipe("known").monitor),
+        "recipes": lambda: (space.recipe("known").path, space.recipe("fresh").path),
+        ".graft": lambda: space.recipe("known").lock("ingest"),
         "keys": lambda: space.trusted_keys,
         "params.yaml": space.params,
     }  # fmt: skip

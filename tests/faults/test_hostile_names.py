@@ -98,7 +98,7 @@ def cli_copy(cli: CommandLine, tmp_path: Path) -> Iterator[CommandLine]:
     """A workspace of one's own between folders that nothing may touch; no canary may be in it, nor anything new around it."""
     around = tmp_path / "around"
     shutil.copytree(cli.root, around / "b" / "workspace", symlinks=True)
-    pin(Workspace(around / "b" / "workspace"), "known")
+    pin(Workspace(around / "b" / "workspace").recipe("known"))
     (tmp_path / "rows.csv").write_bytes(GOOD_CSV)
     yield CommandLine(around / "b" / "workspace", cli.capsys)
     assert [path.name for path in around.iterdir()] == ["b"]
@@ -175,7 +175,7 @@ def test_names_in_a_recipe(cli_copy: CommandLine, key: str) -> None:
 def refused_or_read(space: Workspace, name: str) -> None:
     """Read a recipe, its dataset and its bases in this process; what succeeds must not have used the name for a file."""
     try:
-        recipe, _ = space.recipe("known")
+        recipe, _ = space.recipe("known").load()
         data = recipe.data
         if not space.dataset(data.dataset).is_dir():
             return
@@ -215,9 +215,9 @@ def test_names_in_a_pin(cli_copy: CommandLine) -> None:
 def base_is_not_elsewhere(space: Workspace, name: str) -> None:
     """Check that a pin is refused, or names folders of its own, and its base is found nowhere but where it lies."""
     try:
-        pinned = load_inputs(space, "known")
+        pinned = load_inputs(space.recipe("known"))
         assert space.dataset(pinned.dataset.name).parent == space.root / "data" / "datasets", name
-        assert space.inputs(pinned.recipe).parent.parent == space.root / "data", name
+        assert space.recipe(pinned.recipe).inputs.parent.parent == space.root / "data", name
         assert pinned.champion is None or pinned.champion.folder.startswith("registry/")
         assert all(".." not in Path(file.path).parts and not file.path.startswith("/") for file in pinned.dataset.files)
         folder = bases.locate(space, pinned.bases[0])
@@ -256,7 +256,7 @@ def test_parameters_that_are_hostile(cli_copy: CommandLine) -> None:
     for text in PARAMETERS:
         (cli_copy.root / "params.yaml").write_text(text)
         with check_unchanged(cli_copy.root), pytest.raises(GraftError) as caught:
-            pin(Workspace(cli_copy.root), "known")
+            pin(Workspace(cli_copy.root).recipe("known"))
         check_error(str(caught.value), ())
 
 
@@ -273,8 +273,8 @@ def test_names_that_yaml_would_take_for_something_else(cli_copy: CommandLine, tm
     assert name in json.loads(cli_copy.succeeds("status", "--json"))["recipes"][
         0
     ].values() or name in cli_copy.succeeds("status")
-    assert pin(Workspace(cli_copy.root), name).recipe == name
-    bring_forward(Workspace(cli_copy.root), name)
+    assert pin(Workspace(cli_copy.root).recipe(name)).recipe == name
+    bring_forward(Workspace(cli_copy.root).recipe(name))
     assert (
         f"data/{name}/dvc.yaml:ingest"
         in dvc(cli_copy.root, "stage", "list", f"data/{name}/dvc.yaml", "--name-only").split()
@@ -282,4 +282,4 @@ def test_names_that_yaml_would_take_for_something_else(cli_copy: CommandLine, tm
 
 
 def base_of(cli_copy: CommandLine) -> str:
-    return str(Workspace(cli_copy.root).recipe("known")[0].choose_base.bases[0])
+    return str(Workspace(cli_copy.root).recipe("known").load()[0].choose_base.bases[0])

@@ -33,13 +33,13 @@ def test_records_of_a_gigabyte(cli: CommandLine) -> None:
     space = Workspace(cli.root)
     step = cli.root / "data" / "known" / "ingest"
     acts: dict[Path, Callable[[], object]] = {
-        step / "record.json": lambda: space.record("known", "ingest"),
-        step / "cost.json": lambda: space.step("known", "ingest"),
-        step / "report.json": lambda: space.step("known", "ingest"),
-        step / "files" / "mistakes.json": lambda: space.files("known", "ingest"),
-        cli.root / "data" / "known" / "inputs.json": lambda: load_inputs(space, "known"),
-        cli.root / "data" / "known" / "monitor" / "b" / "record.json": lambda: space.monitor("known"),
-        cli.root / "recipes" / "huge.yaml": lambda: space.recipe("huge"),
+        step / "record.json": lambda: space.recipe("known").record("ingest"),
+        step / "cost.json": lambda: space.recipe("known").step("ingest"),
+        step / "report.json": lambda: space.recipe("known").step("ingest"),
+        step / "files" / "mistakes.json": lambda: space.recipe("known").files("ingest"),
+        cli.root / "data" / "known" / "inputs.json": lambda: load_inputs(space.recipe("known")),
+        cli.root / "data" / "known" / "monitor" / "b" / "record.json": lambda: space.recipe("known").monitor,
+        cli.root / "recipes" / "huge.yaml": lambda: space.recipe("huge").load(),
     }
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for path, act in acts.items():
@@ -71,7 +71,7 @@ def test_records_that_are_bombs(tmp_path: Path, content: bytes) -> None:
     assert refused(lambda: load_record(path, "ingest"))
     (tmp_path / "data" / "known").mkdir(parents=True)
     (tmp_path / "data" / "known" / "inputs.json").write_bytes(content)
-    assert refused(lambda: load_inputs(Workspace(tmp_path), "known"))
+    assert refused(lambda: load_inputs(Workspace(tmp_path).recipe("known")))
 
 
 @pytest.mark.parametrize(

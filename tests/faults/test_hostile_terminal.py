@@ -64,7 +64,7 @@ def test_a_file_that_is_looked_at(cli_copy: CommandLine, tmp_path: Path) -> None
 def own_base(cli_copy: CommandLine) -> tuple[str, ...]:
     from graft_tasks.workspace import Workspace
 
-    return Workspace(cli_copy.root).recipe("known")[0].choose_base.bases
+    return Workspace(cli_copy.root).recipe("known").load()[0].choose_base.bases
 
 
 LINK = "\x1b]8;;https://x\x1b\\x\x1b]8;;\x1b\\"

@@ -85,7 +85,7 @@ def test_what_commands_print_fits_their_schemas(
     dvc(promoted.root, "remote", "add", "--default", "store", str(tmp_path / "remote"))
     commit(promoted.root, "a remote", [".dvc/config"])
     dvc(promoted.root, "push")
-    base = next(iter(promoted.recipe("known")[0].choose_base.bases))
+    base = next(iter(promoted.recipe("known").load()[0].choose_base.bases))
     known = promoted.dataset("known") / "rows.csv"
     new = ("--data", tmp_path / "trial.csv", "--text", "text", "--label", "label", "--base", base)
 

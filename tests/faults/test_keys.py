@@ -47,16 +47,16 @@ def committed_keys(workspace: Workspace) -> list[str]:
 def test_what_an_uncommitted_key_signs_is_refused_and_named(workspace: Workspace) -> None:
     """No command takes the entry, and the audit is broken and names the key; once the key is committed, by whoever, it counts."""
     key = sign_with_foreign_key(workspace)
-    for read in (lambda: workspace.ledger().champion(NAME), lambda: roll_back(workspace, NAME, "worse")):
+    for read in (lambda: workspace.ledger().champion(NAME), lambda: roll_back(workspace.recipe(NAME), "worse")):
         with pytest.raises(TamperError, match="lies in keys/ but is not committed") as refused:
             read()
         assert key.name in refused.value.where
-    result = audit(workspace, NAME)
+    result = audit(workspace.recipe(NAME))
     assert result.verdict == "broken"
     assert key.name in str(result.broken_at)
     git(workspace.root, "add", "keys")
     git(workspace.root, "-c", "user.name=Bob", "-c", "user.email=b@example.org", "commit", "--quiet", "-m", "Eve's key")
-    found = {line.finding for line in audit(workspace, NAME).lines if line.name == "key"}
+    found = {line.finding for line in audit(workspace.recipe(NAME)).lines if line.name == "key"}
     assert f"{key.stem}, committed by Bob: 1 entry" in found
     assert len(found) == 2
 
@@ -65,11 +65,11 @@ def test_nobody_commits_a_key_for_somebody_else(workspace: Workspace) -> None:
     """A rollback, a promotion and graft init leave a strange key uncommitted; the audit names it as not trusted."""
     own = committed_keys(workspace)
     make_key(workspace.root.parent / "eve.pem", workspace.trusted_keys)
-    roll_back(workspace, NAME, "worse")
+    roll_back(workspace.recipe(NAME), "worse")
     promote(workspace, 4)
     init(workspace.root)
     assert committed_keys(workspace) == own
-    result = audit(workspace, NAME)
+    result = audit(workspace.recipe(NAME))
     stray = next(path.name for path in workspace.trusted_keys.iterdir() if f"keys/{path.name}" not in own)
     (line,) = (line for line in result.lines if line.name == "key" and line.integrity == "open")
     assert f"keys/{stray}" in line.finding
@@ -94,12 +94,12 @@ def test_whoever_signs_here_counts_here(workspace: Workspace) -> None:
     workspace.private_key.unlink()
     make_key(workspace.private_key, workspace.trusted_keys)
     with pytest.raises(InputError, match="does not count") as refused:
-        roll_back(workspace, NAME, "worse")
+        roll_back(workspace.recipe(NAME), "worse")
     assert "graft init" in refused.value.do
     assert len(workspace.ledger().promotions(NAME)) == 2
     init(workspace.root)
     assert len(committed_keys(workspace)) == 2
-    assert roll_back(workspace, NAME, "worse").predicate.model_number == "0001"
+    assert roll_back(workspace.recipe(NAME), "worse").predicate.model_number == "0001"
 
 
 def test_a_killed_init_is_finished(tmp_path: Path) -> None:
@@ -118,11 +118,11 @@ def test_a_killed_init_is_finished(tmp_path: Path) -> None:
 def test_names_beyond_ascii(workspace: Workspace) -> None:
     """What git quotes is read as the file that it is: a batch with any name is compared with the commit, and raises no alarm."""
     finish_run(workspace, 3)
-    folder = workspace.monitor(NAME) / 'b"\u00e4\n-1'
+    folder = workspace.recipe(NAME).monitor / 'b"\u00e4\n-1'
     folder.mkdir(parents=True)
     (folder / "record.json").write_text("{}")
     subprocess.run(["git", "add", "--all", "."], cwd=workspace.root, check=True)
     git(workspace.root, "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--quiet", "-m", "a batch")
-    assert audit(workspace, NAME).verdict == "intact"
+    assert audit(workspace.recipe(NAME)).verdict == "intact"
     (folder / "record.json").write_text("[]")
-    assert audit(workspace, NAME).verdict == "broken"
+    assert audit(workspace.recipe(NAME)).verdict == "broken"

@@ -57,7 +57,7 @@ def test_a_lock_file_cut_anywhere_is_put_back(workspace: Workspace, kept_in: str
     recipes = {name: stage for name, stage in STAGES.items() if name != "mine"}
     for end in range(0, len(whole) + 1, 13):
         path.write_text(whole[:end])
-        recover(workspace, "tiny")
+        recover(workspace.recipe("tiny"))
         stages = yaml.safe_load(path.read_text())["stages"]
         found = {name: stage["outs"][0]["md5"] for name, stage in stages.items() if name in recipes}
         assert found == dict.fromkeys(recipes, HASH), f"cut at {end}"
@@ -66,12 +66,12 @@ def test_a_lock_file_cut_anywhere_is_put_back(workspace: Workspace, kept_in: str
 def test_a_lock_file_that_is_whole_is_left_alone(workspace: Workspace) -> None:
     """The bytes of a whole dvc.lock stay, whatever an older copy says; without any, none is made."""
     path, its_copy = lockfile(workspace.root, "tiny")
-    recover(workspace, "tiny")
+    recover(workspace.recipe("tiny"))
     assert not path.exists()
     older = {**STAGES, "ingest": lock_entry("other")}
     write_atomic(its_copy, yaml.safe_dump({"stages": older}).encode())
     write_atomic(path, (whole := yaml.safe_dump({"schema": "2.0", "stages": STAGES})).encode())
-    recover(workspace, "tiny")
+    recover(workspace.recipe("tiny"))
     assert path.read_text() == whole
 
 
@@ -82,29 +82,29 @@ def test_dvcs_list_of_who_works_on_what_forgets_the_dead(workspace: Workspace, l
     dead = subprocess.Popen(["true"])
     dead.wait()
     path.write_text(left if left != "dead" else json.dumps({"read": {"data": [{"pid": dead.pid, "cmd": "dvc repro"}]}}))
-    recover(workspace, "tiny")
+    recover(workspace.recipe("tiny"))
     assert json.loads(path.read_bytes()) == {}
 
 
 def test_a_pointer_cut_short_is_put_back_or_made_again(workspace: Workspace) -> None:
     """A committed pointer is as it was committed; one that was never committed is gone; a whole one stays, however written."""
-    known, new = workspace.root / "data/datasets/tiny.dvc", workspace.registry("tiny") / "0001.dvc"
+    known, new = workspace.root / "data/datasets/tiny.dvc", workspace.recipe("tiny").registry / "0001.dvc"
     before = known.read_bytes()
     new.parent.mkdir(parents=True)
     for end in range(len(before)):
         known.write_bytes(before[:end])
         new.write_bytes(b"outs:\n- md5: 01"[:end])
-        recover(workspace, "tiny")
+        recover(workspace.recipe("tiny"))
         assert known.read_bytes() == before or end == len(before) - 1
         assert not new.exists()
     known.write_bytes(before + b"  desc: mine\n")
-    recover(workspace, "tiny")
+    recover(workspace.recipe("tiny"))
     assert known.read_bytes() == before + b"  desc: mine\n"
 
 
 def test_only_the_temporary_files_of_the_dead_are_taken_away(workspace: Workspace, tmp_path: Path) -> None:
     """A file or folder that a living process writes is left alone by any sweep, and is finished; a dead one's is gone."""
-    folder = workspace.step("tiny", "ingest")
+    folder = workspace.recipe("tiny").step("ingest")
     folder.mkdir(parents=True)
     (folder / ".record.json.x.part").write_bytes(b"half")
     (folder / ".model.y.part").mkdir()
@@ -120,11 +120,11 @@ def test_only_the_temporary_files_of_the_dead_are_taken_away(workspace: Workspac
     ) as writer:
         assert writer.stdout is not None
         alive = {Path(writer.stdout.readline().strip()) for _ in range(2)}
-        recover(workspace, "tiny")
+        recover(workspace.recipe("tiny"))
         assert set(folder.iterdir()) == alive | {folder / ".link.part"}
         writer.kill()
         writer.wait()
-    recover(workspace, "tiny")
+    recover(workspace.recipe("tiny"))
     assert [path.name for path in folder.iterdir()] == [".link.part"]
 
 

@@ -27,8 +27,8 @@ N_CELLS = 16
 def curve(root: Path, screen: Connection) -> None:
     """What the process does: measure, telling of each step of progress, and write the record."""
     workspace = Workspace(root)
-    measured = measure(workspace, "tiny", WANTED, progress=lambda done, _total, _note: screen.send(done))
-    conclude(workspace, "tiny", measured)
+    measured = measure(workspace.recipe("tiny"), WANTED, progress=lambda done, _total, _note: screen.send(done))
+    conclude(workspace.recipe("tiny"), measured)
 
 
 def run(workspace: Workspace, *, lines: int | None = None, delay: float = 0.0) -> int | None:
@@ -57,18 +57,18 @@ def test_a_curve_killed_again_and_again(tmp_path: Path, tiny_base: Path, n_kills
     """Killed at random moments, a curve keeps every whole cell and ends with the record of an undisturbed one."""
     ready = make_training_workspace(tmp_path, tiny_base)
     assert run(ready) == 0
-    undisturbed = sha256_file(ready.record("tiny", "curve"))
+    undisturbed = sha256_file(ready.recipe("tiny").record("curve"))
     rng, n_killed = random.Random(n_kills), 0  # noqa: S311 - moments, not secrets
     for _ in range(n_kills):
-        if len(list(ready.cells("tiny").glob("*.json"))) == N_CELLS:
-            shutil.rmtree(ready.cells("tiny"))
-            ready.record("tiny", "curve").unlink(missing_ok=True)
-        kept = {path: path.stat().st_mtime_ns for path in ready.cells("tiny").glob("*.json")}
+        if len(list(ready.recipe("tiny").cells.glob("*.json"))) == N_CELLS:
+            shutil.rmtree(ready.recipe("tiny").cells)
+            ready.recipe("tiny").record("curve").unlink(missing_ok=True)
+        kept = {path: path.stat().st_mtime_ns for path in ready.recipe("tiny").cells.glob("*.json")}
         ended = run(ready, lines=rng.choice([0, 1, 2, 4, 8]), delay=rng.uniform(0, 0.1))
         assert ended in (0, -signal.SIGKILL)
         n_killed += ended != 0
         assert {path: path.stat().st_mtime_ns for path in kept} == kept, "a cell that was kept was measured again"
     assert n_killed > n_kills / 2
     assert run(ready) == 0
-    assert sha256_file(ready.record("tiny", "curve")) == undisturbed
-    assert len(list(ready.cells("tiny").iterdir())) == N_CELLS, "and no half-written file"
+    assert sha256_file(ready.recipe("tiny").record("curve")) == undisturbed
+    assert len(list(ready.recipe("tiny").cells.iterdir())) == N_CELLS, "and no half-written file"

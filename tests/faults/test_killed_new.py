@@ -71,7 +71,7 @@ def is_same(found: FolderContents, undisturbed: FolderContents) -> bool:
 
 
 def adopt_fresh(workspace: Workspace) -> None:
-    adopt(workspace, "fresh", {"rows.csv": workspace.root.parent / "rows.csv"}, "# a recipe\n")
+    adopt(workspace.recipe("fresh"), {"rows.csv": workspace.root.parent / "rows.csv"}, "# a recipe\n")
 
 
 @pytest.mark.long
@@ -167,20 +167,20 @@ def test_one_that_fails_takes_away_its_own_and_no_more(workspace: Workspace, mon
 
     def refused(_root: Path, _path: str) -> None:
         monkeypatch.undo()
-        adopt(workspace, "other", {"rows.csv": other}, "# another\n")
+        adopt(workspace.recipe("other"), {"rows.csv": other}, "# another\n")
         raise InputError("DVC refuses.")
 
     monkeypatch.setattr("graft_tasks.commands.init.keep", refused)
     with pytest.raises(InputError, match="DVC refuses"):
         adopt_fresh(workspace)
     assert set(workspace.params()["recipes"]) == before | {"other"}
-    assert not workspace.recipe_path("fresh").exists()
+    assert not workspace.recipe("fresh").path.exists()
     assert git(workspace.root, "status", "--porcelain") == ""
 
 
 def test_what_a_person_wrote_is_never_taken_away(workspace: Workspace) -> None:
     """A recipe by hand that git does not know is refused again and again, and stays."""
-    workspace.recipe_path("fresh").write_text("# by hand\n")
+    workspace.recipe("fresh").path.write_text("# by hand\n")
     for _ in range(2):
         with check_unchanged(workspace.root), pytest.raises(InputError, match="There is a recipe fresh already"):
             adopt_fresh(workspace)

@@ -30,7 +30,7 @@ def training(root: Path, screen: Connection) -> None:
 
     graft_tasks.steps.checkpoints.CHECKPOINT_SECONDS, graft.model.checkpoint.MAX_SHARE = 0.0, float("inf")
     graft_tasks.steps.context.report_progress = lambda done, total, note: screen.send((done, note))
-    run_step(Workspace(root), "finetune", "tiny")
+    run_step(Workspace(root).recipe("tiny"), "finetune")
 
 
 @dataclass

@@ -25,7 +25,7 @@ def run(workspace: Workspace, *options: str) -> tuple[int, str]:
 
 
 def logs(workspace: Workspace) -> list[Path]:
-    return sorted(workspace.logs("tiny").glob("*"))
+    return sorted(workspace.recipe("tiny").logs.glob("*"))
 
 
 def test_what_stands_in_the_log_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,12 +35,14 @@ def test_what_stands_in_the_log_of_a_run(tmp_path: Path, monkeypatch: pytest.Mon
     write_rows(tmp_path / "more.csv", 5, 8)
     with (tmp_path / "more.csv").open("a") as more:
         more.write(f"{ROW},early\n")
-    add(workspace, "tiny", tmp_path / "more.csv")
+    add(workspace.recipe("tiny"), tmp_path / "more.csv")
     dvc(workspace.root, "remote", "add", "--default", "store", f"http://ada:{PASSWORD}@127.0.0.1:9/{KEY}")
     commit(workspace.root, "a remote", [".dvc/config"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEY)
-    workspace.lock("tiny", "run").parent.mkdir(parents=True, exist_ok=True)
-    workspace.lock("tiny", "run").write_text("process 4711, since 2026-01-01 00:00 UTC")  # as a killed run leaves it
+    workspace.recipe("tiny").lock("run").parent.mkdir(parents=True, exist_ok=True)
+    workspace.recipe("tiny").lock("run").write_text(
+        "process 4711, since 2026-01-01 00:00 UTC"
+    )  # as a killed run leaves it
 
     code, said = run(workspace)
     assert code == 1, said
@@ -60,7 +62,7 @@ def test_what_stands_in_the_log_of_a_run(tmp_path: Path, monkeypatch: pytest.Mon
     for step in STEPS:
         mine = [one["message"] for one in records if one["step"] == step]
         assert mine[0] == "started"
-        assert mine[1].startswith(f"record sha256:{sha256_file(workspace.record('tiny', step))}, ")
+        assert mine[1].startswith(f"record sha256:{sha256_file(workspace.recipe('tiny').record(step))}, ")
         assert mine[2].startswith("finished in ")
         assert len(mine) == 3
     assert [one["message"] for one in records if one["level"] == "warning"] == [

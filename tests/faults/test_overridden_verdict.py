@@ -19,8 +19,8 @@ def test_a_held_run_says_what_to_do_and_a_forced_promotion_is_seen(
     monkeypatch.setattr(
         "graft_tasks.commands.render._drift_page", lambda *_: False
     )  # seconds of imports, and not looked at here
-    decision = load_record(promoted.record("known", "decide"), "decide")
-    evaluation = load_record(promoted.record("known", "evaluate"), "evaluate")
+    decision = load_record(promoted.recipe("known").record("decide"), "decide")
+    evaluation = load_record(promoted.recipe("known").record("evaluate"), "evaluate")
     assert isinstance(decision, DecisionRecord)
     assert isinstance(evaluation, EvaluationRecord)
     assert (decision.verdict, decision.do != "", decision.deciding != "") == ("hold", True, True)
@@ -28,20 +28,20 @@ def test_a_held_run_says_what_to_do_and_a_forced_promotion_is_seen(
     assert evaluation.confusion is not None
     assert sum(map(sum, evaluation.confusion.rows)) == evaluation.n_test
 
-    show_result(run_result(promoted, "known", began="2000"))
+    show_result(run_result(promoted.recipe("known"), began="2000"))
     shown = capsys.readouterr().out.split("\n")
     places = [next(k for k, line in enumerate(shown) if line.startswith(word)) for word in
               ("HOLD", "  accuracy", "  best rival", "  difference", "  do ")]  # fmt: skip
     assert places == sorted(places)
     assert "TF-IDF" in shown[places[2]]  # the strategy is head, so the probe is the candidate
 
-    html = render_run(promoted, "known").read_text()
+    html = render_run(promoted.recipe("known")).read_text()
     assert "<b>Champion 0001 was promoted</b> against the verdict hold, by Ada: the first." in html
 
 
 def test_programs_find_what_decided_by_id_and_every_measurement_in_a_row(promoted: Workspace) -> None:
     """The keys of earlier versions stay; ids, the command that helps and the long table stand beside them."""
-    facts = to_json(run_result(promoted, "known", began="2000"))
+    facts = to_json(run_result(promoted.recipe("known"), began="2000"))
     assert {"name", "step", "observed", "bound", "relation", "outcome", "policy", "note", "id", "measurement"} == set(
         facts["checks"][0]
     )

@@ -53,7 +53,7 @@ def test_a_shared_ledger_without_a_remote_is_refused_before_the_training(
     shutil.move(promoted.root / "ledger", tmp_path / "shared")
     set_ledger(promoted, "../shared")
     with pytest.raises(InputError, match="DVC has no default remote"):
-        pin(promoted, "known")
+        pin(promoted.recipe("known"))
     words = ("The ledger is shared", "dvc remote add --default")
     CommandLine(promoted.root, capsys).refuses("run", "known", words=words)
 
@@ -69,45 +69,45 @@ def test_on_a_shared_ledger_bytes_come_before_the_entry(
     remote.rmdir()
     remote.write_bytes(b"a file where the folder was")
     with pytest.raises(StepError):
-        promote_by_hand(many_models, "grown", "more rows")
+        promote_by_hand(many_models.recipe("grown"), "more rows")
     with pytest.raises(StepError):
-        roll_back(many_models, "known", "back again")
+        roll_back(many_models.recipe("known"), "back again")
     assert [len(many_models.ledger().promotions(name)) for name in ("grown", "known")] == [1, 4]
-    assert [path.name for path in many_models.registry("grown").glob("0000*")] == []
+    assert [path.name for path in many_models.recipe("grown").registry.glob("0000*")] == []
     remote.unlink()
     remote.mkdir()
     pointer = (
-        many_models.registry("known") / "0001.dvc"
+        many_models.recipe("known").registry / "0001.dvc"
     ).read_text()  # what a process left that was killed as it sent a candidate
-    (many_models.registry("known") / "0000.dvc").write_text(pointer.replace("'0001'", "'0000'"))
+    (many_models.recipe("known").registry / "0000.dvc").write_text(pointer.replace("'0001'", "'0000'"))
 
     seen: list[int] = []
     append = Ledger.add_promotion
     monkeypatch.setattr(Ledger, "add_promotion", lambda *args: (seen.append(stored(remote)), append(*args))[1])
-    made = promote_by_hand(many_models, "grown", "more rows").predicate
-    roll_back(many_models, "known", "back again")
+    made = promote_by_hand(many_models.recipe("grown"), "more rows").predicate
+    roll_back(many_models.recipe("known"), "back again")
     md5 = made.folder_md5
     assert seen[0] > len(many_models.ledger().run("grown", made.run).predicate.model_files)
     assert (remote / "files" / "md5" / md5[:2] / md5[2:]).is_file()
-    assert (many_models.registry("grown") / "0002.dvc").is_file()
+    assert (many_models.recipe("grown").registry / "0002.dvc").is_file()
     assert git(many_models.root, "status", "--porcelain") == ""
-    assert not (many_models.registry("known") / "0000.dvc").exists()
+    assert not (many_models.recipe("known").registry / "0000.dvc").exists()
     git(tmp_path, "clone", "--quiet", str(many_models.root), "second")
     clone = Workspace(tmp_path / "second")
     (clone.root / ".graft").mkdir()
-    fetch(clone, "grown")
-    assert audit(clone, "grown").verdict == "intact"
+    fetch(clone.recipe("grown"))
+    assert audit(clone.recipe("grown")).verdict == "intact"
 
 
 def test_a_remote_that_was_emptied_is_filled_again(promoted: Workspace) -> None:
     """What was sent once is asked for, not remembered."""
     remote = set_remote(promoted)
-    send(promoted, "known")
+    send(promoted.recipe("known"))
     before = stored(remote)
     assert before > len(promoted.ledger().run_of(promoted.ledger().promotions("known")[0]).predicate.model_files)
     shutil.rmtree(remote)
     remote.mkdir()
-    send(promoted, "known")
+    send(promoted.recipe("known"))
     assert stored(remote) == before
 
 
@@ -116,17 +116,17 @@ def test_a_push_that_failed_is_made_up_for(many_models: Workspace, tmp_path: Pat
     git(tmp_path, "clone", "--quiet", "--bare", str(many_models.root), "origin")
     git(many_models.root, "remote", "add", "origin", str(tmp_path / "origin"))
     git(many_models.root, "push", "--quiet", "--set-upstream", "origin", "main")
-    pin(many_models, "grown")
+    pin(many_models.recipe("grown"))
     (tmp_path / "origin").rename(tmp_path / "away")
     with pytest.raises(StepError, match="git push failed; all is committed here"):
-        promote_by_hand(many_models, "grown", "more rows")
+        promote_by_hand(many_models.recipe("grown"), "more rows")
     assert git(many_models.root, "status", "--porcelain") == ""
     assert len(many_models.ledger().promotions("grown")) == 2
-    assert n_unpushed(many_models.root, *own_paths(many_models, "grown")) == 1
-    assert not nothing_to_do(many_models, "grown")
+    assert n_unpushed(many_models.root, *own_paths(many_models.recipe("grown"))) == 1
+    assert not nothing_to_do(many_models.recipe("grown"))
     (tmp_path / "away").rename(tmp_path / "origin")
-    enact(many_models, "grown")
-    assert nothing_to_do(many_models, "grown")
+    enact(many_models.recipe("grown"))
+    assert nothing_to_do(many_models.recipe("grown"))
     tips = {git(root, "rev-parse", "main") for root in (many_models.root, tmp_path / "origin")}
     assert len(tips) == 1
 
@@ -167,7 +167,7 @@ def test_a_ledger_moves_whole_or_not_at_all(
     assert git(many_models.root, "status", "--porcelain") == ""
     assert many_models.ledger().champion("known") == champion
     assert list(many_models.ledger().names()) == names
-    assert audit(many_models, "grown").verdict == "intact"
+    assert audit(many_models.recipe("grown")).verdict == "intact"
     assert stored(remote) > 0
     cli.refuses("move-ledger", "nowhere:else", words=("names no place for a ledger",))
 

@@ -81,15 +81,15 @@ def test_a_second_clone_has_everything_after_one_command(clone: Workspace, capsy
     said = cli.succeeds("fetch", "known")
     assert "known 0001" in said
     assert all(len(line) <= 80 for line in said.replace(str(clone.root.parent), "").splitlines())
-    assert audit(clone, "known").verdict == "intact"
-    pin(clone, "known")
-    assert "The same recipe, data and base were run" in nothing_to_do(clone, "known")
+    assert audit(clone.recipe("known")).verdict == "intact"
+    pin(clone.recipe("known"))
+    assert "The same recipe, data and base were run" in nothing_to_do(clone.recipe("known"))
     assert git(clone.root, "status", "--porcelain") == ""
 
 
 def test_what_is_here_and_whole_is_not_asked_for_again(clone: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     """The second time no remote is needed, and nothing changes."""
-    fetch(clone, "known")
+    fetch(clone.recipe("known"))
     shutil.rmtree(clone.root.parent / "remote")
     with check_unchanged(clone.root):
         facts = json.loads(CommandLine(clone.root, capsys).succeeds("fetch", "--json"))["recipes"][0]
@@ -99,14 +99,14 @@ def test_what_is_here_and_whole_is_not_asked_for_again(clone: Workspace, capsys:
 
 def test_a_damaged_object_in_the_cache_is_found_and_brought_again(clone: Workspace) -> None:
     """One flipped bit under a file that DVC trusts: found by digest, taken away, fetched, named; each kind of object."""
-    fetch(clone, "known")
+    fetch(clone.recipe("known"))
     for what, path in OBJECTS.items():
         harmed = stored(clone, md5_of(clone, what), "second/.dvc/cache")
         whole = harmed.read_bytes()
         flip_bit(harmed)
-        assert path.replace(".dvc", "") in fetch(clone, "known").mended
+        assert path.replace(".dvc", "") in fetch(clone.recipe("known")).mended
         assert harmed.read_bytes() == whole
-    assert audit(clone, "known").verdict == "intact"
+    assert audit(clone.recipe("known")).verdict == "intact"
 
 
 def test_a_damaged_object_of_the_remote_is_named(clone: Workspace) -> None:
@@ -116,15 +116,15 @@ def test_a_damaged_object_of_the_remote_is_named(clone: Workspace) -> None:
         whole = harmed.read_bytes()
         flip_bit(harmed)
         with check_unchanged(clone.root), pytest.raises(TamperError, match="The remote's own copy of") as caught:
-            fetch(clone, "known")
+            fetch(clone.recipe("known"))
         assert f"files/md5/{harmed.parent.name}/{harmed.name}" in caught.value.where
         assert str(clone.root.parent / "remote") in caught.value.where
         assert not stored(clone, md5_of(clone, what), "second/.dvc/cache").exists()
         harmed.chmod(0o644)
         harmed.write_bytes(whole)
         shutil.rmtree(clone.root / ".dvc" / "cache")
-    fetch(clone, "known")
-    assert audit(clone, "known").verdict == "intact"
+    fetch(clone.recipe("known"))
+    assert audit(clone.recipe("known")).verdict == "intact"
 
 
 def test_a_remote_that_is_gone_lacks_something_or_was_never_set(
@@ -146,19 +146,19 @@ def test_a_remote_that_is_gone_lacks_something_or_was_never_set(
     cli.refuses("fetch", "known", words=("no default remote is set", "dvc remote add"), exit_code=1)
     config.write_bytes(content)
     cli.succeeds("fetch", "known")
-    assert audit(clone, "known").verdict == "intact"
+    assert audit(clone.recipe("known")).verdict == "intact"
 
 
 def test_a_damaged_model_is_restored_and_a_changed_dataset_is_not(clone: Workspace) -> None:
     """Nobody edits a promoted model; rows may be a person's work."""
-    fetch(clone, "known")
-    flip_bit(clone.registry("known") / "0001" / "model.safetensors")
-    assert fetch(clone, "known").mended == ["registry/known/0001"]
-    assert audit(clone, "known").verdict == "intact"
+    fetch(clone.recipe("known"))
+    flip_bit(clone.recipe("known").registry / "0001" / "model.safetensors")
+    assert fetch(clone.recipe("known")).mended == ["registry/known/0001"]
+    assert audit(clone.recipe("known")).verdict == "intact"
     with (clone.dataset("known") / "rows.csv").open("a") as file:
         file.write("x,one more,card\n")
     with check_unchanged(clone.root), pytest.raises(StepError, match="not the version that its pointer names"):
-        fetch(clone, "known")
+        fetch(clone.recipe("known"))
 
 
 @pytest.mark.parametrize("pointer", ["registry/known/0001.dvc", "data/datasets/known.dvc"])
@@ -176,19 +176,19 @@ def test_a_pointer_to_other_bytes_is_found(clone: Workspace, pointer: str) -> No
         check_unchanged(clone.root),
         pytest.raises(TamperError, match="names other bytes than those that were signed or pinned"),
     ):
-        fetch(clone, "known")
+        fetch(clone.recipe("known"))
 
 
 def test_all_that_a_recipe_stands_on_is_brought(many_models: Workspace, tmp_path: Path) -> None:
     """The champion, what a rollback goes to, and the chain; not what is behind them."""
     many_models.root.rename(tmp_path / "first")
     clone = push_and_clone(tmp_path, f"{tmp_path}/remote")
-    assert fetch(clone, "grown").models == ["grown 0001", "known 0002"]
-    found = audit(clone, "grown")
+    assert fetch(clone.recipe("grown")).models == ["grown 0001", "known 0002"]
+    found = audit(clone.recipe("grown"))
     assert found.verdict == "intact", (found.headline, found.broken_at)
-    assert fetch(clone, "known").models == ["known 0002", "known 0001"]
-    assert not (clone.registry("known") / "0003").exists()
-    assert audit(clone, "known").verdict == "intact"
+    assert fetch(clone.recipe("known")).models == ["known 0002", "known 0001"]
+    assert not (clone.recipe("known").registry / "0003").exists()
+    assert audit(clone.recipe("known")).verdict == "intact"
 
 
 class FaultyProxy:
@@ -284,7 +284,7 @@ def test_a_bucket_that_does_not_answer_lets_nobody_in_or_is_damaged(
     cli.refuses("fetch", "known", words=words, exit_code=1)
     client.put_object(**place, Body=whole)
     cli.succeeds("fetch", "known")
-    assert audit(clone, "known").verdict == "intact"
+    assert audit(clone.recipe("known")).verdict == "intact"
 
 
 def test_a_bucket_behind_a_closed_port(s3: tuple[Workspace, FaultyProxy], capsys: pytest.CaptureFixture[str]) -> None:

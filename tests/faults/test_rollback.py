@@ -51,45 +51,45 @@ TWO_BACK = [*THREE, ("0004", "rollback", "0002"), ("0005", "rollback", "0001")]
 def test_one_model_further_back_each_time(workspace: Workspace) -> None:
     """Of three models a first rollback leads to the second, another to the first, and a third finds none; none comes back."""
     models = [one.predicate.model_id for one in workspace.ledger().promotions(NAME)]
-    roll_back(workspace, NAME, "worse on Mondays")
-    assert pin(workspace, NAME).rolled_back == (models[2],)
-    roll_back(workspace, NAME, "so is this one")
+    roll_back(workspace.recipe(NAME), "worse on Mondays")
+    assert pin(workspace.recipe(NAME)).rolled_back == (models[2],)
+    roll_back(workspace.recipe(NAME), "so is this one")
     assert champion_changes(workspace) == TWO_BACK
-    assert pin(workspace, NAME).rolled_back == tuple(sorted(models[1:]))
+    assert pin(workspace.recipe(NAME)).rolled_back == tuple(sorted(models[1:]))
     with check_unchanged(workspace.root), pytest.raises(InputError, match="no earlier champion to go back to"):
-        roll_back(workspace, NAME, "and this")
-    assert audit(workspace, NAME).verdict == "intact"
+        roll_back(workspace.recipe(NAME), "and this")
+    assert audit(workspace.recipe(NAME)).verdict == "intact"
 
 
 def test_the_same_words_go_no_further(workspace: Workspace) -> None:
     """For the same reason, and to the same model if one is named, nothing is added; another model or reason is another step."""
-    first = roll_back(workspace, NAME, "worse")
+    first = roll_back(workspace.recipe(NAME), "worse")
     for to in (None, "2", "0002", "0004"):
-        assert roll_back(workspace, NAME, "worse", to=to).entry == first.entry
-    assert roll_back(workspace, NAME, "worse", to="1").predicate.model_number == "0001"
+        assert roll_back(workspace.recipe(NAME), "worse", to=to).entry == first.entry
+    assert roll_back(workspace.recipe(NAME), "worse", to="1").predicate.model_number == "0001"
     assert champion_changes(workspace) == TWO_BACK
 
 
 def test_to_a_number(workspace: Workspace) -> None:
     """Any champion may be named, a rolled-back one too; from there the next rollback goes to earlier ones only."""
     models = [one.predicate.model_id for one in workspace.ledger().promotions(NAME)]
-    assert roll_back(workspace, NAME, "the first was best", to="1").predicate.model_number == "0001"
+    assert roll_back(workspace.recipe(NAME), "the first was best", to="1").predicate.model_number == "0001"
     assert rolled_back(workspace.ledger().promotions(NAME)) == (models[2],)
     with pytest.raises(InputError, match="no earlier champion"):  # not forward to model 0002, which nobody rolled back
-        roll_back(workspace, NAME, "no")
-    assert roll_back(workspace, NAME, "the third after all", to="3").predicate.model_number == "0003"
+        roll_back(workspace.recipe(NAME), "no")
+    assert roll_back(workspace.recipe(NAME), "the third after all", to="3").predicate.model_number == "0003"
     assert rolled_back(workspace.ledger().promotions(NAME)) == (models[0],)
-    assert roll_back(workspace, NAME, "no").predicate.model_number == "0002"
+    assert roll_back(workspace.recipe(NAME), "no").predicate.model_number == "0002"
     for to, words in (("2", "champion already"), ("9", "has no champion 9"), ("two", "has no champion two")):
         with check_unchanged(workspace.root), pytest.raises(InputError, match=words):
-            roll_back(workspace, NAME, "again", to=to)
+            roll_back(workspace.recipe(NAME), "again", to=to)
 
 
 def test_a_rollbacks_number_is_a_base_as_well(workspace: Workspace, tiny_base: Path) -> None:
     """Named by the number of a rollback, a base is the model that it put in force; by a number that is none, an error."""
-    roll_back(workspace, NAME, "worse on Mondays")
+    roll_back(workspace.recipe(NAME), "worse on Mondays")
     for number in ("0002", "0003"):  # an encoder in place of the invented model
-        shutil.copytree(tiny_base, workspace.registry(NAME) / number, dirs_exist_ok=True)
+        shutil.copytree(tiny_base, workspace.recipe(NAME).registry / number, dirs_exist_ok=True)
     for base in (f"graft:{NAME}@0004", f"graft:{NAME}@champion", f"graft:{NAME}@0002"):
         assert pin_base(workspace, base, "text").revision == "0002"
     assert pin_base(workspace, f"graft:{NAME}@0003", "text").revision == "0003"
@@ -100,7 +100,7 @@ def test_a_rollbacks_number_is_a_base_as_well(workspace: Workspace, tiny_base: P
 @pytest.mark.parametrize("how", ["altered", "absent", "pointer", "another"])
 def test_what_is_not_as_it_was_promoted_is_not_brought_back(workspace: Workspace, how: str) -> None:
     """One bit of the target, its folder, its pointer, or another model in its place: refused before the entry, with a way out."""
-    folder = workspace.registry(NAME) / "0002"
+    folder = workspace.recipe(NAME).registry / "0002"
     if how == "altered":
         weights = folder / "model.safetensors"
         weights.write_bytes(weights.read_bytes()[:-1] + b"!")
@@ -111,34 +111,34 @@ def test_what_is_not_as_it_was_promoted_is_not_brought_back(workspace: Workspace
         if how == "another":
             shutil.copytree(folder.with_name("0001"), folder)
     with check_unchanged(workspace.root), pytest.raises(TamperError) as refused:
-        roll_back(workspace, NAME, "worse")
+        roll_back(workspace.recipe(NAME), "worse")
     assert f"graft fetch {NAME}" in refused.value.do
     assert f"graft rollback {NAME} --to NUMBER" in refused.value.do
-    assert roll_back(workspace, NAME, "worse", to="1").predicate.model_number == "0001"
+    assert roll_back(workspace.recipe(NAME), "worse", to="1").predicate.model_number == "0001"
 
 
 def test_an_altered_candidate_is_not_promoted_by_hand(workspace: Workspace) -> None:
     """One bit of the candidate's folder: refused, and no entry is made."""
     finish_run(workspace, 4, verdict="hold")
-    (workspace.model(NAME) / "model.safetensors").write_bytes(b"others")
+    (workspace.recipe(NAME).model / "model.safetensors").write_bytes(b"others")
     with pytest.raises(TamperError, match="not what was trained"):
-        promote_by_hand(workspace, NAME, "it will do")
+        promote_by_hand(workspace.recipe(NAME), "it will do")
     assert champion_changes(workspace) == THREE
 
 
 @pytest.mark.parametrize("number", ["0001", "0002"])
 def test_the_audit_reads_every_model_that_a_rollback_may_take(workspace: Workspace, number: str) -> None:
     """An older champion with a changed bit is broken, and named; one that is not here is named, and not called checked."""
-    assert "every digest and signature" in audit(workspace, NAME).headline
-    folder = workspace.registry(NAME) / number
+    assert "every digest and signature" in audit(workspace.recipe(NAME)).headline
+    folder = workspace.recipe(NAME).registry / number
     weights = folder / "model.safetensors"
     content = weights.read_bytes()
     weights.write_bytes(content[:-1] + b"!")
-    found = audit(workspace, NAME)
+    found = audit(workspace.recipe(NAME))
     assert found.verdict == "broken"
     assert f"{number}/model.safetensors" in str(found.broken_at)
     shutil.rmtree(folder)
-    found = audit(workspace, NAME)
+    found = audit(workspace.recipe(NAME))
     (line,) = (line for line in found.lines if line.name == "models")
     assert (found.verdict, line.integrity) == ("intact", "open")
     assert number in line.finding
@@ -149,18 +149,18 @@ def _kill_rollback(three_champions: Workspace, folder: Path, before: str | None,
     """Kill a rollback before every change of the disk, say it again, and compare with one that nobody killed."""
     calm = copy_workspace(three_champions, folder / "calm")
     if before:
-        roll_back(calm, NAME, before)
+        roll_back(calm.recipe(NAME), before)
     start = copy_workspace(calm, folder / "start")
-    roll_back(calm, NAME, reason)
+    roll_back(calm.recipe(NAME), reason)
     undisturbed, point = champion_changes(calm), 0
     while killed_at(
         act := partial(roll_back, again := copy_workspace(start, folder / f"{point}"), NAME, reason), point
     ):
         killed_at(act, point // 2)  # and once more, on what that one left
-        roll_back(again, NAME, reason)
+        roll_back(again.recipe(NAME), reason)
         assert champion_changes(again) == undisturbed, point
         assert git(again.root, "status", "--porcelain") == "", point
-        assert pin(again, NAME).rolled_back == pin(calm, NAME).rolled_back
+        assert pin(again.recipe(NAME)).rolled_back == pin(calm.recipe(NAME)).rolled_back
         shutil.rmtree(again.root.parent)
         point += step
     return point
@@ -183,7 +183,7 @@ def test_what_the_command_says(
 ) -> None:
     """A change of champion draws the chain's page; a forced champion is seen on it, in status and audit, while it is live."""
     cli = CommandLine(workspace.root, capsys)
-    page = workspace.pages(NAME) / "chain.html"
+    page = workspace.recipe(NAME).pages / "chain.html"
     assert "model 0002, as champion 0004" in cli.succeeds("rollback", NAME, "--reason", "worse")
     drawn = page.read_text()
     assert "0004" in drawn
@@ -213,10 +213,10 @@ def test_the_entry_is_of_a_ledger_that_was_read_once(workspace: Workspace, monke
     def late(ledger: Ledger, recipe: str) -> object:
         monkeypatch.undo()
         before = read(ledger, recipe)
-        roll_back(workspace, NAME, "somebody else's")
+        roll_back(workspace.recipe(NAME), "somebody else's")
         return before
 
     monkeypatch.setattr(Ledger, "promotions", late)
     with pytest.raises(Exception, match="somebody was faster"):
-        roll_back(workspace, NAME, "mine")
+        roll_back(workspace.recipe(NAME), "mine")
     assert champion_changes(workspace) == TWO_BACK[:4]

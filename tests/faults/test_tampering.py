@@ -35,12 +35,12 @@ def lineage(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Worksp
     """The workspace of ``make_lineage``, with a batch and pages; a test that changes it puts it back."""
     workspace = make_lineage(tmp_path_factory.mktemp("chain"), tiny_base)
     commit(workspace.root, "the base, and where the ledger is", ["base", "params.yaml"])
-    monitor(workspace, "grown", workspace.dataset("grown") / "rows.csv", progress=lambda *_: None)
-    pages = workspace.pages("grown")
+    monitor(workspace.recipe("grown"), workspace.dataset("grown") / "rows.csv", progress=lambda *_: None)
+    pages = workspace.recipe("grown").pages
     pages.mkdir(parents=True)
     (pages / "drift.html").write_text("Evidently's page takes long to draw")
     (pages / "report.html").write_text("as drawn before the promotion")
-    redraw(workspace, "grown")
+    redraw(workspace.recipe("grown"))
     return workspace
 
 
@@ -62,7 +62,7 @@ def evidence(workspace: Workspace) -> list[Path]:
 
 def check_broken(workspace: Workspace, path: Path | None = None) -> Audit:
     """Audit a workspace in which something is wrong; it must be found and, if a path is given, named."""
-    result = audit(workspace, "grown")
+    result = audit(workspace.recipe("grown"))
     assert result.verdict == "broken", path
     named = f"{result.headline} {' '.join(text for _, text in result.broken_at)}"
     if path is not None:
@@ -74,7 +74,7 @@ def check_broken(workspace: Workspace, path: Path | None = None) -> Audit:
 def test_an_untouched_chain_is_intact(lineage: Workspace) -> None:
     """Both recipes are intact: two promotions and a rollback, and a hop from them."""
     for name, n_hops in (("tiny", 2), ("grown", 3)):
-        result = audit(lineage, name)
+        result = audit(lineage.recipe(name))
         assert (result.verdict, len(result.hops)) == ("intact", n_hops)
 
 
@@ -83,11 +83,11 @@ def test_a_forced_promotion_is_on_both_pages(lineage: Workspace) -> None:
     (promotion,) = lineage.ledger().promotions("grown")
     assert promotion.predicate.overrides
     for name in ("report.html", "chain.html"):
-        said = " ".join((lineage.pages("grown") / name).read_text().split())
+        said = " ".join((lineage.recipe("grown").pages / name).read_text().split())
         assert "against the verdict" in said, name
         assert "a hop" in said, name
-    assert "a hop" in status(lineage, "grown").forced
-    assert audit(lineage, "grown").forced == status(lineage, "grown").forced
+    assert "a hop" in status(lineage.recipe("grown")).forced
+    assert audit(lineage.recipe("grown")).forced == status(lineage.recipe("grown")).forced
 
 
 def test_flipped_bytes(lineage: Workspace) -> None:
@@ -102,7 +102,7 @@ def test_flipped_bytes(lineage: Workspace) -> None:
         path.write_bytes(content[:at] + bytes([content[at] ^ (1 << rng.randrange(8))]) + content[at + 1 :])
         check_broken(lineage, path)
         path.write_bytes(content)
-    assert audit(lineage, "grown").verdict == "intact"
+    assert audit(lineage.recipe("grown")).verdict == "intact"
 
 
 def test_removed_cut_and_lengthened_files(lineage: Workspace) -> None:
@@ -117,7 +117,7 @@ def test_removed_cut_and_lengthened_files(lineage: Workspace) -> None:
                     path.write_bytes(damaged)
                 check_broken(lineage)
                 path.write_bytes(content)
-    assert audit(lineage, "grown").verdict == "intact"
+    assert audit(lineage.recipe("grown")).verdict == "intact"
 
 
 def test_every_pair_of_entries_swapped(lineage: Workspace) -> None:
@@ -174,7 +174,7 @@ def _sign_anew(workspace: Workspace) -> None:
 def _remove_last(workspace: Workspace) -> None:
     """Take the rollback out, and commit that, as somebody would who wants the worse model live."""
     (workspace.root / "ledger" / "promotions" / "tiny" / "0003.json").unlink()
-    publish(workspace, "tiny", "tidy")
+    publish(workspace.recipe("tiny"), "tidy")
 
 
 def _replace_last(workspace: Workspace) -> None:
@@ -182,7 +182,7 @@ def _replace_last(workspace: Workspace) -> None:
     last = workspace.ledger().promotions("grown")[0].predicate
     (workspace.root / "ledger" / "promotions" / "grown" / "0001.json").unlink()
     workspace.ledger().add_promotion(last.model_copy(update={"reason": "another"}), Signer(workspace.private_key))
-    publish(workspace, "grown", "tidy")
+    publish(workspace.recipe("grown"), "tidy")
 
 
 def _swap_folders(workspace: Workspace) -> None:
@@ -248,7 +248,7 @@ def test_tricks(lineage_copy: Workspace, trick: str) -> None:
     play, says = TRICKS[trick]
     play(lineage_copy)
     try:
-        result = audit(lineage_copy, "grown")
+        result = audit(lineage_copy.recipe("grown"))
     except InputError as error:
         said = str(error)
     else:
@@ -324,7 +324,7 @@ def test_every_kind_of_file(lineage: Workspace) -> None:
                 check_outcome(lineage, path, KINDS[kind], lost=changed is None)
             finally:
                 (lineage.root / path).write_bytes(content)
-    assert audit(lineage, "grown").verdict == "intact"
+    assert audit(lineage.recipe("grown")).verdict == "intact"
 
 
 def check_outcome(lineage: Workspace, path: Path, outcome: str, *, lost: bool) -> None:
@@ -334,7 +334,7 @@ def check_outcome(lineage: Workspace, path: Path, outcome: str, *, lost: bool) -
         "grown.yaml",
     }:  # what every command needs is refused before anything is audited
         return
-    result = audit(lineage, "grown")
+    result = audit(lineage.recipe("grown"))
     lines = {line.name: line for line in result.lines}
     if outcome == BROKEN:
         if (
@@ -355,7 +355,7 @@ def check_outcome(lineage: Workspace, path: Path, outcome: str, *, lost: bool) -
     else:
         assert "graft audit tiny" in lines["outside"].finding
         if path.parts[0] == "registry":
-            its = audit(lineage, "tiny")
+            its = audit(lineage.recipe("tiny"))
             named = " ".join([its.headline, *(text for _, text in its.broken_at), *(one.finding for one in its.lines)])
             assert path.name in named, path
 
@@ -375,7 +375,7 @@ def test_what_no_run_made_is_named(lineage_copy: Workspace) -> None:
     for name in fresh:
         (lineage_copy.root / name).parent.mkdir(exist_ok=True)
         (lineage_copy.root / name).write_bytes(b"mine")
-    result = audit(lineage_copy, "grown")
+    result = audit(lineage_copy.recipe("grown"))
     assert result.verdict == "intact"
     for name, line in fresh.items():
         said = " ".join(one.finding for one in result.lines if one.name == line)
@@ -392,15 +392,15 @@ def test_what_no_run_made_is_named(lineage_copy: Workspace) -> None:
 
 def test_the_pin_is_no_switch(lineage_copy: Workspace) -> None:
     """A space at its end, or its loss, is named with the records that it would have let through; no headline claims them."""
-    pin, record = lineage_copy.inputs("grown"), lineage_copy.record("grown", "evaluate")
+    pin, record = lineage_copy.recipe("grown").inputs, lineage_copy.recipe("grown").record("evaluate")
     content = pin.read_bytes()
     record.write_bytes(record.read_bytes().replace(b"passed", b"parsed"))
-    assert audit(lineage_copy, "grown").verdict == "broken"
+    assert audit(lineage_copy.recipe("grown")).verdict == "broken"
     for changed in (content + b" ", None):
         pin.unlink()
         if changed is not None:
             pin.write_bytes(changed)
-        result = audit(lineage_copy, "grown")
+        result = audit(lineage_copy.recipe("grown"))
         (line,) = (line for line in result.lines if line.name == "workspace")
         assert line.integrity == "open"
         assert "data/grown/inputs.json, data/grown/evaluate/record.json" in line.finding
@@ -412,27 +412,27 @@ def test_a_changed_training_file_stays_broken(lineage_copy: Workspace) -> None:
     """A pin that was edited along with the raw file is no excuse; a finished run that read the new file is."""
     rows = lineage_copy.dataset("grown") / "rows.csv"
     rows.write_bytes(rows.read_bytes().replace(b"order", b"Order", 1))
-    pinned = Inputs.model_validate_json(lineage_copy.inputs("grown").read_bytes())
+    pinned = Inputs.model_validate_json(lineage_copy.recipe("grown").inputs.read_bytes())
     files, digest = digest_folder(lineage_copy.dataset("grown"))
     newer = pinned.model_copy(update={"dataset": pinned.dataset.model_copy(update={"sha256": digest, "files": files})})
-    write_json(lineage_copy.inputs("grown"), newer)
+    write_json(lineage_copy.recipe("grown").inputs, newer)
     check_broken(lineage_copy, rows)
     ledger, signer = lineage_copy.ledger(), Signer(lineage_copy.private_key)
     said = next(ledger.runs("grown"))
-    update = {"inputs_sha256": ledger.add_blob(lineage_copy.inputs("grown").read_bytes()), "dataset_sha256": digest,
+    update = {"inputs_sha256": ledger.add_blob(lineage_copy.recipe("grown").inputs.read_bytes()), "dataset_sha256": digest,
               "previous": (said.entry,), "verdict": "hold"}  # fmt: skip
     ledger.add_run(said.predicate.model_copy(update=update), signer)
-    result = audit(lineage_copy, "grown")
+    result = audit(lineage_copy.recipe("grown"))
     assert result.verdict == "intact"
     assert "datasets" in {line.name for line in result.lines if line.integrity == "open"}
     assert "every digest" not in result.headline
     shutil.rmtree(lineage_copy.dataset("grown"))
-    assert audit(lineage_copy, "grown").verdict == "broken", "an absent file is none that a later run read"
+    assert audit(lineage_copy.recipe("grown")).verdict == "broken", "an absent file is none that a later run read"
 
 
 def test_an_alarm_that_is_erased_is_named(lineage_copy: Workspace) -> None:
     """Taken away or altered: broken. Taken out by a commit: named with it and its author, which anybody can look up."""
-    (record,) = lineage_copy.monitor("grown").glob("*/record.json")
+    (record,) = lineage_copy.recipe("grown").monitor.glob("*/record.json")
     content = record.read_bytes()
     record.write_bytes(content.replace(b"true", b"True"))
     check_broken(lineage_copy, record)
@@ -440,7 +440,7 @@ def test_an_alarm_that_is_erased_is_named(lineage_copy: Workspace) -> None:
     check_broken(lineage_copy, record)
     git(lineage_copy.root, "add", "--all", "data")
     git(lineage_copy.root, "-c", "user.name=Eve", "-c", "user.email=e@example.org", "commit", "--quiet", "-m", "tidy")
-    result = audit(lineage_copy, "grown")
+    result = audit(lineage_copy.recipe("grown"))
     (line,) = (line for line in result.lines if line.name == "batches")
     assert line.integrity == "open"
     assert f"{record.parent.name}/record.json was taken out by commit" in line.finding
@@ -455,7 +455,7 @@ def test_an_added_file_is_no_alarm(lineage_copy: Workspace) -> None:
     for path in (lineage_copy.root / "ledger").rglob("*.json"):
         path.write_bytes(path.read_bytes())
     git(lineage_copy.root, "gc", "--quiet")
-    assert audit(lineage_copy, "grown").verdict == "intact"
+    assert audit(lineage_copy.recipe("grown")).verdict == "intact"
 
 
 def _check_one(ledger: Ledger, name: str) -> None:

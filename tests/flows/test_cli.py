@@ -129,7 +129,7 @@ def test_every_recipe_key_is_documented() -> None:
 
 def test_a_server_that_does_not_answer_is_said_in_a_sentence(promoted: Workspace) -> None:
     """A wrong PREFECT_API_URL names the address and what to do, and exits 1."""
-    recipe = promoted.recipe_path("support")
+    recipe = promoted.recipe("support").path
     recipe.write_text(recipe.read_text().replace("max_gap: 0.15", "max_gap: 0.16"))
     variables = environment() | {"PREFECT_API_URL": "http://127.0.0.1:9/api"}
     done = subprocess.run(

@@ -30,7 +30,7 @@ def two_recipes(tmp_path: Path) -> Workspace:
     workspace, _ = init(tmp_path / "workspace")
     for name in ("one", "two"):
         values = {"data.dataset": name, "data.train": "r.csv", "data.text": "text", "data.label": "label"}
-        workspace.recipe_path(name).write_text(recipe_text(name, values))
+        workspace.recipe(name).path.write_text(recipe_text(name, values))
     return workspace
 
 

@@ -31,7 +31,7 @@ def quiet(done: int, total: int, note: str) -> None:
 
 def test_an_ordinary_week_is_like_the_training_rows(promoted: Workspace) -> None:
     """Neither damaged nor shifted; its rows have labels, so none is looked for that belongs to no class."""
-    record = monitor(promoted, "support", MESSAGES.with_name("batch_usual.csv"), progress=quiet)
+    record = monitor(promoted.recipe("support"), MESSAGES.with_name("batch_usual.csv"), progress=quiet)
     assert record.passed
     assert record.outcome == "passed"
     (one,) = record.comparisons
@@ -46,7 +46,7 @@ def test_an_ordinary_week_without_labels(promoted: Workspace, tmp_path: Path) ->
     """Each of its new rows is asked whether it belongs to no class, and none is found."""
     batch = tmp_path / "batch_usual.csv"
     pd.read_csv(MESSAGES.with_name(batch.name), dtype=str).drop(columns="intent").to_csv(batch, index=False)
-    record = monitor(promoted, "support", batch, progress=quiet)
+    record = monitor(promoted.recipe("support"), batch, progress=quiet)
     assert record.outcome == "passed"
     (one,) = record.comparisons
     (unknown,) = [kind for kind in one.kinds if kind.name == "unknown"]
@@ -57,7 +57,7 @@ def test_an_ordinary_week_without_labels(promoted: Workspace, tmp_path: Path) ->
 
 def test_the_broken_batch_is_refused_and_nothing_is_embedded(promoted: Workspace) -> None:
     """Encoding damage, repeats, missing and unknown labels are each named; no shift is claimed about damaged rows."""
-    record = monitor(promoted, "support", MESSAGES.with_name("batch_broken.csv"), progress=quiet)
+    record = monitor(promoted.recipe("support"), MESSAGES.with_name("batch_broken.csv"), progress=quiet)
     failed = {check.id for check in record.checks if check.outcome == "failed"}
     assert {
         "monitor.encoding_damage",
@@ -70,14 +70,14 @@ def test_the_broken_batch_is_refused_and_nothing_is_embedded(promoted: Workspace
 
 def test_the_shifted_batch_is_found_becomes_an_alarm_and_is_committed(promoted: Workspace) -> None:
     """A new product and another mix of channels: shifted, with the rows that show it; status then shows the alarm."""
-    record = monitor(promoted, "support", MESSAGES.with_name("batch_shifted.csv"), progress=quiet)
+    record = monitor(promoted.recipe("support"), MESSAGES.with_name("batch_shifted.csv"), progress=quiet)
     (comparison,) = record.comparisons
     assert comparison.shifted
     assert len(comparison.most_shifted) == 5
     assert "product = home_alarm" in {sign.name for sign in comparison.signs}
     assert {kind.name: kind.found for kind in comparison.kinds}["label"]
     assert re.match(r"shifted: AUC 0\.\d\d, (contents, )?mix of classes", record.summary)
-    assert len(status(promoted, "support").alarms) == 1
+    assert len(status(promoted.recipe("support")).alarms) == 1
     assert git(promoted.root, "status", "--porcelain") == ""
 
 
@@ -107,8 +107,8 @@ def test_rows_of_no_class_are_found_and_shown_by_number_and_text(
     The samples' AUC stays below its bound. The record holds no text of a row.
     """
     batch = foreign_batch(tmp_path, 36)
-    record = monitor(promoted, "support", batch, progress=quiet)
-    show_batch(record, texts_of(promoted, "support", batch, rows_to_show(record)))
+    record = monitor(promoted.recipe("support"), batch, progress=quiet)
+    show_batch(record, texts_of(promoted.recipe("support"), batch, rows_to_show(record)))
     (one,) = record.comparisons
     assert record.outcome == "alarm"
     assert "unknown" in one.found
@@ -117,7 +117,7 @@ def test_rows_of_no_class_are_found_and_shown_by_number_and_text(
     shown = capsys.readouterr().out
     assert f"{one.unknown_rows[0]}, belongs to no class: " in " ".join(shown.split())
     assert "\x1b" not in shown
-    stored = next(promoted.monitor("support").glob("cooking-*/record.json")).read_text()
+    stored = next(promoted.recipe("support").monitor.glob("cooking-*/record.json")).read_text()
     assert "onions" not in stored
     assert "butter" in shown or "lentils" in shown or "eggs" in shown or "knead" in shown or "lamb" in shown
 
@@ -125,16 +125,16 @@ def test_rows_of_no_class_are_found_and_shown_by_number_and_text(
 def test_a_batch_of_one_row_or_of_learned_rows_cannot_be_told(promoted: Workspace, tmp_path: Path) -> None:
     """Too few rows that are new to the champion: nothing is said of the batch, it is no alarm, and it does not pass."""
     usual, learned = (pd.read_csv(path, dtype=str) for path in (MESSAGES.with_name("batch_usual.csv"), MESSAGES))
-    keys = pd.read_parquet(promoted.rows("support"))
+    keys = pd.read_parquet(promoted.recipe("support").rows)
     texts = set(keys["content"][keys["side"] == "train"])
     cases = {"one": usual.head(1), "learned": learned[learned["text"].isin(texts)].head(40)}
     for name, rows in cases.items():
         rows[["text"]].to_csv(tmp_path / f"{name}.csv", index=False)
-        record = monitor(promoted, "support", tmp_path / f"{name}.csv", progress=quiet)
+        record = monitor(promoted.recipe("support"), tmp_path / f"{name}.csv", progress=quiet)
         assert (record.outcome, record.passed, record.is_alarm) == ("cannot_tell", False, False)
         assert "10 are needed" in record.comparisons[0].because
     assert record.comparisons[0].n_overlapping == 40
-    assert status(promoted, "support").alarms == ()
+    assert status(promoted.recipe("support")).alarms == ()
 
 
 def test_a_champion_without_scores_of_test_rows_never_passes_a_batch(
@@ -142,25 +142,25 @@ def test_a_champion_without_scores_of_test_rows_never_passes_a_batch(
 ) -> None:
     """A champion of an older version: contents are compared, and what its answers would say is said to be unknown."""
     monkeypatch.setattr("graft_tasks.commands.monitor._held_out", lambda *_: None)
-    record = monitor(promoted, "support", MESSAGES.with_name("batch_usual.csv"), progress=quiet)
+    record = monitor(promoted.recipe("support"), MESSAGES.with_name("batch_usual.csv"), progress=quiet)
     assert (record.outcome, record.passed) == ("cannot_tell", False)
     (one,) = record.comparisons
     assert one.shifted is False
     assert next(kind for kind in one.kinds if kind.name == "unknown").found is None
-    record = monitor(promoted, "support", MESSAGES.with_name("batch_shifted.csv"), progress=quiet)
+    record = monitor(promoted.recipe("support"), MESSAGES.with_name("batch_shifted.csv"), progress=quiet)
     assert record.outcome == "alarm"
 
 
 @pytest.mark.slow
 def test_what_the_champion_said_of_test_rows_lies_in_the_ledger(promoted: Workspace) -> None:
     """A clone without the files of evaluate monitors all the same; a blob that is gone is named, and nothing passes."""
-    shutil.rmtree(promoted.files("support", "evaluate"))
+    shutil.rmtree(promoted.recipe("support").files("evaluate"))
     batch = MESSAGES.with_name("batch_usual.csv")
-    assert monitor(promoted, "support", batch, progress=quiet).outcome == "passed"
-    record = EvaluationRecord.model_validate_json(promoted.record("support", "evaluate").read_bytes())
+    assert monitor(promoted.recipe("support"), batch, progress=quiet).outcome == "passed"
+    record = EvaluationRecord.model_validate_json(promoted.recipe("support").record("evaluate").read_bytes())
     (promoted.root / "ledger" / "blobs" / str(record.held_out_sha256)).unlink()
     with pytest.raises(TamperError, match="missing from the ledger"):
-        monitor(promoted, "support", batch, progress=quiet)
+        monitor(promoted.recipe("support"), batch, progress=quiet)
 
 
 @pytest.mark.slow
@@ -183,8 +183,8 @@ def test_the_flow_writes_the_same_record_and_an_alarm_is_no_failure(
     promoted: Workspace, tmp_path: Path, prefect_server: None
 ) -> None:
     """As a scheduler starts it: a refused batch completes the run, and its state says so; an absent file fails it."""
-    record = monitor(promoted, "support", MESSAGES.with_name("batch_broken.csv"), progress=quiet)
-    (path,) = promoted.monitor("support").glob("batch_broken-*/record.json")
+    record = monitor(promoted.recipe("support"), MESSAGES.with_name("batch_broken.csv"), progress=quiet)
+    (path,) = promoted.recipe("support").monitor.glob("batch_broken-*/record.json")
     written = path.read_bytes()
     path.unlink()
     shutil.copy(MESSAGES.with_name("batch_broken.csv"), promoted.root / "data" / "batch_broken.csv")
@@ -192,7 +192,7 @@ def test_the_flow_writes_the_same_record_and_an_alarm_is_no_failure(
     assert state.is_completed()
     assert state.message == f"Refused: {record.summary}"
     assert path.read_bytes() == written
-    assert len(status(promoted, "support").alarms) == 1
+    assert len(status(promoted.recipe("support")).alarms) == 1
     with get_client(sync_client=True) as client:
         found = client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["support-batch"])))
     assert str(found[0].data).startswith("# Refused: batch_broken.csv")
@@ -207,4 +207,4 @@ def test_a_batch_without_a_champion_is_a_users_error(promoted: Workspace) -> Non
     for path in (promoted.root / "ledger" / "promotions" / "support").glob("*.json"):
         path.unlink()
     with pytest.raises(InputError, match="has no champion"):
-        monitor(promoted, "support", MESSAGES.with_name("batch_usual.csv"), progress=quiet)
+        monitor(promoted.recipe("support"), MESSAGES.with_name("batch_usual.csv"), progress=quiet)

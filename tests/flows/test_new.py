@@ -55,7 +55,7 @@ def test_a_person_is_asked_and_may_correct_a_guess(tmp_path: Path) -> None:
     )
     assert code == 0, screen
     assert "Did you mean 'intent'?" in screen
-    data = yaml.safe_load(workspace.recipe_path("mail").read_text())["data"]
+    data = yaml.safe_load(workspace.recipe("mail").path.read_text())["data"]
     assert (data["text"], data["label"], data["group"], data["id"]) == ("text", "intent", "customer_id", None)
     assert data["sensitive"] == ["channel", "variety"]
 
@@ -69,4 +69,4 @@ def test_what_was_given_is_not_asked(tmp_path: Path) -> None:
     )
     assert code == 0, screen
     assert "Class" not in screen
-    assert workspace.recipe_path("mail").is_file()
+    assert workspace.recipe("mail").path.is_file()

@@ -21,18 +21,18 @@ def test_new_rows_are_compared_fairly(promoted: Workspace, messages: pd.DataFram
     table = pd.read_csv(MESSAGES, dtype=str, keep_default_na=False)
     week = table[~table["message_id"].isin(messages["message_id"])].groupby("intent").head(8)
     week.to_csv(tmp_path / "week.csv", index=False)
-    before = pd.read_parquet(promoted.files("support", "ingest") / "rows.parquet").set_index("row")["side"]
-    assert add(promoted, "support", tmp_path / "week.csv").is_new
-    result = run_recipe(promoted, "support")
+    before = pd.read_parquet(promoted.recipe("support").files("ingest") / "rows.parquet").set_index("row")["side"]
+    assert add(promoted.recipe("support"), tmp_path / "week.csv").is_new
+    result = run_recipe(promoted.recipe("support"))
     assert result.ran
-    rows = pd.read_parquet(promoted.files("support", "ingest") / "rows.parquet").set_index("row")
+    rows = pd.read_parquet(promoted.recipe("support").files("ingest") / "rows.parquet").set_index("row")
     pd.testing.assert_series_equal(before, rows.loc[before.index, "side"])
     test = set(rows[rows["side"] == "test"]["key"])
-    champion = load_trained_on(promoted.registry("support") / "0001")
-    candidate = load_trained_on(promoted.model("support"))
+    champion = load_trained_on(promoted.recipe("support").registry / "0001")
+    candidate = load_trained_on(promoted.recipe("support").model)
     assert champion < candidate
     assert not test & (champion | candidate)
-    record = load_record(promoted.record("support", "evaluate"), "evaluate")
+    record = load_record(promoted.recipe("support").record("evaluate"), "evaluate")
     assert isinstance(record, EvaluationRecord)
     assert record.differences["champion"].n == len(test) > (before == "test").sum()
-    assert not run_recipe(promoted, "support").ran
+    assert not run_recipe(promoted.recipe("support")).ran

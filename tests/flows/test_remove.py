@@ -19,13 +19,13 @@ from tests.flows.conftest import QUICK
 
 def test_a_removed_recipe_is_audited_as_before_and_its_looks_count_on(promoted: Workspace) -> None:
     """Ledger, registry and dataset stay; another recipe on the same rows still knows who looked at its test rows."""
-    promoted.recipe_path("second").write_text(recipe_text("second", QUICK))
+    promoted.recipe("second").path.write_text(recipe_text("second", QUICK))
     params = yaml.safe_load((promoted.root / "params.yaml").read_bytes())
     params["recipes"]["second"] = {"dataset": "support"}
     (promoted.root / "params.yaml").write_text(yaml.safe_dump(params))
-    looks = pin(promoted, "second").looks
+    looks = pin(promoted.recipe("second")).looks
     assert looks
-    removed = remove(promoted, "support")
+    removed = remove(promoted.recipe("support"))
     assert (removed.n_runs, removed.champion, removed.dataset) == (1, "0001", "")
     assert promoted.recipes() == ["second"]
     assert not (promoted.root / "data" / "support").exists()
@@ -33,9 +33,9 @@ def test_a_removed_recipe_is_audited_as_before_and_its_looks_count_on(promoted: 
         (promoted.root / "dvc.lock").read_text() if (promoted.root / "dvc.lock").is_file() else ""
     )
     assert git(promoted.root, "status", "--porcelain", "--untracked-files=no") == ""
-    result = audit_recipe(promoted, "support")
+    result = audit_recipe(promoted.recipe("support"))
     assert result.verdict == "intact", result.headline
     shutil.rmtree(promoted.root / "data" / "second")
-    assert pin(promoted, "second").looks == looks
+    assert pin(promoted.recipe("second")).looks == looks
     with pytest.raises(InputError, match="There is no recipe other"):
-        audit_recipe(promoted, "other")
+        audit_recipe(promoted.recipe("other"))

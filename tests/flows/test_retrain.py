@@ -42,7 +42,7 @@ def test_a_run_leaves_everything_committed_and_dvc_has_nothing_to_do(promoted: W
 def test_the_second_run_does_nothing_and_says_why(promoted: Workspace) -> None:
     """The same recipe, data and base: no step runs, the ledger does not grow, and the reason is given."""
     before = sorted(p.name for p in (promoted.root / "ledger").rglob("*"))
-    result = run_recipe(promoted, "support")
+    result = run_recipe(promoted.recipe("support"))
     assert not result.ran
     assert re.search(r"The same recipe, data and base .* led to champion 0001", result.because)
     assert sorted(p.name for p in (promoted.root / "ledger").rglob("*")) == before
@@ -70,18 +70,18 @@ def test_a_run_with_nothing_to_do_imports_neither_prefect_nor_what_computes(prom
 def test_a_recipe_is_prepared_once_and_given_again_inside(promoted: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """The flow inside ``graft run`` pins nothing anew and pulls nothing; after the block the recipe is free again."""
     pins = []
-    monkeypatch.setattr(prepare, "pin", lambda workspace, name: pins.append(name) or pin(workspace, name))
+    monkeypatch.setattr(prepare, "pin", lambda workspace, name: pins.append(name) or pin(workspace.recipe(name)))
     monkeypatch.setattr(prepare, "catch_up", lambda *_: pytest.fail("nothing is taken over while the recipe is held"))
-    with prepare.prepared(promoted, "support") as outer:
-        with prepare.prepared(promoted, "support", is_unattended=True) as inner:
+    with prepare.prepared(promoted.recipe("support")) as outer:
+        with prepare.prepared(promoted.recipe("support"), is_unattended=True) as inner:
             assert inner is outer
         assert "were run on" in outer.up_to_date
-        with pytest.raises(BusyError), hold(promoted.lock("support", "run"), "support"):
+        with pytest.raises(BusyError), hold(promoted.recipe("support").lock("run"), "support"):
             pass
-    with pytest.raises(ZeroDivisionError), prepare.prepared(promoted, "support"):
+    with pytest.raises(ZeroDivisionError), prepare.prepared(promoted.recipe("support")):
         raise ZeroDivisionError
     assert pins == ["support", "support"]
-    with prepare.prepared(promoted, "support") as again:
+    with prepare.prepared(promoted.recipe("support")) as again:
         assert again.was_cut_off
         assert again.up_to_date == "", "a run that was cut off is gone through to its end"
 
@@ -89,13 +89,13 @@ def test_a_recipe_is_prepared_once_and_given_again_inside(promoted: Workspace, m
 @pytest.mark.slow
 def test_files_that_were_lost_are_made_again_and_nothing_is_promoted_twice(promoted: Workspace) -> None:
     """Without the features and a record the same command runs again, to the same records, and the ledger stays as it was."""
-    before = {step: promoted.record("support", step).read_bytes() for step in STEPS}
+    before = {step: promoted.recipe("support").record(step).read_bytes() for step in STEPS}
     ledger = sorted(p.name for p in (promoted.root / "ledger").rglob("*"))
-    shutil.rmtree(promoted.files("support", "embed"))
-    promoted.record("support", "evaluate").unlink()
-    result = run_recipe(promoted, "support")
+    shutil.rmtree(promoted.recipe("support").files("embed"))
+    promoted.recipe("support").record("evaluate").unlink()
+    result = run_recipe(promoted.recipe("support"))
     assert result.ran
-    assert {step: promoted.record("support", step).read_bytes() for step in STEPS} == before
+    assert {step: promoted.recipe("support").record(step).read_bytes() for step in STEPS} == before
     assert sorted(p.name for p in (promoted.root / "ledger").rglob("*")) == ledger
 
 
@@ -133,12 +133,12 @@ def test_a_closed_gate_ends_the_flow_completed_with_a_verdict(
     assert state.message is not None
     assert state.message.startswith("Hold: Nothing was trained: validate closed the gate")
     for step in STEPS[STEPS.index("embed") : STEPS.index("decide")]:
-        record = load_record(workspace.record("support", step), step)
+        record = load_record(workspace.recipe("support").record(step), step)
         assert record.status == "skipped"
         assert "validate" in record.because
     assert workspace.ledger().champion("support") is None
     assert len(list(workspace.ledger().runs("support"))) == 1
-    assert "Nothing was trained" in (workspace.pages("support") / "report.html").read_text()
+    assert "Nothing was trained" in (workspace.recipe("support").pages / "report.html").read_text()
     assert git(workspace.root, "status", "--porcelain") == ""
 
 
@@ -146,7 +146,7 @@ def test_bad_data_fails_once_and_is_not_retried(promoted: Workspace) -> None:
     """A dataset that no longer is a table is a user's error: the step says so, in its own words, after one try."""
     (promoted.dataset("support") / "messages.csv").write_bytes(b"text,intent\n\xff\xfe broken")
     with pytest.raises(InputError, match="not UTF-8") as caught:
-        run_recipe(promoted, "support")
+        run_recipe(promoted.recipe("support"))
     assert caught.value.exit_code == 2
     with get_client(sync_client=True) as client:
         failed = [t for t in client.read_task_runs() if t.state is not None and t.state.is_failed()]
@@ -156,14 +156,14 @@ def test_bad_data_fails_once_and_is_not_retried(promoted: Workspace) -> None:
 
 def test_a_second_run_of_the_same_recipe_is_told_who_runs(promoted: Workspace) -> None:
     """While one run holds a recipe, another is told so at once and pins nothing under its feet."""
-    pinned = promoted.inputs("support").read_bytes()
-    promoted.recipe_path("support").write_text(promoted.recipe_path("support").read_text() + "# edited\n")
+    pinned = promoted.recipe("support").inputs.read_bytes()
+    promoted.recipe("support").path.write_text(promoted.recipe("support").path.read_text() + "# edited\n")
     with (
-        hold(promoted.lock("support", "run"), "support"),
+        hold(promoted.recipe("support").lock("run"), "support"),
         pytest.raises(BusyError, match="Another process holds support"),
     ):
-        run_recipe(promoted, "support")
-    assert promoted.inputs("support").read_bytes() == pinned
+        run_recipe(promoted.recipe("support"))
+    assert promoted.recipe("support").inputs.read_bytes() == pinned
 
 
 def test_only_a_held_lock_is_worth_retrying() -> None:
@@ -187,21 +187,21 @@ def test_a_held_candidate_by_hand_then_back_then_never_again_by_itself(
 ) -> None:
     """Too few rows to tell holds; a person may promote; a rollback is an entry too; the rolled-back model stays out."""
     edit_recipe(promoted, "embed.max_tokens", 48)
-    result = run_recipe(promoted, "support")
+    result = run_recipe(promoted.recipe("support"))
     assert result.verdict == "hold"
-    decision = load_record(promoted.record("support", "decide"), "decide")
+    decision = load_record(promoted.recipe("support").record("decide"), "decide")
     assert isinstance(decision, DecisionRecord)
     assert [c.id for c in decision.checks if c.outcome == "cannot_tell" and c.policy == "hold"] == [
         "evaluate.gain.champion"
     ]
 
-    by_hand = promote_by_hand(promoted, "support", "the margin is met on last year's rows")
+    by_hand = promote_by_hand(promoted.recipe("support"), "the margin is met on last year's rows")
     assert (by_hand.predicate.number, by_hand.predicate.overrides) == ("0002", True)
-    assert not run_recipe(promoted, "support").ran
+    assert not run_recipe(promoted.recipe("support")).ran
 
     promoted.private_key.unlink()
     init(promoted.root)  # another person, another key
-    back = roll_back(promoted, "support", "more complaints")
+    back = roll_back(promoted.recipe("support"), "more complaints")
     assert back.keyid != by_hand.keyid
     assert (back.predicate.number, back.predicate.action, back.predicate.model_number) == ("0003", "rollback", "0001")
     champion = promoted.ledger().champion("support")
@@ -209,9 +209,9 @@ def test_a_held_candidate_by_hand_then_back_then_never_again_by_itself(
     assert champion is not None
     assert champion.predicate.model_id == first.predicate.model_id
 
-    assert audit(promoted, "support").verdict == "intact"
+    assert audit(promoted.recipe("support")).verdict == "intact"
 
-    result = run_recipe(promoted, "support")
+    result = run_recipe(promoted.recipe("support"))
     assert result.ran
     assert result.headline == "This very model was rolled back before."
     assert result.champion == "0003"
@@ -240,4 +240,7 @@ def test_a_second_clone_gets_the_same_champion_and_has_nothing_to_do(promoted: W
     ran = said("run", "support")
     assert (ran["ran"], ran["champion"], ran["model_id"]) == (False, "0001", here.predicate.model_id)
     for step in STEPS:
-        assert promoted.record("support", step).read_bytes() == Workspace(clone).record("support", step).read_bytes()
+        assert (
+            promoted.recipe("support").record(step).read_bytes()
+            == Workspace(clone).recipe("support").record(step).read_bytes()
+        )

@@ -225,7 +225,7 @@ def test_two_clones_two_workers_one_workspace(
     run(["prefect", "--no-prompt", "deployment", "run", "retrain/tiny"], tmp_path, server)
     command, how = worker(second, server, once=False)
     with process(command, tmp_path / "killed.log", **how) as killed:
-        wait_for("a step of the run", lambda: second.record("tiny", "ingest").is_file())
+        wait_for("a step of the run", lambda: second.recipe("tiny").record("ingest").is_file())
         kill_all_below(killed.pid)
     wait_for("the rule", lambda: [one["state_type"] for one in runs(server)] == ["CRASHED"])
 
@@ -239,8 +239,8 @@ def test_two_clones_two_workers_one_workspace(
     assert newest["tags"] == [f"{socket.gethostname()}:{second.root}"]
     champion = second.ledger().champion("tiny")
     assert champion is not None, log
-    assert (second.registry("tiny") / "0001").is_dir()
-    assert not first.registry("tiny").exists()
+    assert (second.recipe("tiny").registry / "0001").is_dir()
+    assert not first.recipe("tiny").registry.exists()
     import boto3
 
     md5 = champion.predicate.folder_md5

@@ -44,7 +44,7 @@ def templates(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> tupl
     table = pd.read_csv(ROOT / "data/datasets/support/messages.csv", dtype=str, keep_default_na=False)
     small = table[table["intent"].isin(["cancel", "delivery", "fault", "refund"])].groupby("intent").head(40)
     small.to_csv(folder / "rows.csv", index=False)
-    adopt(whole, "tiny", {"rows.csv": folder / "rows.csv"}, recipe_text("tiny", TINY))
+    adopt(whole.recipe("tiny"), {"rows.csv": folder / "rows.csv"}, recipe_text("tiny", TINY))
     return empty, whole
 
 
@@ -59,12 +59,12 @@ def tiny_workspace(tmp_path: Path, templates: tuple[Workspace, Workspace]) -> Ca
         made = shutil.copytree((whole if rows is None else empty).root, tmp_path / "workspace", symlinks=True)
         workspace = Workspace(Path(made))
         if rows is None:
-            workspace.recipe_path("tiny").write_text(text)
+            workspace.recipe("tiny").path.write_text(text)
             commit(workspace.root, "other keys", ["recipes"])
         else:
             rows.to_csv(tmp_path / "rows.csv", index=False)
-            adopt(workspace, "tiny", {"rows.csv": tmp_path / "rows.csv"}, text)
-        pin(workspace, "tiny")
+            adopt(workspace.recipe("tiny"), {"rows.csv": tmp_path / "rows.csv"}, text)
+        pin(workspace.recipe("tiny"))
         return workspace
 
     return make
@@ -73,4 +73,4 @@ def tiny_workspace(tmp_path: Path, templates: tuple[Workspace, Workspace]) -> Ca
 @pytest.fixture
 def run_all() -> Callable[[Workspace], dict[str, Record]]:
     """Run every step in order, in this process."""
-    return lambda workspace: {step: run_step(workspace, step, "tiny") for step in STEPS}
+    return lambda workspace: {step: run_step(workspace.recipe("tiny"), step) for step in STEPS}

@@ -42,10 +42,10 @@ def next_week(table: pd.DataFrame, tmp_path: Path) -> Path:
 
 
 def ingest(workspace: Workspace) -> tuple[DatasetRecord, pd.DataFrame]:
-    pin(workspace, "tiny")
-    record = run_step(workspace, "ingest", "tiny")
+    pin(workspace.recipe("tiny"))
+    record = run_step(workspace.recipe("tiny"), "ingest")
     assert isinstance(record, DatasetRecord)
-    return record, pd.read_parquet(workspace.files("tiny", "ingest") / "rows.parquet").set_index("row")
+    return record, pd.read_parquet(workspace.recipe("tiny").files("ingest") / "rows.parquet").set_index("row")
 
 
 def state(workspace: Workspace) -> tuple[str, str, str]:
@@ -64,7 +64,7 @@ def test_new_rows_make_a_version_and_move_no_row(
     workspace = tiny_workspace(first_half)
     before, rows = ingest(workspace)
     files = dict.fromkeys(digest_folder(workspace.dataset("tiny"))[0])
-    added = add(workspace, "tiny", next_week)
+    added = add(workspace.recipe("tiny"), next_week)
     assert (added.file, added.holds, added.n_rows, added.is_new, added.drift) == (
         "added-0001.csv",
         "rows",
@@ -86,10 +86,10 @@ def test_new_rows_make_a_version_and_move_no_row(
 def test_the_same_file_twice_changes_nothing(tiny_workspace: Make, first_half: pd.DataFrame, next_week: Path) -> None:
     """Under another name too; and rows that are there are known by their file."""
     workspace = tiny_workspace(first_half)
-    add(workspace, "tiny", next_week)
+    add(workspace.recipe("tiny"), next_week)
     before = state(workspace)
     again = shutil.copy(next_week, next_week.with_name("other.csv"))
-    added = add(workspace, "tiny", Path(again))
+    added = add(workspace.recipe("tiny"), Path(again))
     assert (added.is_new, added.file) == (False, "added-0001.csv")
     assert state(workspace) == before
 
@@ -100,7 +100,7 @@ def test_a_killed_addition_is_finished_by_the_same_command(
     """Killed after the file came and before DVC and git knew of it, the next try brings them there."""
     workspace = tiny_workspace(first_half)
     shutil.copy(next_week, workspace.dataset("tiny") / "added-0001.csv")
-    added = add(workspace, "tiny", next_week)
+    added = add(workspace.recipe("tiny"), next_week)
     assert (added.is_new, added.file) == (False, "added-0001.csv")
     assert git(workspace.root, "status", "--porcelain", "data/datasets") == ""
     assert json.loads(dvc(workspace.root, "status", "--json", "data/datasets/tiny.dvc")) == {}
@@ -113,12 +113,12 @@ def test_late_labels_are_joined_by_id(
     workspace = tiny_workspace(first_half, data__id="message_id")
     scored = pd.read_csv(next_week, dtype=str, keep_default_na=False)
     scored.drop(columns="intent").to_csv(tmp_path / "scored.csv", index=False)
-    assert add(workspace, "tiny", tmp_path / "scored.csv").drift == ["column 'intent' is no longer there"]
+    assert add(workspace.recipe("tiny"), tmp_path / "scored.csv").drift == ["column 'intent' is no longer there"]
     waiting, _ = ingest(workspace)
     assert {f.name: f.n_rows for f in waiting.findings}["rows that wait for their label"] == 30
     labels = scored[["message_id", "intent"]]
     labels.to_csv(tmp_path / "labels.txt", index=False, sep=";")
-    added = add(workspace, "tiny", tmp_path / "labels.txt")
+    added = add(workspace.recipe("tiny"), tmp_path / "labels.txt")
     assert (added.holds, added.file) == ("labels", "added-0002.parquet")
     labelled, rows = ingest(workspace)
     assert {f.name: f.n_rows for f in labelled.findings}["labels that came late"] == 30
@@ -128,7 +128,7 @@ def test_late_labels_are_joined_by_id(
     (tmp_path / "right.csv").write_text(
         f"message_id,intent\n{first},{'fault' if pairs[first] != 'fault' else 'refund'}\n"
     )
-    add(workspace, "tiny", tmp_path / "right.csv")
+    add(workspace.recipe("tiny"), tmp_path / "right.csv")
     corrected, rows = ingest(workspace)
     assert {f.name: f.rows for f in corrected.findings}["labels that were corrected"] == ("added-0003.csv row 1",)
     assert rows.set_index("id").loc[first, "label"] != pairs[first]
@@ -142,7 +142,7 @@ def test_labels_for_rows_that_are_not_here_are_refused(
     before = state(workspace)
     (tmp_path / "labels.csv").write_text("message_id,intent\nX1,fault\nX2,fault\n")
     with pytest.raises(InputError, match="2 of 2 ids are of no row"):
-        add(workspace, "tiny", tmp_path / "labels.csv")
+        add(workspace.recipe("tiny"), tmp_path / "labels.csv")
     assert state(workspace) == before
     assert not list((workspace.root / ".graft").glob("adding-*"))
 
@@ -156,11 +156,11 @@ def test_repairs_are_a_further_file(tiny_workspace: Make, first_half: pd.DataFra
     workspace = tiny_workspace(damaged)
     _, rows = ingest(workspace)
     original = sha256_file(workspace.dataset("tiny") / "rows.csv")
-    mended = repair(workspace, "tiny")
+    mended = repair(workspace.recipe("tiny"))
     assert (mended.file, mended.n_changed, mended.n_dropped) == ("repair-0001.jsonl", 1, 1)
     assert sha256_file(workspace.dataset("tiny") / "rows.csv") == original
     record, after = ingest(workspace)
     assert after.loc["rows.csv row 1", "content"].endswith("caf\u00e9 & more")
     assert after["side"].drop("rows.csv row 4").equals(rows["side"].drop("rows.csv row 4"))
     assert {f.name for f in record.findings} >= {"rows that a repair mended", "rows that a repair took out"}
-    assert repair(workspace, "tiny").file == ""
+    assert repair(workspace.recipe("tiny")).file == ""

@@ -20,7 +20,7 @@ Make = Callable[..., Workspace]
 
 
 def evaluate(workspace: Workspace) -> EvaluationRecord:
-    record = run_step(workspace, "evaluate", "tiny")
+    record = run_step(workspace.recipe("tiny"), "evaluate")
     assert isinstance(record, EvaluationRecord)
     return record
 
@@ -29,12 +29,12 @@ def evaluate(workspace: Workspace) -> EvaluationRecord:
 def test_the_network_from_scratch_has_the_candidates_budget(tiny_workspace: Make, strategy: str, n_epochs: int) -> None:
     """As many operations as the candidate took, up to half an epoch; beside a head on frozen features, one on random ones."""
     workspace = tiny_workspace(finetune__strategy=strategy, finetune__n_epochs=n_epochs, evaluate__from_scratch=True)
-    records = {step: run_step(workspace, step, "tiny") for step in STEPS[: STEPS.index("evaluate") + 1]}
+    records = {step: run_step(workspace.recipe("tiny"), step) for step in STEPS[: STEPS.index("evaluate") + 1]}
     model, evaluation = records["finetune"], records["evaluate"]
     assert isinstance(model, ModelRecord)
     assert isinstance(evaluation, EvaluationRecord)
-    rows = pd.read_parquet(workspace.files("tiny", "ingest") / ROWS, filters=[("side", "==", "train")])
-    forward = forward_flops(load_model(workspace.model("tiny")).encoder, rows["content"].tolist()) / TERA
+    rows = pd.read_parquet(workspace.recipe("tiny").files("ingest") / ROWS, filters=[("side", "==", "train")])
+    forward = forward_flops(load_model(workspace.recipe("tiny").model).encoder, rows["content"].tolist()) / TERA
     given = evaluation.tflops["scratch_network"]
     assert model.tflops == evaluation.tflops["candidate"] > 0
     assert abs(given - model.tflops) <= 1.5 * len(rows) * forward + 1e-6
@@ -47,19 +47,19 @@ def test_what_it_said_is_kept(tiny_workspace: Make) -> None:
     """Another bound evaluates again and trains nothing; other rows or another seed train again. Same rows, same words."""
     workspace = tiny_workspace(evaluate__from_scratch=True)
     for step in STEPS[: STEPS.index("evaluate")]:
-        run_step(workspace, step, "tiny")
+        run_step(workspace.recipe("tiny"), step)
     first = evaluate(workspace)
     kept = workspace.root / ".graft" / "cache" / "untaught" / "tiny" / "scratch.safetensors"
     written = kept.stat().st_mtime_ns
-    path = workspace.recipe_path("tiny")
+    path = workspace.recipe("tiny").path
     path.write_text(path.read_text().replace("rope: 0.01", "rope: 0.3"))
-    pin(workspace, "tiny")
+    pin(workspace.recipe("tiny"))
     assert evaluate(workspace).accuracy == first.accuracy
     assert kept.stat().st_mtime_ns == written
     kept.unlink()
-    said = pd.read_parquet(workspace.files("tiny", "evaluate") / PREDICTIONS)
+    said = pd.read_parquet(workspace.recipe("tiny").files("evaluate") / PREDICTIONS)
     assert evaluate(workspace).predictions_sha256 == first.predictions_sha256
-    pd.testing.assert_frame_equal(said, pd.read_parquet(workspace.files("tiny", "evaluate") / PREDICTIONS))
+    pd.testing.assert_frame_equal(said, pd.read_parquet(workspace.recipe("tiny").files("evaluate") / PREDICTIONS))
 
 
 def test_nothing_is_trained_from_scratch_unless_a_recipe_asks_for_it(
@@ -68,7 +68,7 @@ def test_nothing_is_trained_from_scratch_unless_a_recipe_asks_for_it(
     """By default no network from random weights is made, and record and verdict know just the arms that were measured."""
     workspace = tiny_workspace(finetune__strategy="head")
     for step in STEPS[: STEPS.index("evaluate")]:
-        run_step(workspace, step, "tiny")
+        run_step(workspace.recipe("tiny"), step)
     monkeypatch.setattr("graft_tasks.steps.baselines.predict_from_scratch", None)
     found = evaluate(workspace)
     assert set(found.accuracy) == {"candidate", "frozen_probe", "scratch"}
@@ -77,7 +77,7 @@ def test_nothing_is_trained_from_scratch_unless_a_recipe_asks_for_it(
     assert found.transfer in {"positive", "none", "negative", "undecided"}
     assert not [check for check in found.checks if "network" in check.id]
     assert not (workspace.root / ".graft" / "cache" / "untaught").exists()
-    assert "scratch_network" not in pd.read_parquet(workspace.files("tiny", "evaluate") / PREDICTIONS)
+    assert "scratch_network" not in pd.read_parquet(workspace.recipe("tiny").files("evaluate") / PREDICTIONS)
 
 
 @pytest.mark.slow
@@ -86,16 +86,16 @@ def test_every_other_model_is_a_look(tiny_workspace: Make) -> None:
     workspace = tiny_workspace(finetune__strategy="head")
 
     def run() -> EvaluationRecord:
-        pin(workspace, "tiny")
-        records = {step: run_step(workspace, step, "tiny") for step in STEPS}
-        if enact(workspace, "tiny").promotion is None and workspace.ledger().champion("tiny") is None:
-            promote_by_hand(workspace, "tiny", "for the test")
+        pin(workspace.recipe("tiny"))
+        records = {step: run_step(workspace.recipe("tiny"), step) for step in STEPS}
+        if enact(workspace.recipe("tiny")).promotion is None and workspace.ledger().champion("tiny") is None:
+            promote_by_hand(workspace.recipe("tiny"), "for the test")
         evaluation = records["evaluate"]
         assert isinstance(evaluation, EvaluationRecord)
         return evaluation
 
     def change(before: str, after: str) -> None:
-        path = workspace.recipe_path("tiny")
+        path = workspace.recipe("tiny").path
         text = path.read_text()
         assert before in text
         path.write_text(text.replace(before, after))

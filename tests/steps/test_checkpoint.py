@@ -47,7 +47,7 @@ class Screen:
 def trained_once(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Workspace:
     """A workspace whose finetune has run. Never changed: copy it with ``trained``."""
     workspace = make_training_workspace(tmp_path_factory.mktemp("once"), tiny_base)
-    run_step(workspace, "finetune", "tiny")
+    run_step(workspace.recipe("tiny"), "finetune")
     return workspace
 
 
@@ -66,7 +66,7 @@ def finetune(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, at: int | No
     with monkeypatch.context() as patched:
         patched.setattr(graft_tasks.steps.context, "report_progress", screen)
         try:
-            run_step(workspace, "finetune", "tiny")
+            run_step(workspace.recipe("tiny"), "finetune")
         except Interrupted:
             assert at is not None
     return screen
@@ -74,7 +74,7 @@ def finetune(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, at: int | No
 
 def remove_output(workspace: Workspace) -> None:
     """Take away what the step wrote, as DVC does before a stage runs."""
-    shutil.rmtree(workspace.step("tiny", "finetune"))
+    shutil.rmtree(workspace.recipe("tiny").step("finetune"))
 
 
 def test_an_interrupted_step_goes_on(trained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +84,7 @@ def test_an_interrupted_step_goes_on(trained: Workspace, monkeypatch: pytest.Mon
     shutil.rmtree(checkpoints(trained))
     first = finetune(trained, monkeypatch, at=3)
     assert first.notes == []
-    assert not trained.record("tiny", "finetune").exists()
+    assert not trained.recipe("tiny").record("finetune").exists()
     assert finetune(trained, monkeypatch, at=9).notes == [(3, "goes on after step 3")]
     again = finetune(trained, monkeypatch)
     assert again.notes == [(9, "goes on after step 9")]
@@ -112,12 +112,12 @@ def test_another_recipe_another_base_or_another_code_starts_anew(
 ) -> None:
     """A checkpoint of other settings, of a base with another file, or of another version of the step is never gone on from."""
     anew = [(0, "starts anew, the checkpoint is of another training")]
-    trained.recipe_path("tiny").write_text(recipe_text("tiny", {**KEYS, "finetune.seed": 9}))
-    pin(trained, "tiny")
+    trained.recipe("tiny").path.write_text(recipe_text("tiny", {**KEYS, "finetune.seed": 9}))
+    pin(trained.recipe("tiny"))
     assert finetune(trained, monkeypatch).notes == anew
     tokenizer = trained.root / "base" / "tokenizer_config.json"
     tokenizer.write_text(json.dumps({**json.loads(tokenizer.read_text()), "do_lower_case": False}))
-    pin(trained, "tiny")
+    pin(trained.recipe("tiny"))
     assert finetune(trained, monkeypatch).notes == anew
     monkeypatch.setitem(graft_tasks.steps.context.VERSIONS, "finetune", 99)
     assert finetune(trained, monkeypatch).notes == anew
@@ -180,10 +180,10 @@ def test_no_room_for_the_model(trained: Workspace, small_disk: Mount, monkeypatc
     """Whichever file of the model finds no room, the system's word for it arrives; then the model is written without training."""
     before = finetune_digests(trained)
     for size in (16, 124, 128, 132, 136, 144):
-        small_disk(trained.step("tiny", "finetune"), size)
+        small_disk(trained.recipe("tiny").step("finetune"), size)
         with pytest.raises(OSError, match="No space left on device"):
             finetune(trained, monkeypatch)
-    small_disk(trained.step("tiny", "finetune"), 10_000)
+    small_disk(trained.recipe("tiny").step("finetune"), 10_000)
     assert len(finetune(trained, monkeypatch).lines) == 1
     assert finetune_digests(trained) == before
 

@@ -66,12 +66,12 @@ def add_bases(workspace: Workspace, **writers: Callable[[Path], object]) -> None
     start = text.index("  bases:")
     end = text.index("\n", text.index("base", start + len("  bases:")))
     path.write_text(f"{text[:start]}  bases:{names}{text[end:]}")
-    pin(workspace, "tiny")
+    pin(workspace.recipe("tiny"))
 
 
 def chosen(workspace: Workspace) -> BaseChoiceRecord:
     for step in UP_TO:
-        record = run_step(workspace, step, "tiny")
+        record = run_step(workspace.recipe("tiny"), step)
     assert isinstance(record, BaseChoiceRecord)
     return record
 
@@ -97,9 +97,9 @@ def test_candidates_are_ranked_with_their_uncertainty(tiny_workspace: Make) -> N
     assert record.base in {first.base, second.base}
     assert record.because.endswith(".")
     assert record.unscored == {}
-    digest = sha256_file(workspace.record("tiny", "choose_base"))
-    run_step(workspace, "choose_base", "tiny")
-    assert sha256_file(workspace.record("tiny", "choose_base")) == digest
+    digest = sha256_file(workspace.recipe("tiny").record("choose_base"))
+    run_step(workspace.recipe("tiny"), "choose_base")
+    assert sha256_file(workspace.recipe("tiny").record("choose_base")) == digest
 
 
 def test_a_candidate_that_cannot_be_told_about_holds_nobody_up(tiny_workspace: Make) -> None:
@@ -112,8 +112,8 @@ def test_a_candidate_that_cannot_be_told_about_holds_nobody_up(tiny_workspace: M
     assert "not a text encoder" in record.unscored["mute"]
     assert "no finite numbers" in record.unscored["infinite"]
     assert "same features" in record.unscored["constant"]
-    assert str(workspace.root) not in workspace.record("tiny", "choose_base").read_text()
-    embedded = run_step(workspace, "embed", "tiny")
+    assert str(workspace.root) not in workspace.recipe("tiny").record("choose_base").read_text()
+    embedded = run_step(workspace.recipe("tiny"), "embed")
     assert isinstance(embedded, EmbeddingRecord)
     assert set(embedded.unusable) == {"mute", "infinite"}
 
@@ -125,8 +125,8 @@ def test_shift_is_seen_by_the_first_base_of_use(tiny_workspace: Make) -> None:
     infinite(workspace.root / "base")
     add_bases(workspace, good=lambda folder: folder)
     for step in ("ingest", "validate", "embed"):
-        run_step(workspace, step, "tiny")
-    record = run_step(workspace, "detect_shift", "tiny")
+        run_step(workspace.recipe("tiny"), step)
+    record = run_step(workspace.recipe("tiny"), "detect_shift")
     assert isinstance(record, ShiftRecord)
     assert record.comparisons[-1].reference == "good"
 
@@ -139,7 +139,7 @@ def test_no_base_is_left(tiny_workspace: Make, write: Callable[[Path], object], 
     workspace = tiny_workspace()
     shutil.rmtree(workspace.root / "base")
     write(workspace.root / "base")
-    pin(workspace, "tiny")
+    pin(workspace.recipe("tiny"))
     with pytest.raises(error, match=r"finite|not a text encoder|No base can be scored"):
         chosen(workspace)
 
@@ -150,7 +150,7 @@ def test_what_the_choice_was_worth_is_measured(tiny_workspace: Make) -> None:
     add_bases(workspace, other=lambda folder: write_tiny_base(folder, seed=6))
     record = chosen(workspace)
     for step in ("detect_shift", "finetune", "evaluate"):
-        evaluated = run_step(workspace, step, "tiny")
+        evaluated = run_step(workspace.recipe("tiny"), step)
     assert isinstance(evaluated, EvaluationRecord)
     worth = evaluated.base_regret
     assert worth is not None
@@ -158,8 +158,11 @@ def test_what_the_choice_was_worth_is_measured(tiny_workspace: Make) -> None:
     assert worth.promised == next(score.accuracy for score in record.scores if score.base == record.base)
     assert set(worth.measured) == {"base", "other"}
     assert worth.measured[record.base] == evaluated.accuracy["frozen_probe"]
-    rows = pd.read_parquet(workspace.rows("tiny")).query("side in ('train', 'test')")
-    features, is_test = load_file(workspace.files("tiny", "embed") / "features.safetensors"), rows["side"] == "test"
+    rows = pd.read_parquet(workspace.recipe("tiny").rows).query("side in ('train', 'test')")
+    features, is_test = (
+        load_file(workspace.recipe("tiny").files("embed") / "features.safetensors"),
+        rows["side"] == "test",
+    )
     for score in record.scores:
         own, labels = features[score.base], rows["label"]
         said = fit_probe(own[~is_test], labels[~is_test].to_numpy(dtype=str), C=score.C).predict(own[is_test])
@@ -174,6 +177,6 @@ def test_without_a_choice_nothing_is_regretted(tiny_workspace: Make) -> None:
     workspace = tiny_workspace(finetune__strategy="head")
     chosen(workspace)
     for step in ("detect_shift", "finetune", "evaluate"):
-        evaluated = run_step(workspace, step, "tiny")
+        evaluated = run_step(workspace.recipe("tiny"), step)
     assert isinstance(evaluated, EvaluationRecord)
     assert evaluated.base_regret is None

@@ -36,7 +36,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Work
 @pytest.fixture(scope="module")
 def undisturbed(workspace: Workspace) -> tuple[str, object]:
     """What finetune writes when nobody stops it; its checkpoint is taken away."""
-    run_step(workspace, "finetune", "tiny")
+    run_step(workspace.recipe("tiny"), "finetune")
     (checkpoints(workspace) / "finetune.safetensors").unlink()
     return finetune_digests(workspace)
 
@@ -49,9 +49,9 @@ def test_the_step_ends_and_the_next_run_goes_on_after_it(
     for keyboard in (InterruptingScreen(7), InterruptingScreen(20)):
         monkeypatch.setattr(graft_tasks.steps.context, "report_progress", keyboard)
         with pytest.raises(KeyboardInterrupt):
-            run_step(workspace, "finetune", "tiny")
+            run_step(workspace.recipe("tiny"), "finetune")
         seen.append(keyboard.lines)
-        assert not workspace.files("tiny", "finetune").exists(), "something half-written was left"
+        assert not workspace.recipe("tiny").files("finetune").exists(), "something half-written was left"
         assert [path.name for path in checkpoints(workspace).iterdir()] == ["finetune.safetensors"]
         assert signal.getsignal(signal.SIGINT) is before
     assert [lines[0][1] for lines in seen] == [
@@ -61,7 +61,7 @@ def test_the_step_ends_and_the_next_run_goes_on_after_it(
     assert (seen[0][-1][0], seen[1][1][0], seen[1][-1][0]) == (7, 9, 20)
     last = InterruptingScreen()
     monkeypatch.setattr(graft_tasks.steps.context, "report_progress", last)
-    run_step(workspace, "finetune", "tiny")
+    run_step(workspace.recipe("tiny"), "finetune")
     assert last.lines[0] == (21, "goes on after step 21")
     assert last.lines[-1][0] == N_STEPS
     assert finetune_digests(workspace) == undisturbed
@@ -75,12 +75,12 @@ def test_sigterm_stops_as_ctrl_c_does_however_often_it_is_sent(
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr(graft_tasks.steps.context, "report_progress", InterruptingScreen(7, 7, sends=signal.SIGTERM))
     with pytest.raises(KeyboardInterrupt):
-        run_step(workspace, "finetune", "tiny")
+        run_step(workspace.recipe("tiny"), "finetune")
     assert [path.name for path in checkpoints(workspace).iterdir()] == ["finetune.safetensors"]
     assert signal.getsignal(signal.SIGTERM) is before
     last = InterruptingScreen()
     monkeypatch.setattr(graft_tasks.steps.context, "report_progress", last)
-    run_step(workspace, "finetune", "tiny")
+    run_step(workspace.recipe("tiny"), "finetune")
     assert last.lines[0] == (8, "goes on after step 8")
     assert finetune_digests(workspace) == undisturbed
 
@@ -90,6 +90,6 @@ def test_a_second_ctrl_c_does_not_wait(workspace: Workspace, monkeypatch: pytest
     (checkpoints(workspace) / "finetune.safetensors").unlink(missing_ok=True)
     monkeypatch.setattr(graft_tasks.steps.context, "report_progress", InterruptingScreen(7, 7))
     with pytest.raises(KeyboardInterrupt):
-        run_step(workspace, "finetune", "tiny")
+        run_step(workspace.recipe("tiny"), "finetune")
     assert list(checkpoints(workspace).glob("*")) == []
-    assert not workspace.files("tiny", "finetune").exists()
+    assert not workspace.recipe("tiny").files("finetune").exists()

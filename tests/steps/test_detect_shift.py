@@ -33,8 +33,8 @@ Make = Callable[..., Workspace]
 
 def detect(workspace: Workspace) -> ShiftRecord:
     for step in ("ingest", "validate", "embed"):
-        run_step(workspace, step, "tiny")
-    record = run_step(workspace, "detect_shift", "tiny")
+        run_step(workspace.recipe("tiny"), step)
+    record = run_step(workspace.recipe("tiny"), "detect_shift")
     assert isinstance(record, ShiftRecord)
     return record
 
@@ -82,8 +82,8 @@ def test_a_card_is_pinned_and_compared(tiny_workspace: Make, domain: Path) -> No
         60,
         False,
     )
-    pin(workspace, "tiny")
-    assert set(load_inputs(workspace, "tiny").cards) == {"base"}
+    pin(workspace.recipe("tiny"))
+    assert set(load_inputs(workspace.recipe("tiny")).cards) == {"base"}
     record = detect(workspace)
     own = record.comparisons[-1]
     assert own.of_domain
@@ -108,7 +108,7 @@ def test_another_card_than_the_pinned_one_is_refused(tiny_workspace: Make, domai
         return workspace.root / made.path
 
     make("songs")
-    pin(workspace, "tiny")
+    pin(workspace.recipe("tiny"))
     path = make("other songs")
     for _ in range(2):
         with pytest.raises(TamperError, match="The domain card of base is not the one that was pinned"):
@@ -187,8 +187,8 @@ def test_what_the_champion_learned_from_is_told_from_new_rows(tiny_workspace: Ma
     )
     old["text"] = [f"{' '.join(row)} {k}" for k, row in enumerate(words)]
     old.assign(customer_id=[f"new {k}" for k in range(len(old))], message_id="").to_csv(later, index=False)
-    add(workspace, "tiny", later)
-    pin(workspace, "tiny")
+    add(workspace.recipe("tiny"), later)
+    pin(workspace.recipe("tiny"))
     _, champion, _ = detect(workspace).comparisons
     assert champion.name == "New training rows against the champion's"
     assert champion.is_alarming
@@ -212,8 +212,8 @@ def test_few_new_rows_among_many_old_ones_are_compared_alone(tiny_workspace: Mak
         drawn = words.choice(["granite", "moon", "sings", "river", "zebra", "cloud", "lamp"], (n, 9))
         few["text"] = [f"{' '.join(row)} {n} {k}" for k, row in enumerate(drawn)]
         few.to_csv(workspace.root / "later.csv", index=False)
-        add(workspace, "tiny", workspace.root / "later.csv")
-        pin(workspace, "tiny")
+        add(workspace.recipe("tiny"), workspace.root / "later.csv")
+        pin(workspace.recipe("tiny"))
         return detect(workspace).comparisons[1]
 
     little, more = after(4), after(40)
@@ -233,7 +233,7 @@ def test_what_is_no_card_is_refused(tiny_workspace: Make) -> None:
     workspace.cards.mkdir(exist_ok=True)
     save_file({"features": np.zeros((3, 2), dtype=np.float16)}, workspace.cards / "odd.safetensors")
     with pytest.raises(InputError, match=r"odd\.safetensors is not a domain card"):
-        pin(workspace, "tiny")
+        pin(workspace.recipe("tiny"))
 
 
 @pytest.mark.parametrize(

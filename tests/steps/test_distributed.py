@@ -50,9 +50,9 @@ def workspace(training_workspace: Workspace, tmp_path: Path) -> Workspace:
 
 def train(workspace: Workspace, **changed: object) -> ModelRecord:
     keys = {**QUICK, **{f"finetune.{key}": value for key, value in changed.items()}}
-    workspace.recipe_path("tiny").write_text(recipe_text("tiny", keys))
-    pin(workspace, "tiny")
-    record = run_step(workspace, "finetune", "tiny")
+    workspace.recipe("tiny").path.write_text(recipe_text("tiny", keys))
+    pin(workspace.recipe("tiny"))
+    record = run_step(workspace.recipe("tiny"), "finetune")
     assert isinstance(record, ModelRecord)
     return record
 
@@ -68,7 +68,7 @@ def test_two_processes_make_what_one_makes(
     """Two processes arrive at the weights, losses, measurements and choices of one, within rounding, and one tells of them."""
     keys = {"strategy": strategy, "n_layers": 1, "n_epochs": 1 if strategy == "auto" else 2, "budget": 0.02}
     one = train(workspace, **keys)
-    alone = {name: load_file(workspace.model("tiny") / name) for name in (WEIGHTS, "head.safetensors")}
+    alone = {name: load_file(workspace.recipe("tiny").model / name) for name in (WEIGHTS, "head.safetensors")}
     lines: list[tuple[int, int, str]] = []
     watch(monkeypatch, lambda *line: lines.append(line))
     two = train(workspace, **keys, n_processes=2)
@@ -79,7 +79,7 @@ def test_two_processes_make_what_one_makes(
     )
     assert [trial.name for trial in two.trials] == [trial.name for trial in one.trials if trial.name != "contrastive"]
     for name, tensors in alone.items():
-        for key, tensor in load_file(workspace.model("tiny") / name).items():
+        for key, tensor in load_file(workspace.recipe("tiny").model / name).items():
             assert tensor == pytest.approx(tensors[key], abs=1e-4), key
     steps = [line for line in lines if "epoch" in line[2]]
     assert steps, "nothing was shown"

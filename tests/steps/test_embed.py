@@ -34,21 +34,23 @@ def computed(prepared: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def run_to_embed(workspace: Workspace) -> tuple[str, str]:
     """Run the steps up to embed and return the digests of its record and its features."""
     for step in ("ingest", "validate", "embed"):
-        run_step(workspace, step, "tiny")
-    return sha256_file(workspace.record("tiny", "embed")), sha256_file(workspace.files("tiny", "embed") / FEATURES)
+        run_step(workspace.recipe("tiny"), step)
+    return sha256_file(workspace.recipe("tiny").record("embed")), sha256_file(
+        workspace.recipe("tiny").files("embed") / FEATURES
+    )
 
 
 def embedded(workspace: Workspace) -> pd.DataFrame:
-    rows = pd.read_parquet(workspace.files("tiny", "ingest") / "rows.parquet")
+    rows = pd.read_parquet(workspace.recipe("tiny").files("ingest") / "rows.parquet")
     return rows[rows["side"].isin(EMBEDDED)]
 
 
 def cached(workspace: Workspace) -> set[str]:
-    return {path.name for path in workspace.features("tiny").iterdir()}
+    return {path.name for path in workspace.recipe("tiny").features.iterdir()}
 
 
 def without_cache(workspace: Workspace) -> tuple[str, str]:
-    shutil.rmtree(workspace.features("tiny"))
+    shutil.rmtree(workspace.recipe("tiny").features)
     return run_to_embed(workspace)
 
 
@@ -68,7 +70,7 @@ def test_how_many_texts_were_cut_is_said(tiny_workspace: Make) -> None:
     """Texts longer than what is read of them are counted in the step's line, and none is mentioned where there is none."""
     workspace = tiny_workspace(embed__max_tokens=8)
     run_to_embed(workspace)
-    record = EmbeddingRecord.model_validate_json(workspace.record("tiny", "embed").read_bytes())
+    record = EmbeddingRecord.model_validate_json(workspace.recipe("tiny").record("embed").read_bytes())
     tokenizer = TextEncoder.load(workspace.root / "base", 8).tokenizer
     n_longer = sum(len(ids) > 8 for ids in tokenizer(embedded(workspace)["content"].tolist())["input_ids"])
     assert 0 < record.n_truncated == n_longer
@@ -84,8 +86,8 @@ def test_a_new_file_costs_only_its_rows(tiny_workspace: Make, tmp_path: Path, co
     table = pd.read_csv(ROOT / "data/datasets/support/messages.csv", dtype=str, keep_default_na=False)
     week = table[table["intent"].isin(["cancel", "refund"])].groupby("intent").tail(8)
     week.to_csv(tmp_path / "week.csv", index=False)
-    add(workspace, "tiny", tmp_path / "week.csv")
-    pin(workspace, "tiny")
+    add(workspace.recipe("tiny"), tmp_path / "week.csv")
+    pin(workspace.recipe("tiny"))
     computed.clear()
     after = run_to_embed(workspace)
     rows = embedded(workspace)
@@ -105,8 +107,8 @@ def test_a_label_that_comes_costs_its_chunk(tiny_workspace: Make, tmp_path: Path
     workspace = tiny_workspace(rows.assign(intent=rows["intent"].where(rows.index != 40, "")), data__id="message_id")
     run_to_embed(workspace)
     late.to_csv(tmp_path / "late.csv", index=False)
-    add(workspace, "tiny", tmp_path / "late.csv")
-    pin(workspace, "tiny")
+    add(workspace.recipe("tiny"), tmp_path / "late.csv")
+    pin(workspace.recipe("tiny"))
     computed.clear()
     run_to_embed(workspace)
     numbers = embedded(workspace)["row"].str.rpartition(" row ")[2].astype(int)
@@ -124,7 +126,7 @@ def test_a_kill_costs_the_chunk_that_it_was_in(
     """What was finished when embed was killed is not embedded again, and the files are those of an undisturbed run."""
     workspace = tiny_workspace()
     before = run_to_embed(workspace)
-    shutil.rmtree(workspace.features("tiny"))
+    shutil.rmtree(workspace.recipe("tiny").features)
     sizes = embedded(workspace)["row"].str.rpartition(" row ")[2].astype(int).sub(1).floordiv(32).value_counts()
 
     def killed_in_the_third(done: int, _total: int, _note: str) -> None:
@@ -134,7 +136,7 @@ def test_a_kill_costs_the_chunk_that_it_was_in(
     with monkeypatch.context() as patched:
         patched.setattr(graft_tasks.steps.context, "report_progress", killed_in_the_third)
         with pytest.raises(Killed):
-            run_step(workspace, "embed", "tiny")
+            run_step(workspace.recipe("tiny"), "embed")
     assert len(cached(workspace)) == 2
     computed.clear()
     assert run_to_embed(workspace) == before
@@ -154,13 +156,13 @@ def test_other_settings_and_another_code_start_anew(
     def check_anew() -> None:
         nonlocal names
         computed.clear()
-        pin(workspace, "tiny")
+        pin(workspace.recipe("tiny"))
         run_to_embed(workspace)
         assert len(computed) == n
         assert not cached(workspace) & names
         names = cached(workspace)
 
-    workspace.recipe_path("tiny").write_text(recipe_text("tiny", {**TINY, "embed.max_tokens": 31}))
+    workspace.recipe("tiny").path.write_text(recipe_text("tiny", {**TINY, "embed.max_tokens": 31}))
     check_anew()
     path = workspace.root / "base" / "tokenizer_config.json"
     path.write_text(path.read_text().replace("{", '{"new": 1,', 1))

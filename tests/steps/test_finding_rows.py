@@ -25,7 +25,7 @@ def rows_of_finding(
 ) -> tuple[Finding, tuple[Row, ...]]:
     """Return the finding that is named, and all its rows with their texts."""
     source, finding = find_finding((dataset, record), wanted)
-    return finding, with_contents(workspace, "tiny", rows_of(workspace, source, finding.name))
+    return finding, with_contents(workspace.recipe("tiny"), rows_of(workspace, source, finding.name))
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ def damaged(tiny_workspace: Make) -> tuple[Workspace, DatasetRecord, ValidationR
     rows.loc[:29, "text"] = rows.loc[:29, "text"] + " <b>now</b> \x1b[31mred"
     rows.loc[30:54, "intent"] = ""
     workspace = tiny_workspace(rows)
-    pin(workspace, "tiny")
-    dataset, record = (run_step(workspace, step, "tiny") for step in ("ingest", "validate"))
+    pin(workspace.recipe("tiny"))
+    dataset, record = (run_step(workspace.recipe("tiny"), step) for step in ("ingest", "validate"))
     assert isinstance(dataset, DatasetRecord)
     assert isinstance(record, ValidationRecord)
     return workspace, dataset, record
@@ -66,7 +66,7 @@ def test_every_finding_is_kept_whole(damaged: tuple[Workspace, DatasetRecord, Va
         rows = [one.row for one in rows_of_finding(workspace, dataset, record, finding.name)[1]]
         assert len(rows) == finding.n_rows, finding.name
         assert tuple(rows[:20]) == finding.rows
-    assert path_of(workspace.findings("tiny"), record).is_relative_to(workspace.root / ".graft")
+    assert path_of(workspace.recipe("tiny").findings, record).is_relative_to(workspace.root / ".graft")
 
 
 def test_where_the_file_is_not_here_the_step_is_run_again(
@@ -74,10 +74,10 @@ def test_where_the_file_is_not_here_the_step_is_run_again(
 ) -> None:
     """As in a second clone: the same record, byte for byte, and the rows."""
     workspace, dataset, record = damaged
-    before = sha256_file(workspace.record("tiny", "validate"))
-    path_of(workspace.findings("tiny"), record).unlink()
+    before = sha256_file(workspace.recipe("tiny").record("validate"))
+    path_of(workspace.recipe("tiny").findings, record).unlink()
     assert len(rows_of_finding(workspace, dataset, record, "html")[1]) == 30
-    assert sha256_file(workspace.record("tiny", "validate")) == before
+    assert sha256_file(workspace.recipe("tiny").record("validate")) == before
 
 
 def test_a_finding_that_is_not_there_is_named(damaged: tuple[Workspace, DatasetRecord, ValidationRecord]) -> None:

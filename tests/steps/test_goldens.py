@@ -33,10 +33,10 @@ def name(step: str) -> str:
 def content(workspace: Workspace, step: str) -> Any:
     """Return what a step wrote: its record; of report the page's content, without the records that have goldens of their own."""
     if step == "report":
-        plain = json.loads((workspace.step("tiny", "report") / "report.json").read_text(encoding="utf-8"))
+        plain = json.loads((workspace.recipe("tiny").step("report") / "report.json").read_text(encoding="utf-8"))
         return {key: one["step"] if isinstance(one, dict) and "step" in one else sorted(one) for key, one in plain.items()
                 if key != "schema_version"}  # fmt: skip
-    plain = json.loads(workspace.record("tiny", step).read_text(encoding="utf-8"))
+    plain = json.loads(workspace.recipe("tiny").record(step).read_text(encoding="utf-8"))
     plain["inputs"] = sorted(plain["inputs"])
     return plain if step in EXACT else without_digests(plain)
 

@@ -45,14 +45,14 @@ def workspace(tmp_path: Path, tiny_image_base: Path, digits: tuple[Sequence[byte
     rows.to_parquet(tmp_path / "rows.parquet", index=False)
     workspace, _ = init(tmp_path / "workspace")
     shutil.copytree(tiny_image_base, workspace.root / "base")
-    adopt(workspace, "tiny", {"rows.parquet": tmp_path / "rows.parquet"}, recipe_text("tiny", KEYS))
-    pin(workspace, "tiny")
+    adopt(workspace.recipe("tiny"), {"rows.parquet": tmp_path / "rows.parquet"}, recipe_text("tiny", KEYS))
+    pin(workspace.recipe("tiny"))
     return workspace
 
 
 def strategy(workspace: Workspace, name: str) -> None:
-    workspace.recipe_path("tiny").write_text(recipe_text("tiny", {**KEYS, "finetune.strategy": name}))
-    pin(workspace, "tiny")
+    workspace.recipe("tiny").path.write_text(recipe_text("tiny", {**KEYS, "finetune.strategy": name}))
+    pin(workspace.recipe("tiny"))
 
 
 @pytest.mark.parametrize("name", ["head", "full"])
@@ -68,12 +68,12 @@ def test_digits_run_to_a_verdict(workspace: Workspace, run_all: RunAll, name: st
         "Logistic regression on pixels" in c.note or "logistic regression on pixels" in c.note
         for c in evaluation.checks
     )
-    assert load_model(workspace.model("tiny")).encoder.modality == "image"
-    first = {step: sha256_file(workspace.record("tiny", step)) for step in STEPS}
+    assert load_model(workspace.recipe("tiny").model).encoder.modality == "image"
+    first = {step: sha256_file(workspace.recipe("tiny").record(step)) for step in STEPS}
     for kept in ("checkpoints", "cache"):  # or the second training is not one
         shutil.rmtree(workspace.root / ".graft" / kept, ignore_errors=True)
     run_all(workspace)
-    assert {step: sha256_file(workspace.record("tiny", step)) for step in STEPS} == first
+    assert {step: sha256_file(workspace.recipe("tiny").record(step)) for step in STEPS} == first
 
 
 @pytest.mark.slow
@@ -81,8 +81,10 @@ def test_the_report_shows_the_pictures_of_mistakes(workspace: Workspace, run_all
     """The surest mistakes are drawn as small pictures inside the page, which asks no other host for them."""
     strategy(workspace, "head")
     run_all(workspace)
-    shown = Mistakes.model_validate_json((workspace.files("tiny", "evaluate") / "mistakes.json").read_bytes()).shown
-    page = render_run(workspace, "tiny").read_text()
+    shown = Mistakes.model_validate_json(
+        (workspace.recipe("tiny").files("evaluate") / "mistakes.json").read_bytes()
+    ).shown
+    page = render_run(workspace.recipe("tiny")).read_text()
     drawn = re.findall(r'<img src="data:image/png;base64,([A-Za-z0-9+/=]+)"', page)
     assert drawn == [one.picture for one in shown]
     assert len(drawn) == 12

@@ -32,13 +32,13 @@ def no_progress(*_told: Any) -> None:
 
 def curve(workspace: Workspace, wanted: Wanted = SMALL) -> tuple[Claims, str]:
     """Measure a curve and return what came out, with the digest of its record."""
-    claims = conclude(workspace, "tiny", measure(workspace, "tiny", wanted, progress=no_progress))
-    return claims, sha256_file(workspace.record("tiny", "curve"))
+    claims = conclude(workspace.recipe("tiny"), measure(workspace.recipe("tiny"), wanted, progress=no_progress))
+    return claims, sha256_file(workspace.recipe("tiny").record("curve"))
 
 
 def cells(workspace: Workspace) -> dict[str, int]:
     """Return the kept cells, each with when it was written."""
-    return {path.name: path.stat().st_mtime_ns for path in workspace.cells("tiny").iterdir()}
+    return {path.name: path.stat().st_mtime_ns for path in workspace.recipe("tiny").cells.iterdir()}
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_a_cell_is_measured_once(workspace_copy: Workspace) -> None:
 def test_a_damaged_cell_is_measured_again(workspace_copy: Workspace) -> None:
     """A cell that is cut, altered or of another place is no evidence: measured anew it gives the same record."""
     digest = curve(workspace_copy)[1]
-    paths = sorted(workspace_copy.cells("tiny").iterdir())
+    paths = sorted(workspace_copy.recipe("tiny").cells.iterdir())
     paths[0].write_bytes(paths[0].read_bytes()[:100])
     other = json.loads(paths[1].read_bytes())
     paths[1].write_text(json.dumps({**other, "hits": other["hits"][2:]}))
@@ -86,7 +86,7 @@ def test_what_a_cell_depends_on_is_in_its_key(workspace_copy: Workspace) -> None
     wanted = Wanted(arms=("transfer", "scratch"), sizes=(4, None), costly_draws=2, draws=2)
     curve(workspace_copy, wanted)
     before = set(cells(workspace_copy))
-    recipe = workspace_copy.recipe_path("tiny")
+    recipe = workspace_copy.recipe("tiny").path
     recipe.write_text(recipe.read_text().replace("n_epochs: 2", "n_epochs: 3"))
     curve(workspace_copy, wanted)
     added = set(cells(workspace_copy)) - before
@@ -108,9 +108,9 @@ def test_every_arm(workspace_copy: Workspace) -> None:
     assert [claim.what for claim in claims.pairs[0].claims] == ["data", "time", "cost", "energy"]
     assert claims.record.learning_rate in (3e-4, 1e-3, 2e-3)
     assert claims.cost.search["scratch_network"] > 0
-    text = workspace_copy.record("tiny", "curve").read_text()
+    text = workspace_copy.recipe("tiny").record("curve").read_text()
     assert not any(word in text for word in ("seconds", "joules", "price", "started", str(workspace_copy.root)))
-    assert load_curve(workspace_copy.record("tiny", "curve")) == claims.record
+    assert load_curve(workspace_copy.recipe("tiny").record("curve")) == claims.record
 
 
 def test_costs_of_another_record_are_not_shown(
@@ -118,22 +118,22 @@ def test_costs_of_another_record_are_not_shown(
 ) -> None:
     """On the page stand the last curve and its times; of other data it says so, and without its times it says that."""
     run_all(workspace_copy)
-    page = render_run(workspace_copy, "tiny")
+    page = render_run(workspace_copy.recipe("tiny"))
     assert "graft curve tiny" in page.read_text()
     curve(workspace_copy)
-    text = render_run(workspace_copy, "tiny").read_text()
+    text = render_run(workspace_copy.recipe("tiny")).read_text()
     assert "not measured yet" not in text
     assert "Measured on an earlier version" not in text
     assert "What it took is not known here" not in text
-    path = workspace_copy.record("tiny", "curve")
+    path = workspace_copy.recipe("tiny").record("curve")
     record = load_curve(path)
     path.write_text(record.model_copy(update={"train_sha256": "0" * 64}).model_dump_json())
-    text = render_run(workspace_copy, "tiny").read_text()
+    text = render_run(workspace_copy.recipe("tiny")).read_text()
     assert "Measured on an earlier version" in text
     assert "What it took is not known here" in text
     path.write_text("{}")
     with pytest.raises(TamperError, match="not a record of curve"):
-        render_run(workspace_copy, "tiny")
+        render_run(workspace_copy.recipe("tiny"))
 
 
 @pytest.mark.parametrize(
@@ -150,14 +150,14 @@ def test_costs_of_another_record_are_not_shown(
 def test_nonsense_is_one_sentence(ready_workspace: Workspace, wanted: Wanted, says: str) -> None:
     """What cannot be measured is said before anything is."""
     with pytest.raises(InputError, match=says):
-        measure(ready_workspace, "tiny", wanted, progress=no_progress)
+        measure(ready_workspace.recipe("tiny"), wanted, progress=no_progress)
 
 
 def test_a_recipe_that_was_not_run(tiny_workspace: Callable[..., Workspace]) -> None:
     """A curve reads what a run left, and says what is absent."""
     workspace = tiny_workspace()
     with pytest.raises(InputError, match="ingest has not run") as caught:
-        measure(workspace, "tiny", SMALL, progress=no_progress)
+        measure(workspace.recipe("tiny"), SMALL, progress=no_progress)
     assert caught.value.do == "graft run tiny"
 
 
@@ -168,14 +168,14 @@ def test_a_closed_gate_leaves_nothing_to_measure(
     workspace = tiny_workspace(validate__min_rows_per_class=1000)
     run_all(workspace)
     with pytest.raises(InputError, match="embed has not run"):
-        measure(workspace, "tiny", SMALL, progress=no_progress)
+        measure(workspace.recipe("tiny"), SMALL, progress=no_progress)
 
 
 def test_absent_files_are_named(workspace_copy: Workspace) -> None:
     """In a clone the records are there and the files may not be."""
-    shutil.rmtree(workspace_copy.files("tiny", "embed"))
+    shutil.rmtree(workspace_copy.recipe("tiny").files("embed"))
     with pytest.raises(GraftError, match="file of embed is not here"):
-        measure(workspace_copy, "tiny", SMALL, progress=no_progress)
+        measure(workspace_copy.recipe("tiny"), SMALL, progress=no_progress)
 
 
 def test_auto_is_measured_as_finetune_chose(
@@ -208,10 +208,10 @@ def test_images_have_a_curve(tmp_path: Path, tiny_image_base: Path, digits: tupl
         **TINY, "data.train": "rows.parquet", "data.text": None, "data.image": "image", "data.label": "label",
         "data.group": None, "data.sensitive": [], "data.min_similarity": 1.0, "validate.min_rows_per_class": 2,
     }  # fmt: skip
-    adopt(workspace, "tiny", {"rows.parquet": tmp_path / "rows.parquet"}, recipe_text("tiny", keys))
-    pin(workspace, "tiny")
+    adopt(workspace.recipe("tiny"), {"rows.parquet": tmp_path / "rows.parquet"}, recipe_text("tiny", keys))
+    pin(workspace.recipe("tiny"))
     for step in ("ingest", "validate", "embed", "choose_base"):
-        run_step(workspace, step, "tiny")
+        run_step(workspace.recipe("tiny"), step)
     record: CurveRecord = curve(workspace, Wanted(arms=("frozen_probe", "scratch"), sizes=(1, 4), draws=2))[0].record
     point = record.point("scratch", 4)
     assert point is not None

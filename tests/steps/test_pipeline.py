@@ -48,7 +48,7 @@ def fresh_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     for name in ("tiny", "other"):
         values = {**TINY, "data.dataset": name, "data.train": "rows.csv"}
         values.pop("data.group", None)
-        adopt(workspace, name, {"rows.csv": folder / "rows.csv"}, recipe_text(name, values))
+        adopt(workspace.recipe(name), {"rows.csv": folder / "rows.csv"}, recipe_text(name, values))
     return workspace
 
 
@@ -85,17 +85,17 @@ def locks(workspace: Workspace, name: str) -> dict[str, object]:
 def test_one_file_for_all_becomes_one_for_each(workspace: Workspace) -> None:
     """It is said; each recipe has its stages and what was last made of them, a person's own stage stays as it was written."""
     before = made_old(workspace, shared_stages(without_pin="rolled_back") + MINE)
-    (said,) = bring_forward(workspace, "tiny")
+    (said,) = bring_forward(workspace.recipe("tiny"))
     assert said.startswith("dvc.yaml was brought forward")
     for name in ("tiny", "other"):
-        assert workspace.stages(name).read_text() == stages_of(name, name)
+        assert workspace.recipe(name).stages.read_text() == stages_of(name, name)
         assert locks(workspace, name) == {step: before[f"{step}@{name}"] for step in STEPS}
-    decide = yaml.safe_load(workspace.stages("tiny").read_text())["stages"]["decide"]
+    decide = yaml.safe_load(workspace.recipe("tiny").stages.read_text())["stages"]["decide"]
     assert "rolled_back" in decide["params"][-1]["data/tiny/inputs.json"]
     assert (workspace.root / "dvc.yaml").read_text() == "# Which step reads whose files.\nstages:\n" + MINE
     assert yaml.safe_load((workspace.root / "dvc.lock").read_text())["stages"] == {"mine": {"cmd": "echo mine"}}
     assert git(workspace.root, "status", "--porcelain") == ""
-    assert bring_forward(workspace, "tiny") == bring_forward(workspace, "other") == []
+    assert bring_forward(workspace.recipe("tiny")) == bring_forward(workspace.recipe("other")) == []
     listed = json.loads(dvc(workspace.root, "status", "--json"))
     assert {name for name in listed if "mine" not in name} == {
         f"data/{n}/dvc.yaml:{s}" for n in ("tiny", "other") for s in STEPS
@@ -105,7 +105,7 @@ def test_one_file_for_all_becomes_one_for_each(workspace: Workspace) -> None:
 def test_without_a_stage_of_ones_own_it_is_as_a_new_workspace_has_it(workspace: Workspace) -> None:
     """Nothing but Graft's stages: the topmost file is the one of today, and there is no lock file of all any more."""
     made_old(workspace, shared_stages())
-    bring_forward(workspace, "other")
+    bring_forward(workspace.recipe("other"))
     assert (workspace.root / "dvc.yaml").read_text() == TOPMOST
     assert not (workspace.root / "dvc.lock").exists()
 
@@ -132,8 +132,8 @@ def test_cut_off_anywhere_it_ends_the_same(
     with monkeypatch.context() as patch:
         patch.setattr(pipeline, "commit", refuse) if at == "commit" else patch.setattr(pipeline, "write_atomic", write)
         with pytest.raises(StepError):
-            bring_forward(workspace, "tiny")
-    bring_forward(workspace, "tiny")
+            bring_forward(workspace.recipe("tiny"))
+    bring_forward(workspace.recipe("tiny"))
     assert {name: locks(workspace, name) for name in ("tiny", "other")} == {
         name: {step: before[f"{step}@{name}"] for step in STEPS} for name in ("tiny", "other")
     }
@@ -143,11 +143,11 @@ def test_cut_off_anywhere_it_ends_the_same(
 
 def test_an_older_file_of_a_recipe_is_brought_forward_and_said(workspace: Workspace) -> None:
     """One pin less in a recipe's own file: it is written anew, in a sentence; without a file there is nothing to say."""
-    assert bring_forward(workspace, "tiny") == []
-    path, text = workspace.stages("tiny"), stages_of("tiny", "tiny")
+    assert bring_forward(workspace.recipe("tiny")) == []
+    path, text = workspace.recipe("tiny").stages, stages_of("tiny", "tiny")
     path.write_text(text.replace("champion, rolled_back, steps.decide", "champion, steps.decide"))
     assert path.read_text() != text
-    (said,) = bring_forward(workspace, "tiny")
+    (said,) = bring_forward(workspace.recipe("tiny"))
     assert said.startswith("data/tiny/dvc.yaml was brought forward to Graft ")
     assert path.read_text() == text
 
@@ -168,13 +168,13 @@ def test_an_older_file_of_a_recipe_is_brought_forward_and_said(workspace: Worksp
 )
 def test_what_a_person_wrote_into_it_is_not_lost(workspace: Workspace, old: str, new: str, where: str) -> None:
     """A stage, a dependency, a pin, a command or a key that Graft does not know is named and refused, and the file is left."""
-    bring_forward(workspace, "tiny")
-    path = workspace.stages("tiny")
+    bring_forward(workspace.recipe("tiny"))
+    path = workspace.recipe("tiny").stages
     text = path.read_text().replace(old, new)
     assert text != path.read_text()
     path.write_text(text)
     with pytest.raises(InputError, match="does not know") as caught:
-        bring_forward(workspace, "tiny")
+        bring_forward(workspace.recipe("tiny"))
     assert where in caught.value.what
     assert path.read_text() == text
 
@@ -192,9 +192,9 @@ def test_stages_are_taken_out_however_they_are_written(text: str) -> None:
 def test_no_command_of_a_recipe_reads_what_is_of_another(workspace: Workspace) -> None:
     """With every file of another recipe damaged, one is put right, brought forward and compared as if it were alone."""
     for name in ("tiny", "other"):
-        bring_forward(workspace, name)
+        bring_forward(workspace.recipe(name))
     for path in ("data/other/dvc.yaml", "data/other/dvc.lock", "recipes/other.yaml"):
         (workspace.root / path).write_text("{")
-    recover(workspace, "tiny")
-    assert bring_forward(workspace, "tiny") == []
+    recover(workspace.recipe("tiny"))
+    assert bring_forward(workspace.recipe("tiny")) == []
     assert "data/tiny/dvc.yaml:ingest" in json.loads(dvc(workspace.root, "status", "--json", "data/tiny/dvc.yaml"))

@@ -67,9 +67,11 @@ def bare_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (made.root / "data" / "datasets" / "tiny").mkdir(parents=True)
     (made.root / "data" / "datasets" / "tiny" / "rows.csv").write_text("id\n1\n")
     keep(made.root, "data/datasets/tiny")
-    made.stages("tiny").parent.mkdir(parents=True)
-    (made.stages("tiny").parent / "step.py").write_text(STEP)
-    (made.stages("tiny").parent / "text").write_text(HOSTILE, newline="", encoding="utf-8", errors="surrogatepass")
+    made.recipe("tiny").stages.parent.mkdir(parents=True)
+    (made.recipe("tiny").stages.parent / "step.py").write_text(STEP)
+    (made.recipe("tiny").stages.parent / "text").write_text(
+        HOSTILE, newline="", encoding="utf-8", errors="surrogatepass"
+    )
     return made.root
 
 
@@ -82,7 +84,7 @@ def bare(bare_once: Path, tmp_path: Path) -> Workspace:
 def does(workspace: Workspace, how: str) -> None:
     """Say what the stage does."""
     stages = {"ingest": {"cmd": f"{sys.executable} step.py {how}", "deps": ["step.py"]}}
-    workspace.stages("tiny").write_text(yaml.safe_dump({"stages": stages}))
+    workspace.recipe("tiny").stages.write_text(yaml.safe_dump({"stages": stages}))
 
 
 def told(workspace: Workspace) -> list[Event]:
@@ -138,14 +140,14 @@ def test_how_a_step_ended_that_told_nothing(bare: Workspace, way: str, how: str,
 def test_a_real_step_tells_its_digest_and_its_error(tiny_workspace: Make, way: str) -> None:
     """What ``graft step`` tells through DVC: the sha256 of the record that it wrote, else its own error as it was raised."""
     workspace = tiny_workspace()
-    bring_forward(workspace, "tiny")
+    bring_forward(workspace.recipe("tiny"))
     ends = [event for event in told(workspace) if isinstance(event, Finished)]
-    assert ends == [Finished("ingest", sha256_file(workspace.record("tiny", "ingest")), reused=False)]
+    assert ends == [Finished("ingest", sha256_file(workspace.recipe("tiny").record("ingest")), reused=False)]
     (workspace.dataset("tiny") / ("b\u00e9 \u201c{}\u201d " + "x" * 100 + ".csv")).write_bytes(b"id,text\n1,2\n")
     with pytest.raises(InputError) as refused:
         told(workspace)
     with pytest.raises(InputError) as raised:
-        run_step(workspace, "ingest", "tiny")
+        run_step(workspace.recipe("tiny"), "ingest")
     assert [getattr(refused.value, key) for key in ("what", "where", "do")] == [
         getattr(raised.value, key) for key in ("what", "where", "do")
     ]
@@ -155,15 +157,15 @@ def test_a_real_step_tells_its_digest_and_its_error(tiny_workspace: Make, way: s
 def test_nobody_needs_to_listen(tiny_workspace: Make) -> None:
     """A plain ``dvc repro`` and a step by hand do the same work, without a word of the protocol."""
     workspace = tiny_workspace()
-    bring_forward(workspace, "tiny")
+    bring_forward(workspace.recipe("tiny"))
     command = [sys.executable, "-m", "dvc", "repro", "--single-item", "data/tiny/dvc.yaml:ingest"]
     done = subprocess.run(command, cwd=workspace.root, env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    record = workspace.record("tiny", "ingest").read_bytes()
+    record = workspace.recipe("tiny").record("ingest").read_bytes()
     assert '"event"' not in done.stdout + done.stderr
     by_hand = [str(Path(sys.executable).parent / "graft"), "step", "ingest", "tiny"]
     done = subprocess.run(by_hand, cwd=workspace.root, env=environment(), capture_output=True, text=True, check=True)
-    assert workspace.record("tiny", "ingest").read_bytes() == record
+    assert workspace.recipe("tiny").record("ingest").read_bytes() == record
     assert (done.stdout[:8], done.stderr) == ("ingest: ", "")
 
 
@@ -226,7 +228,7 @@ def test_what_dvc_raises_arrives_by_type(bare: Workspace, how: str, kind: type[S
 def test_a_workspace_that_another_dvc_works_on_is_busy(bare: Workspace) -> None:
     """DVC's list of who works on what names a process that lives: worth a retry, and no failure."""
     does(bare, "tell")
-    busy = {"write": {str(bare.stages("tiny").with_name("step.py")): {"pid": os.getpid(), "cmd": "dvc repro"}}}
+    busy = {"write": {str(bare.recipe("tiny").stages.with_name("step.py")): {"pid": os.getpid(), "cmd": "dvc repro"}}}
     (bare.root / ".dvc" / "tmp" / "rwlock").write_text(json.dumps(busy))
     with pytest.raises(BusyError, match="Another DVC command holds the workspace"):
         told(bare)

@@ -41,14 +41,14 @@ def four_hops(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Work
         table[table["intent"].isin(pair)].groupby("intent").head(60).to_csv(rows, index=False)
         how = {"finetune.strategy": "full", "finetune.n_epochs": 3, "finetune.learning_rate": 2e-3}
         keys = {**TINY, **how, "data.dataset": name, "choose_base.bases": [base], "finetune.batch_size": 8}
-        adopt(workspace, name, {"rows.csv": rows}, recipe_text(name, keys))
+        adopt(workspace.recipe(name), {"rows.csv": rows}, recipe_text(name, keys))
         run_and_promote(workspace, name, "a hop")
         base = f"graft:{name}@champion"
     return workspace
 
 
 def evaluation(workspace: Workspace, name: str) -> EvaluationRecord:
-    record = load_record(workspace.record(name, "evaluate"), "evaluate")
+    record = load_record(workspace.recipe(name).record("evaluate"), "evaluate")
     assert isinstance(record, EvaluationRecord)
     return record
 
@@ -70,8 +70,8 @@ def test_every_ancestor_of_a_chain_is_measured(four_hops: Workspace) -> None:
 
 def test_own_heads_are_tried_on_rows_that_no_model_learned_from(four_hops: Workspace) -> None:
     """The difference with the ancestor's own head is that of its predictions and those of its head on the candidate's encoder."""
-    rows = pd.read_parquet(four_hops.files("one", "ingest") / ROWS)
-    folders = [four_hops.registry(name) / "0001" for name in NAMES]
+    rows = pd.read_parquet(four_hops.recipe("one").files("ingest") / ROWS)
+    folders = [four_hops.recipe(name).registry / "0001" for name in NAMES]
     seen = set().union(*(load_trained_on(folder) for folder in folders))
     test = rows[(rows["side"] == TEST) & ~rows["key"].isin(seen)]
     ancestor, candidate = load_model(folders[0]), load_model(folders[3])
@@ -105,15 +105,15 @@ def test_an_ancestor_whose_data_is_gone_cannot_be_told(four_hops: Workspace, tmp
     workspace = Workspace.find(root)
 
     def told() -> dict[str, str]:
-        pin(workspace, "four")
-        record = run_step(workspace, "evaluate", "four")
+        pin(workspace.recipe("four"))
+        record = run_step(workspace.recipe("four"), "evaluate")
         assert isinstance(record, EvaluationRecord)
         outcomes = {check.id: check.outcome for check in record.checks}
         because = {one.ancestor: one.because for one in record.retention}
         assert {outcomes[f"evaluate.retention[{name}]"] for name, why in because.items() if why} == {"cannot_tell"}
         return because
 
-    model = workspace.registry("two") / "0001"
+    model = workspace.recipe("two").registry / "0001"
     model.rename(tmp_path / "two")
     assert told() == {
         "three 0001": "",
@@ -121,16 +121,16 @@ def test_an_ancestor_whose_data_is_gone_cannot_be_told(four_hops: Workspace, tmp
         "one 0001": "which rows two 0001 was trained on is not known here",
     }
     (tmp_path / "two").rename(model)
-    workspace.rows("one").unlink()
+    workspace.recipe("one").rows.unlink()
     assert told() == {
         "three 0001": "",
         "two 0001": "",
         "one 0001": "its rows are not here: graft fetch one",
     }
 
-    rows = workspace.files("three", "ingest") / ROWS
+    rows = workspace.recipe("three").files("ingest") / ROWS
     content = pd.read_parquet(rows)
     rows.unlink()  # it is a link into the cache
     content.iloc[::-1].to_parquet(rows)
     with pytest.raises(TamperError, match="The rows of three changed while this run went on"):
-        run_step(workspace, "evaluate", "four")
+        run_step(workspace.recipe("four"), "evaluate")

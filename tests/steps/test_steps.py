@@ -52,8 +52,8 @@ def test_every_record_names_what_it_read_and_says_nothing_of_time_or_place(
         assert record.inputs
         for upstream, digest in record.inputs.items():
             if upstream in RECORDS:
-                assert digest == sha256_file(workspace.record("tiny", upstream))
-        text = workspace.record("tiny", step).read_text()
+                assert digest == sha256_file(workspace.recipe("tiny").record(upstream))
+        text = workspace.recipe("tiny").record(step).read_text()
         assert str(workspace.root) not in text
         assert "seconds" not in text
 
@@ -62,13 +62,13 @@ def test_a_model_folder_holds_safetensors_and_a_card(tiny_workspace: Make, run_a
     """No pickle, base and licence in the card, and the content keys of exactly the training rows."""
     workspace = tiny_workspace(finetune__strategy="head")
     records = run_all(workspace)
-    folder = workspace.model("tiny")
+    folder = workspace.recipe("tiny").model
     assert not [p for p in folder.rglob("*") if p.suffix in {".bin", ".pt", ".pkl", ".ckpt"}]
     card = (folder / "README.md").read_text()
     assert "base_model: base\n" in card
     assert "base_model_relation: finetune\n" in card
     assert "license: apache-2.0\n" in card
-    rows = pd.read_parquet(workspace.files("tiny", "ingest") / "rows.parquet")
+    rows = pd.read_parquet(workspace.recipe("tiny").files("ingest") / "rows.parquet")
     assert load_trained_on(folder) == set(rows[rows["side"] == "train"]["key"])
     model = records["finetune"]
     assert isinstance(model, ModelRecord)
@@ -90,48 +90,48 @@ def test_a_changed_dataset_is_refused_by_ingest(tiny_workspace: Make) -> None:
     with (workspace.dataset("tiny") / "rows.csv").open("a") as file:
         file.write("x,2026-01-01T00:00:00Z,c,app,british,tv,another,cancel\n")
     with pytest.raises(InputError, match="not the version that was pinned"):
-        run_step(workspace, "ingest", "tiny")
-    assert not workspace.record("tiny", "ingest").exists()
+        run_step(workspace.recipe("tiny"), "ingest")
+    assert not workspace.recipe("tiny").record("ingest").exists()
 
 
 def test_a_changed_base_is_refused_by_embed(tiny_workspace: Make) -> None:
     """Weights that are not those pinned are never used."""
     workspace = tiny_workspace()
-    run_step(workspace, "ingest", "tiny")
-    run_step(workspace, "validate", "tiny")
+    run_step(workspace.recipe("tiny"), "ingest")
+    run_step(workspace.recipe("tiny"), "validate")
     weights = workspace.root / "base" / "model.safetensors"
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(bytes(content))
     with pytest.raises(TamperError, match="not the one that was pinned"):
-        run_step(workspace, "embed", "tiny")
-    assert not workspace.files("tiny", "embed").exists()
+        run_step(workspace.recipe("tiny"), "embed")
+    assert not workspace.recipe("tiny").files("embed").exists()
 
 
 def test_a_step_whose_input_is_missing_says_which(tiny_workspace: Make) -> None:
     """validate without ingest names ingest."""
     with pytest.raises(StepError, match="ingest has not run"):
-        run_step(tiny_workspace(), "validate", "tiny")
+        run_step(tiny_workspace().recipe("tiny"), "validate")
 
 
 def test_a_step_that_another_process_runs_is_busy(tiny_workspace: Make) -> None:
     """Two processes never write the same folder; the second says who holds it."""
     workspace = tiny_workspace()
     with (
-        hold(workspace.lock("tiny", "ingest"), "ingest of tiny"),
+        hold(workspace.recipe("tiny").lock("ingest"), "ingest of tiny"),
         pytest.raises(BusyError, match="Another process holds") as held,
     ):
-        run_step(workspace, "ingest", "tiny")
+        run_step(workspace.recipe("tiny"), "ingest")
     assert "process" in held.value.where
 
 
 def test_a_killed_step_is_named_in_its_lock_until_the_step_has_run_again(tiny_workspace: Make) -> None:
     """The next run of the step does its work anew, and nothing is left to be told of."""
     workspace = tiny_workspace()
-    lock = workspace.lock("tiny", "ingest")
+    lock = workspace.recipe("tiny").lock("ingest")
     lock.parent.mkdir(parents=True, exist_ok=True)
     lock.write_text("process 4711, since 2026-01-01 00:00 UTC")
-    run_step(workspace, "ingest", "tiny")
+    run_step(workspace.recipe("tiny"), "ingest")
     assert lock.read_text() == ""
 
 
@@ -141,15 +141,15 @@ def test_one_class_is_a_users_error(tiny_workspace: Make) -> None:
         {"text": [f"message {n}" for n in range(40)], "intent": "same", "customer_id": "", "channel": "app"}
     )
     with pytest.raises(InputError, match="'intent' holds 1 class in train"):
-        run_step(tiny_workspace(rows), "ingest", "tiny")
+        run_step(tiny_workspace(rows).recipe("tiny"), "ingest")
 
 
 def test_twins_and_groups_never_cross_in_the_written_rows(tiny_workspace: Make) -> None:
     """In what ingest writes, no content key and no customer stands on both sides."""
     workspace = tiny_workspace()
-    record = run_step(workspace, "ingest", "tiny")
+    record = run_step(workspace.recipe("tiny"), "ingest")
     assert isinstance(record, DatasetRecord)
-    rows = pd.read_parquet(workspace.files("tiny", "ingest") / "rows.parquet")
+    rows = pd.read_parquet(workspace.recipe("tiny").files("ingest") / "rows.parquet")
     train, test = rows[rows["side"] == "train"], rows[rows["side"] == "test"]
     assert record.n_train == len(train) > 0 < len(test)
     assert not set(train["key"]) & set(test["key"])
@@ -159,8 +159,8 @@ def test_twins_and_groups_never_cross_in_the_written_rows(tiny_workspace: Make) 
 def test_the_written_rows_are_as_declared(tiny_workspace: Make) -> None:
     """Names, order and types of the columns are those of ``row_schema``; only Arrow's width of strings is free."""
     workspace = tiny_workspace()
-    run_step(workspace, "ingest", "tiny")
-    written = pq.read_schema(workspace.files("tiny", "ingest") / "rows.parquet")
+    run_step(workspace.recipe("tiny"), "ingest")
+    written = pq.read_schema(workspace.recipe("tiny").files("ingest") / "rows.parquet")
     others = [name for name in written.names if name.startswith(COLUMN)]
     declared = row_schema("text", others, placed=True)
     assert others
@@ -197,13 +197,13 @@ def test_what_auto_chose_is_said(tiny_workspace: Make) -> None:
     """The step's line and its record name what was chosen among what; the same again gives the same bytes."""
     workspace = tiny_workspace(finetune__strategy="auto", finetune__n_epochs=1, finetune__n_layers=1)
     for step in ("ingest", "validate", "embed", "detect_shift", "choose_base"):
-        run_step(workspace, step, "tiny")
-    record = run_step(workspace, "finetune", "tiny")
+        run_step(workspace.recipe("tiny"), step)
+    record = run_step(workspace.recipe("tiny"), "finetune")
     assert isinstance(record, ModelRecord)
     (chosen,) = [trial for trial in record.trials if trial.is_chosen]
     assert record.strategy == chosen.name.split(maxsplit=1)[0]
     assert record.summary.startswith(f"{chosen.name} out of {len(record.trials)}, ")
-    first = sha256_file(workspace.record("tiny", "finetune"))
+    first = sha256_file(workspace.recipe("tiny").record("finetune"))
     shutil.rmtree(workspace.root / ".graft" / "checkpoints")
-    run_step(workspace, "finetune", "tiny")
-    assert sha256_file(workspace.record("tiny", "finetune")) == first
+    run_step(workspace.recipe("tiny"), "finetune")
+    assert sha256_file(workspace.recipe("tiny").record("finetune")) == first

@@ -72,8 +72,8 @@ def bring(workspace: Workspace, strategy: str) -> None:
     rows.loc[16, "series"] = rows["series"][4].replace(",", ", ")
     path = workspace.root.parent / "waves.csv"
     rows.to_csv(path, index=False)
-    new(workspace, "tiny", {"train": path}, {**KEYS, "finetune.strategy": strategy})
-    pin(workspace, "tiny")
+    new(workspace.recipe("tiny"), {"train": path}, {**KEYS, "finetune.strategy": strategy})
+    pin(workspace.recipe("tiny"))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,9 @@ def test_series_run_to_a_verdict(
     assert isinstance(embedded, EmbeddingRecord)
     assert isinstance(evaluation, EvaluationRecord)
     assert validation.passed
-    titles = {check.id: title(check) for check in load_record(workspace.record("tiny", "validate"), "validate").checks}
+    titles = {
+        check.id: title(check) for check in load_record(workspace.recipe("tiny").record("validate"), "validate").checks
+    }
     assert titles["validate.too_short"] == "Series: too short"
     assert titles["validate.conflicting_labels"] == "Series with two labels"
     assert titles["validate.test_in_train"] == "Test series that stand in train"
@@ -103,11 +105,11 @@ def test_series_run_to_a_verdict(
     assert (embedded.max_tokens, embedded.dimensions) == (None, {"base": 24})
     assert set(evaluation.accuracy) == {"candidate", "frozen_probe", "scratch"}
     assert evaluation.cheap_model == "logistic regression on numbers"
-    mistakes = json.loads((workspace.files("tiny", "evaluate") / "mistakes.json").read_text())
+    mistakes = json.loads((workspace.recipe("tiny").files("evaluate") / "mistakes.json").read_text())
     assert all(one["text"].count(",") == 15 for one in mistakes["shown"])
-    assert load_model(workspace.model("tiny")).encoder.modality == "series"
-    assert (repair(workspace, "tiny").n_changed, repair(workspace, "tiny").n_dropped) == (0, 0)
-    assert with_contents(workspace, "tiny", ["train.csv row 14"])[0].content == "1,2,3,4,5"
+    assert load_model(workspace.recipe("tiny").model).encoder.modality == "series"
+    assert (repair(workspace.recipe("tiny")).n_changed, repair(workspace.recipe("tiny")).n_dropped) == (0, 0)
+    assert with_contents(workspace.recipe("tiny"), ["train.csv row 14"])[0].content == "1,2,3,4,5"
 
 
 @pytest.mark.slow
@@ -123,13 +125,13 @@ def test_a_champion_of_series_is_monitored(
         progress=lambda *_: None,
     )  # fmt: skip
     assert list(card.properties) == ["mean of a series"]
-    pin(workspace, "tiny")
+    pin(workspace.recipe("tiny"))
     run_all(workspace)
-    enact(workspace, "tiny")
-    promote_by_hand(workspace, "tiny", "to be monitored")
+    enact(workspace.recipe("tiny"))
+    promote_by_hand(workspace.recipe("tiny"), "to be monitored")
     batch = tmp_path / "batch.csv"
     waves(90, seed=3, level=2.0).to_csv(batch, index=False)
-    record = monitor(workspace, "tiny", batch, progress=lambda *_: None)
+    record = monitor(workspace.recipe("tiny"), batch, progress=lambda *_: None)
     assert record.outcome == "alarm"
     assert "mean of a series" in {sign.name for sign in record.comparisons[0].signs}
 
@@ -139,12 +141,12 @@ def test_what_is_no_series_is_refused(workspace: Workspace, tmp_path: Path) -> N
     path = tmp_path / "waves.csv"
     waves(30, seed=0).assign(series="1,two").to_csv(path, index=False)
     with pytest.raises(InputError, match="other things than numbers") as caught:
-        new(workspace, "tiny", {"train": path}, KEYS)
+        new(workspace.recipe("tiny"), {"train": path}, KEYS)
     assert "row 1 of waves.csv" in str(caught.value.where)
     waves(30, seed=0).to_csv(path, index=False)
     (workspace.root / "base" / "series.json").unlink()
     with pytest.raises(InputError, match="Base base is not an encoder of series"):
-        new(workspace, "tiny", {"train": path}, KEYS)
+        new(workspace.recipe("tiny"), {"train": path}, KEYS)
 
 
 def test_a_recipe_gets_the_key_and_older_recipes_lack_it() -> None:

@@ -37,8 +37,8 @@ def next_week(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def ingested(workspace: Workspace) -> DatasetRecord:
-    pin(workspace, "tiny")
-    record = run_step(workspace, "ingest", "tiny")
+    pin(workspace.recipe("tiny"))
+    record = run_step(workspace.recipe("tiny"), "ingest")
     assert isinstance(record, DatasetRecord)
     return record
 
@@ -55,9 +55,9 @@ def test_an_addition_is_taken_back_as_a_new_version(tiny_workspace: Make, next_w
     """The rows are those of before, no file is gone, and the history says what happened; added again, it counts again."""
     workspace = tiny_workspace()
     before = ingested(workspace)
-    add(workspace, "tiny", next_week)
+    add(workspace.recipe("tiny"), next_week)
     files = {file.path for file in digest_folder(workspace.dataset("tiny"))[0]}
-    undone = undo(workspace, "tiny", "added-0001.csv")
+    undone = undo(workspace.recipe("tiny"), "added-0001.csv")
     assert (undone.file, undone.is_new) == ("undo-0002.jsonl", True)
     after = ingested(workspace)
     assert (after.n_rows, after.train_sha256, after.test_sha256) == (
@@ -67,7 +67,7 @@ def test_an_addition_is_taken_back_as_a_new_version(tiny_workspace: Make, next_w
     )
     assert files < {file.path for file in digest_folder(workspace.dataset("tiny"))[0]}
     assert "undo-0002.jsonl, added-0001.csv taken back" in git(workspace.root, "log", "-1", "--format=%s")
-    assert add(workspace, "tiny", next_week).file == "added-0003.csv"
+    assert add(workspace.recipe("tiny"), next_week).file == "added-0003.csv"
     assert ingested(workspace).n_rows == before.n_rows + 12
 
 
@@ -78,15 +78,15 @@ def test_undo_names_one_file_so_that_twice_is_once(tiny_workspace: Make, next_we
     rows.head(5).to_csv(tmp_path / "a.csv", index=False)
     rows.tail(5).to_csv(tmp_path / "b.csv", index=False)
     for name in ("a.csv", "b.csv"):
-        add(workspace, "tiny", tmp_path / name)
+        add(workspace.recipe("tiny"), tmp_path / name)
     with pytest.raises(InputError) as caught:
-        undo(workspace, "tiny", None)
+        undo(workspace.recipe("tiny"), None)
     assert caught.value.do == "graft undo tiny added-0002.csv"
     with pytest.raises(InputError, match=r"added-0001\.csv is not the newest"):
-        undo(workspace, "tiny", "added-0001.csv")
-    undo(workspace, "tiny", "added-0002.csv")
+        undo(workspace.recipe("tiny"), "added-0001.csv")
+    undo(workspace.recipe("tiny"), "added-0002.csv")
     version, head = digest_folder(workspace.dataset("tiny"))[1], git(workspace.root, "rev-parse", "HEAD")
-    again = undo(workspace, "tiny", "added-0002.csv")
+    again = undo(workspace.recipe("tiny"), "added-0002.csv")
     assert (again.is_new, again.file) == (False, "undo-0003.jsonl")
     assert digest_folder(workspace.dataset("tiny"))[1] == version
     assert git(workspace.root, "rev-parse", "HEAD") == head
@@ -97,9 +97,9 @@ def test_a_killed_undo_is_finished_by_the_same_command(
 ) -> None:
     """Killed after its file came and before DVC and git knew of it."""
     workspace = tiny_workspace()
-    add(workspace, "tiny", next_week)
+    add(workspace.recipe("tiny"), next_week)
     (workspace.dataset("tiny") / "undo-0002.jsonl").write_text(json.dumps({"takes_back": "added-0001.csv"}) + "\n")
-    assert not undo(workspace, "tiny", "added-0001.csv").is_new
+    assert not undo(workspace.recipe("tiny"), "added-0001.csv").is_new
     assert git(workspace.root, "status", "--porcelain", "data/datasets") == ""
     assert "taken back" in git(workspace.root, "log", "-1", "--format=%s")
 
@@ -109,11 +109,11 @@ def test_a_misspelt_class_is_refused_before_it_is_kept(tiny_workspace: Make, nex
     workspace = tiny_workspace()
     before = digest_folder(workspace.dataset("tiny"))[1]
     with pytest.raises(InputError) as caught:
-        add(workspace, "tiny", misspelt(next_week, tmp_path))
+        add(workspace.recipe("tiny"), misspelt(next_week, tmp_path))
     assert caught.value.what == "Class 'faullt' is new and has 1 row; did you mean 'fault'?"
     assert "--new-class 'faullt'" in caught.value.do
     assert digest_folder(workspace.dataset("tiny"))[1] == before
-    added = add(workspace, "tiny", misspelt(next_week, tmp_path), new_classes=["faullt"])
+    added = add(workspace.recipe("tiny"), misspelt(next_week, tmp_path), new_classes=["faullt"])
     assert added.drift == ["class 'faullt' is new (did you mean 'fault'?), 1 row"]
 
 
@@ -126,7 +126,7 @@ def test_a_bad_time_is_refused_by_add_under_the_owners_name(
     rows.loc[2, "received_at"] = "2/24/2015 11:35"
     rows.to_csv(tmp_path / "mine.csv", index=False)
     with pytest.raises(InputError) as caught:
-        add(workspace, "tiny", tmp_path / "mine.csv")
+        add(workspace.recipe("tiny"), tmp_path / "mine.csv")
     assert caught.value.what == "Row 3 of mine.csv has the time '2/24/2015 11:35', which cannot be read."
     assert str(tmp_path / "mine.csv") in caught.value.where
     assert ".graft" not in str(caught.value)
@@ -142,7 +142,7 @@ def test_a_recipe_that_was_never_run_goes_with_its_dataset(tiny_workspace: Make)
     """Recipe, entry, pin, step files and dataset are gone in one commit, and the name is free again."""
     workspace = tiny_workspace()
     ingested(workspace)
-    removed = remove(workspace, "tiny")
+    removed = remove(workspace.recipe("tiny"))
     assert (removed.dataset, removed.n_runs, removed.champion) == ("tiny", 0, "")
     assert files_of(workspace, "tiny") == []
     assert not list((workspace.root / "data" / "datasets").glob("tiny*"))
@@ -150,7 +150,7 @@ def test_a_recipe_that_was_never_run_goes_with_its_dataset(tiny_workspace: Make)
     assert git(workspace.root, "status", "--porcelain", "--untracked-files=no") == ""
     assert git(workspace.root, "log", "-1", "--format=%s").strip() == "tiny: recipe removed"
     with pytest.raises(InputError, match="There is no recipe tiny"):
-        remove(workspace, "tiny")
+        remove(workspace.recipe("tiny"))
 
 
 @pytest.mark.parametrize("at", ["_folders", "_take_stages", "_strike"])
@@ -164,8 +164,8 @@ def test_a_removal_that_was_killed_is_finished(tiny_workspace: Make, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr(graft_tasks.commands.remove, at, killed)
         with pytest.raises(StepError, match="killed"):
-            remove(workspace, "tiny")
-    remove(workspace, "tiny")
+            remove(workspace.recipe("tiny"))
+    remove(workspace.recipe("tiny"))
     assert files_of(workspace, "tiny") == []
     assert "tiny" not in workspace.params()["recipes"]
     assert git(workspace.root, "status", "--porcelain", "--untracked-files=no") == ""
@@ -174,23 +174,26 @@ def test_a_removal_that_was_killed_is_finished(tiny_workspace: Make, monkeypatch
 def test_a_recipe_at_work_or_built_upon_is_not_removed(tiny_workspace: Make) -> None:
     """Neither while it is run, nor while another recipe starts from its champion."""
     workspace = tiny_workspace()
-    with hold(workspace.lock("tiny", "run"), "tiny"), pytest.raises(BusyError, match="Another process holds tiny"):
-        remove(workspace, "tiny")
+    with (
+        hold(workspace.recipe("tiny").lock("run"), "tiny"),
+        pytest.raises(BusyError, match="Another process holds tiny"),
+    ):
+        remove(workspace.recipe("tiny"))
     text = recipe_text("other", {**TINY, "choose_base.bases": ["graft:tiny@champion"]})
-    workspace.recipe_path("other").write_text(text)
+    workspace.recipe("other").path.write_text(text)
     with pytest.raises(InputError, match="Recipe other is based on a model of tiny"):
-        remove(workspace, "tiny")
-    assert workspace.recipe_path("tiny").is_file()
+        remove(workspace.recipe("tiny"))
+    assert workspace.recipe("tiny").path.is_file()
 
 
 def test_what_is_being_done_is_seen_and_what_is_over_is_not(tiny_workspace: Make) -> None:
     """A held lock is seen with step and process, by the kernel's word; what a dead process left in the file is not."""
     workspace = tiny_workspace()
-    assert running(workspace, "tiny") == ""
-    with hold(workspace.lock("tiny", "run"), "tiny"):
-        assert running(workspace, "tiny").startswith("between two steps, process ")
-        with hold(workspace.lock("tiny", "embed"), "embed of tiny"):
-            assert running(workspace, "tiny").startswith("embed, process ")
-    assert running(workspace, "tiny") == ""
-    workspace.lock("tiny", "run").write_text("process 1, since 2026-01-01 00:00 UTC")
-    assert holder(workspace.lock("tiny", "run")) == ""
+    assert running(workspace.recipe("tiny")) == ""
+    with hold(workspace.recipe("tiny").lock("run"), "tiny"):
+        assert running(workspace.recipe("tiny")).startswith("between two steps, process ")
+        with hold(workspace.recipe("tiny").lock("embed"), "embed of tiny"):
+            assert running(workspace.recipe("tiny")).startswith("embed, process ")
+    assert running(workspace.recipe("tiny")) == ""
+    workspace.recipe("tiny").lock("run").write_text("process 1, since 2026-01-01 00:00 UTC")
+    assert holder(workspace.recipe("tiny").lock("run")) == ""

@@ -37,7 +37,7 @@ def half_labelled() -> pd.DataFrame:
 
 
 def rows_of(workspace: Workspace) -> pd.DataFrame:
-    return pd.read_parquet(workspace.files("tiny", "ingest") / "rows.parquet")
+    return pd.read_parquet(workspace.recipe("tiny").files("ingest") / "rows.parquet")
 
 
 def test_a_run_that_learns_from_them(
@@ -76,16 +76,19 @@ def test_a_run_that_learns_from_them(
     assert list(examples.names) == both["row"].tolist()
     assert examples.labels.tolist() == both["label"].where(both["side"] == "train", NO_LABEL).tolist()
     assert (model.n_train, model.n_unlabelled) == (32, len(pool))
-    assert load_trained_on(workspace.model("tiny")) == set(both["key"])
-    assert f"on 32 labelled and {len(pool)} unlabelled rows of" in (workspace.model("tiny") / "README.md").read_text()
-    features = load_file(workspace.files("tiny", "embed") / "features.safetensors")["base"]
+    assert load_trained_on(workspace.recipe("tiny").model) == set(both["key"])
+    assert (
+        f"on 32 labelled and {len(pool)} unlabelled rows of"
+        in (workspace.recipe("tiny").model / "README.md").read_text()
+    )
+    features = load_file(workspace.recipe("tiny").files("embed") / "features.safetensors")["base"]
     embedded = rows[rows["side"] != "dropped"]
     expected = features[(embedded["side"] == "train").to_numpy()]
-    assert np.abs(load_reference(workspace.model("tiny"))[0] - expected).max() < 1e-3
+    assert np.abs(load_reference(workspace.recipe("tiny").model)[0] - expected).max() < 1e-3
     assert not set(both["key"]) & set(test["key"])
     assert not set(both["group"]) & set(test["group"]) - {""}
 
-    report = Report.model_validate_json((workspace.step("tiny", "report") / "report.json").read_bytes())
+    report = Report.model_validate_json((workspace.recipe("tiny").step("report") / "report.json").read_bytes())
     page = render_report(report, costs={}, links={})
     assert "learned from without a label" in page
     assert "without a label, grown from" in page
@@ -95,10 +98,10 @@ def test_features_stand_beside_their_rows(tiny_workspace: Make, half_labelled: p
     """Whichever sides are asked for, a row's features stand where ``read_rows`` puts the row."""
     workspace = tiny_workspace(half_labelled, data__unlabelled=True)
     for step in ("ingest", "validate", "embed"):
-        run_step(workspace, step, "tiny")
-    rows, recipe = rows_of(workspace), workspace.recipe("tiny")[0]
-    context = Context(workspace, recipe, load_inputs(workspace, "tiny"), "finetune", lambda *_: None)
-    everything = load_file(workspace.files("tiny", "embed") / "features.safetensors")["base"]
+        run_step(workspace.recipe("tiny"), step)
+    rows, recipe = rows_of(workspace), workspace.recipe("tiny").load()[0]
+    context = Context(workspace, recipe, load_inputs(workspace.recipe("tiny")), "finetune", lambda *_: None)
+    everything = load_file(workspace.recipe("tiny").files("embed") / "features.safetensors")["base"]
     embedded = rows[rows["side"] != "dropped"]
     assert len(everything) == len(embedded)
     for sides in (("train", "test"), ("train", "unlabelled"), ("unlabelled",), ("test", "train")):
@@ -110,8 +113,8 @@ def test_they_are_no_defect_where_the_recipe_asks_for_them(tiny_workspace: Make,
     """The bound on rows without a label, 0 by default, closes the gate of a recipe that does not learn from them, no other's."""
     for asked, root in ((False, "without"), (True, "with")):
         workspace = tiny_workspace(half_labelled, data__unlabelled=asked)
-        run_step(workspace, "ingest", "tiny")
-        record = run_step(workspace, "validate", "tiny")
+        run_step(workspace.recipe("tiny"), "ingest")
+        record = run_step(workspace.recipe("tiny"), "validate")
         assert isinstance(record, ValidationRecord)
         failed = [check.id for check in record.checks if check.outcome == "failed"]
         assert failed == ([] if asked else ["validate.unlabelled"])
@@ -122,12 +125,12 @@ def test_they_are_no_defect_where_the_recipe_asks_for_them(tiny_workspace: Make,
 def test_a_recipe_without_the_key_is_as_before(tiny_workspace: Make, half_labelled: pd.DataFrame) -> None:
     """Where they are not asked for they are dropped, and a recipe of before, which lacks the key, says the same."""
     workspace = tiny_workspace(half_labelled)
-    run_step(workspace, "ingest", "tiny")
+    run_step(workspace.recipe("tiny"), "ingest")
     before = rows_of(workspace)
     assert set(before["side"]) == {"train", "test", "dropped"}
-    path = workspace.recipe_path("tiny")
+    path = workspace.recipe("tiny").path
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(line for line in lines if not line.startswith("  unlabelled:")))
     assert len(path.read_text().splitlines()) == len(lines) - 1
-    run_step(workspace, "ingest", "tiny")
+    run_step(workspace.recipe("tiny"), "ingest")
     pd.testing.assert_frame_equal(rows_of(workspace), before)

@@ -36,7 +36,7 @@ def invent_champions(folder: Path, base: Path, n_models: int = 3, *, forced: tup
     (folder / "rows.csv").write_bytes(csv_bytes(MESSAGES))
     values = {"data.dataset": NAME, "data.train": "rows.csv", "data.text": "text", "data.label": "label",
               "data.id": "id", "choose_base.bases": ["base"]}  # fmt: skip
-    adopt(workspace, NAME, {"rows.csv": folder / "rows.csv"}, recipe_text(NAME, values))
+    adopt(workspace.recipe(NAME), {"rows.csv": folder / "rows.csv"}, recipe_text(NAME, values))
     for number in range(1, n_models + 1):
         promote(workspace, number, overrides=number in forced)
     return workspace
@@ -46,8 +46,8 @@ def promote(workspace: Workspace, number: int, *, overrides: bool = False) -> Pr
     """Add a model that is told from the others by its number, its run and its promotion."""
     ledger, signer = workspace.ledger(), Signer(workspace.private_key)
     run = finish_run(workspace, number, verdict="hold" if overrides else "promote")
-    folder = workspace.registry(NAME) / f"{number:04d}"
-    shutil.copytree(workspace.model(NAME), folder)
+    folder = workspace.recipe(NAME).registry / f"{number:04d}"
+    shutil.copytree(workspace.recipe(NAME).model, folder)
     promotions = ledger.promotions(NAME)
     assert run.predicate.model_id is not None
     promotion = ledger.add_promotion(
@@ -59,7 +59,7 @@ def promote(workspace: Workspace, number: int, *, overrides: bool = False) -> Pr
         ),
         signer,
     )  # fmt: skip
-    publish(workspace, NAME, f"model {number}")
+    publish(workspace.recipe(NAME), f"model {number}")
     return promotion
 
 
@@ -75,7 +75,7 @@ def write_pointer(folder: Path) -> str:
 def finish_run(workspace: Workspace, number: int, *, verdict: str = "promote") -> Run:
     """Write what a run leaves in the workspace, and its entry."""
     ledger, signer = workspace.ledger(), Signer(workspace.private_key)
-    model = workspace.model(NAME)
+    model = workspace.recipe(NAME).model
     shutil.rmtree(model, ignore_errors=True)
     model.mkdir(parents=True)
     (model / WEIGHTS).write_bytes(b"weights of model %d" % number)
@@ -90,7 +90,7 @@ def finish_run(workspace: Workspace, number: int, *, verdict: str = "promote") -
         if step == "finetune":
             record["files"] = [file.model_dump(mode="json") for file in files]
         content = canonical_json(record)
-        path = workspace.record(NAME, step)
+        path = workspace.recipe(NAME).record(step)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         records[step] = ledger.add_blob(content)
@@ -116,12 +116,12 @@ def _pin(workspace: Workspace, ledger: Ledger, number: int) -> tuple[Inputs, str
         last = promotions[-1]
         champion = {"number": last.predicate.number, "entry": last.entry, "model_id": last.predicate.model_id,
                     "base_sha256": "a" * 64, "folder": f"registry/{NAME}/{last.predicate.model_number}"}  # fmt: skip
-    recipe = ledger.add_blob(workspace.recipe_path(NAME).read_bytes())
+    recipe = ledger.add_blob(workspace.recipe(NAME).path.read_bytes())
     inputs = Inputs.model_validate(
         {"recipe": NAME, "recipe_sha256": recipe, "dataset": Dataset(name=NAME, sha256=digest, files=files),
          "bases": [bases.pin(workspace, "base", "text")], "champion": champion, "rolled_back": [],
          "looks": {str(k): "" for k in range(number)}, "steps": VERSIONS}
     )  # fmt: skip
-    workspace.inputs(NAME).parent.mkdir(parents=True, exist_ok=True)
-    workspace.inputs(NAME).write_bytes(canonical_json(inputs))
+    workspace.recipe(NAME).inputs.parent.mkdir(parents=True, exist_ok=True)
+    workspace.recipe(NAME).inputs.write_bytes(canonical_json(inputs))
     return inputs, recipe

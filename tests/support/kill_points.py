@@ -77,7 +77,7 @@ def make_workspace(folder: Path, *names: str) -> Workspace:
     write_rows(folder / "rows.csv")
     for seed, name in enumerate(names):
         values = {**RECIPE, "data.dataset": name, "finetune.seed": seed}
-        adopt(workspace, name, {"rows.csv": folder / "rows.csv"}, recipe_text(name, values))
+        adopt(workspace.recipe(name), {"rows.csv": folder / "rows.csv"}, recipe_text(name, values))
     return workspace
 
 
@@ -124,7 +124,7 @@ def killed_at(work: Callable[[], None], point: int) -> bool:
 def outcome_of(workspace: Workspace, name: str) -> dict[str, object]:
     """Return what must be the same however often a run was cut off: records, models promoted, the number of runs."""
     return {
-        "records": {step: sha256_file(workspace.record(name, step)) for step in STEPS},
+        "records": {step: sha256_file(workspace.recipe(name).record(step)) for step in STEPS},
         "models": [one.predicate.model_id for one in workspace.ledger().promotions(name)],
         "n_runs": len(list(workspace.ledger().runs(name))),
     }
@@ -140,8 +140,8 @@ def undisturbed_outcome(workspace: Workspace, home: Path, name: str) -> dict[str
     """Return the facts of a run that nobody disturbs: each step once, in a process of its own with as many threads as a run."""
     command = [sys.executable, "-m", "tests.support.kill_points", str(workspace.root), name]
     subprocess.run(command, env=environment_for(home), cwd=ROOT, capture_output=True, check=True)
-    model = load_record(workspace.record(name, "finetune"), "finetune")
-    decision = load_record(workspace.record(name, "decide"), "decide")
+    model = load_record(workspace.recipe(name).record("finetune"), "finetune")
+    decision = load_record(workspace.recipe(name).record("decide"), "decide")
     assert isinstance(model, ModelRecord)
     assert isinstance(decision, DecisionRecord)
     assert decision.verdict == "promote", decision.headline
@@ -187,6 +187,6 @@ def check_intact(workspace: Workspace, *names: str) -> None:
 
 
 if __name__ == "__main__":
-    pin(Workspace(Path(sys.argv[1])), sys.argv[2])
+    pin(Workspace(Path(sys.argv[1])).recipe(sys.argv[2]))
     for step in STEPS:
-        run_step(Workspace(Path(sys.argv[1])), step, sys.argv[2])
+        run_step(Workspace(Path(sys.argv[1])).recipe(sys.argv[2]), step)

@@ -30,21 +30,21 @@ def make_lineage(folder: Path, base: Path, *, ledger: str = "ledger") -> Workspa
     table[table["intent"].isin(["cancel", "delivery"])].groupby("intent").head(40).to_csv(rows, index=False)
     shutil.copytree(base, workspace.root / "base")
     quick = {**TINY, "finetune.strategy": "head"}
-    adopt(workspace, "tiny", {"rows.csv": rows}, recipe_text("tiny", quick))
+    adopt(workspace.recipe("tiny"), {"rows.csv": rows}, recipe_text("tiny", quick))
     run_and_promote(workspace, "tiny", "the first")
-    workspace.recipe_path("tiny").write_text(recipe_text("tiny", {**quick, "embed.max_tokens": 16}))
+    workspace.recipe("tiny").path.write_text(recipe_text("tiny", {**quick, "embed.max_tokens": 16}))
     run_and_promote(workspace, "tiny", "the second")
-    roll_back(workspace, "tiny", "the second is worse")
+    roll_back(workspace.recipe("tiny"), "the second is worse")
     grown = {**quick, "choose_base.bases": ["graft:tiny@champion"], "data.dataset": "grown"}
-    adopt(workspace, "grown", {"rows.csv": rows}, recipe_text("grown", grown))
+    adopt(workspace.recipe("grown"), {"rows.csv": rows}, recipe_text("grown", grown))
     run_and_promote(workspace, "grown", "a hop")
     return workspace
 
 
 def run_and_promote(workspace: Workspace, name: str, reason: str) -> None:
     """Run a recipe's steps in this process, enact the decision, and promote whatever came out."""
-    pin(workspace, name)
+    pin(workspace.recipe(name))
     for step in STEPS:
-        run_step(workspace, step, name)
-    if enact(workspace, name).promotion is None:
-        promote_by_hand(workspace, name, reason)
+        run_step(workspace.recipe(name), step)
+    if enact(workspace.recipe(name)).promotion is None:
+        promote_by_hand(workspace.recipe(name), reason)

@@ -45,18 +45,18 @@ def learnable_rows(n: int, seed: int) -> bytes:
 
 def run_all_steps(workspace: Workspace, name: str) -> Record:
     """Run every step here and let DVC keep what they made; return the decision. What is promoted is left to the caller."""
-    bring_forward(workspace, name)
-    pin(workspace, name)
-    records = {step: run_step(workspace, step, name) for step in STEPS}
+    bring_forward(workspace.recipe(name))
+    pin(workspace.recipe(name))
+    records = {step: run_step(workspace.recipe(name), step) for step in STEPS}
     dvc(workspace.root, "commit", "--force", *(stage(workspace.root, name, step) for step in STEPS))
-    enact(workspace, name)
+    enact(workspace.recipe(name))
     return records["decide"]
 
 
 def adopt_recipe(workspace: Workspace, name: str, source: Path, base: str) -> None:
     """Make a recipe on these rows."""
     values = {**QUICK, "data.dataset": name, "choose_base.bases": [base]}
-    adopt(workspace, name, {"rows.csv": source}, recipe_text(name, values))
+    adopt(workspace.recipe(name), {"rows.csv": source}, recipe_text(name, values))
 
 
 def push_and_clone(folder: Path, address: str, *options: tuple[str, str]) -> Workspace:
@@ -82,7 +82,7 @@ def promoted_once(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> 
     (folder / "rows.csv").write_bytes(learnable_rows(160, 0))
     adopt_recipe(workspace, "known", folder / "rows.csv", str(tiny_base))
     run_all_steps(workspace, "known")
-    promote_by_hand(workspace, "known", "the first")
+    promote_by_hand(workspace.recipe("known"), "the first")
     return workspace.root
 
 
@@ -95,15 +95,15 @@ def many_models_once(tmp_path_factory: pytest.TempPathFactory, promoted_once: Pa
     (folder / "rows.csv").write_bytes(learnable_rows(160, 0))
     for seed in (1, 2):
         (folder / "more.csv").write_bytes(learnable_rows(40, seed))
-        add(workspace, "known", folder / "more.csv")
+        add(workspace.recipe("known"), folder / "more.csv")
         run_all_steps(workspace, "known")
-        promote_by_hand(workspace, "known", f"with more rows, {seed}")
-    roll_back(workspace, "known", "the one before was better")
+        promote_by_hand(workspace.recipe("known"), f"with more rows, {seed}")
+    roll_back(workspace.recipe("known"), "the one before was better")
     adopt_recipe(workspace, "grown", folder / "rows.csv", "graft:known@champion")
     run_all_steps(workspace, "grown")
-    promote_by_hand(workspace, "grown", "a second hop")
+    promote_by_hand(workspace.recipe("grown"), "a second hop")
     (folder / "more.csv").write_bytes(learnable_rows(40, 3))
-    add(workspace, "grown", folder / "more.csv")
+    add(workspace.recipe("grown"), folder / "more.csv")
     run_all_steps(workspace, "grown")
     return workspace.root
 

@@ -26,10 +26,10 @@ def make_training_workspace(folder: Path, base: Path) -> Workspace:
     rows = table[table["intent"].isin(["cancel", "delivery"])].groupby("intent").head(60)
     rows.to_csv(folder / "rows.csv", index=False)
     shutil.copytree(base, workspace.root / "base")
-    adopt(workspace, "tiny", {"rows.csv": folder / "rows.csv"}, recipe_text("tiny", KEYS))
-    pin(workspace, "tiny")
+    adopt(workspace.recipe("tiny"), {"rows.csv": folder / "rows.csv"}, recipe_text("tiny", KEYS))
+    pin(workspace.recipe("tiny"))
     for step in ("ingest", "validate", "embed", "choose_base"):
-        run_step(workspace, step, "tiny")
+        run_step(workspace.recipe("tiny"), step)
     return workspace
 
 
@@ -40,4 +40,6 @@ def checkpoints(workspace: Workspace) -> Path:
 
 def finetune_digests(workspace: Workspace) -> tuple[str, object]:
     """Return the digests of the record of finetune and of every file it wrote."""
-    return sha256_file(workspace.record("tiny", "finetune")), digest_folder(workspace.files("tiny", "finetune"))
+    return sha256_file(workspace.recipe("tiny").record("finetune")), digest_folder(
+        workspace.recipe("tiny").files("finetune")
+    )

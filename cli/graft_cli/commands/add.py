@@ -25,7 +25,7 @@ def add(
     """Add labelled rows, or labels for rows that are there, as a new version of the dataset."""
     from graft_tasks.datasets.add import add as add_file
 
-    added = add_file(here(), recipe, file, new_classes=new_class or ())
+    added = add_file(here().recipe(recipe), file, new_classes=new_class or ())
     if as_json:
         print_json(added)
     else:

@@ -28,7 +28,7 @@ def audit(
     """Verify every digest and signature from the champion to its base and raw data. Exit 1 if the chain is broken."""
     from graft_tasks.commands.audit import audit_recipe
 
-    result = audit_recipe(here(), recipe, at=at)
+    result = audit_recipe(here().recipe(recipe), at=at)
     if as_json:
         print_json(result)
     else:

@@ -37,12 +37,12 @@ def curve(
 ) -> None:
     """Measure accuracy against rows, and what transfer saves of data, time and cost against training from scratch."""
     workspace, asked = here(), _sizes(sizes.split(","))
-    workspace.recipe(recipe)  # what is wrong is said before what computes is imported
+    workspace.recipe(recipe).load()  # what is wrong is said before what computes is imported
     with progress_of("curve", silent=as_json) as progress:
         from graft_tasks.commands.curve import measure_curve
 
         wanted = _wanted(asked, draws, costly_draws, arms)
-        result = measure_curve(workspace, recipe, wanted, progress=progress)
+        result = measure_curve(workspace.recipe(recipe), wanted, progress=progress)
     if as_json:
         print_json(result)
         return
@@ -50,7 +50,7 @@ def curve(
     out = console()
     if result.page is not None:
         out.print(f"\n  page     {Path(result.page).relative_to(workspace.root)}")
-    out.print(f"  record   {workspace.record(recipe, 'curve').relative_to(workspace.root)}")
+    out.print(f"  record   {workspace.recipe(recipe).record('curve').relative_to(workspace.root)}")
 
 
 def _wanted(sizes: tuple[int | None, ...], draws: int, costly_draws: int, arms: str | None) -> Wanted:

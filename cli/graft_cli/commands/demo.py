@@ -64,7 +64,7 @@ def run_demo(folder: Path) -> None:
     show(headline_lines(result.verdict.upper(), result.headline))
     for record in records:
         out.print(f"  {record.batch:<18} {record.summary}")
-    out.print(f"\n  report   {result.report}\n  chain    {workspace.chain_page(RECIPE)}")
+    out.print(f"\n  report   {result.report}\n  chain    {workspace.recipe(RECIPE).chain_page}")
     out.print(f"  took     {human(time.monotonic() - began)}")
     show(next_lines((f"cd {folder}", "everything above is here"), ("graft new --help", "the same with your own rows")))
 
@@ -73,7 +73,7 @@ def _run(workspace: Workspace) -> RunResult:
     from graft_tasks.steps.cost import rates
 
     with watched(Watcher(rates(workspace))) as watcher:
-        result = run_recipe(workspace, RECIPE, begin=show_start, listener=watcher)
+        result = run_recipe(workspace.recipe(RECIPE), begin=show_start, listener=watcher)
     show_result(result)
     return result
 
@@ -82,8 +82,8 @@ def _monitor(workspace: Workspace, batch: Path) -> MonitorRecord:
     with progress_of("monitor", silent=False) as progress:
         from graft_tasks.commands.monitor import monitor, texts_of
 
-        record = monitor(workspace, RECIPE, batch, progress=progress)
-    show_batch(record, texts_of(workspace, RECIPE, batch, rows_to_show(record)))
+        record = monitor(workspace.recipe(RECIPE), batch, progress=progress)
+    show_batch(record, texts_of(workspace.recipe(RECIPE), batch, rows_to_show(record)))
     return record
 
 
@@ -91,7 +91,7 @@ def _audit(workspace: Workspace) -> None:
     from graft_tasks.commands.audit import audit_recipe
 
     began = time.monotonic()
-    show_audit(audit_recipe(workspace, RECIPE), seconds=time.monotonic() - began)
+    show_audit(audit_recipe(workspace.recipe(RECIPE)), seconds=time.monotonic() - began)
 
 
 def _prepare(folder: Path, data: Path) -> Workspace:
@@ -99,8 +99,12 @@ def _prepare(folder: Path, data: Path) -> Workspace:
     from graft_tasks.commands.init import adopt, carried, init, is_there
 
     workspace, _ = init(folder)
-    if not is_there(workspace, RECIPE):
-        adopt(workspace, RECIPE, {"messages.csv": data / "messages.csv"}, carried("support.yaml").read_text("utf-8"))
+    if not is_there(workspace.recipe(RECIPE)):
+        adopt(
+            workspace.recipe(RECIPE),
+            {"messages.csv": data / "messages.csv"},
+            carried("support.yaml").read_text("utf-8"),
+        )
     return workspace
 
 

@@ -28,7 +28,7 @@ def fetch(
     workspace, found = here(), []
     for name in [recipe] if recipe else workspace.recipes():
         with progress_of("fetch", silent=as_json) as progress:
-            found.append(bring(workspace, name, patience=patience, progress=progress))
+            found.append(bring(workspace.recipe(name), patience=patience, progress=progress))
         if not as_json:
             show_fetched(found[-1])
     if as_json:

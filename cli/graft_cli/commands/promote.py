@@ -10,7 +10,7 @@ def promote(recipe: Name, reason: Reason, as_json: AsJson = False) -> None:
     """Make the last run's model champion, against its verdict if need be; signed by you."""
     from graft_tasks.commands.champion import promote as make_champion
 
-    change = make_champion(here(), recipe, reason)
+    change = make_champion(here().recipe(recipe), reason)
     if as_json:
         print_json(change)
     else:

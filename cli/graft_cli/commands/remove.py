@@ -16,7 +16,7 @@ def remove(recipe: Name, as_json: AsJson = False) -> None:
     """Take a recipe out of the workspace, in one commit; its champions and the ledger stay."""
     from graft_tasks.commands.remove import remove as take_out
 
-    removed = take_out(here(), recipe)
+    removed = take_out(here().recipe(recipe))
     if as_json:
         print_json(removed)
     else:

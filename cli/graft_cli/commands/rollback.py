@@ -22,7 +22,7 @@ def rollback(
     """Make an earlier model champion again, past every one that was rolled back itself."""
     from graft_tasks.commands.champion import rollback as roll_back
 
-    change = roll_back(here(), recipe, reason, to=to)
+    change = roll_back(here().recipe(recipe), reason, to=to)
     if as_json:
         print_json(change)
     else:

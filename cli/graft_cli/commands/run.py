@@ -17,7 +17,7 @@ from graft_tasks.processes.listener import NOBODY, Listener
 if TYPE_CHECKING:
     from graft_tasks.commands.prepare import Prepared
     from graft_tasks.commands.run import RunResult
-    from graft_tasks.workspace import Workspace
+    from graft_tasks.recipe_handle import RecipeHandle
 
 
 def run(
@@ -32,12 +32,11 @@ def run(
     from graft_tasks.steps.cost import rates
 
     workspace = here()
-    workspace.recipe(recipe)
+    workspace.recipe(recipe).load()
     watcher = Watcher(rates(workspace))
     with stopping_on_sigterm(), watched(watcher):
         result = run_recipe(
-            workspace,
-            recipe,
+            workspace.recipe(recipe),
             begin=print_changes if as_json else show_begin,
             listener=NOBODY if as_json else watcher,
             wait=_print_holder if wait else None,
@@ -52,8 +51,7 @@ def run(
 
 
 def run_recipe(
-    workspace: Workspace,
-    name: str,
+    handle: RecipeHandle,
     *,
     begin: Callable[[Prepared], None] = print_changes,
     listener: Listener = NOBODY,
@@ -76,13 +74,13 @@ def run_recipe(
     from graft_tasks.steps.cost import utc_now
 
     began = utc_now()
-    with prepared(workspace, name, wait=wait, do=f"graft run {name} --wait    waits for it") as ready:
+    with prepared(handle, wait=wait, do=f"graft run {handle.name} --wait    waits for it") as ready:
         begin(ready)
         if not ready.up_to_date:
             from graft_flows.local import run_here
 
-            run_here(workspace, name, listener)
-    return run_result(workspace, name, began=began, up_to_date=ready.up_to_date)
+            run_here(handle, listener)
+    return run_result(handle, began=began, up_to_date=ready.up_to_date)
 
 
 def _print_holder(holder: str) -> None:

@@ -27,7 +27,7 @@ def status(
 
     workspace = here()
     if recipe:
-        workspace.recipe(recipe)
+        workspace.recipe(recipe).load()
     found = workspace_status(workspace, [recipe] if recipe else workspace.recipes())
     if as_json:
         print_json(found)

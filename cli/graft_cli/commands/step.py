@@ -22,7 +22,7 @@ def step(
 
     end_with(int(os.environ.get(STARTED_BY, os.getppid())))
     with failures_sent(), stopping_on_sigterm():
-        record = run_step(here(), step, recipe)
+        record = run_step(here().recipe(recipe), step)
     typer.echo(f"{record.step}: {record.because or record.summary}")
     if "DVC_STAGE" in os.environ:
         # The work is on the disk. Threads of native libraries still run: one aborted an interpreter that ended around it.

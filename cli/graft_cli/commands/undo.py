@@ -23,7 +23,7 @@ def undo(
     """Take the newest addition or repair of a recipe's dataset back, as a new version; no file is deleted."""
     from graft_tasks.datasets.undo import undo as take_back
 
-    undone = take_back(here(), recipe, file)
+    undone = take_back(here().recipe(recipe), file)
     if as_json:
         print_json(undone)
     else:

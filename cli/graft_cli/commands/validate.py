@@ -35,7 +35,9 @@ def validate(
 
     workspace = here()
     with watched(NOBODY if as_json else Watcher()) as listener:
-        found = validate_recipe(workspace, recipe, fix=fix, finding=findings, begin=print_changes, listener=listener)
+        found = validate_recipe(
+            workspace.recipe(recipe), fix=fix, finding=findings, begin=print_changes, listener=listener
+        )
     if as_json:
         print_json(found)
     elif isinstance(found, ValidationRows):

@@ -7,13 +7,13 @@ import re
 from graft.errors import InputError
 from graft.records.audit import Audit
 from graft_tasks.commands.render import render_chain
+from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.registry.audit import audit
-from graft_tasks.workspace import Workspace
 
 _TIME = re.compile(r"^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?Z)?$")
 
 
-def audit_recipe(workspace: Workspace, name: str, *, at: str | None = None) -> Audit:
+def audit_recipe(handle: RecipeHandle, *, at: str | None = None) -> Audit:
     """Verify the chain of a recipe's champion and draw its page. A recipe that was removed is audited as before.
 
     Args:
@@ -22,16 +22,16 @@ def audit_recipe(workspace: Workspace, name: str, *, at: str | None = None) -> A
     Raises:
         InputError: there is no such recipe, it had no champion then, or that is no UTC time.
     """
-    if workspace.recipe_path(name).is_file() or not _is_in_ledger(workspace, name):
-        workspace.recipe(name)
-    found = audit(workspace, name, at=_utc(at))
-    render_chain(workspace, found)
+    if handle.path.is_file() or not _is_in_ledger(handle):
+        handle.load()
+    found = audit(handle, at=_utc(at))
+    render_chain(handle.workspace, found)
     return found
 
 
-def _is_in_ledger(workspace: Workspace, name: str) -> bool:
+def _is_in_ledger(handle: RecipeHandle) -> bool:
     """Return whether a recipe that may have been removed had a champion."""
-    return any(entry.startswith(f"promotions/{name}/") for entry in workspace.ledger().names())
+    return any(entry.startswith(f"promotions/{handle.name}/") for entry in handle.workspace.ledger().names())
 
 
 def _utc(at: str | None) -> str | None:

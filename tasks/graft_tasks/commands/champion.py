@@ -9,8 +9,8 @@ from pydantic import Field
 from graft.errors import InputError
 from graft.ledger import Promotion, PromotionPredicate
 from graft_tasks.commands.render import redraw
+from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.registry.promote import promote_by_hand, roll_back
-from graft_tasks.workspace import Workspace
 
 
 class ChampionChange(PromotionPredicate):
@@ -21,30 +21,30 @@ class ChampionChange(PromotionPredicate):
     is_new: bool = Field(description="false: the same was done before, for the same reason, and nothing was added")
 
 
-def promote(workspace: Workspace, name: str, reason: str) -> ChampionChange:
+def promote(handle: RecipeHandle, reason: str) -> ChampionChange:
     """Make the last run's model champion, against its verdict if need be.
 
     Raises:
         InputError: there is no reason, or as ``promote_by_hand``.
         TamperError, StepError: as ``promote_by_hand``.
     """
-    return _change(workspace, name, lambda: promote_by_hand(workspace, name, _checked(reason)))
+    return _change(handle, lambda: promote_by_hand(handle, _checked(reason)))
 
 
-def rollback(workspace: Workspace, name: str, reason: str, *, to: str | None = None) -> ChampionChange:
+def rollback(handle: RecipeHandle, reason: str, *, to: str | None = None) -> ChampionChange:
     """Make an earlier model champion again.
 
     Raises:
         InputError: there is no reason, or as ``roll_back``.
         TamperError, StepError: as ``roll_back``.
     """
-    return _change(workspace, name, lambda: roll_back(workspace, name, _checked(reason), to=to))
+    return _change(handle, lambda: roll_back(handle, _checked(reason), to=to))
 
 
-def _change(workspace: Workspace, name: str, act: Callable[[], Promotion]) -> ChampionChange:
-    before = workspace.ledger().champion(name)
+def _change(handle: RecipeHandle, act: Callable[[], Promotion]) -> ChampionChange:
+    before = handle.workspace.ledger().champion(handle.name)
     promotion = act()
-    redraw(workspace, name)
+    redraw(handle)
     return ChampionChange(
         **promotion.predicate.model_dump(),
         entry=promotion.entry,

@@ -10,8 +10,8 @@ from graft.records import CurveRecord
 from graft_tasks.commands.render import render_run
 from graft_tasks.learning_curve.claims import conclude
 from graft_tasks.learning_curve.measure import Wanted, measure
+from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.steps.report import REPORT
-from graft_tasks.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,14 @@ class CurveResult:
         return Claims(self.record, self.cost, is_older=False)
 
 
-def measure_curve(workspace: Workspace, name: str, wanted: Wanted, *, progress: Progress) -> CurveResult:
+def measure_curve(handle: RecipeHandle, wanted: Wanted, *, progress: Progress) -> CurveResult:
     """Measure what is not measured yet, write what it says, and draw the report anew.
 
     Raises:
         InputError: nonsense was wanted, or the recipe has not been run.
         BusyError: another process measures this curve.
     """
-    workspace.recipe(name)
-    claims = conclude(workspace, name, measure(workspace, name, wanted, progress=progress))
-    has_run = (workspace.step(name, "report") / REPORT).is_file()
-    return CurveResult(claims.record, claims.cost, str(render_run(workspace, name)) if has_run else None)
+    handle.load()
+    claims = conclude(handle, measure(handle, wanted, progress=progress))
+    has_run = (handle.step("report") / REPORT).is_file()
+    return CurveResult(claims.record, claims.cost, str(render_run(handle)) if has_run else None)

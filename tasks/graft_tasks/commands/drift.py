@@ -21,9 +21,9 @@ def main() -> None:
 
 def _draw(name: str, page: str) -> None:
     workspace = Workspace.find(Path.cwd())
-    data = workspace.recipe(name)[0].data
+    data = workspace.recipe(name).load()[0].data
     columns = [COLUMN + column for column in data.sensitive]
-    path = workspace.rows(name)
+    path = workspace.recipe(name).rows
     test, train = (
         pd.read_parquet(path, columns=["content", "label", *columns], filters=[("side", "==", side)])
         for side in (TEST, TRAIN)

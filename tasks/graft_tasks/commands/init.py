@@ -23,6 +23,7 @@ from graft_tasks.dvc.pipeline import TOPMOST
 from graft_tasks.dvc.recover import committed, recover_dvc
 from graft_tasks.dvc.repro import commit, dvc, git, keep
 from graft_tasks.processes.locks import hold, silently
+from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.registry import bases
 from graft_tasks.registry.keys import own_key
 from graft_tasks.workspace import Workspace
@@ -101,9 +102,7 @@ def init(folder: Path) -> tuple[Workspace, list[str]]:
     return workspace, added
 
 
-def new(
-    workspace: Workspace, name: str, sources: dict[str, Path], values: dict[str, Any], *, ask: Ask | None = None
-) -> Path:
+def new(handle: RecipeHandle, sources: dict[str, Path], values: dict[str, Any], *, ask: Ask | None = None) -> Path:
     """Bring labelled rows into the workspace and write a recipe for them. Returns the recipe's path.
 
     Args:
@@ -115,7 +114,8 @@ def new(
         InputError: the recipe exists, a file or column is not there or cannot be read, or a value is wrong. Nothing is written
             then.
     """
-    _check_free(workspace, name)
+    workspace, name = handle.workspace, handle.name
+    _check_free(handle)
     with scratch_folder(workspace) as scratch:
         files: dict[str, Path] = {}
         for role, source in sources.items():
@@ -133,7 +133,7 @@ def new(
             check_test_labels(counts, recipe.data.label, files)
         for base in recipe.choose_base.bases:
             bases.pin(workspace, base, recipe.data.modality)
-        return adopt(workspace, name, {path.name: path for path in files.values()}, text)
+        return adopt(handle, {path.name: path for path in files.values()}, text)
 
 
 def _check_rows(path: Path, data: Data) -> Counter[str]:
@@ -178,9 +178,10 @@ def _short(label: str) -> str:
     return label if len(label) <= 60 else f"{label[:60]} ..."
 
 
-def _check_free(workspace: Workspace, name: str) -> None:
-    path, folder = workspace.recipe_path(name), workspace.dataset(name)
-    if _begun(workspace, name).exists():
+def _check_free(handle: RecipeHandle) -> None:
+    name = handle.name
+    path, folder = handle.path, handle.workspace.dataset(name)
+    if _begun(handle).exists():
         return  # ``adopt`` goes on with what was cut off
     if path.exists():
         raise InputError(f"There is a recipe {name} already.", where=str(path), do="edit it, or choose another name")
@@ -188,7 +189,7 @@ def _check_free(workspace: Workspace, name: str) -> None:
         raise InputError(f"There is a dataset {name} already.", where=str(folder), do="choose another name")
 
 
-def adopt(workspace: Workspace, name: str, files: dict[str, Path], text: str) -> Path:
+def adopt(handle: RecipeHandle, files: dict[str, Path], text: str) -> Path:
     """Bring files into the workspace as the dataset of a recipe, and the recipe's text beside them.
 
     Whatever kills this, the same command finishes it.
@@ -201,61 +202,63 @@ def adopt(workspace: Workspace, name: str, files: dict[str, Path], text: str) ->
         BusyError: another process makes this recipe.
         StepError, OSError: DVC, git or the disk refuse. Whichever it is, recipe, dataset and params.yaml are as before.
     """
-    path, begun = workspace.recipe_path(name), _begun(workspace, name)
-    with hold(workspace.lock(name, "new"), f"the new recipe {name}"):
+    workspace, name = handle.workspace, handle.name
+    path, begun = handle.path, _begun(handle)
+    with hold(handle.lock("new"), f"the new recipe {name}"):
         for folder in (workspace.root, begun.parent, path.parent, workspace.dataset(name).parent):
             sweep(folder, deep=False)
         recover_dvc(workspace.root)
-        if begun.exists() and _is_finished(workspace, name, files, text):
-            _keep(workspace, name)  # a run that came between has committed the recipe alone
+        if begun.exists() and _is_finished(handle, files, text):
+            _keep(handle)  # a run that came between has committed the recipe alone
             begun.unlink()
             return path
-        _take_away(workspace, name)
-        _check_free(workspace, name)
+        _take_away(handle)
+        _check_free(handle)
         write_atomic(begun, b"")
         try:
-            _make(workspace, name, files, text)
+            _make(handle, files, text)
         except (GraftError, OSError):
-            _take_away(workspace, name)
+            _take_away(handle)
             raise
         begun.unlink()
     return path
 
 
-def is_there(workspace: Workspace, name: str) -> bool:
+def is_there(handle: RecipeHandle) -> bool:
     """Return whether a recipe is there, and is not what a process left that was killed as it made it."""
-    return workspace.recipe_path(name).exists() and not _begun(workspace, name).exists()
+    return handle.path.exists() and not _begun(handle).exists()
 
 
-def _begun(workspace: Workspace, name: str) -> Path:
+def _begun(handle: RecipeHandle) -> Path:
     """Return the mark that this recipe is being made: while it is there, what git does not know of the recipe is ours."""
-    return workspace.root / ".graft" / f"{name}.new"
+    return handle.workspace.root / ".graft" / f"{handle.name}.new"
 
 
 def _pointer(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.dvc")
 
 
-def _is_finished(workspace: Workspace, name: str, files: dict[str, Path], text: str) -> bool:
+def _is_finished(handle: RecipeHandle, files: dict[str, Path], text: str) -> bool:
     """Return whether just this recipe on just these files was committed before its maker was killed."""
-    folder = workspace.dataset(name)
-    if committed(workspace.root, f"recipes/{name}.yaml") != text.encode() or not folder.is_dir():
+    folder = handle.workspace.dataset(handle.name)
+    if committed(handle.workspace.root, f"recipes/{handle.name}.yaml") != text.encode() or not folder.is_dir():
         return False
     present = {path.name: sha256_file(path) for path in folder.iterdir()}
     return present == {target: sha256_file(file) for target, file in files.items()}
 
 
-def _make(workspace: Workspace, name: str, files: dict[str, Path], text: str) -> None:
-    copy_files(files, workspace.dataset(name))
-    keep(workspace.root, f"data/datasets/{name}")
-    write_atomic(workspace.recipe_path(name), text.encode())
-    _keep(workspace, name)
+def _make(handle: RecipeHandle, files: dict[str, Path], text: str) -> None:
+    copy_files(files, handle.workspace.dataset(handle.name))
+    keep(handle.workspace.root, f"data/datasets/{handle.name}")
+    write_atomic(handle.path, text.encode())
+    _keep(handle)
 
 
-def _keep(workspace: Workspace, name: str) -> None:
+def _keep(handle: RecipeHandle) -> None:
+    workspace, name = handle.workspace, handle.name
     # held up to the commit, so that nobody commits an entry of which nothing else is committed
     with _params_held(workspace):
-        _enter(workspace, name, {"dataset": name})
+        _enter(handle, {"dataset": name})
         commit(workspace.root, f"{name}: a recipe", [*_kept(name), "params.yaml"])
 
 
@@ -263,16 +266,17 @@ def _kept(name: str) -> list[str]:
     return [f"recipes/{name}.yaml", f"data/datasets/{name}.dvc"]
 
 
-def _take_away(workspace: Workspace, name: str) -> None:
+def _take_away(handle: RecipeHandle) -> None:
     """Take away what was made of a recipe, unless it was committed."""
-    begun, path, folder = _begun(workspace, name), workspace.recipe_path(name), workspace.dataset(name)
+    workspace, name = handle.workspace, handle.name
+    begun, path, folder = _begun(handle), handle.path, workspace.dataset(name)
     if begun.exists() and not committed(workspace.root, f"recipes/{name}.yaml"):
         shutil.rmtree(folder, ignore_errors=True)
         for file in (path, _pointer(folder)):
             file.unlink(missing_ok=True)
         if name in (workspace.params().get("recipes") or {}):
             with _params_held(workspace):
-                _enter(workspace, name, None)
+                _enter(handle, None)
         if git(workspace.root, "ls-files", "--", *_kept(name)):
             commit(workspace.root, "nothing", _kept(name))  # they were staged: now they leave the index
     begun.unlink(missing_ok=True)
@@ -282,13 +286,15 @@ def _params_held(workspace: Workspace) -> AbstractContextManager[bool]:
     return hold(workspace.root / ".graft" / "locks" / "params", "params.yaml", wait=silently)
 
 
-def _enter(workspace: Workspace, name: str, entry: dict[str, str] | None) -> None:
+def _enter(handle: RecipeHandle, entry: dict[str, str] | None) -> None:
     """Write a recipe's entry into params.yaml, or take it out."""
-    known = workspace.params()
+    known = handle.workspace.params()
     before = known.get("recipes") or {}
-    recipes = {**before, name: entry} if entry else {key: value for key, value in before.items() if key != name}
+    recipes = (
+        {**before, handle.name: entry} if entry else {key: value for key, value in before.items() if key != handle.name}
+    )
     if recipes != before:
-        write_atomic(workspace.root / "params.yaml", _params({**known, "recipes": recipes}).encode())
+        write_atomic(handle.workspace.root / "params.yaml", _params({**known, "recipes": recipes}).encode())
 
 
 def _params(values: dict[str, Any]) -> str:

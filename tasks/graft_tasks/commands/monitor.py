@@ -38,6 +38,7 @@ from graft.shift.wording import KINDS, tell
 from graft.validate import validate_rows
 from graft_tasks.datasets.add import scratch_folder
 from graft_tasks.dvc.repro import commit
+from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.registry import bases
 from graft_tasks.registry.models import open_model
 from graft_tasks.steps.context import report_progress
@@ -50,17 +51,18 @@ N_KNOWN = 10
 """Rows of the champion's that must still be here before words are compared."""
 
 
-def monitor(workspace: Workspace, name: str, batch: Path, *, progress: Progress = report_progress) -> MonitorRecord:
+def monitor(handle: RecipeHandle, batch: Path, *, progress: Progress = report_progress) -> MonitorRecord:
     """Validate a batch and compare it with the champion's training rows; the record goes to ``data/RECIPE/monitor``.
 
     Raises:
         InputError: no champion, or the batch is not a table with the recipe's content column.
     """
-    recipe, _ = workspace.recipe(name)
+    workspace, name = handle.workspace, handle.name
+    recipe, _ = handle.load()
     champion = workspace.ledger().champion(name)
     if champion is None:
         raise InputError(f"{name} has no champion to compare with.", do=f"graft run {name}")
-    folder = open_model(workspace, name, champion.predicate.model_number, champion.predicate.model_id)
+    folder = open_model(handle, champion.predicate.model_number, champion.predicate.model_id)
     rows = _read(workspace, batch, recipe)
     checks, findings = validate_rows(
         lambda: iter([rows]),
@@ -92,7 +94,7 @@ def monitor(workspace: Workspace, name: str, batch: Path, *, progress: Progress 
         comparisons=comparisons,
     )
     stem = as_file_name(batch.stem) or "batch"
-    folder = workspace.monitor(name) / f"{stem}-{record.batch_sha256[:12]}"
+    folder = handle.monitor / f"{stem}-{record.batch_sha256[:12]}"
     write_json(folder / "record.json", record)
     commit(workspace.root, f"{name}: batch, {record.summary}", [str(folder.relative_to(workspace.root))])
     return record
@@ -186,18 +188,18 @@ def _held_out(ledger: Ledger, run: RunPredicate, classes: tuple[str, ...]) -> He
     return read_held_out(ledger.blob(record.held_out_sha256), classes, f"blobs/{record.held_out_sha256}")
 
 
-def texts_of(workspace: Workspace, name: str, batch: Path, rows: Sequence[str]) -> dict[str, str]:
+def texts_of(handle: RecipeHandle, batch: Path, rows: Sequence[str]) -> dict[str, str]:
     """Return the contents of some rows of a batch, by name, read from its file: a record names rows and holds none of them."""
-    recipe, _ = workspace.recipe(name)
+    recipe, _ = handle.load()
     if MODALITIES[recipe.data.modality].is_binary or not rows:
         return {}
-    table = _read(workspace, batch, recipe).set_index("row")["content"]
+    table = _read(handle.workspace, batch, recipe).set_index("row")["content"]
     return {row: str(table[row]) for row in rows if row in table.index}
 
 
 def _known(workspace: Workspace, recipe: Recipe, folder: Path) -> pd.DataFrame:
     """Return the rows the champion learned from that the recipe's last run still read: a model folder holds no contents."""
-    path = workspace.rows(recipe.name)
+    path = workspace.recipe(recipe.name).rows
     if not path.is_file():
         return pd.DataFrame()
     return pd.read_parquet(path, filters=[("key", "in", load_trained_on(folder))])

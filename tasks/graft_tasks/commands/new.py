@@ -12,7 +12,7 @@ from graft.data.profile.guess import Role
 from graft.errors import InputError
 from graft_tasks.commands.init import new
 from graft_tasks.datasets.times import Ask
-from graft_tasks.workspace import Workspace
+from graft_tasks.recipe_handle import RecipeHandle
 
 SURE = 0.8
 """A guess below this confidence is not taken unless a person says so."""
@@ -35,7 +35,7 @@ class NewRecipe:
     times: str
 
 
-def profile_rows(workspace: Workspace, name: str, path: Path, given: dict[str, Any]) -> Look:
+def profile_rows(handle: RecipeHandle, path: Path, given: dict[str, Any]) -> Look:
     """Return what the rows for a new recipe are.
 
     Args:
@@ -44,7 +44,7 @@ def profile_rows(workspace: Workspace, name: str, path: Path, given: dict[str, A
     Raises:
         InputError: that is no name, there is nothing that Graft reads, or Graft cannot be trained on it and no column was named.
     """
-    workspace.recipe_path(name)
+    handle.path
     found = look(path)
     if found.refusal and not given.keys() & {"data.text", "data.image"}:
         do = "if a column does hold texts, say which: --text COLUMN"
@@ -69,8 +69,7 @@ def guesses(found: Look, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def new_recipe(
-    workspace: Workspace,
-    name: str,
+    handle: RecipeHandle,
     files: dict[str, Path],
     values: dict[str, Any],
     found: Look,
@@ -89,11 +88,11 @@ def new_recipe(
         InputError: text or image, or label, is missing; the column of texts holds none; or as ``graft_tasks.commands.init.new``.
     """
     values = {key: value for key, value in values.items() if value not in (None, "")}
-    _check_enough(values, name, files, found)
+    _check_enough(values, handle.name, files, found)
     _check_text(values, files, found)
     values |= _fitting(found, values)
-    path = new(workspace, name, files, values, ask=ask)
-    return NewRecipe(name, str(path), values, found, _times(workspace, name))
+    path = new(handle, files, values, ask=ask)
+    return NewRecipe(handle.name, str(path), values, found, _times(handle))
 
 
 def _check_enough(values: dict[str, Any], name: str, files: dict[str, Path], found: Look) -> None:
@@ -144,9 +143,9 @@ def _fitting(found: Look, values: dict[str, Any]) -> dict[str, Any]:
     return {"validate.language": most} if most and known[most] >= SURE * sum(known.values()) else {}
 
 
-def _times(workspace: Workspace, name: str) -> str:
+def _times(handle: RecipeHandle) -> str:
     """Return how times are read and which rows are test rows by them, in a sentence; empty where they can be read in one way."""
-    data = workspace.recipe(name)[0].data
+    data = handle.load()[0].data
     if data.time_format is None:
         return ""
     latest = f"; rows from {data.test_from} on are the test rows" if data.test_from else ""

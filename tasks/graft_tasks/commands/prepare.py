@@ -15,6 +15,7 @@ from graft_tasks.dvc.pipeline import bring_forward
 from graft_tasks.dvc.recover import recover
 from graft_tasks.processes.locks import hold
 from graft_tasks.processes.logs import run_log
+from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.registry.pin import pin
 from graft_tasks.workspace import Workspace
 
@@ -36,7 +37,7 @@ class Prepared:
     @cached_property
     def up_to_date(self) -> str:
         """Why a run would change nothing; empty if it would. Takes a second or two, once."""
-        return "" if self.was_cut_off else nothing_to_do(self.workspace, self.recipe)
+        return "" if self.was_cut_off else nothing_to_do(self.workspace.recipe(self.recipe))
 
 
 _held: dict[Path, Prepared] = {}
@@ -45,8 +46,7 @@ _held: dict[Path, Prepared] = {}
 
 @contextmanager
 def prepared(
-    workspace: Workspace,
-    name: str,
+    handle: RecipeHandle,
     *,
     wait: Callable[[str], None] | None = None,
     do: str = "wait until it has ended",
@@ -68,21 +68,22 @@ def prepared(
         BusyError: another process holds the recipe, and ``wait`` is not given.
         GraftError: a remote, git or DVC refuses.
     """
-    workspace.recipe(name)
-    lock = workspace.lock(name, "run")
+    name = handle.name
+    handle.load()
+    lock = handle.lock("run")
     if lock in _held:
         yield _held[lock]
         return
     with ExitStack() as held:
         if finishes:
-            held.enter_context(run_log(workspace.logs(name), name))
+            held.enter_context(run_log(handle.logs, name))
         if is_unattended:
-            catch_up(workspace, name)
+            catch_up(handle)
         was_cut_off = held.enter_context(hold(lock, name, wait=wait, do=do, recovers=finishes))
-        recover(workspace, name)
-        inputs = pin(workspace, name)
-        changes = tuple(bring_forward(workspace, name))
-        _held[lock] = Prepared(workspace, name, inputs, changes, was_cut_off)
+        recover(handle)
+        inputs = pin(handle)
+        changes = tuple(bring_forward(handle))
+        _held[lock] = Prepared(handle.workspace, name, inputs, changes, was_cut_off)
         try:
             yield _held[lock]
         finally:

@@ -14,7 +14,7 @@ from graft.records import write_atomic
 from graft_tasks.dvc.recover import committed
 from graft_tasks.dvc.repro import commit, dvc_held, lockfile
 from graft_tasks.processes.locks import hold, silently
-from graft_tasks.workspace import Workspace
+from graft_tasks.recipe_handle import RecipeHandle
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Removed:
     champion: str
 
 
-def remove(workspace: Workspace, name: str) -> Removed:
+def remove(handle: RecipeHandle) -> Removed:
     """Take a recipe, its entry in params.yaml, its stages, pin, records, step files and pages away, in one commit.
 
     Ledger, registry and what models were trained on stay. The dataset is taken away as well where no run was ever made of it
@@ -39,52 +39,54 @@ def remove(workspace: Workspace, name: str) -> Removed:
         TamperError: the ledger was altered.
         StepError, OSError: git or the disk refuse.
     """
+    workspace, name = handle.workspace, handle.name
     before = committed(workspace.root, f"recipes/{name}.yaml")
-    path = workspace.recipe_path(name)
+    path = handle.path
     if not path.is_file() and not before:
-        workspace.recipe(name)  # says that there is none, and which there are
+        handle.load()  # says that there is none, and which there are
     based = [
         recipe
         for recipe in workspace.recipes()
-        if recipe != name and f"graft:{name}@" in workspace.recipe_path(recipe).read_text()
+        if recipe != name and f"graft:{name}@" in workspace.recipe(recipe).path.read_text()
     ]
     if based:
         what = f"Recipe {based[0]} is based on a model of {name}."
         raise InputError(
-            what, where=str(workspace.recipe_path(based[0])), do=f"give it another base, or remove {based[0]} first"
+            what, where=str(workspace.recipe(based[0]).path), do=f"give it another base, or remove {based[0]} first"
         )
     do = "wait until it has ended, or stop it"
     with (
-        hold(workspace.lock(name, "run"), name, do=do, recovers=True),
-        hold(workspace.lock(name, "curve"), f"the curve of {name}", do=do),
+        hold(handle.lock("run"), name, do=do, recovers=True),
+        hold(handle.lock("curve"), f"the curve of {name}", do=do),
     ):
-        dataset = _dataset_of(workspace, name, path.read_bytes() if path.is_file() else before)
+        dataset = _dataset_of(handle, path.read_bytes() if path.is_file() else before)
         ledger = workspace.ledger()
         n_runs, champion = ledger.heads(name).n_runs, ledger.champion(name)
         is_shared = any(
-            recipe != name and _dataset_named(workspace, recipe) == dataset for recipe in workspace.recipes()
+            recipe != name and _dataset_named(workspace.recipe(recipe)) == dataset for recipe in workspace.recipes()
         )
         is_kept = n_runs > 0 or is_shared
-        _take_stages(workspace, name)
-        for folder in _folders(workspace, name):
+        _take_stages(handle)
+        for folder in _folders(handle):
             shutil.rmtree(folder, ignore_errors=True)
         gone = [f"recipes/{name}.yaml", f"data/{name}", "dvc.lock"]
         if not is_kept:
-            with hold(workspace.lock(dataset, "dataset"), f"dataset {dataset}"):
+            with hold(workspace.dataset_lock(dataset), f"dataset {dataset}"):
                 shutil.rmtree(workspace.dataset(dataset), ignore_errors=True)
                 workspace.dataset(dataset).with_name(f"{dataset}.dvc").unlink(missing_ok=True)
             gone.append(f"data/datasets/{dataset}.dvc")
         path.unlink(missing_ok=True)
-        _strike(workspace, name, gone, rests_on=dataset if n_runs else None)
+        _strike(handle, gone, rests_on=dataset if n_runs else None)
     return Removed(name, "" if is_kept else dataset, n_runs, champion.predicate.number if champion else "")
 
 
-def _strike(workspace: Workspace, name: str, gone: list[str], *, rests_on: str | None) -> None:
+def _strike(handle: RecipeHandle, gone: list[str], *, rests_on: str | None) -> None:
     """Take a recipe's entry out of params.yaml, and commit that with what is gone.
 
     Args:
         rests_on: the dataset that runs of the recipe have looked at; it is noted there, as their looks count on.
     """
+    workspace, name = handle.workspace, handle.name
     path = workspace.root / "params.yaml"
     with hold(workspace.root / ".graft" / "locks" / "params", "params.yaml", wait=silently):
         known = workspace.params()
@@ -96,20 +98,21 @@ def _strike(workspace: Workspace, name: str, gone: list[str], *, rests_on: str |
         commit(workspace.root, f"{name}: recipe removed", [*gone, "params.yaml"])
 
 
-def _dataset_of(workspace: Workspace, name: str, text: bytes) -> str:
+def _dataset_of(handle: RecipeHandle, text: bytes) -> str:
     """Return the dataset of a recipe, whose file may be damaged."""
-    return _dataset_named(workspace, name) or parse_recipe(name, text).data.dataset
+    return _dataset_named(handle) or parse_recipe(handle.name, text).data.dataset
 
 
-def _dataset_named(workspace: Workspace, name: str) -> str:
+def _dataset_named(handle: RecipeHandle) -> str:
     """Return the dataset that params.yaml names for a recipe; empty where it names none."""
-    entry = (workspace.params().get("recipes") or {}).get(name)
+    entry = (handle.workspace.params().get("recipes") or {}).get(handle.name)
     return str(entry["dataset"]) if isinstance(entry, dict) and isinstance(entry.get("dataset"), str) else ""
 
 
-def _folders(workspace: Workspace, name: str) -> list[Path]:
+def _folders(handle: RecipeHandle) -> list[Path]:
     """Return the folders with what was made of a recipe and can be made again, and with the logs of its runs."""
-    own = workspace.root / ".graft"
+    name = handle.name
+    own = handle.workspace.root / ".graft"
     caches = [
         own / "curve" / name,
         own / "checkpoints" / name,
@@ -117,11 +120,12 @@ def _folders(workspace: Workspace, name: str) -> list[Path]:
         own / "logs" / name,
         *(own / "cache").glob(f"*/{name}"),
     ]
-    return [workspace.inputs(name).parent, workspace.pages(name), *caches]
+    return [handle.inputs.parent, handle.pages, *caches]
 
 
-def _take_stages(workspace: Workspace, name: str) -> None:
+def _take_stages(handle: RecipeHandle) -> None:
     """Take a recipe's stages out of the lock file that recipes shared once, where they still do, and the copy of its own."""
+    workspace, name = handle.workspace, handle.name
     lockfile(workspace.root, name)[1].unlink(missing_ok=True)
     path = workspace.root / "dvc.lock"
     with dvc_held(workspace.root):

@@ -14,53 +14,54 @@ from graft.records.audit import Audit
 from graft.records.report import Mistakes, Report, Standing
 from graft.records.safe_read import load_json
 from graft_tasks.dvc.repro import run_module
+from graft_tasks.recipe_handle import MISTAKES, RecipeHandle
 from graft_tasks.registry.audit import audit
 from graft_tasks.registry.lineage import forced
 from graft_tasks.registry.pin import finished_run
 from graft_tasks.steps.cost import COST, costs
 from graft_tasks.steps.report import REPORT
-from graft_tasks.workspace import MISTAKES, Workspace
+from graft_tasks.workspace import Workspace
 
 DRIFT = "drift.html"
 CURVE = "curve"
 """The folder of what ``graft curve`` measured, beside those of the steps."""
 
 
-def render_run(workspace: Workspace, name: str) -> Path:
+def render_run(handle: RecipeHandle) -> Path:
     """Draw the report of the records that stand in the workspace, and Evidently's drift page beside it."""
-    again = f"delete it, then graft run {name}"
-    report = load_json(workspace.step(name, "report") / REPORT, Report, "a report", do=again)
-    folder = workspace.pages(name)
+    again = f"delete it, then graft run {handle.name}"
+    report = load_json(handle.step("report") / REPORT, Report, "a report", do=again)
+    folder = handle.pages
     links = {}
-    if _drift_page(workspace, name, folder / DRIFT):
+    if _drift_page(handle, folder / DRIFT):
         links["drift"] = DRIFT
-    if (chain := workspace.chain_page(name)).is_file():
+    if (chain := handle.chain_page).is_file():
         links["chain"] = chain.name
-    page, shown = workspace.report_page(name), workspace.files(name, "evaluate") / MISTAKES
+    page, shown = handle.report_page, handle.files("evaluate") / MISTAKES
     mistakes = load_json(shown, Mistakes, "a list of mistakes", do="dvc checkout") if shown.is_file() else None
     html = render_report(
         report,
-        costs=costs(workspace, name),
+        costs=costs(handle),
         links=links,
         mistakes=mistakes,
-        claims=claims_of(workspace, name, report),
-        standing=_standing(workspace, name),
+        claims=claims_of(handle, report),
+        standing=_standing(handle),
     )
     write_atomic(page, html.encode())
     return page
 
 
-def redraw(workspace: Workspace, name: str) -> Path:
+def redraw(handle: RecipeHandle) -> Path:
     """Draw the chain after a change of champion, and the report anew if it was drawn here; return the page of the chain."""
-    page = render_chain(workspace, audit(workspace, name))
-    if workspace.report_page(name).is_file() and (workspace.step(name, "report") / REPORT).is_file():
-        render_run(workspace, name)
+    page = render_chain(handle.workspace, audit(handle))
+    if handle.report_page.is_file() and (handle.step("report") / REPORT).is_file():
+        render_run(handle)
     return page
 
 
-def _standing(workspace: Workspace, name: str) -> Standing:
+def _standing(handle: RecipeHandle) -> Standing:
     """Return what became of the model of the run whose records stand here, and who is champion now."""
-    run, promotions = finished_run(workspace, name), workspace.ledger().promotions(name)
+    run, promotions = finished_run(handle), handle.workspace.ledger().promotions(handle.name)
     if not promotions:
         return Standing()
     last = promotions[-1].predicate
@@ -79,14 +80,14 @@ def _standing(workspace: Workspace, name: str) -> Standing:
 
 def render_chain(workspace: Workspace, found: Audit) -> Path:
     """Draw an audited chain."""
-    page = workspace.chain_page(found.recipe)
+    page = workspace.recipe(found.recipe).chain_page
     write_atomic(page, render_audit(found).encode())
     return page
 
 
-def claims_of(workspace: Workspace, name: str, report: Report) -> Claims | None:
+def claims_of(handle: RecipeHandle, report: Report) -> Claims | None:
     """Return what was measured of the field's claims for a recipe, last and here, beside a run; None: nothing."""
-    path = workspace.step(name, CURVE) / "record.json"
+    path = handle.step(CURVE) / "record.json"
     if not path.is_file():
         return None
     record, beside = load_curve(path), path.with_name(COST)
@@ -100,15 +101,15 @@ def claims_of(workspace: Workspace, name: str, report: Report) -> Claims | None:
     return Claims(record, cost if is_of_it else None, not same_rows or record.base_sha256 not in bases)
 
 
-def _drift_page(workspace: Workspace, name: str, page: Path) -> bool:
+def _drift_page(handle: RecipeHandle, page: Path) -> bool:
     """Write Evidently's page of test against train if the rows are here and newer than the page; False without rows.
 
     In a process of its own: Evidently and what it imports take 7 s and half a gigabyte.
     """
-    path = workspace.rows(name)
+    path = handle.rows
     if not path.is_file():
         return page.is_file()
     if page.is_file() and os.stat(page).st_mtime_ns >= os.stat(path).st_mtime_ns:
         return True
-    run_module(workspace.root, "graft_tasks.commands.drift", name, str(page))
+    run_module(handle.workspace.root, "graft_tasks.commands.drift", handle.name, str(page))
     return True

@@ -9,9 +9,9 @@ from graft.records import Action, DecisionRecord, Estimate, EvaluationRecord, Mo
 from graft.records.cost import Cost, add_up
 from graft.records.steps import Verdict
 from graft.records.table import MeasurementRow, long_table
+from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.steps.context import STEPS
 from graft_tasks.steps.cost import costs
-from graft_tasks.workspace import Workspace
 
 
 class Comparison(Value):
@@ -49,21 +49,21 @@ class RunResult(Value):
     report: str = Field(description="path of the page")
 
 
-def run_result(workspace: Workspace, name: str, *, began: str, up_to_date: str = "") -> RunResult:
+def run_result(handle: RecipeHandle, *, began: str, up_to_date: str = "") -> RunResult:
     """Return what a recipe's last run came to.
 
     Args:
         began: time in UTC; what steps took that began before is not counted.
         up_to_date: why this run had nothing to do; empty: it had.
     """
-    decision = load_record(workspace.record(name, "decide"), "decide")
+    decision = load_record(handle.record("decide"), "decide")
     assert isinstance(decision, DecisionRecord)  # noqa: S101 - decide is never skipped
-    champion = workspace.ledger().champion(name)
-    before = [load_record(workspace.record(name, step), step) for step in STEPS[: STEPS.index("decide")]]
+    champion = handle.workspace.ledger().champion(handle.name)
+    before = [load_record(handle.record(step), step) for step in STEPS[: STEPS.index("decide")]]
     checks = check_facts(decision.checks)
-    new = [cost for cost in costs(workspace, name).values() if cost.started_at >= began]
+    new = [cost for cost in costs(handle).values() if cost.started_at >= began]
     return RunResult(
-        recipe=name,
+        recipe=handle.name,
         ran=not up_to_date,
         because=up_to_date,
         verdict=decision.verdict,
@@ -77,15 +77,15 @@ def run_result(workspace: Workspace, name: str, *, began: str, up_to_date: str =
         is_champion=champion is not None and champion.predicate.model_id == decision.model_id,
         checks=checks,
         measurements=tuple(long_table(before)),
-        comparison=_comparison(workspace, name),
+        comparison=_comparison(handle),
         cost=add_up(new) if new else None,
-        report=str(workspace.report_page(name)),
+        report=str(handle.report_page),
     )
 
 
-def _comparison(workspace: Workspace, name: str) -> Comparison | None:
+def _comparison(handle: RecipeHandle) -> Comparison | None:
     """Return what the candidate reached; None where nothing was trained."""
-    model, evaluation = (load_record(workspace.record(name, step), step) for step in ("finetune", "evaluate"))
+    model, evaluation = (load_record(handle.record(step), step) for step in ("finetune", "evaluate"))
     if not isinstance(model, ModelRecord) or not isinstance(evaluation, EvaluationRecord):
         return None
     accuracy, rival = evaluation.accuracy.get("candidate"), evaluation.rival(model.strategy)

@@ -10,6 +10,7 @@ from graft.ledger.store import heads_of
 from graft.records import MonitorRecord
 from graft.records.safe_read import load_json
 from graft_tasks.processes.locks import holder
+from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.registry.lineage import forced
 from graft_tasks.steps.context import STEPS
 from graft_tasks.workspace import Workspace
@@ -51,20 +52,21 @@ def workspace_status(workspace: Workspace, names: Sequence[str]) -> WorkspaceSta
         TamperError: the ledger is not what was signed.
     """
     ledger = workspace.ledger()
-    return WorkspaceStatus(str(workspace.root), tuple(status(workspace, name, ledger) for name in names))
+    return WorkspaceStatus(str(workspace.root), tuple(status(workspace.recipe(name), ledger) for name in names))
 
 
-def status(workspace: Workspace, name: str, ledger: Ledger | None = None) -> RecipeStatus:
+def status(handle: RecipeHandle, ledger: Ledger | None = None) -> RecipeStatus:
     """Return a recipe's status."""
-    ledger = ledger or workspace.ledger()
+    name = handle.name
+    ledger = ledger or handle.workspace.ledger()
     promotions = ledger.promotions(name)
     champion = promotions[-1] if promotions else None
     runs = {run.entry: run for run in ledger.summaries(name)}
     ended = heads_of(runs.values()).ended
     last = runs[ended[-1][1]] if ended else None
-    page = workspace.report_page(name)
+    page = handle.report_page
     alarms = []
-    for path in sorted(workspace.monitor(name).glob("*/record.json")):
+    for path in sorted(handle.monitor.glob("*/record.json")):
         record = load_json(path, MonitorRecord, "a record of monitor")
         if record.is_alarm and champion and record.champion == champion.predicate.number:
             alarms.append(f"{record.batch}: {record.summary}")
@@ -79,15 +81,15 @@ def status(workspace: Workspace, name: str, ledger: Ledger | None = None) -> Rec
         last_run=last.finished_at if last else None,
         n_runs=len(runs),
         alarms=tuple(alarms),
-        running=running(workspace, name),
+        running=running(handle),
         report=str(page) if page.is_file() else None,
     )
 
 
-def running(workspace: Workspace, name: str) -> str:
+def running(handle: RecipeHandle) -> str:
     """Return what is being done to a recipe: the step, which process, since when; empty where nothing is."""
-    held = holder(workspace.lock(name, "run"))
+    held = holder(handle.lock("run"))
     if not held:
         return ""
-    step = next((step for step in STEPS if holder(workspace.lock(name, step))), "between two steps")
+    step = next((step for step in STEPS if holder(handle.lock(step))), "between two steps")
     return f"{step}, {held}"

@@ -8,18 +8,19 @@ from graft.errors import TamperError
 from graft_tasks.dvc.pointer import check_pointer
 from graft_tasks.dvc.repro import dvc, git
 from graft_tasks.dvc.upstream import n_unpushed
+from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.registry.pin import finished_run
 from graft_tasks.registry.promote import own_paths
-from graft_tasks.workspace import Workspace
 
 
-def nothing_to_do(workspace: Workspace, name: str) -> str:
+def nothing_to_do(handle: RecipeHandle) -> str:
     """Return why there is nothing to do, or an empty string if there is.
 
     Nothing is to be done when the pinned run is in the ledger, its promotion (if it was decided so) is too, and every stage's
     files are those of its ``dvc.lock``, and all of it is committed. Call ``pin`` first: it notices a changed world.
     """
-    run = finished_run(workspace, name)
+    workspace, name = handle.workspace, handle.name
+    run = finished_run(handle)
     if run is None:
         return ""
     predicate = run.predicate
@@ -27,7 +28,7 @@ def nothing_to_do(workspace: Workspace, name: str) -> str:
     if predicate.verdict == "promote":
         if promotion is None:
             return ""
-        pointer = workspace.registry(name) / f"{promotion.predicate.model_number}.dvc"
+        pointer = handle.registry / f"{promotion.predicate.model_number}.dvc"
         if not pointer.with_suffix("").is_dir():
             return ""
         try:
@@ -35,7 +36,7 @@ def nothing_to_do(workspace: Workspace, name: str) -> str:
         except TamperError:
             return ""  # the run was killed while it kept the model
     # the ledger's records, of which there are many, are committed with the entry that names them
-    paths = own_paths(workspace, name, of_ledger=(f"runs/{name}", f"promotions/{name}"))
+    paths = own_paths(handle, of_ledger=(f"runs/{name}", f"promotions/{name}"))
     if git(workspace.root, "status", "--porcelain", "--", *paths):
         return ""
     if n_unpushed(workspace.root, *paths):

@@ -18,7 +18,7 @@ from graft_tasks.dvc.repro import reproduce
 from graft_tasks.processes.events import Event, Progress
 from graft_tasks.processes.listener import NOBODY, Listener
 from graft_tasks.processes.locks import hold
-from graft_tasks.workspace import Workspace
+from graft_tasks.recipe_handle import RecipeHandle
 
 STEPS = ("ingest", "validate")
 _ORDER = ("error", "warning", "note")
@@ -48,8 +48,7 @@ class ValidationRows(Validation):
 
 
 def validate_recipe(
-    workspace: Workspace,
-    name: str,
+    handle: RecipeHandle,
     *,
     fix: bool = False,
     finding: str | None = None,
@@ -67,44 +66,46 @@ def validate_recipe(
         BusyError: the recipe is being run.
         StepError: a step, git or DVC failed.
     """
-    dataset, record = _run_steps(workspace, name, begin, listener)
+    dataset, record = _run_steps(handle, begin, listener)
     repaired = None
     if fix:
-        repaired = repair(workspace, name)
+        repaired = repair(handle)
         _report(repaired, listener)
         if repaired.file:
-            dataset, record = _run_steps(workspace, name, begin, listener)
+            dataset, record = _run_steps(handle, begin, listener)
     findings = sorted((*dataset.findings, *record.findings), key=lambda odd: _ORDER.index(odd.severity))
     found = Validation(
-        recipe=name,
+        recipe=handle.name,
         n_rows=dataset.n_rows,
         passed=record.passed,
         mended=repaired,
         checks=check_facts(record.checks),
         findings=tuple(findings),
-        hint=_hint(workspace, name, record),
+        hint=_hint(handle, record),
     )
     if finding is None:
         return found
     source, meant = find_finding((dataset, record), finding)
-    with hold(workspace.lock(name, "run"), name):
-        rows = with_contents(workspace, name, rows_of(workspace, source, meant.name))
+    with hold(handle.lock("run"), handle.name):
+        rows = with_contents(handle, rows_of(handle.workspace, source, meant.name))
     return ValidationRows(
         **{key: getattr(found, key) for key in Validation.model_fields}, finding=meant.name, rows=rows
     )
 
 
 def _run_steps(
-    workspace: Workspace, name: str, begin: Callable[[Prepared], None], listener: Listener
+    handle: RecipeHandle, begin: Callable[[Prepared], None], listener: Listener
 ) -> tuple[DatasetRecord, ValidationRecord]:
     """Reproduce the two stages that read data and validate it."""
     found = []
-    with prepared(workspace, name, finishes=False) as ready:
+    with prepared(handle, finishes=False) as ready:
         begin(ready)
         for step in STEPS:
             listener.started(step)
-            reproduce(workspace.root, step, name, lambda event, step=step: _pass_on(listener, step, event))  # type: ignore[misc]
-            found.append(load_record(workspace.record(name, step), step))
+            reproduce(
+                handle.workspace.root, step, handle.name, lambda event, step=step: _pass_on(listener, step, event)
+            )  # type: ignore[misc]
+            found.append(load_record(handle.record(step), step))
             listener.finished(step, found[-1], reused=False)
     dataset, record = found
     assert isinstance(dataset, DatasetRecord)  # noqa: S101 - neither is ever skipped
@@ -125,11 +126,11 @@ def _report(repaired: Repaired, listener: Listener) -> None:
         listener.effect("repair", "none", "nothing here can be repaired without a person")
 
 
-def _hint(workspace: Workspace, name: str, record: ValidationRecord) -> str:
+def _hint(handle: RecipeHandle, record: ValidationRecord) -> str:
     """Return what classes test has that train lacks, where these are all, in a sentence."""
     if all(check.id != _UNSEEN or check.outcome == "passed" for check in record.checks):
         return ""
-    table = pq.read_table(workspace.rows(name), columns=["side", "label"])
+    table = pq.read_table(handle.rows, columns=["side", "label"])
     counts: dict[str, Counter[str]] = {"train": Counter(), "test": Counter()}
     for side, label in zip(table["side"].to_pylist(), table["label"].to_pylist(), strict=True):
         if side in counts and label:

@@ -26,6 +26,7 @@ from graft.records import digest_folder, part, sha256_file, write_atomic
 from graft_tasks.dvc.recover import recover_dvc
 from graft_tasks.dvc.repro import commit, keep
 from graft_tasks.processes.locks import hold
+from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.workspace import Workspace
 
 
@@ -42,7 +43,7 @@ class Added:
     drift: list[str]
 
 
-def add(workspace: Workspace, name: str, source: Path, *, new_classes: Collection[str] = ()) -> Added:
+def add(handle: RecipeHandle, source: Path, *, new_classes: Collection[str] = ()) -> Added:
     """Add a file of rows, or of ids and labels, to a recipe's dataset: a new version of it.
 
     The same content a second time changes nothing. Whatever kills this, the same command finishes it.
@@ -55,12 +56,13 @@ def add(workspace: Workspace, name: str, source: Path, *, new_classes: Collectio
             that cannot be read, or a class that looks misspelt. Nothing is written then.
         StepError, OSError: DVC, git or the disk refuse; the version before stays.
     """
-    recipe = workspace.recipe(name)[0]
+    workspace = handle.workspace
+    recipe = handle.load()[0]
     data = recipe.data
     folder = workspace.dataset(data.dataset)
     if not folder.is_dir():
         raise InputError(f"Dataset {data.dataset} is not here.", where=str(folder), do="dvc pull")
-    with hold(workspace.lock(data.dataset, "dataset"), f"dataset {data.dataset}"), scratch_folder(workspace) as scratch:
+    with hold(workspace.dataset_lock(data.dataset), f"dataset {data.dataset}"), scratch_folder(workspace) as scratch:
         brought = import_data(source, scratch, role="added")
         if len(brought) != 1:
             raise InputError(f"{source.name} holds several files of rows.", where=str(source), do="add them one by one")

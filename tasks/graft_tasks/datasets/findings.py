@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from graft.errors import InputError, nearest
 from graft.modality import MODALITIES
 from graft.records import DatasetRecord, Finding, Record, ValidationRecord, canonical_json, part, sha256_bytes
+from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.steps.context import run_step
 from graft_tasks.workspace import Workspace
 
@@ -56,9 +57,9 @@ class FindingRows:
 
 
 @contextmanager
-def finding_rows(workspace: Workspace, recipe: str, step: str) -> Iterator[FindingRows]:
+def finding_rows(handle: RecipeHandle, step: str) -> Iterator[FindingRows]:
     """Give a file for the rows of a step's findings; without ``finish`` nothing is left of it."""
-    folder = workspace.findings(recipe)
+    folder = handle.findings
     folder.mkdir(parents=True, exist_ok=True)
     with part(folder, step) as path, path.open("w", encoding="utf-8") as file:
         yield FindingRows(folder, path, file)
@@ -71,9 +72,9 @@ def path_of(folder: Path, record: Record) -> Path:
 
 def rows_of(workspace: Workspace, record: Found, finding: str) -> list[str]:
     """Return the names of all rows of a finding, in their order."""
-    path = path_of(workspace.findings(record.recipe), record)
+    path = path_of(workspace.recipe(record.recipe).findings, record)
     if not path.is_file():
-        run_step(workspace, record.step, record.recipe)
+        run_step(workspace.recipe(record.recipe), record.step)
     found = []
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, start=1):
@@ -110,10 +111,10 @@ def find_finding(records: tuple[Found, ...], wanted: str) -> tuple[Found, Findin
     raise InputError(f"{count} called {wanted[:80]!r}.", where="; ".join(names) or "there are none", do=do)
 
 
-def with_contents(workspace: Workspace, recipe: str, rows: list[str]) -> tuple[Row, ...]:
+def with_contents(handle: RecipeHandle, rows: list[str]) -> tuple[Row, ...]:
     """Return rows with label and content, "" where ingest keeps none that can be read: bytes, and labels of other rows."""
-    path = workspace.rows(recipe)
-    is_binary = MODALITIES[workspace.recipe(recipe)[0].data.modality].is_binary
+    path = handle.rows
+    is_binary = MODALITIES[handle.load()[0].data.modality].is_binary
     columns = ["row", "label", *([] if is_binary else ["content"])]
     table = pq.read_table(path, columns=columns, filters=[("row", "in", rows)]) if rows else None
     contents = {finding_row["row"]: finding_row for finding_row in table.to_pylist()} if table is not None else {}

@@ -11,7 +11,7 @@ from graft.records import write_atomic
 from graft.validate.repair import repairs
 from graft_tasks.datasets.add import keep_version
 from graft_tasks.processes.locks import hold
-from graft_tasks.workspace import Workspace
+from graft_tasks.recipe_handle import RecipeHandle
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Repaired:
     version: str
 
 
-def repair(workspace: Workspace, name: str) -> Repaired:
+def repair(handle: RecipeHandle) -> Repaired:
     """Write the repairs of the rows that ``ingest`` wrote last into the dataset: a new version of it.
 
     Assumes: ingest has run on the dataset as it is.
@@ -33,9 +33,10 @@ def repair(workspace: Workspace, name: str) -> Repaired:
     Raises:
         StepError, OSError: DVC, git or the disk refuse; the version before stays.
     """
-    data = workspace.recipe(name)[0].data
+    workspace = handle.workspace
+    data = handle.load()[0].data
     folder = workspace.dataset(data.dataset)
-    rows = workspace.rows(name)
+    rows = handle.rows
     done = []
     if repair_content := MODALITIES[data.modality].repair:
         done = [
@@ -43,7 +44,7 @@ def repair(workspace: Workspace, name: str) -> Repaired:
             for row, action, content in repairs(lambda: read_rows_file(rows), repair_content)
         ]
     n_dropped = sum(change["action"] == "drop" for change in done)
-    with hold(workspace.lock(data.dataset, "dataset"), f"dataset {data.dataset}"):
+    with hold(workspace.dataset_lock(data.dataset), f"dataset {data.dataset}"):
         file, new = "", None
         if done:
             file = next_name(folder, "repair", "jsonl")

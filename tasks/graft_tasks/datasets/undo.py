@@ -14,7 +14,7 @@ from graft.errors import InputError
 from graft.records import write_atomic
 from graft_tasks.datasets.add import keep_version
 from graft_tasks.processes.locks import hold
-from graft_tasks.workspace import Workspace
+from graft_tasks.recipe_handle import RecipeHandle
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Undone:
     version: str
 
 
-def undo(workspace: Workspace, name: str, file: str | None) -> Undone:
+def undo(handle: RecipeHandle, file: str | None) -> Undone:
     """Take the newest addition or repair of a recipe's dataset back: a new version of it.
 
     The same command a second time changes nothing, and finishes what was killed.
@@ -40,15 +40,16 @@ def undo(workspace: Workspace, name: str, file: str | None) -> Undone:
         InputError: no file or another than the newest is named, or there is none.
         StepError, OSError: DVC, git or the disk refuse; the version before stays.
     """
-    dataset = workspace.recipe(name)[0].data.dataset
+    workspace = handle.workspace
+    dataset = handle.load()[0].data.dataset
     folder = workspace.dataset(dataset)
     if not folder.is_dir():
         raise InputError(f"Dataset {dataset} is not here.", where=str(folder), do="dvc pull")
-    with hold(workspace.lock(dataset, "dataset"), f"dataset {dataset}"):
+    with hold(workspace.dataset_lock(dataset), f"dataset {dataset}"):
         by, new = taken_back(folder).get(file or "", ""), None
         is_new = not by
         if is_new:
-            _check_newest(name, dataset, in_force(folder), file)
+            _check_newest(handle.name, dataset, in_force(folder), file)
             new = folder / next_name(folder, "undo", "jsonl")
             write_atomic(new, json.dumps({"takes_back": file}).encode() + b"\n")
             by = new.name

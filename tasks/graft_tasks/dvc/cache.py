@@ -16,6 +16,7 @@ import yaml
 
 from graft.errors import TamperError
 from graft_tasks.dvc.repro import dvc
+from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.workspace import Workspace
 
 _MD5 = re.compile(r"^[0-9a-f]{32}(\.dir)?$")
@@ -49,13 +50,13 @@ def made(entry: dict[str, Any], target: str) -> list[Out]:
     return named
 
 
-def last_made(workspace: Workspace, recipe: str) -> dict[str, dict[str, Any]]:
+def last_made(handle: RecipeHandle) -> dict[str, dict[str, Any]]:
     """Return what a recipe's ``dvc.lock`` says of each step that has run; before it has one, what that of all recipes says."""
-    own, common = workspace.stages(recipe).with_name("dvc.lock"), workspace.root / "dvc.lock"
+    own, common = handle.stages.with_name("dvc.lock"), handle.workspace.root / "dvc.lock"
     if own.is_file():
         return stages_in(own.read_bytes(), str(own))
     found = stages_in(common.read_bytes(), str(common)) if common.is_file() else {}
-    return {stage.partition("@")[0]: entry for stage, entry in found.items() if stage.partition("@")[2] == recipe}
+    return {stage.partition("@")[0]: entry for stage, entry in found.items() if stage.partition("@")[2] == handle.name}
 
 
 def stages_in(content: bytes, where: str) -> dict[str, dict[str, Any]]:

@@ -21,6 +21,7 @@ from graft_tasks.dvc.cache import Cache, Out, last_made, made, pointed
 from graft_tasks.dvc.remote import Brought, import_data, object_name, remote_of
 from graft_tasks.dvc.repro import dvc, stage
 from graft_tasks.processes.locks import hold
+from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.registry.lineage import stands_on
 from graft_tasks.steps.context import WITH_FILES
 from graft_tasks.workspace import Workspace
@@ -63,7 +64,7 @@ class _Wanted:
 
 
 def fetch(
-    workspace: Workspace, name: str, *, patience: int = PATIENCE, progress: Progress = lambda _done, _total, _note: None
+    handle: RecipeHandle, *, patience: int = PATIENCE, progress: Progress = lambda _done, _total, _note: None
 ) -> Fetched:
     """Bring the models that a recipe cannot do without (see ``stands_on``), their data and its own, and what its steps made last.
 
@@ -78,11 +79,12 @@ def fetch(
             damaged is not kept; the workspace's folders are as before.
         BusyError: this recipe is being run, or its dataset added to.
     """
-    recipe, _ = workspace.recipe(name)
+    workspace, name = handle.workspace, handle.name
+    recipe, _ = handle.load()
     dataset = recipe.data.dataset
-    with hold(workspace.lock(name, "run"), name), hold(workspace.lock(dataset, "dataset"), f"dataset {dataset}"):
+    with hold(handle.lock("run"), name), hold(workspace.dataset_lock(dataset), f"dataset {dataset}"):
         models, datasets = _models(workspace, recipe), _datasets(workspace, recipe)
-        last = last_made(workspace, name)
+        last = last_made(handle)
         steps = [
             _Wanted(step, out)
             for step in WITH_FILES
@@ -116,7 +118,7 @@ def _models(workspace: Workspace, recipe: Recipe) -> list[_Wanted]:
         what = f"{predicate.recipe} {predicate.model_number}"
         if what not in found:
             files = ledger.run_of(promotion).predicate.model_files
-            out = _pointed(workspace, workspace.registry(predicate.recipe) / predicate.model_number)
+            out = _pointed(workspace, workspace.recipe(predicate.recipe).registry / predicate.model_number)
             found[what] = _Wanted(what, out, {file.path: file.sha256 for file in files})
     return list(found.values())
 
@@ -134,7 +136,7 @@ def _datasets(workspace: Workspace, recipe: Recipe) -> list[_Wanted]:
     found = []
     for name, by in trained_on.items():
         out, signed = _pointed(workspace, workspace.dataset(name)), None
-        ran = last_made(workspace, by).get("ingest") or {}
+        ran = last_made(workspace.recipe(by)).get("ingest") or {}
         if {"path": out.path, "md5": out.md5}.items() <= (ran.get("deps") or [{}])[0].items():
             pinned = ran["params"][f"data/{by}/inputs.json"]["dataset"]
             signed = {file["path"]: file["sha256"] for file in pinned["files"]}

@@ -6,25 +6,26 @@ from graft_tasks.dvc.fetch import fetch
 from graft_tasks.dvc.remote import default_remote
 from graft_tasks.dvc.repro import dvc
 from graft_tasks.dvc.upstream import pull_commits
-from graft_tasks.workspace import Workspace
+from graft_tasks.recipe_handle import RecipeHandle
 
 
-def catch_up(workspace: Workspace, name: str) -> None:
+def catch_up(handle: RecipeHandle) -> None:
     """Take over the commits that came upstream, and from DVC's remote a dataset or champion that came with them.
 
     Raises:
         GraftError: a remote does not answer, lacks something or has changed the same lines; or a dataset was edited here.
     """
-    recipe, _ = workspace.recipe(name)
+    workspace = handle.workspace
+    recipe, _ = handle.load()
     dataset = workspace.dataset(recipe.data.dataset)
     pointer = dataset.with_name(f"{dataset.name}.dvc")
     before = pointer.read_bytes() if pointer.is_file() else b""
     pull_commits(workspace.root)
-    champion = workspace.ledger().champion(name)
-    lacks_model = champion and not (workspace.registry(name) / champion.predicate.model_number).is_dir()
+    champion = workspace.ledger().champion(handle.name)
+    lacks_model = champion and not (handle.registry / champion.predicate.model_number).is_dir()
     is_older = pointer.is_file() and (pointer.read_bytes() != before or not dataset.is_dir())
     if not (lacks_model or is_older) or not default_remote(workspace)[1]:
         return
     if is_older:
         dvc(workspace.root, "pull", str(pointer.relative_to(workspace.root)))  # refuses where rows were edited by hand
-    fetch(workspace, name)
+    fetch(handle)

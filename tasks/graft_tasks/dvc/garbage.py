@@ -19,6 +19,7 @@ from graft.records import PART, sweep
 from graft_tasks.dvc.cache import Cache, Out, made, pointed, stages_in
 from graft_tasks.dvc.repro import dvc_held, git
 from graft_tasks.processes.locks import hold
+from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.registry.lineage import stands_on
 from graft_tasks.registry.pin import finished_run
 from graft_tasks.workspace import Workspace
@@ -80,9 +81,9 @@ def collect(workspace: Workspace) -> Garbage:
         )
     with ExitStack() as locks:
         for name in workspace.recipes():
-            locks.enter_context(hold(workspace.lock(name, "run"), name))
+            locks.enter_context(hold(workspace.recipe(name).lock("run"), name))
         for pointer in (workspace.root / "data" / "datasets").glob("*.dvc"):
-            locks.enter_context(hold(workspace.lock(pointer.stem, "dataset"), f"dataset {pointer.stem}"))
+            locks.enter_context(hold(workspace.dataset_lock(pointer.stem), f"dataset {pointer.stem}"))
         locks.enter_context(dvc_held(workspace.root))
         garbage, free = _sort(workspace, cache)
         for path in [*free, *(workspace.root / name for name in garbage.left_over if not name.endswith(PART))]:
@@ -164,7 +165,7 @@ def _roles(workspace: Workspace) -> dict[str, str]:
     ledger = workspace.ledger(fresh=True)
     found: dict[str, str] = {}
     for recipe in workspace.recipes():
-        for why, promotion in stands_on(ledger, workspace.recipe(recipe)[0]):
+        for why, promotion in stands_on(ledger, workspace.recipe(recipe).load()[0]):
             name, kind = f"{promotion.predicate.recipe} {promotion.predicate.model_number}", _ROLES[why]
             found[name] = min(kind, found.get(name, kind), key=KINDS.index)
     return found
@@ -211,12 +212,12 @@ def _features(workspace: Workspace) -> list[Path]:
 def _checkpoints(workspace: Workspace) -> list[Path]:
     """Return the checkpoints of recipes whose pinned run is over."""
     folder = workspace.root / ".graft" / "checkpoints"
-    over = [name.name for name in folder.glob("*") if not _is_open(workspace, name.name)]
+    over = [name.name for name in folder.glob("*") if not _is_open(workspace.recipe(name.name))]
     return [path for name in over for path in (folder / name).rglob("*") if path.is_file()]
 
 
-def _is_open(workspace: Workspace, name: str) -> bool:
-    return name in workspace.recipes() and finished_run(workspace, name) is None
+def _is_open(handle: RecipeHandle) -> bool:
+    return handle.name in handle.workspace.recipes() and finished_run(handle) is None
 
 
 def _parts(workspace: Workspace) -> list[Path]:

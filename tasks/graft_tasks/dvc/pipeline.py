@@ -22,6 +22,7 @@ from graft.records.safe_read import MAX_JSON, read_small
 from graft_tasks.dvc.recover import lock_text, whole_stages
 from graft_tasks.dvc.repro import commit, dvc_held, lockfile
 from graft_tasks.processes.locks import hold, silently
+from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.steps.context import STEPS
 from graft_tasks.workspace import Workspace
 
@@ -34,20 +35,20 @@ _FOR_EACH = {"recipe": "${key}", "dataset": "${item.dataset}"}
 _DO = "put what is yours into a dvc.yaml of your own, and take it out there; git has the file as it was"
 
 
-def bring_forward(workspace: Workspace, name: str) -> list[str]:
+def bring_forward(handle: RecipeHandle) -> list[str]:
     """Write a recipe's stages as this version of Graft knows them; return what was changed, in sentences.
 
     Raises:
         InputError: a person has written something into Graft's stages that would be lost.
     """
-    changes = _divide(workspace)
-    path, text = workspace.stages(name), stages_of(name, workspace.recipe(name)[0].data.dataset)
+    changes = _divide(handle.workspace)
+    path, text = handle.stages, stages_of(handle.name, handle.load()[0].data.dataset)
     before = read_small(path, MAX_JSON) if path.is_file() else b""
     if before != text.encode():
         if before:
             _check_known(_read(path).get("stages"), yaml.safe_load(text)["stages"], path)
             changes.append(
-                f"data/{name}/dvc.yaml was brought forward to Graft {__version__}: what changed is made again."
+                f"data/{handle.name}/dvc.yaml was brought forward to Graft {__version__}: what changed is made again."
             )
         write_atomic(path, text.encode())
     return changes
@@ -102,7 +103,7 @@ def _hand_out(workspace: Workspace, datasets: dict[str, str]) -> None:
     root = workspace.root
     stages = whole_stages(root, "dvc.lock", root / ".graft" / "dvc.lock")
     for name, dataset in datasets.items():
-        path, (lock, _) = workspace.stages(name), lockfile(root, name)
+        path, (lock, _) = workspace.recipe(name).stages, lockfile(root, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, stages_of(name, dataset).encode())
         mine = {step: stages.pop(f"{step}@{name}") for step in STEPS if f"{step}@{name}" in stages}

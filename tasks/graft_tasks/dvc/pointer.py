@@ -65,12 +65,12 @@ def keep_model(workspace: Workspace, run: Run, promotion: Promotion) -> None:
         StepError: DVC could not keep it; no pointer is left that names what is not there.
     """
     named = promotion.predicate
-    target = workspace.registry(named.recipe) / named.model_number
-    pointer = workspace.pointer(named.recipe, named.model_number)
+    target = workspace.recipe(named.recipe).registry / named.model_number
+    pointer = workspace.recipe(named.recipe).pointer(named.model_number)
     if target.is_dir() and digest_folder(target)[1] != named.model_id:
         shutil.rmtree(target)
     if not target.is_dir():
-        copy_folder(workspace.model(run.predicate.recipe), target)
+        copy_folder(workspace.recipe(run.predicate.recipe).model, target)
     try:
         check_pointer(pointer, named.folder_md5, run.predicate.model_files)
         return

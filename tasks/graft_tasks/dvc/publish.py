@@ -16,6 +16,7 @@ from graft_tasks.dvc.cache import Cache, Out, last_made, made, pointed
 from graft_tasks.dvc.remote import as_named, check_there, default_remote, push
 from graft_tasks.dvc.repro import dvc, stage
 from graft_tasks.dvc.upstream import push_commits
+from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.registry.lineage import stands_on
 from graft_tasks.steps.context import WITH_FILES
 from graft_tasks.workspace import Workspace
@@ -49,49 +50,50 @@ def send_before(workspace: Workspace, predicate: PromotionPredicate) -> None:
     if not workspace.is_shared(workspace.ledger_place()):
         return
     check_can_share(workspace)
-    folder = workspace.registry(predicate.recipe) / (
+    folder = workspace.recipe(predicate.recipe).registry / (
         _STAGED if predicate.action == "promote" else predicate.model_number
     )
     pointer = folder.with_name(f"{folder.name}.dvc")
     name = pointer.relative_to(workspace.root).as_posix()
     if predicate.action != "promote":
-        send(workspace, predicate.recipe, name)
+        send(workspace.recipe(predicate.recipe), name)
         return
-    unstage(workspace, predicate.recipe)
+    unstage(workspace.recipe(predicate.recipe))
     try:
-        copy_folder(workspace.model(predicate.recipe), folder)
+        copy_folder(workspace.recipe(predicate.recipe).model, folder)
         dvc(workspace.root, "add", str(folder.relative_to(workspace.root)))
         (out,) = pointed(pointer.read_bytes(), name)
         if out.md5 != predicate.folder_md5:
             raise StepError("DVC names the candidate's folder otherwise than it will be signed.", where=str(pointer))
-        send(workspace, predicate.recipe, name)
+        send(workspace.recipe(predicate.recipe), name)
     finally:
-        unstage(workspace, predicate.recipe)
+        unstage(workspace.recipe(predicate.recipe))
 
 
-def unstage(workspace: Workspace, name: str) -> None:
+def unstage(handle: RecipeHandle) -> None:
     """Take away a candidate that has no number: it was sent, or whoever sent it was killed."""
-    folder = workspace.registry(name) / _STAGED
+    folder = handle.registry / _STAGED
     folder.with_name(f"{_STAGED}.dvc").unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def send(workspace: Workspace, name: str, *pointers: str) -> None:
+def send(handle: RecipeHandle, *pointers: str) -> None:
     """Bring to DVC's remote all that ``graft fetch`` would bring of a recipe, and what pointers name; look whether it is there.
 
     A clone need not have all of it: what is not in its cache is left out.
     """
+    workspace = handle.workspace
     remote, address = default_remote(workspace)
     if not address:
         return
-    (recipe, _), ledger, entries = workspace.recipe(name), workspace.ledger(), last_made(workspace, name)
+    (recipe, _), ledger, entries = handle.load(), workspace.ledger(), last_made(handle)
     models: set[str] = set()
     datasets = {recipe.data.dataset}
     for _, promotion in stands_on(ledger, recipe):
         models.add(_pointer(promotion))
         inputs = ledger.value(ledger.run_of(promotion).predicate.inputs_sha256, Inputs, "the inputs of a run")
         datasets.add(inputs.dataset.name)
-    outs = [out for step in WITH_FILES for out in made(entries.get(step, {}), stage(workspace.root, name, step))]
+    outs = [out for step in WITH_FILES for out in made(entries.get(step, {}), stage(workspace.root, handle.name, step))]
     outs += _named(workspace, {*models, *pointers, *(f"data/datasets/{dataset}.dvc" for dataset in datasets)})
     push(workspace.root, _here(workspace, outs), as_named(remote, address))
 
@@ -111,7 +113,7 @@ def send_models(workspace: Workspace, ledger: Ledger) -> None:
     needed: set[str] = set()
     known: set[str] = set()
     for name in workspace.recipes():
-        needed |= {_pointer(model) for _, model in stands_on(ledger, workspace.recipe(name)[0])}
+        needed |= {_pointer(model) for _, model in stands_on(ledger, workspace.recipe(name).load()[0])}
         known |= {_pointer(promotion) for promotion in ledger.promotions(name)}
     if absent := sorted(pointer for pointer in needed if not (workspace.root / pointer).is_file()):
         raise StepError("A model that is in use has no pointer here.", where=absent[0], do="restore it with git")
@@ -130,11 +132,11 @@ def _here(workspace: Workspace, outs: list[Out]) -> list[str]:
     return [out.target for out in outs if cache.path(out.md5).is_file()]
 
 
-def share(workspace: Workspace, name: str) -> None:
+def share(handle: RecipeHandle) -> None:
     """Bring what a run or a change of champion made to DVC's remote and to git's, where there are such.
 
     Raises:
         StepError: a remote does not take it. Nothing is lost: it is committed here, and the same command goes on.
     """
-    send(workspace, name)
-    push_commits(workspace.root)
+    send(handle)
+    push_commits(handle.workspace.root)

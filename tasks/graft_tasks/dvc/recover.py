@@ -18,24 +18,24 @@ from graft.records import sweep, write_atomic
 from graft_tasks.dvc.repro import dvc_held, git, lockfile
 from graft_tasks.processes.events import sweep_pipes
 from graft_tasks.processes.locks import hold, silently
+from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.steps.context import STEPS
-from graft_tasks.workspace import Workspace
 
 _log = logging.getLogger("graft.recover")
 _OF_A_FILE = {"path", "md5", "size"}
 
 
-def recover(workspace: Workspace, name: str) -> None:
+def recover(handle: RecipeHandle) -> None:
     """Put right what killed processes left of a recipe's files and of DVC's."""
-    root = workspace.root
+    root = handle.workspace.root
     swept = [path for folder in (root, root / ".graft") for path in sweep(folder, deep=False)]
-    dataset = workspace.dataset(workspace.recipe(name)[0].data.dataset)
+    dataset = handle.workspace.dataset(handle.load()[0].data.dataset)
     for folder in (
         root / "recipes",
         root / "ledger",
-        root / "data" / name,
-        workspace.registry(name),
-        workspace.pages(name),
+        root / "data" / handle.name,
+        handle.registry,
+        handle.pages,
         dataset,
     ):
         swept += sweep(folder)
@@ -44,8 +44,8 @@ def recover(workspace: Workspace, name: str) -> None:
         _log.warning("took away %d temporary files of processes that are dead", len(swept))
     with dvc_held(root):
         _recover_dvc(root)
-        _recover_lockfile(root, name)
-        for pointer in workspace.registry(name).glob("*.dvc"):
+        _recover_lockfile(root, handle.name)
+        for pointer in handle.registry.glob("*.dvc"):
             _recover_pointer(root, pointer)
 
 

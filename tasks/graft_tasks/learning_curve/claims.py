@@ -20,11 +20,11 @@ from graft_tasks.commands.render import CURVE
 from graft_tasks.dvc.repro import commit
 from graft_tasks.learning_curve.cells import Cell
 from graft_tasks.learning_curve.measure import Measured
+from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.steps.cost import COST
-from graft_tasks.workspace import Workspace
 
 
-def conclude(workspace: Workspace, name: str, measured: Measured) -> Claims:
+def conclude(handle: RecipeHandle, measured: Measured) -> Claims:
     """Write what the cells say to ``data/RECIPE/curve`` and commit the record."""
     by_arm = {arm: [cell for cell in measured.cells if cell.arm == arm] for arm in measured.wanted.arms}
     sizes, labels = measured.sizes, measured.subject.bench.train.labels
@@ -34,13 +34,13 @@ def conclude(workspace: Workspace, name: str, measured: Measured) -> Claims:
     }
     n_rows = {arm: [grid.n_rows(labels, size) for size in of_arm] for arm, of_arm in sizes.items()}
     curves = Curves.of(hits, sizes, n_rows)
-    record = _record(name, measured, curves)
-    folder = workspace.step(name, CURVE)
+    record = _record(handle.name, measured, curves)
+    folder = handle.step(CURVE)
     digest = write_json(folder / "record.json", record)
     cost = _cost(measured, curves, by_arm, digest)
     write_json(folder / COST, cost)
-    path = (folder / "record.json").relative_to(workspace.root)
-    commit(workspace.root, f"{name}: curve, {record.summary}", [str(path)])
+    path = (folder / "record.json").relative_to(handle.workspace.root)
+    commit(handle.workspace.root, f"{handle.name}: curve, {record.summary}", [str(path)])
     return Claims(record, cost, is_older=False)
 
 

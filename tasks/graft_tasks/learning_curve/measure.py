@@ -21,6 +21,7 @@ from graft.records import sweep
 from graft_tasks.learning_curve.cells import Cell, Cells, Place, pack
 from graft_tasks.learning_curve.setup import Subject, subject_of
 from graft_tasks.processes.locks import hold
+from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.steps.cost import Meter, rates
 from graft_tasks.workspace import Workspace
 
@@ -76,7 +77,7 @@ class Measured:
     rate_trials: tuple[Cell, ...]
 
 
-def measure(workspace: Workspace, name: str, wanted: Wanted, *, progress: Progress) -> Measured:
+def measure(handle: RecipeHandle, wanted: Wanted, *, progress: Progress) -> Measured:
     """Measure every cell that is not kept yet.
 
     Raises:
@@ -84,13 +85,13 @@ def measure(workspace: Workspace, name: str, wanted: Wanted, *, progress: Progre
         BusyError: another process measures this curve.
     """
     wanted.check()
-    with hold(workspace.lock(name, "curve"), f"the curve of {name}", recovers=True):
-        subject = subject_of(workspace, name)
+    with hold(handle.lock("curve"), f"the curve of {handle.name}", recovers=True):
+        subject = subject_of(handle)
         labels = subject.bench.train.labels
         sizes = {arm: grid.sizes_for(labels, wanted.own_sizes.get(arm, wanted.sizes)) for arm in wanted.arms}
-        folder = workspace.cells(name)
+        folder = handle.cells
         sweep(folder, deep=False)
-        run = _Run(Cells(folder, subject.facts), subject, sizes, wanted, workspace, progress)
+        run = _Run(Cells(folder, subject.facts), subject, sizes, wanted, handle.workspace, progress)
         cheap = tuple(run.cells(is_costly=False))
         trials = tuple(run.rate_trials())
         cells = (*cheap, *run.cells(is_costly=True, rate=_best_rate(trials)))

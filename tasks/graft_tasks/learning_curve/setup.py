@@ -14,11 +14,11 @@ from graft.recipe import Finetune
 from graft.records import Base, BaseChoiceRecord, DatasetRecord, EmbeddingRecord, ModelRecord, sha256_bytes
 from graft.records.cost import Cost
 from graft.rows import TEST, TRAIN, UNLABELLED
+from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.registry.bases import locate
 from graft_tasks.steps.context import Context, load_inputs
 from graft_tasks.steps.cost import costs
 from graft_tasks.steps.rows import FEATURES, ROWS, read_features, read_rows
-from graft_tasks.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -38,20 +38,22 @@ class Subject:
     search: Cost | None
 
 
-def subject_of(workspace: Workspace, name: str) -> Subject:
+def subject_of(handle: RecipeHandle) -> Subject:
     """Read what a run of the recipe left: rows, features, the base that was chosen, and how it was tuned.
 
     Raises:
         InputError: it has not been run so far, or a gate was closed.
     """
-    recipe, _ = workspace.recipe(name)
-    context = Context(workspace, recipe, load_inputs(workspace, name), "curve", lambda *_: None)
+    recipe, _ = handle.load()
+    context = Context(handle.workspace, recipe, load_inputs(handle), "curve", lambda *_: None)
     needed = ["ingest", "embed", "choose_base", *(["finetune"] if recipe.finetune.strategy == "auto" else [])]
     for step in needed:
-        if not workspace.record(name, step).is_file() or context.any_record(step).status == "skipped":
-            raise InputError(f"A curve of {name} needs a run of it, and {step} has not run.", do=f"graft run {name}")
+        if not handle.record(step).is_file() or context.any_record(step).status == "skipped":
+            raise InputError(
+                f"A curve of {handle.name} needs a run of it, and {step} has not run.", do=f"graft run {handle.name}"
+            )
     for step, file in (("ingest", ROWS), ("embed", FEATURES)):
-        if not (workspace.files(name, step) / file).is_file():
+        if not (handle.files(step) / file).is_file():
             raise InputError(f"A file of {step} is not here.", where=file, do="dvc checkout, or graft fetch")
     dataset, embedded = context.record("ingest", DatasetRecord), context.record("embed", EmbeddingRecord)
     choice = context.record("choose_base", BaseChoiceRecord)
@@ -59,7 +61,7 @@ def subject_of(workspace: Workspace, name: str) -> Subject:
     train, test = (_examples(context, base, side) for side in (TRAIN, TEST))
     others = _examples(context, base, UNLABELLED) if recipe.data.unlabelled else None
     bench = Bench(
-        folder=locate(workspace, base),
+        folder=locate(handle.workspace, base),
         modality=recipe.data.modality,
         max_tokens=embedded.max_tokens or recipe.embed.max_tokens,
         config=_how(context),
@@ -77,7 +79,7 @@ def subject_of(workspace: Workspace, name: str) -> Subject:
         "max_tokens": bench.max_tokens,
     }
     unlabelled = "" if others is None else sha256_bytes("\n".join(_keys(context, UNLABELLED)).encode())
-    search = costs(workspace, name).get("finetune") if recipe.finetune.strategy == "auto" else None
+    search = costs(handle).get("finetune") if recipe.finetune.strategy == "auto" else None
     return Subject(bench, dataset, base, facts, unlabelled, context.digests, search)
 
 

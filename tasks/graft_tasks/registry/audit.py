@@ -9,6 +9,7 @@ from graft.ledger import Ledger, Promotion, Run, verify_ledger
 from graft.model.bases import WEIGHTS
 from graft.records import Base, Inputs
 from graft.records.audit import Audit, AuditLine, Hop, Integrity
+from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.registry import bases
 from graft_tasks.registry.beside import UNSIGNED, Beside, verify_beside
 from graft_tasks.registry.keys import committed_by, uncommitted_keys
@@ -48,13 +49,14 @@ class Walk:
     broken_hop: str = ""
 
 
-def audit(workspace: Workspace, name: str, *, at: str | None = None) -> Audit:
+def audit(handle: RecipeHandle, *, at: str | None = None) -> Audit:
     """Verify the ledger, and the chain of the model that is, or at a UTC time was, champion.
 
     Raises:
         InputError: there was no champion.
     """
-    workspace.recipe_path(name)
+    workspace, name = handle.workspace, handle.name
+    handle.path
     ledger, walk = workspace.ledger(fresh=True), Walk(name)
     try:
         promotions = ledger.promotions(name)

@@ -74,4 +74,4 @@ def _folder(workspace: Workspace, ref: ModelRef, number: str) -> Path:
             where=number,
             do="graft run RECIPE pins it anew once data/RECIPE/inputs.json is deleted",
         )
-    return check_folder(str(ref), model_folder(workspace, ref.recipe, number))
+    return check_folder(str(ref), model_folder(workspace.recipe(ref.recipe), number))

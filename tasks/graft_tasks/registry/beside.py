@@ -16,11 +16,12 @@ from graft.recipe.json_schema import SCHEMA_FILE
 from graft.records import sha256_file
 from graft.records.safe_read import parse_object
 from graft_tasks.dvc.repro import git, in_head, is_blob, unquoted
+from graft_tasks.recipe_handle import HELD_OUT, MISTAKES, PREDICTIONS, RecipeHandle
 from graft_tasks.registry.verify import Tally, is_written
 from graft_tasks.steps.context import STEPS, WITH_FILES
 from graft_tasks.steps.cost import COST
 from graft_tasks.steps.report import REPORT
-from graft_tasks.workspace import HELD_OUT, MISTAKES, PREDICTIONS, Workspace
+from graft_tasks.workspace import Workspace
 
 UNSIGNED = ("pages/", ".graft/", "DVC's cache", COST, MISTAKES)
 """What no audit looks at: it is drawn or measured anew, checked when it is fetched, or private to this machine."""
@@ -55,11 +56,11 @@ def verify_beside(workspace: Workspace, ledger: Ledger, name: str, recipes: set[
     run, found.unmatched = verify_here(workspace, ledger, name)
     found.is_of_a_run, vouched = run is not None, _vouched(ledger, run) if run else {}
     _verify_step_files(workspace, ledger, name, vouched, found, tally)
-    if run and sha256_file(workspace.recipe_path(name)) != run.predicate.recipe_sha256:
+    if run and sha256_file(workspace.recipe(name).path) != run.predicate.recipe_sha256:
         found.unmatched.append(f"recipes/{name}.yaml")
-    _verify_batches(workspace, name, found)
+    _verify_batches(workspace.recipe(name), found)
     signed = {"inputs.json", f"report/{REPORT}", *(f"{step}/record.json" for step in STEPS)} if run else set()
-    found.changed = _changed(workspace, name, sorted(recipes), signed)
+    found.changed = _changed(workspace.recipe(name), sorted(recipes), signed)
     found.unknown = _unknown(workspace, ledger, name, vouched, has_run=run is not None)
     return found
 
@@ -72,8 +73,8 @@ def verify_here(workspace: Workspace, ledger: Ledger, name: str) -> tuple[Run | 
     Raises:
         TamperError: that run made other records.
     """
-    pin = workspace.inputs(name)
-    paths = {step: workspace.record(name, step) for step in STEPS}
+    pin = workspace.recipe(name).inputs
+    paths = {step: workspace.recipe(name).record(step) for step in STEPS}
     here = {step: sha256_file(path) if path.is_file() else "" for step, path in paths.items()}
     pinned = sha256_file(pin) if pin.is_file() else ""
     same = [ledger.run(name, run.entry) for run in ledger.summaries(name) if run.inputs_sha256 == pinned]
@@ -135,9 +136,10 @@ def _verify_step_files(
         found.unmatched.append(f"data/{name}/{relative}")  # as after git pull, before dvc checkout
 
 
-def _verify_batches(workspace: Workspace, name: str, found: Beside) -> None:
+def _verify_batches(handle: RecipeHandle, found: Beside) -> None:
     """Verify that the records of batches are those of the last commit, and name those that git saw taken out or written again."""
-    folder = workspace.monitor(name)
+    workspace = handle.workspace
+    folder = handle.monitor
     inside = folder.relative_to(workspace.root).as_posix()
     head = in_head(workspace.root, inside)
     for relative, object_id in head.items():
@@ -161,14 +163,14 @@ def _verify_batches(workspace: Workspace, name: str, found: Beside) -> None:
             found.batches.append(f"{relative.removeprefix(f'{inside}/')} was {how} by commit {commit}")
 
 
-def _changed(workspace: Workspace, name: str, recipes: list[str], signed: set[str]) -> list[str]:
+def _changed(handle: RecipeHandle, recipes: list[str], signed: set[str]) -> list[str]:
     """Return what the last commit has otherwise: settings, keys, recipes, pointers, and records that were not verified yet."""
     own = [kind.format(recipe) for recipe in recipes for kind in ("recipes/{}.yaml", "data/{}", "registry/{}")]
-    head = in_head(workspace.root, *_COMMITTED, *own)
-    done = {f"data/{name}/{relative}" for relative in signed}
-    raw = re.compile(rf"data/(datasets/.+|{name}/monitor)/")  # verified already, where git keeps it
+    head = in_head(handle.workspace.root, *_COMMITTED, *own)
+    done = {f"data/{handle.name}/{relative}" for relative in signed}
+    raw = re.compile(rf"data/(datasets/.+|{handle.name}/monitor)/")  # verified already, where git keeps it
     left = {path: blob for path, blob in head.items() if path not in done and not raw.match(path)}
-    return sorted(path for path, object_id in left.items() if not _is_as(workspace.root / path, object_id))
+    return sorted(path for path, object_id in left.items() if not _is_as(handle.workspace.root / path, object_id))
 
 
 def _is_as(path: Path, object_id: str) -> bool:
@@ -177,7 +179,7 @@ def _is_as(path: Path, object_id: str) -> bool:
 
 def _unknown(workspace: Workspace, ledger: Ledger, name: str, vouched: dict[str, str], *, has_run: bool) -> list[str]:
     """Return what lies among a recipe's files and models that no run made and no record names; not what is being written."""
-    data, registry = workspace.root / "data" / name, workspace.registry(name)
+    data, registry = workspace.root / "data" / name, workspace.recipe(name).registry
     known = {
         "inputs.json",
         "dvc.yaml",

@@ -9,7 +9,7 @@ from graft.ledger import Ledger, Promotion
 from graft.model.settings import SETTINGS
 from graft.records import digest_folder
 from graft.refs import ModelRef, PromotedRef
-from graft_tasks.workspace import Workspace
+from graft_tasks.recipe_handle import RecipeHandle
 
 
 def promotion_of(ledger: Ledger, ref: ModelRef) -> Promotion | None:
@@ -26,30 +26,31 @@ def promotion_of(ledger: Ledger, ref: ModelRef) -> Promotion | None:
     return promotions[-1] if promotions else None
 
 
-def model_folder(workspace: Workspace, recipe: str, number: str) -> Path:
+def model_folder(handle: RecipeHandle, number: str) -> Path:
     """Return the folder of a promoted model, by the number under which it was first promoted.
 
     Raises:
         InputError: the model is not on this machine.
     """
-    folder = workspace.registry(recipe) / number
+    folder = handle.registry / number
     if not (folder / SETTINGS).is_file():
         raise InputError(
-            f"Model {recipe} {number} is not on this machine.",
+            f"Model {handle.name} {number} is not on this machine.",
             where=str(folder),
-            do=f"git pull, then graft fetch {recipe}",
+            do=f"git pull, then graft fetch {handle.name}",
         )
     return folder
 
 
-def open_model(workspace: Workspace, recipe: str, number: str, model_id: str) -> Path:
+def open_model(handle: RecipeHandle, number: str, model_id: str) -> Path:
     """Return the folder of a promoted model, whose files are those that were promoted. Cost: every file is read once.
 
     Raises:
         InputError: the model is not on this machine.
         TamperError: a file of it is another, absent or too many.
     """
-    folder = model_folder(workspace, recipe, number)
+    recipe = handle.name
+    folder = model_folder(handle, number)
     found = digest_folder(folder)[1]
     if found != model_id:
         raise TamperError(

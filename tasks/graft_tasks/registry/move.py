@@ -49,7 +49,7 @@ def move_ledger(workspace: Workspace, named: str) -> Moved:
     old, new = Ledger(source, keyring), Ledger(target, keyring)
     with ExitStack() as held:
         for name in workspace.recipes():
-            held.enter_context(hold(workspace.lock(name, "run"), name))
+            held.enter_context(hold(workspace.recipe(name).lock("run"), name))
         check_can_share(workspace, target)
         if workspace.is_shared(target):
             send_models(workspace, old)

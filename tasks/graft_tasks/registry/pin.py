@@ -20,6 +20,7 @@ from graft.records import (
 from graft.refs import parse_ref
 from graft.shift.domain_card import find_card
 from graft_tasks.dvc.publish import check_can_share
+from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.registry import bases
 from graft_tasks.registry.lineage import chain, rolled_back
 from graft_tasks.registry.models import model_folder
@@ -27,7 +28,7 @@ from graft_tasks.steps.context import VERSIONS, load_inputs
 from graft_tasks.workspace import Workspace
 
 
-def pin(workspace: Workspace, name: str) -> Inputs:
+def pin(handle: RecipeHandle) -> Inputs:
     """Return the pinned inputs of the run to make, and write them if the world has changed.
 
     An unfinished run keeps its pin. So does a finished one as long as recipe, dataset, bases and code are the same and the
@@ -36,18 +37,19 @@ def pin(workspace: Workspace, name: str) -> Inputs:
     Raises:
         InputError: dataset or base are absent, or the ledger is shared and nothing else is.
     """
+    workspace = handle.workspace
     ledger = workspace.ledger()
     check_can_share(workspace)  # said before hours of training, not after
-    recipe, recipe_sha256 = workspace.recipe(name)
-    _check_params(workspace, name, recipe.data.dataset)
+    recipe, recipe_sha256 = handle.load()
+    _check_params(handle, recipe.data.dataset)
     folder = workspace.dataset(recipe.data.dataset)
     if not folder.is_dir():
         raise InputError(f"Dataset {recipe.data.dataset} is not here.", where=str(folder), do="dvc pull")
     files, digest = digest_folder(folder)
     dataset = Dataset(name=recipe.data.dataset, sha256=digest, files=files)
-    path = workspace.inputs(name)
+    path = handle.inputs
     if path.is_file():
-        pinned = load_inputs(workspace, name)
+        pinned = load_inputs(handle)
         if _same_world(pinned, _world(workspace, ledger, recipe, recipe_sha256, dataset), ledger):
             return pinned
     world = _world(workspace, workspace.ledger(fresh=True), recipe, recipe_sha256, dataset)
@@ -73,8 +75,9 @@ def _world(workspace: Workspace, ledger: Ledger, recipe: Recipe, recipe_sha256: 
     )
 
 
-def _check_params(workspace: Workspace, name: str, dataset: str) -> None:
+def _check_params(handle: RecipeHandle, dataset: str) -> None:
     """Check that ``params.yaml`` knows this recipe with the dataset that it names: it is what other recipes are looked up in."""
+    workspace, name = handle.workspace, handle.name
     entry = (workspace.params().get("recipes") or {}).get(name)
     found = entry.get("dataset") if isinstance(entry, dict) else None
     if found != dataset:
@@ -109,7 +112,7 @@ def _champion(workspace: Workspace, ledger: Ledger, promotions: list[Promotion])
     last = promotions[-1]
     run = ledger.run_of(last)
     assert run.predicate.base_sha256 is not None  # noqa: S101 - a run with a model has a base
-    folder = model_folder(workspace, last.predicate.recipe, last.predicate.model_number)
+    folder = model_folder(workspace.recipe(last.predicate.recipe), last.predicate.model_number)
     return Champion(
         number=last.predicate.number,
         entry=last.entry,
@@ -131,7 +134,7 @@ def _ancestors(workspace: Workspace, ledger: Ledger, recipe: Recipe) -> dict[str
 
 
 def _ancestor(workspace: Workspace, promotion: PromotionPredicate) -> Ancestor:
-    rows = workspace.rows(promotion.recipe)
+    rows = workspace.recipe(promotion.recipe).rows
     return Ancestor(
         recipe=promotion.recipe,
         number=promotion.model_number,
@@ -154,12 +157,12 @@ def _looks(workspace: Workspace, ledger: Ledger, dataset: str) -> dict[str, str]
     return dict(sorted(looks.items()))
 
 
-def finished_run(workspace: Workspace, name: str) -> Run | None:
+def finished_run(handle: RecipeHandle) -> Run | None:
     """Return the ledger's entry of the run whose records stand in the workspace, or None if it has not been enacted."""
-    decided, pinned = workspace.record(name, "decide"), workspace.inputs(name)
+    decided, pinned = handle.record("decide"), handle.inputs
     if not (decided.is_file() and pinned.is_file()):
         return None
-    now, ledger = (sha256_file(decided), sha256_file(pinned)), workspace.ledger()
-    same = (run for run in ledger.summaries(name) if (run.decision, run.inputs_sha256) == now)
+    now, ledger = (sha256_file(decided), sha256_file(pinned)), handle.workspace.ledger()
+    same = (run for run in ledger.summaries(handle.name) if (run.decision, run.inputs_sha256) == now)
     newest = max(same, key=lambda run: (run.finished_at, run.entry), default=None)
-    return ledger.run(name, newest.entry) if newest else None
+    return ledger.run(handle.name, newest.entry) if newest else None

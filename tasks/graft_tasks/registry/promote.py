@@ -30,13 +30,14 @@ from graft.refs import PromotedRef, parse_ref
 from graft_tasks.dvc.pointer import dvc_md5, keep_model
 from graft_tasks.dvc.publish import send_before, share, unstage
 from graft_tasks.dvc.repro import commit, git, whoami
+from graft_tasks.recipe_handle import HELD_OUT, RecipeHandle
 from graft_tasks.registry.keys import signer_of
 from graft_tasks.registry.models import promotion_of
 from graft_tasks.registry.pin import finished_run
 from graft_tasks.registry.rollback import find_target
 from graft_tasks.steps.context import STEPS, load_inputs
 from graft_tasks.steps.report import REPORT
-from graft_tasks.workspace import HELD_OUT, Workspace
+from graft_tasks.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -47,27 +48,28 @@ class Enacted:
     promotion: Promotion | None
 
 
-def enact(workspace: Workspace, name: str) -> Enacted:
+def enact(handle: RecipeHandle) -> Enacted:
     """Append the finished run to the ledger and, if it was decided so, make its model champion.
 
     Raises:
         StepError: the decision is not about the run that is pinned.
         BusyError: somebody else promoted meanwhile.
     """
-    decision, inputs = _decision(workspace, name), load_inputs(workspace, name)
+    workspace, name = handle.workspace, handle.name
+    decision, inputs = _decision(handle), load_inputs(handle)
     ledger = workspace.ledger(fresh=True)
     signer = signer_of(workspace, ledger)
-    run = finished_run(workspace, name) or _append_run(workspace, ledger, signer, decision, inputs)
+    run = finished_run(handle) or _append_run(workspace, ledger, signer, decision, inputs)
     promotion = None
     if decision.verdict == "promote":
         promotion = _promotion_of(ledger, run) or _promote(workspace, ledger, signer, run, reason=decision.headline)
         keep_model(workspace, run, promotion)
-    publish(workspace, name, f"{name}: {decision.verdict}, {decision.headline}")
+    publish(handle, f"{name}: {decision.verdict}, {decision.headline}")
     shutil.rmtree(workspace.root / ".graft" / "checkpoints" / name, ignore_errors=True)  # nothing is left to go on with
     return Enacted(run=run, promotion=promotion)
 
 
-def promote_by_hand(workspace: Workspace, name: str, reason: str) -> Promotion:
+def promote_by_hand(handle: RecipeHandle, reason: str) -> Promotion:
     """Make the last finished run's model champion against its verdict; who and why is signed into the ledger.
 
     Said again for the same reason it finishes what a full disk or a crash cut off behind the entry, and makes no second one.
@@ -76,8 +78,9 @@ def promote_by_hand(workspace: Workspace, name: str, reason: str) -> Promotion:
         InputError: there is no finished run with a model, or it is champion already for another reason.
         TamperError: the candidate's folder is not what was trained; no entry is made.
     """
+    workspace, name = handle.workspace, handle.name
     ledger = workspace.ledger(fresh=True)
-    run = finished_run(workspace, name)
+    run = finished_run(handle)
     if run is None or run.predicate.model_id is None:
         raise InputError(f"{name} has no finished run with a model to promote.", do=f"graft run {name}")
     champion = ledger.champion(name)
@@ -88,11 +91,11 @@ def promote_by_hand(workspace: Workspace, name: str, reason: str) -> Promotion:
     elif promotion.predicate.reason != reason and _is_published(workspace, promotion):
         raise InputError(f"This model is champion {promotion.predicate.number} already.", do=f"graft status {name}")
     keep_model(workspace, run, promotion)
-    publish(workspace, name, f"{name}: promoted by hand, {reason}")
+    publish(handle, f"{name}: promoted by hand, {reason}")
     return promotion
 
 
-def roll_back(workspace: Workspace, name: str, reason: str, *, to: str | None = None) -> Promotion:
+def roll_back(handle: RecipeHandle, reason: str, *, to: str | None = None) -> Promotion:
     """Make an earlier model champion again; the ledger keeps both.
 
     Said again for the same reason, and to the same model if one is named, it finishes what was cut off and goes no further:
@@ -105,6 +108,7 @@ def roll_back(workspace: Workspace, name: str, reason: str, *, to: str | None = 
         InputError: there is no earlier model, no such number, or that model is champion already.
         TamperError: the model's folder is absent or is not what was promoted; no entry is made.
     """
+    workspace, name = handle.workspace, handle.name
     ledger = workspace.ledger(fresh=True)
     promotions = ledger.promotions(name)
     promotion, is_done = find_target(workspace, ledger, name, promotions, reason, to)
@@ -122,19 +126,20 @@ def roll_back(workspace: Workspace, name: str, reason: str, *, to: str | None = 
         )
         send_before(workspace, predicate)
         promotion = ledger.add_promotion(predicate, signer_of(workspace, ledger))
-    publish(workspace, name, f"{name}: rolled back to {promotion.predicate.model_number}, {reason}")
+    publish(handle, f"{name}: rolled back to {promotion.predicate.model_number}, {reason}")
     return promotion
 
 
-def _decision(workspace: Workspace, name: str) -> DecisionRecord:
-    record = load_record(workspace.record(name, "decide"), "decide")
+def _decision(handle: RecipeHandle) -> DecisionRecord:
+    name = handle.name
+    record = load_record(handle.record("decide"), "decide")
     if not isinstance(record, DecisionRecord):
         raise StepError(f"{name} has no decision.", do=f"graft run {name}")
     for step, digest in record.inputs.items():
-        if sha256_file(workspace.record(name, step)) != digest:
+        if sha256_file(handle.record(step)) != digest:
             raise StepError(
                 f"The decision of {name} is not about the records that stand here.",
-                where=str(workspace.record(name, step)),
+                where=str(handle.record(step)),
                 do=f"graft run {name}",
             )
     return record
@@ -143,10 +148,10 @@ def _decision(workspace: Workspace, name: str) -> DecisionRecord:
 def _append_run(workspace: Workspace, ledger: Ledger, signer: Signer, decision: DecisionRecord, inputs: Inputs) -> Run:
     """Keep every record, the inputs and the recipe as blobs, and append the run that names them."""
     name = decision.recipe
-    records = {step: ledger.add_blob(workspace.record(name, step).read_bytes()) for step in STEPS}
-    ledger.add_blob((workspace.step(name, "report") / REPORT).read_bytes())
+    records = {step: ledger.add_blob(workspace.recipe(name).record(step).read_bytes()) for step in STEPS}
+    ledger.add_blob((workspace.recipe(name).step("report") / REPORT).read_bytes())
     _keep_held_out(workspace, ledger, name)
-    model = load_record(workspace.record(name, "finetune"), "finetune")
+    model = load_record(workspace.recipe(name).record("finetune"), "finetune")
     trained = model if isinstance(model, ModelRecord) else None
     newest, base_entry = ledger.heads(name).ended, None
     ref = parse_ref(trained.base) if trained else None
@@ -162,8 +167,8 @@ def _append_run(workspace: Workspace, ledger: Ledger, signer: Signer, decision: 
     return ledger.add_run(
         RunPredicate(
             recipe=name,
-            recipe_sha256=ledger.add_blob(workspace.recipe_path(name).read_bytes()),
-            inputs_sha256=ledger.add_blob(workspace.inputs(name).read_bytes()),
+            recipe_sha256=ledger.add_blob(workspace.recipe(name).path.read_bytes()),
+            inputs_sha256=ledger.add_blob(workspace.recipe(name).inputs.read_bytes()),
             dataset_sha256=inputs.dataset.sha256,
             base_id=trained.base if trained else None,
             base_sha256=trained.base_sha256 if trained else None,
@@ -180,7 +185,7 @@ def _append_run(workspace: Workspace, ledger: Ledger, signer: Signer, decision: 
             costs={
                 step: load_object(path, "what a step took", do=f"delete it, then graft run {name}")
                 for step in STEPS
-                if (path := workspace.step(name, step) / "cost.json").is_file()
+                if (path := workspace.recipe(name).step(step) / "cost.json").is_file()
             },
         ),
         signer,
@@ -193,10 +198,10 @@ def _keep_held_out(workspace: Workspace, ledger: Ledger, name: str) -> None:
     Raises:
         StepError: the file is absent, or is not the one that evaluate wrote.
     """
-    record = load_record(workspace.record(name, "evaluate"), "evaluate")
+    record = load_record(workspace.recipe(name).record("evaluate"), "evaluate")
     if not isinstance(record, EvaluationRecord) or record.held_out_sha256 is None:
         return
-    path = workspace.files(name, "evaluate") / HELD_OUT
+    path = workspace.recipe(name).files("evaluate") / HELD_OUT
     content = path.read_bytes() if path.is_file() else b""
     if sha256_bytes(content) != record.held_out_sha256:
         what = "What evaluate kept of the test rows is absent, or is not what it wrote."
@@ -215,7 +220,7 @@ def _promote(
     """Sign the candidate's folder and take the next number."""
     name, model_id = run.predicate.recipe, run.predicate.model_id
     assert model_id is not None  # noqa: S101 - a run that may be promoted has a model
-    folder = workspace.model(name)
+    folder = workspace.recipe(name).model
     files, found = digest_folder(folder)
     if found != model_id:
         raise TamperError("The candidate's folder is not what was trained.", where=str(folder), do="dvc checkout")
@@ -249,24 +254,24 @@ def _promote(
 def _is_published(workspace: Workspace, promotion: Promotion) -> bool:
     """Return whether a promotion came to its end: its model has a pointer and, where git keeps the ledger, it is committed."""
     named, ledger = promotion.predicate, workspace.ledger_place()
-    pointer = workspace.pointer(named.recipe, named.model_number)
+    pointer = workspace.recipe(named.recipe).pointer(named.model_number)
     if isinstance(ledger, Path) and ledger.is_relative_to(workspace.root):
         entry = ledger / "promotions" / named.recipe / f"{named.number}.json"
         return pointer.is_file() and not git(workspace.root, "status", "--porcelain", "--", str(entry))
     return pointer.is_file()
 
 
-def publish(workspace: Workspace, name: str, message: str) -> None:
+def publish(handle: RecipeHandle, message: str) -> None:
     """Commit what a run or a change of champion wrote and what it was made from, and bring it to the remotes that are set.
 
     That is records, lock file, pointers, ledger and recipe.
     """
-    unstage(workspace, name)
-    commit(workspace.root, message, own_paths(workspace, name))
-    share(workspace, name)
+    unstage(handle)
+    commit(handle.workspace.root, message, own_paths(handle))
+    share(handle)
 
 
-def own_paths(workspace: Workspace, name: str, *, of_ledger: tuple[str, ...] = ("",)) -> list[str]:
+def own_paths(handle: RecipeHandle, *, of_ledger: tuple[str, ...] = ("",)) -> list[str]:
     """Return what a run of a recipe writes, and what it was made from, as git knows it.
 
     No key is among them: whose signatures count is decided by commits of people, and by ``graft init`` for its own key alone.
@@ -274,6 +279,7 @@ def own_paths(workspace: Workspace, name: str, *, of_ledger: tuple[str, ...] = (
     Args:
         of_ledger: which folders of the ledger, where git keeps that; without it, all of it.
     """
+    workspace, name = handle.workspace, handle.name
     paths = [f"recipes/{name}.yaml", f"data/{name}", f"registry/{name}"]
     ledger = workspace.ledger_place()
     if isinstance(ledger, Path) and ledger.is_relative_to(workspace.root):

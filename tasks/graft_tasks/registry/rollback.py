@@ -55,7 +55,9 @@ def _check_here(workspace: Workspace, ledger: Ledger, promotion: Promotion) -> N
     named, run = promotion.predicate, ledger.run_of(promotion)
     try:
         verify_folder(workspace, ledger, promotion, run, Tally())
-        check_pointer(workspace.pointer(named.recipe, named.model_number), named.folder_md5, run.predicate.model_files)
+        check_pointer(
+            workspace.recipe(named.recipe).pointer(named.model_number), named.folder_md5, run.predicate.model_files
+        )
     except TamperError as error:
         ways = [error.do, f"graft fetch {named.recipe}", f"graft rollback {named.recipe} --to NUMBER takes another"]
         raise TamperError(error.what, where=error.where, do=", or ".join(filter(None, ways))) from error

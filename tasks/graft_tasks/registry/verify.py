@@ -71,7 +71,7 @@ def verify_records(ledger: Ledger, run: Run) -> Inputs:
 
 def verify_pointers(workspace: Workspace, ledger: Ledger, recipe: str) -> None:
     """Verify that the pointer of each promoted model of a recipe says what was signed: it is what DVC fetches, and keeps, by."""
-    folder = workspace.registry(recipe)
+    folder = workspace.recipe(recipe).registry
     for promotion in ledger.promotions(recipe):
         pointer = folder / f"{promotion.predicate.model_number}.dvc"
         check_pointer(pointer, promotion.predicate.folder_md5, ledger.run_of(promotion).predicate.model_files)
@@ -80,7 +80,7 @@ def verify_pointers(workspace: Workspace, ledger: Ledger, recipe: str) -> None:
 def verify_folder(workspace: Workspace, ledger: Ledger, promotion: Promotion, run: Run, tally: Tally) -> None:
     """Verify the promoted model's files against the run's entry and against the OpenSSF signature."""
     predicate = promotion.predicate
-    folder = workspace.registry(predicate.recipe) / predicate.model_number
+    folder = workspace.recipe(predicate.recipe).registry / predicate.model_number
     pointer = f"{folder.relative_to(workspace.root)}.dvc"
     if not folder.is_dir():
         raise TamperError("A promoted model is absent.", where=str(folder), do=f"dvc pull {pointer}")
@@ -116,7 +116,7 @@ def verify_models(
         if number in read:
             continue
         read.add(number)
-        if (workspace.registry(promotion.predicate.recipe) / number).is_dir():
+        if (workspace.recipe(promotion.predicate.recipe).registry / number).is_dir():
             verify_folder(workspace, ledger, promotion, ledger.run_of(promotion), tally)
             tally.n_models += 1
         else:

@@ -69,7 +69,7 @@ def champion(context: Context, test: pd.DataFrame) -> tuple[Strings, npt.NDArray
     pinned = context.pinned.champion
     assert pinned is not None  # noqa: S101 - the caller looked
     _, recipe, number = pinned.folder.split("/")
-    folder = open_model(context.workspace, recipe, number, pinned.model_id)
+    folder = open_model(context.workspace.recipe(recipe), number, pinned.model_id)
     model = load_model(folder)
     scores = predict(model, test["content"].tolist(), progress=context.progress)
     fair = ~test["key"].isin(load_trained_on(folder)).to_numpy()

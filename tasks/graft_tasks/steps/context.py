@@ -18,6 +18,7 @@ from graft.records import RECORDS, Inputs, Record, load_record, sha256_file, wri
 from graft_tasks.processes.events import Finished, Progress, Started, emit
 from graft_tasks.processes.locks import hold
 from graft_tasks.processes.logs import bound, timed
+from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.steps.cost import COST, Meter, rates
 from graft_tasks.workspace import Workspace
 
@@ -58,7 +59,7 @@ class Context:
     @property
     def files(self) -> Path:
         """The folder for this step's files."""
-        return self.workspace.files(self.recipe.name, self.step)
+        return self.workspace.recipe(self.recipe.name).files(self.step)
 
     def record(self, step: str, kind: type[R]) -> R:
         """Return the record of an earlier step, which must have run."""
@@ -69,7 +70,7 @@ class Context:
 
     def any_record(self, step: str) -> Record:
         """Return the record of an earlier step, run or skipped."""
-        path = self.workspace.record(self.recipe.name, step)
+        path = self.workspace.recipe(self.recipe.name).record(step)
         if not path.is_file():
             raise StepError(f"{step} has not run.", where=str(path), do=f"graft run {self.recipe.name}")
         self.digests[step] = sha256_file(path)
@@ -77,7 +78,7 @@ class Context:
 
     def file(self, step: str, name: str) -> Path:
         """Return a file that an earlier step wrote."""
-        path = self.workspace.files(self.recipe.name, step) / name
+        path = self.workspace.recipe(self.recipe.name).files(step) / name
         if not path.exists():
             raise StepError(f"A file of {step} is absent.", where=str(path), do="dvc checkout")
         if path.is_file():
@@ -85,9 +86,10 @@ class Context:
         return path
 
 
-def load_inputs(workspace: Workspace, recipe: str) -> Inputs:
+def load_inputs(handle: RecipeHandle) -> Inputs:
     """Return the pinned inputs of a recipe's run."""
-    path = workspace.inputs(recipe)
+    recipe = handle.name
+    path = handle.inputs
     if not path.is_file():
         raise InputError(f"{recipe} has not been pinned.", where=str(path), do=f"graft run {recipe}")
     try:
@@ -103,7 +105,7 @@ def load_inputs(workspace: Workspace, recipe: str) -> Inputs:
     return pinned
 
 
-def run_step(workspace: Workspace, step: str, name: str) -> Record:
+def run_step(handle: RecipeHandle, step: str) -> Record:
     """Run one step of a recipe in this process and return its record.
 
     Raises:
@@ -113,11 +115,11 @@ def run_step(workspace: Workspace, step: str, name: str) -> Record:
     """
     if step not in STEPS:
         raise InputError(f"There is no step {step}.", do=f"steps: {', '.join(STEPS)}")
-    recipe, _ = workspace.recipe(name)
-    held = hold(workspace.lock(name, step), f"{step} of {name}", recovers=True)
-    with bound(recipe=name, step=step), held, timed(_log):
-        context = Context(workspace, recipe, load_inputs(workspace, name), step, report_progress)
-        meter = Meter(rates(workspace))
+    recipe, _ = handle.load()
+    held = hold(handle.lock(step), f"{step} of {handle.name}", recovers=True)
+    with bound(recipe=handle.name, step=step), held, timed(_log):
+        context = Context(handle.workspace, recipe, load_inputs(handle), step, report_progress)
+        meter = Meter(rates(handle.workspace))
         emit(Started(step, os.getpid()))
         if step in WITH_FILES:
             shutil.rmtree(context.files, ignore_errors=True)
@@ -127,8 +129,8 @@ def run_step(workspace: Workspace, step: str, name: str) -> Record:
         except (GraftError, KeyboardInterrupt):
             shutil.rmtree(context.files, ignore_errors=True)
             raise
-        digest = write_json(workspace.record(name, step), record)
-        write_json(workspace.step(name, step) / COST, meter.stop())
+        digest = write_json(handle.record(step), record)
+        write_json(handle.step(step) / COST, meter.stop())
         emit(Finished(step, digest, reused=False))
         _log.info("record sha256:%s, %s", digest, record.status)
         return record

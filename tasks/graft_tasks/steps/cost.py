@@ -19,6 +19,7 @@ from graft.errors import InputError
 from graft.records import RECORDS, Value
 from graft.records.cost import Cost
 from graft.records.safe_read import load_json
+from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.workspace import Workspace
 
 COST = "cost.json"
@@ -71,9 +72,9 @@ def rates(workspace: Workspace) -> Rates:
     return found
 
 
-def costs(workspace: Workspace, recipe: str) -> dict[str, Cost]:
+def costs(handle: RecipeHandle) -> dict[str, Cost]:
     """Return what each step of a recipe took when it ran last."""
-    paths = {step: workspace.step(recipe, step) / COST for step in RECORDS}
+    paths = {step: handle.step(step) / COST for step in RECORDS}
     what, do = "what a step took", "delete it: it is beside the records and in no digest"
     return {step: load_json(path, Cost, what, do=do) for step, path in paths.items() if path.is_file()}
 

@@ -120,10 +120,12 @@ def main(root: str, name: str, digests: str) -> None:
             configure()
             emit(Started("finetune", os.getpid()))
         workspace = Workspace(Path(root))
-        recipe, _ = workspace.recipe(name)
+        recipe, _ = workspace.recipe(name).load()
         shown = report_progress if is_first else _show_nothing
         try:
-            learn(Context(workspace, recipe, load_inputs(workspace, name), "finetune", shown, json.loads(digests)))
+            learn(
+                Context(workspace, recipe, load_inputs(workspace.recipe(name)), "finetune", shown, json.loads(digests))
+            )
         except (GraftError, OSError, KeyboardInterrupt) as error:
             if is_first and not isinstance(error, KeyboardInterrupt):
                 emit(Failed.of(error))

@@ -40,12 +40,12 @@ from graft.shift.held_out import nearness, write_held_out
 from graft.stats import fit_probe, mcnemar, paired_difference, proportion
 from graft.stats.calibration import calibration_error, error_by_chance, reliability
 from graft.stats.f1 import macro_f1
+from graft_tasks.recipe_handle import HELD_OUT
 from graft_tasks.registry.bases import locate
 from graft_tasks.steps import baselines
 from graft_tasks.steps.context import Context
 from graft_tasks.steps.retention import retention
 from graft_tasks.steps.rows import MISTAKES, PREDICTIONS, read_features, read_rows
-from graft_tasks.workspace import HELD_OUT
 
 N_MISTAKES = 12
 SEED = 40_000

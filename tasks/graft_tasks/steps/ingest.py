@@ -40,7 +40,10 @@ def run(context: Context) -> DatasetRecord:
     """Read the recipe's dataset and put every row on a side: once through its files, then once through its rows."""
     data = context.recipe.data
     folder = _dataset(context)
-    with _scratch(context) as scratch, finding_rows(context.workspace, context.recipe.name, "ingest") as all_rows:
+    with (
+        _scratch(context) as scratch,
+        finding_rows(context.workspace.recipe(context.recipe.name), "ingest") as all_rows,
+    ):
         placed = place_rows(parts_of(folder, data), data, read_repairs(folder), scratch, context.progress)
         gathered, updates, sides = placed.gathered, placed.updates, placed.sides
         index = gathered.index

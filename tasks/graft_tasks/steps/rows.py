@@ -10,8 +10,8 @@ from safetensors import safe_open
 
 from graft.errors import StepError
 from graft.rows import TEST, TRAIN, UNLABELLED
+from graft_tasks.recipe_handle import MISTAKES, PREDICTIONS, ROWS
 from graft_tasks.steps.context import Context
-from graft_tasks.workspace import MISTAKES, PREDICTIONS, ROWS
 
 __all__ = [
     "EMBEDDED",

@@ -94,7 +94,7 @@ def test_a_recipe_points_to_the_schema_beside_it(tmp_path: Path) -> None:
     """``graft init`` writes the schema where the first line of a recipe says that it is, and renews one of another version."""
     workspace, added = init(tmp_path / "workspace")
     first = recipe_text("mail", OWN).splitlines()[0]
-    schema = workspace.recipe_path("mail").parent / first.removeprefix("# yaml-language-server: $schema=")
+    schema = workspace.recipe("mail").path.parent / first.removeprefix("# yaml-language-server: $schema=")
     assert schema.read_bytes() == BUNDLED.with_name(SCHEMA_FILE).read_bytes()
     assert f"recipes/{SCHEMA_FILE}" in added
     schema.write_text("{}")

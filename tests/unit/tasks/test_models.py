@@ -26,26 +26,26 @@ def workspace(tmp_path: Path) -> Workspace:
 
 def test_what_was_promoted_is_opened(workspace: Workspace) -> None:
     """The folder of the number."""
-    folder = workspace.registry("support") / "0001"
-    assert open_model(workspace, "support", "0001", digest_folder(folder)[1]) == folder
+    folder = workspace.recipe("support").registry / "0001"
+    assert open_model(workspace.recipe("support"), "0001", digest_folder(folder)[1]) == folder
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, SETTINGS, "one_more.json"])
 def test_another_file_is_found(workspace: Workspace, name: str) -> None:
     """Whichever file is another, absent or too many; only without its settings the model is not here."""
-    folder = workspace.registry("support") / "0001"
+    folder = workspace.recipe("support").registry / "0001"
     model_id = digest_folder(folder)[1]
     (folder / name).write_text("others")
     with pytest.raises(TamperError, match="support 0001 is not the one that was promoted"):
-        open_model(workspace, "support", "0001", model_id)
+        open_model(workspace.recipe("support"), "0001", model_id)
     (folder / name).unlink()
     if name != "one_more.json":
         with pytest.raises(InputError if name == SETTINGS else TamperError):
-            open_model(workspace, "support", "0001", model_id)
+            open_model(workspace.recipe("support"), "0001", model_id)
 
 
 def test_a_model_of_another_clone_is_asked_for(workspace: Workspace) -> None:
     """Absent is not altered: the sentence says what fetches it."""
     with pytest.raises(InputError, match="not on this machine") as caught:
-        model_folder(workspace, "support", "0002")
+        model_folder(workspace.recipe("support"), "0002")
     assert "graft fetch support" in caught.value.do
