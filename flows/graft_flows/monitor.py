@@ -14,7 +14,7 @@ from graft.records import MonitorRecord
 from graft_flows.retrain import worth_retrying
 from graft_flows.server import mark_run, workspace_of
 from graft_tasks.dvc.forward import catch_up
-from graft_tasks.workspace import Workspace
+from graft_tasks.recipe_handle import RecipeHandle
 
 
 @flow(name="monitor", flow_run_name="{recipe}", retries=0, persist_result=False, validate_parameters=True)
@@ -25,28 +25,28 @@ def monitor(recipe: str, batch: str, workspace: str = "") -> State[Any]:
         batch: a file or folder of rows; a relative path starts at the workspace's folder.
         workspace: a folder in it; without it the one that GRAFT_WORKSPACE names, else the one that this process stands in.
     """
-    here = workspace_of(workspace)
-    mark_run(here.root)
-    take_over(here, recipe)
-    record = judge(here, recipe, batch)
+    handle = workspace_of(workspace).recipe(recipe)
+    mark_run(handle.workspace.root)
+    take_over(handle)
+    record = judge(handle, batch)
     publish_outcome(record)
     return Completed(message=f"{outcome_of(record)}: {record.summary}")
 
 
 @task(name="catch_up", task_run_name="catch_up", retries=5, retry_delay_seconds=[1, 2, 5, 10, 20],
       retry_condition_fn=worth_retrying, persist_result=False)  # fmt: skip
-def take_over(here: Workspace, recipe: str) -> None:
+def take_over(handle: RecipeHandle) -> None:
     """Take over what came upstream: the batch is judged by the champion that is in force there."""
-    catch_up(here.recipe(recipe))
+    catch_up(handle)
 
 
 @task(name="monitor", task_run_name="monitor", persist_result=False)
-def judge(here: Workspace, recipe: str, batch: str) -> MonitorRecord:
+def judge(handle: RecipeHandle, batch: str) -> MonitorRecord:
     """Write the record of a batch, and return it."""
     from graft_tasks.commands.monitor import monitor as look_at
 
     log = get_run_logger()
-    record = look_at(here.recipe(recipe), here.root / batch, progress=lambda _done, _total, _note: None)
+    record = look_at(handle, handle.workspace.root / batch, progress=lambda _done, _total, _note: None)
     log.info("%s: %s, %d rows, %s", record.batch, outcome_of(record), record.n_rows, record.summary)
     return record
 

@@ -28,10 +28,10 @@ from graft_tasks.processes.events import Effect, Event, Finished, Output, Progre
 from graft_tasks.processes.logs import bound
 from graft_tasks.processes.progress import Sparse, how_far
 from graft_tasks.processes.warm import warm
+from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.registry.audit import audit
 from graft_tasks.registry.promote import enact
 from graft_tasks.steps.context import STEPS
-from graft_tasks.workspace import Workspace
 
 _log = logging.getLogger("graft.run")
 
@@ -64,15 +64,15 @@ def retrain(recipe: str, workspace: str = "") -> State[Any]:
 
 def go_through(ready: Prepared) -> State[Any]:
     """Make each stage, enact, draw. Whatever was done before is not done again."""
-    here, recipe = ready.workspace, ready.recipe
-    close_dead_runs(here.root)
+    handle = ready.handle
+    close_dead_runs(handle.workspace.root)
     with warm():
         log_inputs(ready.inputs)
-        records = {step: stage(step)(here, recipe) for step in STEPS}
+        records = {step: stage(step)(handle) for step in STEPS}
         decision = records["decide"]
-        promoted = promote(here, recipe)
-        draw_pages(here, recipe)
-    publish_verdict(here, recipe, records, promoted)
+        promoted = promote(handle)
+        draw_pages(handle)
+    publish_verdict(handle, records, promoted)
     return Completed(message=f"{verdict_word(decision)}: {headline(decision)}")
 
 
@@ -84,14 +84,14 @@ def log_inputs(inputs: Inputs) -> None:
     get_run_logger().info("dataset %s, champion %s", inputs.dataset.sha256[:12], champion)
 
 
-def stage(step: str) -> Callable[[Workspace, str], Record]:
+def stage(step: str) -> Callable[[RecipeHandle], Record]:
     """Return the task of one step, under the step's name."""
     named = reproduce_stage.with_options(name=step, task_run_name=step)
-    return lambda here, recipe: named(here, recipe, step)
+    return lambda handle: named(handle, step)
 
 
 @task(retries=5, retry_delay_seconds=[1, 2, 5, 10, 20], retry_condition_fn=worth_retrying, persist_result=False)
-def reproduce_stage(here: Workspace, recipe: str, step: str) -> Record:
+def reproduce_stage(handle: RecipeHandle, step: str) -> Record:
     """Reproduce one stage with DVC and return the record that stands there then."""
     log = get_run_logger()
     for listener in listeners():
@@ -115,8 +115,8 @@ def reproduce_stage(here: Workspace, recipe: str, step: str) -> Record:
             case Output(line) if line.strip():
                 log.info("%s", line)
 
-    reproduce(here.root, step, recipe, on_event)
-    record = load_record(here.recipe(recipe).record(step), step)
+    reproduce(handle.workspace.root, step, handle.name, on_event)
+    record = load_record(handle.record(step), step)
     log.info("%s: %s", outcome(record), record.because or record.summary)
     for listener in listeners():
         listener.finished(step, record, reused=reused)
@@ -131,10 +131,10 @@ def reproduce_stage(here: Workspace, recipe: str, step: str) -> Record:
     retry_condition_fn=worth_retrying,
     persist_result=False,
 )
-def promote(here: Workspace, recipe: str) -> str:
+def promote(handle: RecipeHandle) -> str:
     """Enact the decision; return the new champion's number, or an empty string."""
     with bound(step="promote"):
-        enacted = enact(here.recipe(recipe))
+        enacted = enact(handle)
         number = enacted.promotion.predicate.number if enacted.promotion else ""
         _log.info("run %s, %s", enacted.run.entry, f"champion {number}" if number else "champion stays")
     get_run_logger().info("run %s, %s", enacted.run.entry[:12], f"champion {number}" if number else "champion stays")
@@ -144,25 +144,25 @@ def promote(here: Workspace, recipe: str) -> str:
 
 
 @task(name="pages", task_run_name="pages", persist_result=False)
-def draw_pages(here: Workspace, recipe: str) -> None:
+def draw_pages(handle: RecipeHandle) -> None:
     """Draw the report, and the chain where there is a champion."""
-    if here.ledger().champion(recipe):
-        render_chain(here, audit(here.recipe(recipe)))
-    page = render_run(here.recipe(recipe))
+    if handle.workspace.ledger().champion(handle.name):
+        render_chain(handle.workspace, audit(handle))
+    page = render_run(handle)
     _log.info("pages drawn")
     get_run_logger().info("%s", page)
 
 
 @task(name="publish", task_run_name="publish", persist_result=False)
-def publish_verdict(here: Workspace, recipe: str, records: dict[str, Record], promoted: str) -> None:
+def publish_verdict(handle: RecipeHandle, records: dict[str, Record], promoted: str) -> None:
     """Put the table of verdicts and a link to the page beside the run in Prefect."""
-    decision = records["decide"]
+    recipe, decision = handle.name, records["decide"]
     rows = [f"| {step} | {outcome(record)} | {record.because or record.summary} |" for step, record in records.items()]
     champion = f"\n\nChampion {promoted}." if promoted else ""
     table = "\n".join(["| step | outcome | |", "|---|---|---|", *rows])
     title = f"# {verdict_word(decision)}: {recipe}\n\n{headline(decision)}{champion}\n\n"
     create_markdown_artifact(markdown=title + table, key=f"{recipe}-verdict", description=headline(decision))
-    create_link_artifact(link=here.recipe(recipe).report_page.as_uri(), link_text="Report", key=f"{recipe}-report")
+    create_link_artifact(link=handle.report_page.as_uri(), link_text="Report", key=f"{recipe}-report")
 
 
 def verdict_word(record: Record) -> str:

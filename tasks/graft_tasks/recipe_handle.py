@@ -1,4 +1,4 @@
-"""A recipe of a workspace, and where all that is made of it lies: each path that is given out was checked, as the workspace does."""
+"""A recipe of a workspace, and where all that is made of it lies. Each path was checked, as the workspace checks its own."""
 
 from __future__ import annotations
 

@@ -94,8 +94,8 @@ def test_links_that_are_hard_to_see(cli_copy: CommandLine, tmp_path: Path, what:
     paths = {
         "registry": lambda: space.recipe("known").registry,
         "pages": lambda: space.recipe("known").pages,
-        "data": lambda: (space.dataset("known"), space.dataset("fresh"), space.recipe("known").files("ingest"), space.recipe("known").inputs,
-                         space.recipe("known").monitor),
+        "data": lambda: (space.dataset("known"), space.dataset("fresh"), space.recipe("known").files("ingest"),
+                         space.recipe("known").inputs, space.recipe("known").monitor),
         "recipes": lambda: (space.recipe("known").path, space.recipe("fresh").path),
         ".graft": lambda: space.recipe("known").lock("ingest"),
         "keys": lambda: space.trusted_keys,

@@ -489,5 +489,5 @@ def test_every_byte(lineage: Workspace) -> None:
         for at in range(len(content)):
             path.write_bytes(content[:at] + bytes([content[at] ^ (1 << rng.randrange(8))]) + content[at + 1 :])
             with pytest.raises(TamperError):
-                verify_here(lineage, lineage.ledger(), path.parts[-3])
+                verify_here(lineage.recipe(path.parts[-3]), lineage.ledger())
         path.write_bytes(content)

@@ -100,7 +100,9 @@ def test_features_stand_beside_their_rows(tiny_workspace: Make, half_labelled: p
     for step in ("ingest", "validate", "embed"):
         run_step(workspace.recipe("tiny"), step)
     rows, recipe = rows_of(workspace), workspace.recipe("tiny").load()[0]
-    context = Context(workspace, recipe, load_inputs(workspace.recipe("tiny")), "finetune", lambda *_: None)
+    context = Context(
+        workspace.recipe("tiny"), recipe, load_inputs(workspace.recipe("tiny")), "finetune", lambda *_: None
+    )
     everything = load_file(workspace.recipe("tiny").files("embed") / "features.safetensors")["base"]
     embedded = rows[rows["side"] != "dropped"]
     assert len(everything) == len(embedded)

@@ -36,21 +36,21 @@ def curve(
     as_json: AsJson = False,
 ) -> None:
     """Measure accuracy against rows, and what transfer saves of data, time and cost against training from scratch."""
-    workspace, asked = here(), _sizes(sizes.split(","))
-    workspace.recipe(recipe).load()  # what is wrong is said before what computes is imported
+    handle, asked = here().recipe(recipe), _sizes(sizes.split(","))
+    handle.load()  # what is wrong is said before what computes is imported
     with progress_of("curve", silent=as_json) as progress:
         from graft_tasks.commands.curve import measure_curve
 
         wanted = _wanted(asked, draws, costly_draws, arms)
-        result = measure_curve(workspace.recipe(recipe), wanted, progress=progress)
+        result = measure_curve(handle, wanted, progress=progress)
     if as_json:
         print_json(result)
         return
     show_claims(result.claims)
     out = console()
     if result.page is not None:
-        out.print(f"\n  page     {Path(result.page).relative_to(workspace.root)}")
-    out.print(f"  record   {workspace.recipe(recipe).record('curve').relative_to(workspace.root)}")
+        out.print(f"\n  page     {Path(result.page).relative_to(handle.workspace.root)}")
+    out.print(f"  record   {handle.record('curve').relative_to(handle.workspace.root)}")
 
 
 def _wanted(sizes: tuple[int | None, ...], draws: int, costly_draws: int, arms: str | None) -> Wanted:

@@ -17,7 +17,7 @@ from graft_cli.watcher import Watcher, progress_of, watched
 if TYPE_CHECKING:
     from graft.records import MonitorRecord
     from graft_tasks.commands.run import RunResult
-    from graft_tasks.workspace import Workspace
+    from graft_tasks.recipe_handle import RecipeHandle
 
 RECIPE = "support"
 BATCHES = (
@@ -44,68 +44,65 @@ def run_demo(folder: Path) -> None:
     n_rows = len(read_table(carried_data / "messages.csv"))
     out.print(f"graft demo  the whole cycle on {n_rows:,} bundled messages, a few minutes on 2 cores", style="bold")
     out.print(f"Scratch workspace {folder}. Nothing is sent anywhere.")
-    workspace = _prepare(folder, carried_data)
+    handle = _prepare(folder, carried_data)
 
     _title(1, "Validate, train, compare, decide", "graft run support")
-    result = _run(workspace)
+    result = _run(handle)
     if result.ran:
         _title(2, "The same command again", "graft run support")
-        _run(workspace)
+        _run(handle)
 
     records = []
     if result.champion:
         for n, (name, what) in enumerate(BATCHES, start=3):
             _title(n, what, f"graft monitor support {name}")
-            records.append(_monitor(workspace, carried_data / name))
+            records.append(_monitor(handle, carried_data / name))
         _title(6, "From the champion back to its base and raw data", "graft audit support")
-        _audit(workspace)
+        _audit(handle)
 
     out.print("\nWhat came out", style="bold")
     show(headline_lines(result.verdict.upper(), result.headline))
     for record in records:
         out.print(f"  {record.batch:<18} {record.summary}")
-    out.print(f"\n  report   {result.report}\n  chain    {workspace.recipe(RECIPE).chain_page}")
+    out.print(f"\n  report   {result.report}\n  chain    {handle.chain_page}")
     out.print(f"  took     {human(time.monotonic() - began)}")
     show(next_lines((f"cd {folder}", "everything above is here"), ("graft new --help", "the same with your own rows")))
 
 
-def _run(workspace: Workspace) -> RunResult:
+def _run(handle: RecipeHandle) -> RunResult:
     from graft_tasks.steps.cost import rates
 
-    with watched(Watcher(rates(workspace))) as watcher:
-        result = run_recipe(workspace.recipe(RECIPE), begin=show_start, listener=watcher)
+    with watched(Watcher(rates(handle.workspace))) as watcher:
+        result = run_recipe(handle, begin=show_start, listener=watcher)
     show_result(result)
     return result
 
 
-def _monitor(workspace: Workspace, batch: Path) -> MonitorRecord:
+def _monitor(handle: RecipeHandle, batch: Path) -> MonitorRecord:
     with progress_of("monitor", silent=False) as progress:
         from graft_tasks.commands.monitor import monitor, texts_of
 
-        record = monitor(workspace.recipe(RECIPE), batch, progress=progress)
-    show_batch(record, texts_of(workspace.recipe(RECIPE), batch, rows_to_show(record)))
+        record = monitor(handle, batch, progress=progress)
+    show_batch(record, texts_of(handle, batch, rows_to_show(record)))
     return record
 
 
-def _audit(workspace: Workspace) -> None:
+def _audit(handle: RecipeHandle) -> None:
     from graft_tasks.commands.audit import audit_recipe
 
     began = time.monotonic()
-    show_audit(audit_recipe(workspace.recipe(RECIPE)), seconds=time.monotonic() - began)
+    show_audit(audit_recipe(handle), seconds=time.monotonic() - began)
 
 
-def _prepare(folder: Path, data: Path) -> Workspace:
-    """Return the demo's workspace, made if it is not there."""
+def _prepare(folder: Path, data: Path) -> RecipeHandle:
+    """Return the recipe of the demo's workspace, made if it is not there."""
     from graft_tasks.commands.init import adopt, carried, init, is_there
 
     workspace, _ = init(folder)
-    if not is_there(workspace.recipe(RECIPE)):
-        adopt(
-            workspace.recipe(RECIPE),
-            {"messages.csv": data / "messages.csv"},
-            carried("support.yaml").read_text("utf-8"),
-        )
-    return workspace
+    handle = workspace.recipe(RECIPE)
+    if not is_there(handle):
+        adopt(handle, {"messages.csv": data / "messages.csv"}, carried("support.yaml").read_text("utf-8"))
+    return handle
 
 
 def _title(n: int, what: str, command: str) -> None:

@@ -38,15 +38,15 @@ def monitor(
     strict: Annotated[bool, typer.Option("--strict", help="exit 4 unless the batch passed")] = False,
 ) -> None:
     """Look at one production batch: may it be used, and has the domain shifted?"""
-    workspace = here()
+    handle = here().recipe(recipe)
     if not batch.is_file():  # said before what computes is imported
         raise InputError(f"There is no file {batch.name}.", where=str(batch), do="check the path")
-    workspace.recipe(recipe).load()
+    handle.load()
     with progress_of("monitor", silent=as_json) as progress:
         from graft_tasks.commands.monitor import monitor as look_at
         from graft_tasks.commands.monitor import texts_of
 
-        record = look_at(workspace.recipe(recipe), batch, progress=progress)
+        record = look_at(handle, batch, progress=progress)
     if as_json:
         from graft.presentation.facts import monitor_facts
 
@@ -55,7 +55,7 @@ def monitor(
         console().print(
             f"{record.recipe}  champion {record.champion}  batch {record.batch}, {record.n_rows:,} rows\n", style="bold"
         )
-        show_batch(record, texts_of(workspace.recipe(recipe), batch, rows_to_show(record)))
+        show_batch(record, texts_of(handle, batch, rows_to_show(record)))
         if record.is_alarm:
             show(next_lines((f"graft status {recipe}", "its open alarms")))
     if strict and record.outcome != "passed":

@@ -44,7 +44,7 @@ def new(
     as_json: AsJson = False,
 ) -> None:
     """Look at labelled rows, ask what is not clear, bring them into the workspace and write a recipe for them."""
-    workspace = here()
+    handle = here().recipe(name)
     from graft_tasks.commands.new import guesses, new_recipe, profile_rows
 
     keys = {
@@ -62,14 +62,14 @@ def new(
     }
     given = {key: value for key, value in keys.items() if value is not None}
     files = {"train": data, **({"test": test} if test else {})}
-    found = profile_rows(workspace.recipe(name), data, given)
+    found = profile_rows(data, given)
     if not as_json:
         show_profile(found)
     is_asked = not yes and not as_json and sys.stdin.isatty() and console().is_terminal
     guessed = guesses(found, given) if yes or is_asked else {}
     if is_asked:
         guessed = {key: _ask(key, value, found) for key, value in guessed.items()}
-    made = new_recipe(workspace.recipe(name), files, given | guessed, found, ask=_ask_order if is_asked else None)
+    made = new_recipe(handle, files, given | guessed, found, ask=_ask_order if is_asked else None)
     if as_json:
         print_json(made)
     else:

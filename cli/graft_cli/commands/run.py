@@ -31,12 +31,12 @@ def run(
     from graft_tasks.processes.child_process import stopping_on_sigterm
     from graft_tasks.steps.cost import rates
 
-    workspace = here()
-    workspace.recipe(recipe).load()
-    watcher = Watcher(rates(workspace))
+    handle = here().recipe(recipe)
+    handle.load()
+    watcher = Watcher(rates(handle.workspace))
     with stopping_on_sigterm(), watched(watcher):
         result = run_recipe(
-            workspace.recipe(recipe),
+            handle,
             begin=print_changes if as_json else show_begin,
             listener=NOBODY if as_json else watcher,
             wait=_print_holder if wait else None,
@@ -92,7 +92,7 @@ def show_begin(ready: Prepared) -> None:
     print_changes(ready)
     out, inputs = console(), ready.inputs
     out.print(f"{inputs.recipe}  {datetime.now(UTC):%Y-%m-%d %H:%M} UTC", style="bold")
-    champion = ready.workspace.ledger().champion(inputs.recipe)
+    champion = ready.handle.workspace.ledger().champion(inputs.recipe)
     number = champion.predicate.number if champion else "none yet"
     out.print(f"data {inputs.dataset.name} sha256:{inputs.dataset.sha256[:12]}  champion {number}")
     out.print()

@@ -20,12 +20,11 @@ def main() -> None:
 
 
 def _draw(name: str, page: str) -> None:
-    workspace = Workspace.find(Path.cwd())
-    data = workspace.recipe(name).load()[0].data
+    handle = Workspace.find(Path.cwd()).recipe(name)
+    data = handle.load()[0].data
     columns = [COLUMN + column for column in data.sensitive]
-    path = workspace.recipe(name).rows
     test, train = (
-        pd.read_parquet(path, columns=["content", "label", *columns], filters=[("side", "==", side)])
+        pd.read_parquet(handle.rows, columns=["content", "label", *columns], filters=[("side", "==", side)])
         for side in (TEST, TRAIN)
     )
     write_drift_page(train, test, Path(page), columns=columns, modality=data.modality)

@@ -35,16 +35,15 @@ class NewRecipe:
     times: str
 
 
-def profile_rows(handle: RecipeHandle, path: Path, given: dict[str, Any]) -> Look:
+def profile_rows(path: Path, given: dict[str, Any]) -> Look:
     """Return what the rows for a new recipe are.
 
     Args:
         given: dotted recipe keys.
 
     Raises:
-        InputError: that is no name, there is nothing that Graft reads, or Graft cannot be trained on it and no column was named.
+        InputError: there is nothing that Graft reads, or Graft cannot be trained on it and no column was named.
     """
-    handle.path
     found = look(path)
     if found.refusal and not given.keys() & {"data.text", "data.image"}:
         do = "if a column does hold texts, say which: --text COLUMN"

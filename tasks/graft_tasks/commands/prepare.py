@@ -17,7 +17,6 @@ from graft_tasks.processes.locks import hold
 from graft_tasks.processes.logs import run_log
 from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.registry.pin import pin
-from graft_tasks.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,7 @@ class Prepared:
     its end.
     """
 
-    workspace: Workspace
-    recipe: str
+    handle: RecipeHandle
     inputs: Inputs
     changes: tuple[str, ...]
     was_cut_off: bool
@@ -37,7 +35,7 @@ class Prepared:
     @cached_property
     def up_to_date(self) -> str:
         """Why a run would change nothing; empty if it would. Takes a second or two, once."""
-        return "" if self.was_cut_off else nothing_to_do(self.workspace.recipe(self.recipe))
+        return "" if self.was_cut_off else nothing_to_do(self.handle)
 
 
 _held: dict[Path, Prepared] = {}
@@ -83,7 +81,7 @@ def prepared(
         recover(handle)
         inputs = pin(handle)
         changes = tuple(bring_forward(handle))
-        _held[lock] = Prepared(handle.workspace, name, inputs, changes, was_cut_off)
+        _held[lock] = Prepared(handle, inputs, changes, was_cut_off)
         try:
             yield _held[lock]
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 import pyarrow.parquet as pq
 from pydantic import Field
@@ -102,9 +103,7 @@ def _run_steps(
         begin(ready)
         for step in STEPS:
             listener.started(step)
-            reproduce(
-                handle.workspace.root, step, handle.name, lambda event, step=step: _pass_on(listener, step, event)
-            )  # type: ignore[misc]
+            reproduce(handle.workspace.root, step, handle.name, partial(_pass_on, listener, step))
             found.append(load_record(handle.record(step), step))
             listener.finished(step, found[-1], reused=False)
     dataset, record = found

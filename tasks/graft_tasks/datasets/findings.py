@@ -72,9 +72,10 @@ def path_of(folder: Path, record: Record) -> Path:
 
 def rows_of(workspace: Workspace, record: Found, finding: str) -> list[str]:
     """Return the names of all rows of a finding, in their order."""
-    path = path_of(workspace.recipe(record.recipe).findings, record)
+    handle = workspace.recipe(record.recipe)
+    path = path_of(handle.findings, record)
     if not path.is_file():
-        run_step(workspace.recipe(record.recipe), record.step)
+        run_step(handle, record.step)
     found = []
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, start=1):

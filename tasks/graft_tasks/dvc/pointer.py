@@ -65,12 +65,12 @@ def keep_model(workspace: Workspace, run: Run, promotion: Promotion) -> None:
         StepError: DVC could not keep it; no pointer is left that names what is not there.
     """
     named = promotion.predicate
-    target = workspace.recipe(named.recipe).registry / named.model_number
-    pointer = workspace.recipe(named.recipe).pointer(named.model_number)
+    handle = workspace.recipe(named.recipe)
+    target, pointer = handle.registry / named.model_number, handle.pointer(named.model_number)
     if target.is_dir() and digest_folder(target)[1] != named.model_id:
         shutil.rmtree(target)
     if not target.is_dir():
-        copy_folder(workspace.recipe(run.predicate.recipe).model, target)
+        copy_folder(handle.model, target)
     try:
         check_pointer(pointer, named.folder_md5, run.predicate.model_files)
         return

@@ -50,24 +50,23 @@ def send_before(workspace: Workspace, predicate: PromotionPredicate) -> None:
     if not workspace.is_shared(workspace.ledger_place()):
         return
     check_can_share(workspace)
-    folder = workspace.recipe(predicate.recipe).registry / (
-        _STAGED if predicate.action == "promote" else predicate.model_number
-    )
+    handle = workspace.recipe(predicate.recipe)
+    folder = handle.registry / (_STAGED if predicate.action == "promote" else predicate.model_number)
     pointer = folder.with_name(f"{folder.name}.dvc")
     name = pointer.relative_to(workspace.root).as_posix()
     if predicate.action != "promote":
-        send(workspace.recipe(predicate.recipe), name)
+        send(handle, name)
         return
-    unstage(workspace.recipe(predicate.recipe))
+    unstage(handle)
     try:
-        copy_folder(workspace.recipe(predicate.recipe).model, folder)
+        copy_folder(handle.model, folder)
         dvc(workspace.root, "add", str(folder.relative_to(workspace.root)))
         (out,) = pointed(pointer.read_bytes(), name)
         if out.md5 != predicate.folder_md5:
             raise StepError("DVC names the candidate's folder otherwise than it will be signed.", where=str(pointer))
-        send(workspace.recipe(predicate.recipe), name)
+        send(handle, name)
     finally:
-        unstage(workspace.recipe(predicate.recipe))
+        unstage(handle)
 
 
 def unstage(handle: RecipeHandle) -> None:

@@ -45,7 +45,7 @@ def subject_of(handle: RecipeHandle) -> Subject:
         InputError: it has not been run so far, or a gate was closed.
     """
     recipe, _ = handle.load()
-    context = Context(handle.workspace, recipe, load_inputs(handle), "curve", lambda *_: None)
+    context = Context(handle, recipe, load_inputs(handle), "curve", lambda *_: None)
     needed = ["ingest", "embed", "choose_base", *(["finetune"] if recipe.finetune.strategy == "auto" else [])]
     for step in needed:
         if not handle.record(step).is_file() or context.any_record(step).status == "skipped":

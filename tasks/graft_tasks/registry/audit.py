@@ -56,7 +56,6 @@ def audit(handle: RecipeHandle, *, at: str | None = None) -> Audit:
         InputError: there was no champion.
     """
     workspace, name = handle.workspace, handle.name
-    handle.path
     ledger, walk = workspace.ledger(fresh=True), Walk(name)
     try:
         promotions = ledger.promotions(name)
@@ -75,7 +74,7 @@ def audit(handle: RecipeHandle, *, at: str | None = None) -> Audit:
             verify_models(workspace, ledger, promotions, walk.models[name], walk.tally)
             verify_ledger(ledger, walk.tally)
             verify_history(workspace)
-            walk.beside = verify_beside(workspace, ledger, name, set(walk.models), walk.tally)
+            walk.beside = verify_beside(handle, ledger, set(walk.models), walk.tally)
             walk.keys = _keys(workspace, ledger, walk.tally)
         except TamperError as error:
             walk.broken, walk.broken_hop = error, f"{name}, beside the chain"

@@ -21,7 +21,6 @@ from graft_tasks.registry.verify import Tally, is_written
 from graft_tasks.steps.context import STEPS, WITH_FILES
 from graft_tasks.steps.cost import COST
 from graft_tasks.steps.report import REPORT
-from graft_tasks.workspace import Workspace
 
 UNSIGNED = ("pages/", ".graft/", "DVC's cache", COST, MISTAKES)
 """What no audit looks at: it is drawn or measured anew, checked when it is fetched, or private to this machine."""
@@ -45,7 +44,7 @@ class Beside:
     unknown: list[str] = field(default_factory=list)
 
 
-def verify_beside(workspace: Workspace, ledger: Ledger, name: str, recipes: set[str], tally: Tally) -> Beside:
+def verify_beside(handle: RecipeHandle, ledger: Ledger, recipes: set[str], tally: Tally) -> Beside:
     """Verify what lies beside the ledger of a recipe and of those that its chain goes through.
 
     Raises:
@@ -53,19 +52,19 @@ def verify_beside(workspace: Workspace, ledger: Ledger, name: str, recipes: set[
             was committed.
     """
     found = Beside()
-    run, found.unmatched = verify_here(workspace, ledger, name)
+    run, found.unmatched = verify_here(handle, ledger)
     found.is_of_a_run, vouched = run is not None, _vouched(ledger, run) if run else {}
-    _verify_step_files(workspace, ledger, name, vouched, found, tally)
-    if run and sha256_file(workspace.recipe(name).path) != run.predicate.recipe_sha256:
-        found.unmatched.append(f"recipes/{name}.yaml")
-    _verify_batches(workspace.recipe(name), found)
+    _verify_step_files(handle, ledger, vouched, found, tally)
+    if run and sha256_file(handle.path) != run.predicate.recipe_sha256:
+        found.unmatched.append(f"recipes/{handle.name}.yaml")
+    _verify_batches(handle, found)
     signed = {"inputs.json", f"report/{REPORT}", *(f"{step}/record.json" for step in STEPS)} if run else set()
-    found.changed = _changed(workspace.recipe(name), sorted(recipes), signed)
-    found.unknown = _unknown(workspace, ledger, name, vouched, has_run=run is not None)
+    found.changed = _changed(handle, sorted(recipes), signed)
+    found.unknown = _unknown(handle, ledger, vouched, has_run=run is not None)
     return found
 
 
-def verify_here(workspace: Workspace, ledger: Ledger, name: str) -> tuple[Run | None, list[str]]:
+def verify_here(handle: RecipeHandle, ledger: Ledger) -> tuple[Run | None, list[str]]:
     """Verify the records that lie in the workspace against the finished run from the inputs that are pinned here.
 
     Returns that run; None and what no finished run made, where there is none: a run is under way, or somebody changed the pin.
@@ -73,8 +72,9 @@ def verify_here(workspace: Workspace, ledger: Ledger, name: str) -> tuple[Run | 
     Raises:
         TamperError: that run made other records.
     """
-    pin = workspace.recipe(name).inputs
-    paths = {step: workspace.recipe(name).record(step) for step in STEPS}
+    workspace, name = handle.workspace, handle.name
+    pin = handle.inputs
+    paths = {step: handle.record(step) for step in STEPS}
     here = {step: sha256_file(path) if path.is_file() else "" for step, path in paths.items()}
     pinned = sha256_file(pin) if pin.is_file() else ""
     same = [ledger.run(name, run.entry) for run in ledger.summaries(name) if run.inputs_sha256 == pinned]
@@ -114,8 +114,9 @@ def _vouched(ledger: Ledger, run: Run) -> dict[str, str]:
 
 
 def _verify_step_files(
-    workspace: Workspace, ledger: Ledger, name: str, vouched: dict[str, str], found: Beside, tally: Tally
+    handle: RecipeHandle, ledger: Ledger, vouched: dict[str, str], found: Beside, tally: Tally
 ) -> None:
+    workspace, name = handle.workspace, handle.name
     for relative, sha256 in sorted(vouched.items()):
         path = workspace.root / "data" / name / relative
         if not path.is_file():
@@ -177,9 +178,10 @@ def _is_as(path: Path, object_id: str) -> bool:
     return path.is_file() and not path.is_symlink() and is_blob(path.read_bytes(), object_id)
 
 
-def _unknown(workspace: Workspace, ledger: Ledger, name: str, vouched: dict[str, str], *, has_run: bool) -> list[str]:
+def _unknown(handle: RecipeHandle, ledger: Ledger, vouched: dict[str, str], *, has_run: bool) -> list[str]:
     """Return what lies among a recipe's files and models that no run made and no record names; not what is being written."""
-    data, registry = workspace.root / "data" / name, workspace.recipe(name).registry
+    workspace, name = handle.workspace, handle.name
+    data, registry = workspace.root / "data" / name, handle.registry
     known = {
         "inputs.json",
         "dvc.yaml",

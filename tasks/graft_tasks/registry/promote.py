@@ -147,11 +147,11 @@ def _decision(handle: RecipeHandle) -> DecisionRecord:
 
 def _append_run(workspace: Workspace, ledger: Ledger, signer: Signer, decision: DecisionRecord, inputs: Inputs) -> Run:
     """Keep every record, the inputs and the recipe as blobs, and append the run that names them."""
-    name = decision.recipe
-    records = {step: ledger.add_blob(workspace.recipe(name).record(step).read_bytes()) for step in STEPS}
-    ledger.add_blob((workspace.recipe(name).step("report") / REPORT).read_bytes())
-    _keep_held_out(workspace, ledger, name)
-    model = load_record(workspace.recipe(name).record("finetune"), "finetune")
+    name, handle = decision.recipe, workspace.recipe(decision.recipe)
+    records = {step: ledger.add_blob(handle.record(step).read_bytes()) for step in STEPS}
+    ledger.add_blob((handle.step("report") / REPORT).read_bytes())
+    _keep_held_out(handle, ledger)
+    model = load_record(handle.record("finetune"), "finetune")
     trained = model if isinstance(model, ModelRecord) else None
     newest, base_entry = ledger.heads(name).ended, None
     ref = parse_ref(trained.base) if trained else None
@@ -167,8 +167,8 @@ def _append_run(workspace: Workspace, ledger: Ledger, signer: Signer, decision: 
     return ledger.add_run(
         RunPredicate(
             recipe=name,
-            recipe_sha256=ledger.add_blob(workspace.recipe(name).path.read_bytes()),
-            inputs_sha256=ledger.add_blob(workspace.recipe(name).inputs.read_bytes()),
+            recipe_sha256=ledger.add_blob(handle.path.read_bytes()),
+            inputs_sha256=ledger.add_blob(handle.inputs.read_bytes()),
             dataset_sha256=inputs.dataset.sha256,
             base_id=trained.base if trained else None,
             base_sha256=trained.base_sha256 if trained else None,
@@ -185,23 +185,23 @@ def _append_run(workspace: Workspace, ledger: Ledger, signer: Signer, decision: 
             costs={
                 step: load_object(path, "what a step took", do=f"delete it, then graft run {name}")
                 for step in STEPS
-                if (path := workspace.recipe(name).step(step) / "cost.json").is_file()
+                if (path := handle.step(step) / "cost.json").is_file()
             },
         ),
         signer,
     )
 
 
-def _keep_held_out(workspace: Workspace, ledger: Ledger, name: str) -> None:
+def _keep_held_out(handle: RecipeHandle, ledger: Ledger) -> None:
     """Keep what the candidate says of test rows as a blob: later runs write over the file, and other clones lack it.
 
     Raises:
         StepError: the file is absent, or is not the one that evaluate wrote.
     """
-    record = load_record(workspace.recipe(name).record("evaluate"), "evaluate")
+    record = load_record(handle.record("evaluate"), "evaluate")
     if not isinstance(record, EvaluationRecord) or record.held_out_sha256 is None:
         return
-    path = workspace.recipe(name).files("evaluate") / HELD_OUT
+    path = handle.files("evaluate") / HELD_OUT
     content = path.read_bytes() if path.is_file() else b""
     if sha256_bytes(content) != record.held_out_sha256:
         what = "What evaluate kept of the test rows is absent, or is not what it wrote."

@@ -49,7 +49,7 @@ WITH_FILES = ("ingest", "embed", "finetune", "evaluate")
 class Context:
     """What a step sees. Everything it reads is noted with its digest, and stands in its record."""
 
-    workspace: Workspace
+    handle: RecipeHandle
     recipe: Recipe
     pinned: Inputs
     step: str
@@ -57,9 +57,13 @@ class Context:
     digests: dict[str, str] = field(default_factory=dict)
 
     @property
+    def workspace(self) -> Workspace:
+        return self.handle.workspace
+
+    @property
     def files(self) -> Path:
         """The folder for this step's files."""
-        return self.workspace.recipe(self.recipe.name).files(self.step)
+        return self.handle.files(self.step)
 
     def record(self, step: str, kind: type[R]) -> R:
         """Return the record of an earlier step, which must have run."""
@@ -70,7 +74,7 @@ class Context:
 
     def any_record(self, step: str) -> Record:
         """Return the record of an earlier step, run or skipped."""
-        path = self.workspace.recipe(self.recipe.name).record(step)
+        path = self.handle.record(step)
         if not path.is_file():
             raise StepError(f"{step} has not run.", where=str(path), do=f"graft run {self.recipe.name}")
         self.digests[step] = sha256_file(path)
@@ -78,7 +82,7 @@ class Context:
 
     def file(self, step: str, name: str) -> Path:
         """Return a file that an earlier step wrote."""
-        path = self.workspace.recipe(self.recipe.name).files(step) / name
+        path = self.handle.files(step) / name
         if not path.exists():
             raise StepError(f"A file of {step} is absent.", where=str(path), do="dvc checkout")
         if path.is_file():
@@ -118,7 +122,7 @@ def run_step(handle: RecipeHandle, step: str) -> Record:
     recipe, _ = handle.load()
     held = hold(handle.lock(step), f"{step} of {handle.name}", recovers=True)
     with bound(recipe=handle.name, step=step), held, timed(_log):
-        context = Context(handle.workspace, recipe, load_inputs(handle), step, report_progress)
+        context = Context(handle, recipe, load_inputs(handle), step, report_progress)
         meter = Meter(rates(handle.workspace))
         emit(Started(step, os.getpid()))
         if step in WITH_FILES:

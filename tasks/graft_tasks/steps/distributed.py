@@ -119,13 +119,11 @@ def main(root: str, name: str, digests: str) -> None:
         if is_first:
             configure()
             emit(Started("finetune", os.getpid()))
-        workspace = Workspace(Path(root))
-        recipe, _ = workspace.recipe(name).load()
+        handle = Workspace(Path(root)).recipe(name)
+        recipe, _ = handle.load()
         shown = report_progress if is_first else _show_nothing
         try:
-            learn(
-                Context(workspace, recipe, load_inputs(workspace.recipe(name)), "finetune", shown, json.loads(digests))
-            )
+            learn(Context(handle, recipe, load_inputs(handle), "finetune", shown, json.loads(digests)))
         except (GraftError, OSError, KeyboardInterrupt) as error:
             if is_first and not isinstance(error, KeyboardInterrupt):
                 emit(Failed.of(error))

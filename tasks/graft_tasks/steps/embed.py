@@ -46,7 +46,7 @@ def run(context: Context) -> EmbeddingRecord:
             unusable[base.id] = error
     if not features:
         raise next(iter(unusable.values()))
-    keep_only(context.workspace.recipe(context.recipe.name).features, used)
+    keep_only(context.handle.features, used)
     with Writing(context.files / FEATURES):
         save_file(features, context.files / FEATURES)
     files, _ = digest_folder(context.files)
@@ -98,4 +98,4 @@ def _cache(context: Context, base: Base, used: set[str]) -> FeatureCache:
         "modality": context.recipe.data.modality,
         "max_tokens": context.recipe.embed.max_tokens,
     }
-    return FeatureCache(context.workspace.recipe(context.recipe.name).features, training_key(facts), used)
+    return FeatureCache(context.handle.features, training_key(facts), used)

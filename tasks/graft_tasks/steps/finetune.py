@@ -77,7 +77,7 @@ def run(context: Context) -> ModelRecord:
         classifier, config, trials, tflops, tflops_forward, base, rows, features, labels = learn(context)
     is_known = labels != NO_LABEL
     n_train = int(is_known.sum())
-    target = context.workspace.recipe(context.recipe.name).model
+    target = context.handle.model
     dataset = context.pinned.dataset
     card = card_for(
         context.recipe.name,

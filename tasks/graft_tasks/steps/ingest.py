@@ -42,7 +42,7 @@ def run(context: Context) -> DatasetRecord:
     folder = _dataset(context)
     with (
         _scratch(context) as scratch,
-        finding_rows(context.workspace.recipe(context.recipe.name), "ingest") as all_rows,
+        finding_rows(context.handle, "ingest") as all_rows,
     ):
         placed = place_rows(parts_of(folder, data), data, read_repairs(folder), scratch, context.progress)
         gathered, updates, sides = placed.gathered, placed.updates, placed.sides

@@ -13,12 +13,12 @@ def run(context: Context) -> ReportRecord:
     """Gather the records."""
     before = STEPS[: STEPS.index("report")]
     records = {step: context.any_record(step) for step in before}
-    pinned = context.workspace.recipe(context.recipe.name).inputs
+    pinned = context.handle.inputs
     digests = {"inputs": sha256_file(pinned), **context.digests}
     report = Report.model_validate(
         {"recipe": context.recipe.name, "inputs": context.pinned, "digests": digests, **records}
     )
-    digest = write_json(context.workspace.recipe(context.recipe.name).step("report") / REPORT, report)
+    digest = write_json(context.handle.step("report") / REPORT, report)
     return ReportRecord(
         step="report",
         recipe=context.recipe.name,

@@ -65,10 +65,11 @@ def _of_ancestor(
     name, folder = _name(ancestor), _folder(context, ancestor)
     if not (folder / WEIGHTS).is_file():
         return Retention(ancestor=name, n=0, because=f"its model is not here: dvc pull registry/{ancestor.recipe}")
-    open_model(context.workspace.recipe(ancestor.recipe), ancestor.number, ancestor.model_id)
+    handle = context.workspace.recipe(ancestor.recipe)
+    open_model(handle, ancestor.number, ancestor.model_id)
     if lost:
         return Retention(ancestor=name, n=0, because=f"which rows {lost} was trained on is not known here")
-    path = context.workspace.recipe(ancestor.recipe).rows
+    path = handle.rows
     if ancestor.rows_sha256 is None or not path.is_file():
         return Retention(ancestor=name, n=0, because=f"its rows are not here: graft fetch {ancestor.recipe}")
     if sha256_file(path) != ancestor.rows_sha256:

@@ -18,7 +18,7 @@ def run(context: Context) -> ValidationRecord:
     bounds = context.recipe.validate_
     if dataset.n_unlabelled:  # the recipe asks for rows without a label
         bounds = bounds.model_copy(update={"max_fraction_unlabelled": 1.0})
-    with finding_rows(context.workspace.recipe(context.recipe.name), "validate") as all_rows:
+    with finding_rows(context.handle, "validate") as all_rows:
         checks, findings = validate_rows(
             lambda: read_rows_file(path),
             modality=context.recipe.data.modality,
