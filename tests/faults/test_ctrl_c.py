@@ -37,7 +37,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="loo
 KEYS = {**RECIPE, "data.dataset": "tiny", "finetune.n_epochs": 60}
 FINETUNE = (
     "from pathlib import Path; from graft_tasks.steps.context import *; "
-    "run_step(Workspace(Path({!r})), 'finetune', 'tiny')"
+    "run_step(Workspace(Path({!r})).recipe('tiny'), 'finetune')"
 )
 
 

@@ -73,23 +73,19 @@ def noisy(content: bytes, rng: random.Random, n: int) -> Iterator[bytes]:
 
 def readers(workspace: Workspace) -> dict[Path, Callable[[], object]]:
     """Return each kind of file with what reads it."""
-    step = partial(workspace.step, "known")
-    model = workspace.recipe("known").registry / "0001"
-    pointer = workspace.recipe("known").registry / "0001.dvc"
-    (batch,) = workspace.recipe("known").monitor.glob("*/record.json")
+    handle = workspace.recipe("known")
+    model, pointer = handle.registry / "0001", handle.pointer("0001")
+    (batch,) = handle.monitor.glob("*/record.json")
     return {
-        **{
-            workspace.recipe("known").record(one): partial(load_record, workspace.recipe("known").record(one), one)
-            for one in RECORDS
-        },
-        workspace.recipe("known").inputs: lambda: load_inputs(workspace.recipe("known")),
-        step("ingest") / "cost.json": lambda: costs(workspace.recipe("known")),
-        step("report") / "report.json": lambda: render_run(workspace.recipe("known")),
-        step("evaluate") / "files" / "mistakes.json": lambda: render_run(workspace.recipe("known")),
-        batch: lambda: status(workspace.recipe("known")),
+        **{handle.record(step): partial(load_record, handle.record(step), step) for step in RECORDS},
+        handle.inputs: lambda: load_inputs(handle),
+        handle.step("ingest") / "cost.json": lambda: costs(handle),
+        handle.step("report") / "report.json": lambda: render_run(handle),
+        handle.step("evaluate") / "files" / "mistakes.json": lambda: render_run(handle),
+        batch: lambda: status(handle),
         workspace.root / "params.yaml": lambda: rates(workspace),
-        workspace.recipe("known").stages.with_name("dvc.lock"): lambda: last_made(workspace.recipe("known")),
-        workspace.recipe("known").path: lambda: workspace.recipe("known").load(),
+        handle.stages.with_name("dvc.lock"): lambda: last_made(handle),
+        handle.path: handle.load,
         pointer: lambda: pointed(pointer.read_bytes(), "registry/known/0001.dvc"),
         model / "graft.json": lambda: (load_reference(model), load_model(model)),
         model / "reference.safetensors": lambda: load_reference(model),

@@ -154,7 +154,7 @@ def _kill_rollback(three_champions: Workspace, folder: Path, before: str | None,
     roll_back(calm.recipe(NAME), reason)
     undisturbed, point = champion_changes(calm), 0
     while killed_at(
-        act := partial(roll_back, again := copy_workspace(start, folder / f"{point}"), NAME, reason), point
+        act := partial(roll_back, (again := copy_workspace(start, folder / f"{point}")).recipe(NAME), reason), point
     ):
         killed_at(act, point // 2)  # and once more, on what that one left
         roll_back(again.recipe(NAME), reason)
