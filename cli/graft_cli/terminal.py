@@ -84,13 +84,13 @@ def human(seconds: float) -> str:
 
 def check_lines(check: Check) -> list[Text]:
     """Return a check that did not pass: outcome, what was seen, the bound, and why."""
-    from graft.evaluation.wording import bound, said
+    from graft.evaluation.wording import bound, estimate_text
     from graft.presentation.titles import title
 
     word = "failed" if check.outcome == "failed" else "cannot tell"
     note = f" {check.note[0].upper()}{check.note[1:]}." if check.note else ""
     held = "" if check.holds else ", noted by policy"
-    body = f"{title(check)}: {said(check.observed)}, bound {bound(check)}{held}.{note}"
+    body = f"{title(check)}: {estimate_text(check.observed)}, bound {bound(check)}{held}.{note}"
     wrapped = textwrap.wrap(shorten(body, 400), WIDTH - 15) or [""]
     first = Text("  ").append(f"{word:<13}", style=STYLES.get(word, "yellow")).append(wrapped[0])
     return [first, *(Text(" " * 15 + line) for line in wrapped[1:])]
@@ -114,15 +114,15 @@ def verdict_lines(result: RunResult) -> list[Text]:
 
 def _comparison_lines(found: Comparison) -> list[Text]:
     """Return the candidate's accuracy beside that of the best model that costs next to nothing, and their difference."""
-    from graft.evaluation.wording import said
+    from graft.evaluation.wording import estimate_text
 
     f1 = found.macro_f1
-    lines = _named("accuracy", [said(found.accuracy) + (f"; macro F1 {f1.value:.3f}" if f1 else "")])
+    lines = _named("accuracy", [estimate_text(found.accuracy) + (f"; macro F1 {f1.value:.3f}" if f1 else "")])
     if found.rival_accuracy and found.difference:
         is_cheap = found.rival == "scratch"
         name = (found.cheap_model or "training from scratch") if is_cheap else "the base without tuning"
-        lines += _named("best rival", textwrap.wrap(f"{said(found.rival_accuracy)}; {name}", WIDTH - 15))
-        lines += _named("difference", [said(found.difference)])
+        lines += _named("best rival", textwrap.wrap(f"{estimate_text(found.rival_accuracy)}; {name}", WIDTH - 15))
+        lines += _named("difference", [estimate_text(found.difference)])
     return lines
 
 

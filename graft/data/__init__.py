@@ -6,7 +6,7 @@ from graft.data.findings import side_findings
 from graft.data.gather import Gathered, check_times, read_rows_file
 from graft.data.importing import IMAGE_COLUMN, import_data
 from graft.data.labels import check_test_labels, nearest_label, strange_labels
-from graft.data.profile.profile import Look, look
+from graft.data.profile.profile import DataProfile, profile_data
 from graft.data.readers.read import read_batches, read_table
 from graft.data.sides import BECAUSE, Sides
 from graft.data.source_files import (
@@ -25,8 +25,8 @@ from graft.data.times import order_of, read_times, refuse_unread
 __all__ = [
     "BECAUSE",
     "IMAGE_COLUMN",
+    "DataProfile",
     "Gathered",
-    "Look",
     "Part",
     "Placed",
     "Sides",
@@ -37,12 +37,12 @@ __all__ = [
     "columns_of",
     "import_data",
     "in_force",
-    "look",
     "nearest_label",
     "next_name",
     "order_of",
     "parts_of",
     "place_rows",
+    "profile_data",
     "read_batches",
     "read_part",
     "read_repairs",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from graft.evaluation.baselines import CHAMPION, GAIN, NAMES, PROBE, SCRATCH, SCRATCH_NETWORK
-from graft.evaluation.wording import bound, said
+from graft.evaluation.wording import bound, estimate_text
 from graft.records import Action, Check, EvaluationRecord, ModelRecord, Verdict
 
 Title = Callable[[Check], str]
@@ -42,9 +42,9 @@ def finding(check: Check, evaluation: EvaluationRecord, title: Title) -> str:
     """Return what a check that did not pass has found, as a sentence without its full stop."""
     arm = compared_with(check)
     if arm is None:
-        return f"{title(check)}: {said(check.observed)}, allowed is {bound(check)}"
+        return f"{title(check)}: {estimate_text(check.observed)}, allowed is {bound(check)}"
     name = arm_names(evaluation)[arm]
-    gain = said(check.observed)
+    gain = estimate_text(check.observed)
     if check.outcome != "cannot_tell":
         return f"{'Worse' if check.outcome == 'failed' else 'Hardly better'} than {name}: {gain}"
     if check.observed.value < 0 and arm in (SCRATCH, SCRATCH_NETWORK):

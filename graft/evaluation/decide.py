@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from graft.evaluation.advice import Title, arm_names, finding, gain_over, heaviest, next_step, without_gain
 from graft.evaluation.baselines import CHAMPION
-from graft.evaluation.wording import said
+from graft.evaluation.wording import estimate_text
 from graft.records import (
     Action,
     Check,
@@ -91,7 +91,7 @@ def _weigh(
     if evaluation.transfer == "negative" or evaluation.champion == "inferior":
         hurt = "The transfer hurt" if evaluation.transfer == "negative" else "Worse than the champion"
         worst = min(evaluation.differences, key=lambda arm: evaluation.differences[arm].value)
-        what = f"{hurt}: {said(evaluation.differences[worst])}, against {arm_names(evaluation)[worst]}."
+        what = f"{hurt}: {estimate_text(evaluation.differences[worst])}, against {arm_names(evaluation)[worst]}."
         return "reject", what, gain_over(checks, worst)
     against = [c for c in checks if c.holds]
     if first := heaviest([c for c in against if c.outcome == "failed"] or against):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from graft.records import Check, Estimate
 
 
-def said(estimate: Estimate) -> str:
+def estimate_text(estimate: Estimate) -> str:
     """Return an estimate with interval and n, in its unit."""
     value, low, high = estimate.value, estimate.ci_low, estimate.ci_high
     if estimate.unit == "uses":

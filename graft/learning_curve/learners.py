@@ -40,7 +40,7 @@ class Learned(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Bench:
+class ArmInputs:
     """What all arms share.
 
     Args:
@@ -67,7 +67,7 @@ class Bench:
         return embed(self.folder, rows.contents, modality=self.modality, max_tokens=self.max_tokens)[0]
 
 
-def transfer(bench: Bench, order: Rows, n: int, draw: int, progress: Progress) -> Learned:
+def transfer(bench: ArmInputs, order: Rows, n: int, draw: int, progress: Progress) -> Learned:
     """Fine-tune the base on the first n rows of an order as the recipe does, with another seed for each draw.
 
     Rows held out by the recipe's settings are trained on where a class has too few to hold one out.
@@ -89,20 +89,20 @@ def transfer(bench: Bench, order: Rows, n: int, draw: int, progress: Progress) -
     return Learned(_says(tuned), {"C": C})
 
 
-def frozen_probe(bench: Bench, order: Rows, n: int, draw: int, _progress: Progress) -> Learned:
+def frozen_probe(bench: ArmInputs, order: Rows, n: int, draw: int, _progress: Progress) -> Learned:
     """Fit a head on frozen features of the first n rows of an order."""
     rows = bench.train.take(order[:n])
     return _probe(bench, bench.embed(rows), rows.labels, draw)
 
 
-def shuffled_labels(bench: Bench, order: Rows, n: int, draw: int, _progress: Progress) -> Learned:
+def shuffled_labels(bench: ArmInputs, order: Rows, n: int, draw: int, _progress: Progress) -> Learned:
     """Fit a head as ``frozen_probe`` does to labels that were dealt anew: what it gets right is chance, or a leak."""
     rows = bench.train.take(order[:n])
     rng = np.random.default_rng([n, draw])
     return _probe(bench, rows.features, rng.permutation(rows.labels), draw)
 
 
-def random_encoder(bench: Bench, order: Rows, n: int, draw: int, _progress: Progress) -> Learned:
+def random_encoder(bench: ArmInputs, order: Rows, n: int, draw: int, _progress: Progress) -> Learned:
     """Fit a head on features of the base's architecture with random weights: what the form alone knows."""
     train, test = _untaught(bench, draw)
     C = _choose(bench, train[order[:n]], bench.train.labels[order[:n]], draw)
@@ -110,7 +110,7 @@ def random_encoder(bench: Bench, order: Rows, n: int, draw: int, _progress: Prog
     return Learned(lambda _examples: np.asarray(probe.predict(test)), {"C": C})
 
 
-def scratch(bench: Bench, order: Rows, n: int, draw: int, _progress: Progress) -> Learned:
+def scratch(bench: ArmInputs, order: Rows, n: int, draw: int, _progress: Progress) -> Learned:
     """Fit the cheap model without pretraining to the first n rows of an order."""
     rows = bench.train.take(order[:n])
     some = rows.take(_to_choose_by(rows.labels, bench.max_rows, draw))
@@ -123,7 +123,7 @@ def scratch(bench: Bench, order: Rows, n: int, draw: int, _progress: Progress) -
 
 
 def scratch_network(
-    bench: Bench, order: Rows, n: int, draw: int, progress: Progress, *, learning_rate: float
+    bench: ArmInputs, order: Rows, n: int, draw: int, progress: Progress, *, learning_rate: float
 ) -> Learned:
     """Train the base's architecture from random weights on the first n rows of an order.
 
@@ -149,13 +149,13 @@ def scratch_network(
     return Learned(_says(trained), chosen)
 
 
-def _probe(bench: Bench, features: npt.NDArray[np.float32], labels: Labels, draw: int) -> Learned:
+def _probe(bench: ArmInputs, features: npt.NDArray[np.float32], labels: Labels, draw: int) -> Learned:
     C = _choose(bench, features, labels, draw)
     probe = fit_probe(features, labels, C=C)
     return Learned(lambda examples: np.asarray(probe.predict(examples.features)), {"C": C})
 
 
-def _choose(bench: Bench, features: npt.NDArray[np.float32], labels: Labels, draw: int) -> float:
+def _choose(bench: ArmInputs, features: npt.NDArray[np.float32], labels: Labels, draw: int) -> float:
     """Return the C of a head, chosen on training rows as far as there are two of a class."""
     rows = _to_choose_by(labels, bench.max_rows, draw)
     if len(np.unique(labels[rows])) < 2:
@@ -172,7 +172,7 @@ def _to_choose_by(labels: Labels, max_rows: int, draw: int) -> Rows:
 
 
 @functools.lru_cache(maxsize=1)
-def _untaught(bench: Bench, seed: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+def _untaught(bench: ArmInputs, seed: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Return the features that random weights make of all training and all test rows; those of one seed are kept.
 
     Random features share a large mean. It is taken off, and every direction counts alike, with rows of norm one on average as the

@@ -17,7 +17,7 @@ import torch
 
 from graft.errors import InputError
 from graft.model import budget, distributed, lora
-from graft.model.checkpoint import Checkpoint, Stand
+from graft.model.checkpoint import Checkpoint, TrainingState
 from graft.model.classifier import predict
 from graft.model.device import gpu_memory
 from graft.model.encoder import Encoder, Progress, load_encoder, silent
@@ -183,7 +183,7 @@ class _Trials:
             found = np.array(classifier.labels)[predict(classifier, others.contents).argmax(axis=1)]
             tensors["hits"] = torch.from_numpy(found == others.labels)
             if checkpoint and distributed.rank() == 0:
-                checkpoint.save(tensors, None, Stand(n_done=1))
+                checkpoint.save(tensors, None, TrainingState(n_done=1))
         self.spent += cost
         return tensors["hits"].numpy()
 

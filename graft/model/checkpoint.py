@@ -29,7 +29,7 @@ MAX_SHARE = 1 / 20
 Tensors = dict[str, torch.Tensor]
 
 
-class Stand(Value):
+class TrainingState(Value):
     """How far a training has come.
 
     Steps done and the summed loss of this epoch's rows; of each epoch before, the mean loss, and loss and accuracy on rows
@@ -41,11 +41,11 @@ class Stand(Value):
     losses: tuple[float, ...] = ()
     held_out: tuple[tuple[float, float], ...] = ()
 
-    def after_step(self, loss: float) -> Stand:
+    def after_step(self, loss: float) -> TrainingState:
         """Return where a training stands after a step whose rows had this summed loss."""
         return self.model_copy(update={"n_done": self.n_done + 1, "total": self.total + loss})
 
-    def after_epoch(self, n_rows: int, held_out: tuple[float, float] | None = None) -> Stand:
+    def after_epoch(self, n_rows: int, held_out: tuple[float, float] | None = None) -> TrainingState:
         """Return where a training stands after the last step of an epoch of so many rows."""
         measured = (held_out,) if held_out else ()
         losses = (*self.losses, round(self.total / n_rows, 6))
@@ -110,7 +110,7 @@ class Checkpoint:
         if self.is_asked_to_stop():
             raise KeyboardInterrupt
 
-    def save(self, moving: Tensors, optimizer: torch.optim.Optimizer | None, stand: Stand) -> None:
+    def save(self, moving: Tensors, optimizer: torch.optim.Optimizer | None, stand: TrainingState) -> None:
         """Write where a training stands; a crash leaves the checkpoint before or this one.
 
         Args:
@@ -134,7 +134,7 @@ class Checkpoint:
         ended = self.clock()
         self._next = ended + max(self.seconds, (ended - started) / MAX_SHARE)
 
-    def restore(self, moving: Tensors, optimizer: torch.optim.Optimizer | None) -> tuple[Stand, str]:
+    def restore(self, moving: Tensors, optimizer: torch.optim.Optimizer | None) -> tuple[TrainingState, str]:
         """Bring a training to where its checkpoint stands: tensors, optimizer and torch's random states.
 
         Args:
@@ -146,20 +146,20 @@ class Checkpoint:
             these tensors, nothing is changed.
         """
         if not self.path.is_file():
-            return Stand(), ""
+            return TrainingState(), ""
         try:
             with safe_open(self.path, framework="pt") as file:
                 metadata = dict(file.metadata() or {})
             if metadata.get("key") != self.key:
-                return Stand(), "starts anew, the checkpoint is of another training"
+                return TrainingState(), "starts anew, the checkpoint is of another training"
             tensors = load_file(self.path)
             if metadata.pop("sha256", "") != digest_tensors(tensors, metadata):
-                return Stand(), "starts anew, the checkpoint is damaged"
-            stand = Stand.model_validate_json(metadata.get("stand", ""))
+                return TrainingState(), "starts anew, the checkpoint is damaged"
+            stand = TrainingState.model_validate_json(metadata.get("stand", ""))
         except (OSError, SafetensorError, ValidationError):
-            return Stand(), "starts anew, the checkpoint is damaged"
+            return TrainingState(), "starts anew, the checkpoint is damaged"
         if not _fits(tensors, moving):
-            return Stand(), "starts anew, the checkpoint is of another network"
+            return TrainingState(), "starts anew, the checkpoint is of another network"
         _restore(tensors, moving, optimizer)
         return stand, f"goes on after step {stand.n_done:,}"
 

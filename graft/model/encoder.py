@@ -39,7 +39,7 @@ class Body(Protocol):
     def dimension(self) -> int:
         """The features' width."""
 
-    def places(self, items: Any) -> list[int]:
+    def batch_order(self, items: Any) -> list[int]:
         """Return a number for each item; items of like numbers share a batch."""
 
     def collate(self, items: Any) -> Batch:
@@ -68,7 +68,7 @@ class Encoder(Body, Protocol):
     def frozen(self) -> list[torch.nn.Parameter]:
         """Return the parameters that are not trained."""
 
-    def vary(self, batch: Batch, strength: float, rng: np.random.Generator) -> Batch:
+    def augment(self, batch: Batch, strength: float, rng: np.random.Generator) -> Batch:
         """Return a batch changed at random in a way that leaves each row's class alone."""
 
     @property
@@ -201,7 +201,7 @@ def embed_items(
     encoder.network.eval()
     done = 0
     with torch.inference_mode():
-        for rows in batches(encoder.places(items), batch_size):
+        for rows in batches(encoder.batch_order(items), batch_size):
             features[rows] = encoder.pool(on_device(encoder, encoder.collate([items[i] for i in rows]))).cpu()
             done += len(rows)
             progress(done, len(items), MODALITIES[encoder.modality].plural)

@@ -15,7 +15,7 @@ import torch
 from graft.errors import InputError
 from graft.model import blend, distributed, lora
 from graft.model.budget import first_of
-from graft.model.checkpoint import Checkpoint, Stand
+from graft.model.checkpoint import Checkpoint, TrainingState
 from graft.model.classifier import Classifier, fit_head, predict
 from graft.model.contrastive import contrast, paired_epochs
 from graft.model.device import gpu_memory
@@ -135,7 +135,7 @@ def _guess(
     likeliest = spread_labels(train.features, classes.numpy(), is_known).argmax(axis=1)
     first_guess["classes"] = torch.eye(len(start.labels))[likeliest]
     if part and distributed.rank() == 0:
-        part.save(first_guess, None, Stand(n_done=1))
+        part.save(first_guess, None, TrainingState(n_done=1))
     return first_guess["classes"]
 
 
@@ -184,7 +184,7 @@ def tune(
         held_out = replace(held_out, items=cut.prepare(held_out.items, progress=progress)[0]) if held_out else None
     trained = _moving(through, config)
     is_contrast = config.strategy == "contrastive"
-    codes, places = rows.shares.argmax(dim=1).numpy(), through.places(rows.items)
+    codes, places = rows.shares.argmax(dim=1).numpy(), through.batch_order(rows.items)
     training = Training(
         through,
         head,
@@ -192,7 +192,7 @@ def tune(
         config,
         trained,
         loss_of=contrast if is_contrast else cross_entropy,
-        vary=encoder.vary,
+        vary=encoder.augment,
         epochs=paired_epochs(codes, places, config.batch_size, config.n_epochs, config.seed) if is_contrast else None,
         held_out=None if is_contrast else held_out,
         from_scratch=not encoder.is_pretrained,

@@ -102,7 +102,7 @@ def load_model(folder: Path) -> Classifier:
     )
 
 
-def own_head(folder: Path, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def head_probabilities(folder: Path, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return what the head in a model folder says of its encoder's features: the probability of each class, shape (n, classes).
 
     Args:

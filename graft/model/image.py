@@ -89,7 +89,7 @@ class ImageEncoder:
         """Return each image with a name for people; none is cut. Nothing is decoded yet: pixels of all would fill memory."""
         return [(f"image {k:,}", content) for k, content in enumerate(contents, start=1)], 0
 
-    def places(self, items: Sequence[Item]) -> list[int]:
+    def batch_order(self, items: Sequence[Item]) -> list[int]:
         """Return a digest of each file: images need no padding, and a folder sorted by class would give batches of one class."""
         return [int.from_bytes(hashlib.sha256(content).digest()[:6]) for _, content in items]
 
@@ -120,7 +120,7 @@ class ImageEncoder:
         """Return the pooler's parameters where there is one with weights (ViT): no feature comes from it."""
         return [parameter for name, parameter in self.network.named_parameters() if name.startswith("pooler.")]
 
-    def vary(
+    def augment(
         self, batch: dict[str, torch.Tensor], strength: float, rng: np.random.Generator
     ) -> dict[str, torch.Tensor]:
         """Shift each image by up to ``strength`` of its sides; its edge fills what becomes free. Mirroring can change a class."""

@@ -138,7 +138,7 @@ class Cut:
         self.check(items)
         stored: list[Any] = [None] * len(items)
         done = 0
-        for rows in batches(self._encoder.places(items), batch_size):
+        for rows in batches(self._encoder.batch_order(items), batch_size):
             for i, states in zip(rows, self._keep([items[i] for i in rows]), strict=True):
                 stored[i] = states
             done += len(rows)
@@ -151,7 +151,7 @@ class Cut:
         Raises:
             InputError: they are not the same.
         """
-        order = np.argsort(self._encoder.places(items), kind="stable")
+        order = np.argsort(self._encoder.batch_order(items), kind="stable")
         few = [items[i] for i in order[np.unique(np.linspace(0, len(items) - 1, N_CHECKED).round().astype(int))]]
         refusal = InputError("This base cannot be cut between two layers.", do="use finetune.strategy: full")
         self._encoder.network.eval()
@@ -178,9 +178,9 @@ class Cut:
             return [(item, states[:length].clone()) for item, states, length in hidden]
         raise InputError("This base does not use its layers one after another.", do="use finetune.strategy: full")
 
-    def places(self, items: list[Any]) -> list[int]:
+    def batch_order(self, items: list[Any]) -> list[int]:
         """Return a number for each item, as the encoder does."""
-        return self._encoder.places([item for item, _ in items])
+        return self._encoder.batch_order([item for item, _ in items])
 
     def collate(self, items: list[Any]) -> Batch:
         """Return items as one batch, with what stands before the cut as ``hidden``."""

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from graft.errors import InputError, StepError
 from graft.modality import MODALITIES
 from graft.model.budget import ALONE
-from graft.model.checkpoint import Checkpoint, Stand
+from graft.model.checkpoint import Checkpoint, TrainingState
 from graft.model.classifier import Classifier, fit_head, predict
 from graft.model.encoder import Contents, Progress, embed_items, load_encoder, silent
 from graft.model.examples import Examples, hold_out, one_hot
@@ -190,6 +190,6 @@ def predict_from_scratch(
             trial=trial, checkpoint=training, progress=progress,
         )  # fmt: skip
         answers["said"] = torch.from_numpy(predict(network, asked, progress=progress).argmax(axis=1)).int()
-        finished.save(answers, None, Stand(n_done=1))
+        finished.save(answers, None, TrainingState(n_done=1))
     y_pred: npt.NDArray[np.str_] = classes[answers["said"].numpy()]
     return y_pred

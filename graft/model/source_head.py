@@ -10,7 +10,7 @@ import torch
 
 from graft.model.device import gpu_memory
 from graft.model.encoder import Contents, Encoder, batches, on_device
-from graft.model.folder import HEAD, own_head
+from graft.model.folder import HEAD, head_probabilities
 
 BATCH_SIZE = 32
 
@@ -36,7 +36,7 @@ def source_probabilities(
         that others published read something of their own.
     """
     if (folder / HEAD).is_file():
-        return own_head(folder, features)
+        return head_probabilities(folder, features)
     whole = encoder.own_classifier(folder)
     if whole is None:
         return None
@@ -44,7 +44,7 @@ def source_probabilities(
     items, _ = encoder.prepare(contents)
     probabilities = np.zeros((len(items), whole.config.num_labels), dtype=np.float32)
     with torch.inference_mode():
-        for rows in batches(encoder.places(items), BATCH_SIZE):
+        for rows in batches(encoder.batch_order(items), BATCH_SIZE):
             logits = whole(**on_device(encoder, encoder.collate([items[i] for i in rows]))).logits
             probabilities[rows] = torch.softmax(logits, dim=1).cpu().numpy()
     return probabilities

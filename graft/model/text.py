@@ -89,7 +89,7 @@ class TextEncoder:
             ]
         return encoded, n_cut
 
-    def places(self, items: Sequence[list[int]]) -> list[int]:
+    def batch_order(self, items: Sequence[list[int]]) -> list[int]:
         """Return each text's length in tokens: texts of like length together need less padding."""
         return [len(ids) for ids in items]
 
@@ -125,7 +125,7 @@ class TextEncoder:
         pooler = [parameter for name, parameter in self.network.named_parameters() if name.startswith("pooler.")]
         return [self.network.get_input_embeddings().weight, *pooler] if self.is_pretrained else pooler
 
-    def vary(
+    def augment(
         self, batch: dict[str, torch.Tensor], strength: float, rng: np.random.Generator
     ) -> dict[str, torch.Tensor]:
         """Hide each token with probability ``strength``, but for the first of each text: neither attention nor mean see it."""

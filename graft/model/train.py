@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from graft.errors import StepError
 from graft.model import distributed
-from graft.model.checkpoint import Checkpoint, Stand
+from graft.model.checkpoint import Checkpoint, TrainingState
 from graft.model.encoder import Batch, Body, Progress, batches, on_device, silent
 from graft.model.layers import find_stack
 from graft.recipe import Finetune
@@ -75,7 +75,7 @@ class Training:
     epochs: Sequence[Epoch] | None = None
     held_out: Rows | None = None
     from_scratch: bool = False
-    _stand: Stand = field(default=Stand(), init=False)
+    _stand: TrainingState = field(default=TrainingState(), init=False)
 
     def __post_init__(self) -> None:
         self._moving = {**self.trained, "head.weight": self.head.weight, "head.bias": self.head.bias}
@@ -84,14 +84,14 @@ class Training:
         self._best: dict[str, torch.Tensor] = best if self.held_out else {}
         self._optimizer = self._make_optimizer()
         rng = np.random.default_rng(self.config.seed)
-        places = self.encoder.places(self.rows.items)
+        places = self.encoder.batch_order(self.rows.items)
         epochs = self.epochs or [shuffled(places, self.config.batch_size, rng) for _ in range(self.config.n_epochs)]
         self._n_epochs = len(epochs)
         self._order = [
             (n, k + 1 == len(epoch), batch) for n, epoch in enumerate(epochs) for k, batch in enumerate(epoch)
         ]
 
-    def run(self, checkpoint: Checkpoint | None = None, progress: Progress = silent) -> Stand:
+    def run(self, checkpoint: Checkpoint | None = None, progress: Progress = silent) -> TrainingState:
         """Train to the end, and return the mean loss of each epoch and what was measured on the held-out rows.
 
         The same inputs, seed, machine type and number of threads give the same bits, however often training was interrupted.
@@ -242,7 +242,7 @@ def measure(encoder: Body, head: torch.nn.Linear, rows: Rows, *, batch_size: int
     encoder.network.eval()
     loss, hits = 0.0, 0
     with torch.inference_mode():
-        for batch in batches(encoder.places(rows.items), batch_size):
+        for batch in batches(encoder.batch_order(rows.items), batch_size):
             inputs = on_device(encoder, encoder.collate([rows.items[i] for i in batch]))
             logits = head(encoder.pool(inputs))
             shares = rows.shares[batch].to(logits.device)

@@ -12,7 +12,7 @@ from graft.records import ShiftComparison, ShiftKind, ShiftTest
 from graft.shift.champion import N_SHOWN, PROBABILITIES, Answers, AnswerTests, answer_kinds, answer_tests
 from graft.shift.head import Head, fit_head
 from graft.shift.sample import Sample
-from graft.shift.shift_types import tell_kinds, weigh_labels
+from graft.shift.shift_types import classify_shift, weigh_labels
 from graft.shift.wording import chance
 from graft.stats.mmd import mmd_test
 from graft.stats.twosample import TwoSample, two_sample_test
@@ -71,7 +71,7 @@ def compare(
     p_value = min(adjusted[:n_contents])
     shifted = p_value < bounds.alpha and classifier.auc.value > bounds.max_auc
     champion_kinds = _champion_kinds(champion, answered, by_name, bounds.alpha)
-    label_kinds = tell_kinds(
+    label_kinds = classify_shift(
         reference,
         head,
         labels,

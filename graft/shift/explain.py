@@ -27,7 +27,7 @@ def profile_columns(rows: pd.DataFrame, columns: Sequence[str]) -> Profile:
     return profile
 
 
-def tell_apart(reference: Profile, current: Profile) -> tuple[Sign, ...]:
+def find_differences(reference: Profile, current: Profile) -> tuple[Sign, ...]:
     """Return what differs most between two samples beyond chance, at most eight.
 
     What passes LEVEL after Bonferroni's correction over all properties is named, the largest z first. z is the score test's, with

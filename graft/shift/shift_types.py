@@ -100,7 +100,7 @@ def weigh_labels(
     return Labels(tests, shares, away, change)
 
 
-def tell_kinds(
+def classify_shift(
     reference: Sample,
     head: Head | None,
     labels: Labels,

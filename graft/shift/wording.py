@@ -21,7 +21,7 @@ def chance(p_value: float) -> str:
     return f"p {p_value:.3f}" if p_value >= 0.001 else "p under 0.001"
 
 
-def tell(comparison: ShiftComparison) -> str:
+def shift_sentence(comparison: ShiftComparison) -> str:
     """Return how far an alarming comparison shifted, and in which ways."""
     auc = f"AUC {comparison.auc.value:.2f}" if comparison.auc else ""
     return ", ".join([f"shifted: {auc}", *(KINDS[name] for name in comparison.found)])

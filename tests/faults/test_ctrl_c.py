@@ -15,7 +15,7 @@ import pytest
 import yaml
 from safetensors import safe_open
 
-from graft.model.checkpoint import Stand
+from graft.model.checkpoint import TrainingState
 from graft.recipe.text import recipe_text
 from graft.records import sha256_file
 from graft_tasks.commands.init import adopt, init
@@ -93,7 +93,7 @@ def n_done(workspace: Workspace) -> int:
     """Return after which step of the training its checkpoint was written."""
     (checkpoint,) = (workspace.root / ".graft" / "checkpoints" / "tiny").iterdir()
     with safe_open(checkpoint, framework="pt") as file:
-        return Stand.model_validate_json(file.metadata()["stand"]).n_done
+        return TrainingState.model_validate_json(file.metadata()["stand"]).n_done
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from graft.data import import_data, look, parts_of, place_rows, read_repairs
+from graft.data import import_data, parts_of, place_rows, profile_data, read_repairs
 from graft.errors import InputError
 from graft.recipe import Data, parse_recipe
 from graft.recipe.text import recipe_text
@@ -136,7 +136,7 @@ def succeeds_or_is_refused(act: Callable[[], object]) -> bool:
 def one_round(files: Files, folder: Path, rng: random.Random) -> bool:
     """Damage a source, look at it and bring it in; return whether it came in."""
     source, target = write_damaged(files, folder / "source", rng), folder / "target"
-    succeeds_or_is_refused(lambda: look(source))
+    succeeds_or_is_refused(lambda: profile_data(source))
     target.mkdir()
     came = succeeds_or_is_refused(lambda: import_data(source, target))
     left = sorted(path.name for path in target.iterdir())
@@ -172,7 +172,7 @@ def test_a_workbooks_directory_damaged_at_every_byte(tmp_path: Path) -> None:
     content, path = workbook(MESSAGES), tmp_path / "rows.xlsx"
     for at in range(content.rindex(b"PK\x01\x02"), len(content)):
         path.write_bytes(content[:at] + b"\x54" + content[at + 1 :])
-        succeeds_or_is_refused(lambda: look(path))
+        succeeds_or_is_refused(lambda: profile_data(path))
 
 
 def dataset() -> Files:
@@ -253,7 +253,7 @@ def test_saved_datasets_that_say_other_things(tmp_path: Path, file: str, content
     """JSON of a saved dataset that is whole and says what it never says is refused in a sentence."""
     for name, written in {**saved_dataset(), file: content.encode()}.items():
         (tmp_path / name).write_bytes(written)
-    assert not succeeds_or_is_refused(lambda: look(tmp_path))
+    assert not succeeds_or_is_refused(lambda: profile_data(tmp_path))
     assert not succeeds_or_is_refused(lambda: import_data(tmp_path, tmp_path / "target"))
     assert not (tmp_path / "target").exists()
 
@@ -267,6 +267,6 @@ def test_keys_and_columns_that_are_no_text(tmp_path: Path) -> None:
     for name, written in {**stream, "data-00000-of-00001.arrow": arrow}.items():
         (tmp_path / "saved" / name).write_bytes(written)
     for source, says in ((tmp_path / "rows.jsonl", "is not JSON lines"), (tmp_path / "saved", "is not a whole Arrow")):
-        for act in (look, lambda path: import_data(path, tmp_path / "target")):
+        for act in (profile_data, lambda path: import_data(path, tmp_path / "target")):
             with pytest.raises(InputError, match=says):
                 act(source)

@@ -11,7 +11,7 @@ import pytest
 
 from graft.records import digest_folder
 from graft_tasks.dvc.cache import Cache
-from graft_tasks.dvc.garbage import Garbage, collect, look_for
+from graft_tasks.dvc.garbage import Garbage, collect, find_garbage
 from graft_tasks.dvc.repro import dvc, git
 from graft_tasks.registry.audit import audit
 from graft_tasks.registry.promote import roll_back
@@ -81,7 +81,7 @@ def test_every_version_of_the_data_survives(many_models: Workspace) -> None:
 def test_the_announced_bytes_are_freed(many_models: Workspace) -> None:
     """Looking changes nothing; collecting frees what was announced, to the byte; afterwards there is nothing to free."""
     with check_unchanged(many_models.root):
-        announced = look_for(many_models)
+        announced = find_garbage(many_models)
     assert announced.free_bytes > 0
     assert not announced.freed
     assert (
@@ -91,12 +91,12 @@ def test_the_announced_bytes_are_freed(many_models: Workspace) -> None:
     assert freed.freed
     assert freed.free_bytes == announced.free_bytes
     assert held(many_models) == announced.n_bytes - announced.free_bytes
-    assert look_for(many_models).free_bytes == 0
+    assert find_garbage(many_models).free_bytes == 0
 
 
 def test_who_needs_what_is_said(many_models: Workspace) -> None:
     """Champions, the model that a rollback goes to, what a chain grew from, older models, data and candidates by name."""
-    needs = {need.kind: need.names for need in look_for(many_models).needs}
+    needs = {need.kind: need.names for need in find_garbage(many_models).needs}
     assert sorted(needs["champions"]) == ["grown 0001", "known 0002"]
     assert needs["rollbacks"] == ["known 0001"]
     assert needs["earlier models"] == ["known 0003"]
@@ -125,11 +125,11 @@ def test_what_was_cut_off_goes_and_what_goes_on_stays(promoted: Workspace) -> No
     checkpoint = promoted.root / ".graft" / "checkpoints" / "known" / "finetune.safetensors"
     checkpoint.parent.mkdir(parents=True)
     checkpoint.write_bytes(bytes(500))
-    found = look_for(promoted)
+    found = find_garbage(promoted)
     assert found.left_over_bytes == 1500
     pinned = promoted.recipe("known").inputs
     pinned.rename(pinned.with_suffix(".away"))
-    assert look_for(promoted).left_over_bytes == 1000
+    assert find_garbage(promoted).left_over_bytes == 1000
     collect(promoted)
     assert checkpoint.is_file()
     assert not half.exists()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from graft.data import import_data, look
+from graft.data import import_data, profile_data
 from graft.errors import GraftError
 from tests.support.bad_files import GOOD_CSV, workbook
 from tests.support.cli_runner import MESSAGES, NEW_OPTIONS, CommandLine, check_error, folder_contents
@@ -61,7 +61,7 @@ def test_what_would_run_never_runs_as_rows(tmp_path: Path, marker: Path, kind: s
         source = tmp_path / f"rows{ending}"
         source.write_bytes(PACKED[kind](marker))
         was_refused = (
-            refused(lambda source=source: look(source)),
+            refused(lambda source=source: profile_data(source)),
             refused(lambda source=source, ending=ending: import_data(source, tmp_path / f"into{ending}")),
         )
         assert was_refused[0] == was_refused[1] or kind in ("code", "pickle"), ending
@@ -71,7 +71,7 @@ def test_what_would_run_never_runs_as_rows(tmp_path: Path, marker: Path, kind: s
 def test_an_extension_type_is_plain_strings(tmp_path: Path, marker: Path) -> None:
     """Arrow's Python type, which old versions unpickled, comes in as the strings that it holds."""
     (tmp_path / "rows.parquet").write_bytes(extension_parquet(marker))
-    assert {column.name for column in look(tmp_path / "rows.parquet").columns} == {"text", "label"}
+    assert {column.name for column in profile_data(tmp_path / "rows.parquet").columns} == {"text", "label"}
 
 
 @pytest.mark.parametrize("name", ["state.json", "dataset_info.json", "dataset_dict.json", "a.arrow", "train/a.arrow"])
@@ -84,9 +84,9 @@ def test_saved_datasets_of_pickles(tmp_path: Path, marker: Path, name: str) -> N
         (part / "dataset_info.json").write_text('{"features": {}, "builder_name": "evil", "script": "evil.py"}')
         (part / "a.arrow").write_bytes(extension_arrow(marker))
         (part / "evil.py").write_text(executable_code(marker))
-    assert not refused(lambda: look(folder))
+    assert not refused(lambda: profile_data(folder))
     (folder / name).write_bytes(executable_pickle(marker))
-    refused(lambda: look(folder))
+    refused(lambda: profile_data(folder))
     refused(lambda: import_data(folder, tmp_path / "into"))
 
 
@@ -101,7 +101,7 @@ def test_saved_datasets_that_name_files_elsewhere(tmp_path: Path, filename: str)
     (tmp_path / "a.arrow").write_bytes(extension_arrow(tmp_path / "x"))
     (folder / "dataset_info.json").write_text("{}")
     (folder / "state.json").write_text(json.dumps({"_data_files": [{"filename": filename}]}))
-    assert refused(lambda: look(folder))
+    assert refused(lambda: profile_data(folder))
     assert refused(lambda: import_data(folder, tmp_path / "into"))
 
 
@@ -166,7 +166,7 @@ def test_archives_are_not_unpacked(tmp_path: Path, what: str, ending: str) -> No
     source.parent.mkdir(parents=True)
     source.write_bytes(ARCHIVES[what]())
     before = folder_contents(tmp_path)
-    assert refused(lambda: look(source))
+    assert refused(lambda: profile_data(source))
     assert refused(lambda: import_data(source, tmp_path / "a" / "b" / "into"))
     assert folder_contents(tmp_path) == before
 
@@ -194,7 +194,7 @@ def test_json_bombs_in_rows(tmp_path: Path, what: str) -> None:
     for k, text in enumerate((BOMBS[what], good + BOMBS[what], BOMBS[what] * 20)):
         source = tmp_path / f"rows{k}.jsonl"
         source.write_text(text)
-        refused(lambda source=source: look(source))
+        refused(lambda source=source: profile_data(source))
         refused(lambda source=source, k=k: import_data(source, tmp_path / f"into{k}"))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400 * 1024
 

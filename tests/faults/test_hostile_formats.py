@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from graft.data import import_data, look
+from graft.data import import_data, profile_data
 from graft.errors import InputError
 from graft_cli.terminal import console
 from tests.faults.test_hostile_terminal import EVIL, is_plain, rows
@@ -23,7 +23,7 @@ def test_parquet_whose_notes_are_a_well(tmp_path: Path) -> None:
     """What a file says of its classes as deep as a well is not read; the rows are."""
     table = pa.table({"text": ["a card", "a parcel"] * 9, "label": ["card", "parcel"] * 9})
     pq.write_table(table.replace_schema_metadata({b"huggingface": b"[" * 10**5}), tmp_path / "rows.parquet")
-    assert look(tmp_path / "rows.parquet").n_rows == 18
+    assert profile_data(tmp_path / "rows.parquet").n_rows == 18
 
 
 @pytest.mark.parametrize("name", ["state.json", "dataset_info.json"])
@@ -34,7 +34,7 @@ def test_a_saved_dataset_whose_notes_are_a_gigabyte(tmp_path: Path, name: str) -
     with (tmp_path / name).open("ab") as file:
         file.truncate(2**30)
     with pytest.raises(InputError, match="too long to be what it is called"):
-        look(tmp_path)
+        profile_data(tmp_path)
 
 
 @pytest.mark.parametrize("how", ["a table", "a folder"])
@@ -47,11 +47,11 @@ def test_tables_that_are_reached_by_links(tmp_path: Path, how: str) -> None:
         (tmp_path / "given" / "train.csv").symlink_to(tmp_path / "secret" / "train.csv")
     else:
         (tmp_path / "given" / "train").symlink_to(tmp_path / "secret")
-    for act in (look, lambda path: import_data(path, tmp_path / "into")):
+    for act in (profile_data, lambda path: import_data(path, tmp_path / "into")):
         with pytest.raises(InputError, match="is reached by a link"):
             act(tmp_path / "given")
     (tmp_path / "mine").symlink_to(tmp_path / "secret")
-    assert look(tmp_path / "mine").n_rows == len(MESSAGES)
+    assert profile_data(tmp_path / "mine").n_rows == len(MESSAGES)
 
 
 @pytest.mark.parametrize("ending", [".csv", ".zip", ".xls", ""])
@@ -60,7 +60,7 @@ def test_a_workbook_under_another_ending(tmp_path: Path, ending: str) -> None:
     assert openpyxl
     path = tmp_path / f"rows{ending}"
     path.write_bytes(workbook([("id", "text", "label"), *MESSAGES]))
-    assert look(path).format == "Excel"
+    assert profile_data(path).format == "Excel"
 
 
 def test_a_file_with_a_hostile_name(cli: CommandLine, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from graft.data import look
+from graft.data import profile_data
 from graft.errors import InputError
 from graft.records import Estimate
 from graft_cli.commands.profile import show_profile
@@ -104,7 +104,7 @@ def test_a_look_at_many_odd_columns(tmp_path: Path, capsys: pytest.CaptureFixtur
         for n in range(60)
     ]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    show_profile(look(tmp_path / "rows.jsonl"))
+    show_profile(profile_data(tmp_path / "rows.jsonl"))
     assert is_plain(capsys.readouterr().out)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from graft.data import look
+from graft.data import profile_data
 from graft_cli.kit import to_json
 from graft_cli.main import app
 from graft_flows.deploy import CrashRule, Deployed, Deployment, Pool
@@ -94,7 +94,7 @@ def test_what_commands_print_fits_their_schemas(
         assert (said.exit_code, said.err) == (0, ""), said.err
         return dict(check(command, said.out))
 
-    assert printed("profile", known) == to_json(look(known))
+    assert printed("profile", known) == to_json(profile_data(known))
     assert printed("run", "known")["ran"] is False
     assert printed("status")["workspace"] == str(promoted.root)
     printed("audit", "known")

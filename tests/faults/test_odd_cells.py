@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from graft.data import import_data, look, parts_of, place_rows
+from graft.data import import_data, parts_of, place_rows, profile_data
 from graft.recipe import Data, parse_recipe
 from graft.recipe.text import recipe_text
 from tests.faults.test_damaged_bytes import succeeds_or_is_refused
@@ -100,7 +100,7 @@ FORMS = {
 
 def use_table(path: Path, folder: Path) -> bool:
     """Look at a table, bring it in and place its rows, each as far as it is allowed; return whether it was placed."""
-    succeeds_or_is_refused(lambda: look(path))
+    succeeds_or_is_refused(lambda: profile_data(path))
     dataset, scratch = folder / "dataset", folder / "scratch"
     dataset.mkdir(parents=True)
     scratch.mkdir()
@@ -143,7 +143,7 @@ def test_each_odd_cell_in_each_column(tmp_path: Path) -> None:
         table = ordinary_table()
         table[k % N_ROWS][column] = cell
         path.write_bytes(as_csv(table))
-        succeeds_or_is_refused(lambda: look(path))
+        succeeds_or_is_refused(lambda: profile_data(path))
 
 
 def test_a_word_for_a_missing_number_is_no_number(tmp_path: Path) -> None:
@@ -152,5 +152,5 @@ def test_a_word_for_a_missing_number_is_no_number(tmp_path: Path) -> None:
     path.write_bytes(
         b"text,label,k\nthe first message here,a,1\nthe second message here,b,NaN\nthe third message here,a,3\n"
     )
-    (column,) = [one for one in look(path).columns if one.name == "k"]
+    (column,) = [one for one in profile_data(path).columns if one.name == "k"]
     assert (column.kind, column.role) == ("integer", "none")

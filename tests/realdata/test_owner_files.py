@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from graft.data import import_data, look
+from graft.data import import_data, profile_data
 
 
 @pytest.mark.realdata
@@ -23,7 +23,7 @@ from graft.data import import_data, look
 )
 def test_tables_of_numbers_are_refused_in_the_first_line(shared_data: Path, name: str, instead: str) -> None:
     """With what to use instead; no advice leads on."""
-    seen = look(shared_data / name)
+    seen = profile_data(shared_data / name)
     assert instead in seen.refusal
     assert seen.advice == ()
 
@@ -32,7 +32,7 @@ def test_tables_of_numbers_are_refused_in_the_first_line(shared_data: Path, name
 @pytest.mark.parametrize("name", ["text/banking77", "bias/davidson/labeled_data.csv", "image/cifar10_jpeg"])
 def test_texts_and_images_are_not_refused(shared_data: Path, name: str) -> None:
     """What Graft is for has no refusal."""
-    assert look(shared_data / name).refusal == ""
+    assert profile_data(shared_data / name).refusal == ""
 
 
 @pytest.mark.realdata
@@ -47,7 +47,7 @@ def test_xrays_in_sub_folders_are_joined_to_their_metadata(shared_data: Path, tm
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(images[image])
     about.to_csv(folder / "metadata.csv", index=False)
-    seen = look(folder)
+    seen = profile_data(folder)
     assert (seen.columns_with("image"), seen.columns_with("group")) == (("image_id",), ("patient_id",))
     (path,) = import_data(folder, tmp_path / "brought").values()
     table = pq.read_table(path, columns=["file", "image", "patient_id"]).to_pandas()

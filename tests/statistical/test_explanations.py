@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from graft.modality.text.profile import profile_texts
-from graft.shift.explain import profile_columns, tell_apart
+from graft.shift.explain import find_differences, profile_columns
 from tests.unit.shift.test_explain import texts
 
 
@@ -26,5 +26,5 @@ def test_nothing_is_named_between_halves(n: int, m: int) -> None:
             profile_texts(drawn[rows]) | profile_columns(column[rows], ["city"])
             for rows in (slice(None, n), slice(n, None))
         ]
-        wrong += bool(tell_apart(*sides))
+        wrong += bool(find_differences(*sides))
     assert wrong <= 2

@@ -17,7 +17,7 @@ from graft.errors import InputError, TamperError
 from graft.records import ShiftComparison, ShiftRecord, sha256_file
 from graft.shift.card_rows import load_domain
 from graft.shift.domain_card import read_card
-from graft.shift.wording import tell
+from graft.shift.wording import shift_sentence
 from graft_cli.main import app
 from graft_tasks.commands.cards import make_card
 from graft_tasks.datasets.add import add
@@ -194,7 +194,7 @@ def test_what_the_champion_learned_from_is_told_from_new_rows(tiny_workspace: Ma
     assert champion.is_alarming
     new = {f"“{word}”" for word in ("granite", "moon", "sings", "river", "zebra", "cloud", "lamp")}
     assert len(new & {sign.name for sign in champion.signs}) >= 3
-    assert tell(champion).startswith("shifted: AUC 1.00")
+    assert shift_sentence(champion).startswith("shifted: AUC 1.00")
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import jsonschema
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
-from graft.data import Look
+from graft.data import DataProfile
 from graft.presentation.facts import MonitorFacts
 from graft.records.audit import Audit
 from graft_cli.kit import ErrorResult
@@ -42,7 +42,7 @@ RESULTS: dict[str, Any] = {
     "monitor": MonitorFacts,
     "move-ledger": Moved,
     "new": NewRecipe,
-    "profile": Look,
+    "profile": DataProfile,
     "promote": ChampionChange,
     "remove": Removed,
     "rollback": ChampionChange,

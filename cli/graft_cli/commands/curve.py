@@ -85,7 +85,7 @@ def _sizes(parts: list[str]) -> tuple[int | None, ...]:
 
 def show_claims(claims: Claims) -> None:
     """Show accuracy by rows and arm, and the field's claims with what was found."""
-    from graft.evaluation.wording import said
+    from graft.evaluation.wording import estimate_text
 
     out, record = console(), claims.record
     rows = f"{record.n_train:,} rows of {record.n_classes:,} classes, {record.n_test:,} test rows"
@@ -95,7 +95,7 @@ def show_claims(claims: Claims) -> None:
     for pair in claims.pairs:
         show(_pair_lines(pair))
         if pair.arm == "transfer" and pair.against in record.area_gains:
-            out.print(f"  on average over doublings of the rows {said(record.area_gains[pair.against])}")
+            out.print(f"  on average over doublings of the rows {estimate_text(record.area_gains[pair.against])}")
     if claims.cost is not None:
         total = claims.cost.total
         took = ", ".join(part for part in (human(total.seconds), total.energy, total.money) if part)

@@ -19,9 +19,9 @@ def gc(
     as_json: AsJson = False,
 ) -> None:
     """Say how much DVC's cache holds here, who needs it and how much can be freed; with --yes, free it."""
-    from graft_tasks.dvc.garbage import collect, look_for
+    from graft_tasks.dvc.garbage import collect, find_garbage
 
-    garbage = collect(here()) if yes else look_for(here())
+    garbage = collect(here()) if yes else find_garbage(here())
     if as_json:
         print_json(garbage)
     else:

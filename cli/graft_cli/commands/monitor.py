@@ -73,7 +73,7 @@ def show_batch(record: MonitorRecord, texts: Mapping[str, str]) -> None:
     Args:
         texts: of rows by their names; a record holds none.
     """
-    from graft.evaluation.wording import said
+    from graft.evaluation.wording import estimate_text
     from graft.presentation.titles import title
 
     out = console()
@@ -81,7 +81,7 @@ def show_batch(record: MonitorRecord, texts: Mapping[str, str]) -> None:
     n = len(record.checks)
     out.print(row("validate", "FAILED" if failed else "passed", f"{n - len(failed)} of {n} expectations hold"))
     for check in failed:
-        out.print(row("", "failed", f"{title(check)}: {said(check.observed)}"))
+        out.print(row("", "failed", f"{title(check)}: {estimate_text(check.observed)}"))
     for comparison in record.comparisons:
         if comparison.n_overlapping:
             out.print(row("overlap", "left out", f"{comparison.n_overlapping:,} rows that the champion was trained on"))
@@ -98,7 +98,7 @@ def show_batch(record: MonitorRecord, texts: Mapping[str, str]) -> None:
 
 def _line(kind: ShiftKind, comparison: ShiftComparison) -> tuple[str, str, str]:
     """Return one kind of shift in a line: its name, what came of it, and how large it is beside its bound."""
-    from graft.evaluation.wording import said
+    from graft.evaluation.wording import estimate_text
     from graft.shift.wording import chance
 
     word = "ALARM" if kind.found else "small" if kind.is_small else "passed" if kind.found is False else "open"
@@ -107,13 +107,13 @@ def _line(kind: ShiftKind, comparison: ShiftComparison) -> tuple[str, str, str]:
         return (
             WORDS[kind.name],
             word,
-            f"AUC {said(comparison.auc)}, {chance(comparison.p_value)}"
+            f"AUC {estimate_text(comparison.auc)}, {chance(comparison.p_value)}"
             if comparison.auc and comparison.p_value
             else "",
         )
     if kind.name != "unknown" or kind.size is None or kind.p_value is None:
         return WORDS[kind.name], word, kind.because
-    return WORDS[kind.name], word, f"{said(kind.size)}, {chance(kind.p_value)}"
+    return WORDS[kind.name], word, f"{estimate_text(kind.size)}, {chance(kind.p_value)}"
 
 
 def _shown_by(comparison: ShiftComparison, texts: Mapping[str, str]) -> list[str]:

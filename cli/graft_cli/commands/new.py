@@ -14,7 +14,7 @@ from graft_cli.kit import AsJson, here, print_json
 from graft_cli.terminal import WIDTH, console, next_lines, shorten, show
 
 if TYPE_CHECKING:
-    from graft.data import Look
+    from graft.data import DataProfile
     from graft.recipe import TimeFormat
     from graft_tasks.commands.new import NewRecipe
 
@@ -91,7 +91,7 @@ def show_recipe(made: NewRecipe) -> None:
     )
 
 
-def _ask(key: str, guess: Any, found: Look) -> Any:
+def _ask(key: str, guess: Any, found: DataProfile) -> Any:
     """Ask for the column of a key until it is one that is there; an empty answer, or a hyphen, means none."""
     from graft.errors import nearest
 

@@ -14,7 +14,7 @@ from graft_cli.kit import AsJson, print_json
 from graft_cli.terminal import WIDTH, console, next_lines, shorten, show
 
 if TYPE_CHECKING:
-    from graft.data.profile.profile import Column, Look
+    from graft.data.profile.profile import Column, DataProfile
 
 _ROLES = {"none": "", "leaks_label": "gives the label away"}
 _MAX_COLUMNS = 40
@@ -29,9 +29,9 @@ def profile(
     as_json: AsJson = False,
 ) -> None:
     """Say what a file holds: format, columns, classes, languages, and what each column seems to be. Writes nothing."""
-    from graft.data import look
+    from graft.data import profile_data
 
-    found = look(path)
+    found = profile_data(path)
     if as_json:
         print_json(found)
         return
@@ -40,7 +40,7 @@ def profile(
         show(next_lines((f"graft new NAME --data {shlex.quote(str(path))}", "a recipe for these rows")))
 
 
-def show_profile(found: Look) -> None:
+def show_profile(found: DataProfile) -> None:
     """Show what was seen: form, columns with what they seem to be for, classes, languages, what is odd, advice."""
     out = console()
     show(Text(line, style="bold yellow") for line in textwrap.wrap(found.refusal, WIDTH))
@@ -95,7 +95,7 @@ def _column_lines(columns: tuple[Column, ...]) -> list[Text]:
     return lines
 
 
-def _form(found: Look) -> str:
+def _form(found: DataProfile) -> str:
     """Return format, delimiter, quoting, header and encoding in words."""
     words: list[str] = [found.format]
     if found.dialect:

@@ -52,7 +52,7 @@ class Split(Value):
     n_rows: int
 
 
-class Look(Value):
+class DataProfile(Value):
     """Data as it really is.
 
     ``n_rows`` and ``class_counts`` are of all rows of the split ``examined``; columns, languages, duplicates and conflicts of
@@ -92,7 +92,7 @@ class Look(Value):
         return tuple(column.name for column in self.columns if column.role == role)
 
 
-def look(path: Path, *, max_rows: int = MAX_ROWS) -> Look:
+def profile_data(path: Path, *, max_rows: int = MAX_ROWS) -> DataProfile:
     """Look at a file or folder.
 
     Args:
@@ -119,7 +119,7 @@ def look(path: Path, *, max_rows: int = MAX_ROWS) -> Look:
     texts = counted.sample[named[TEXT.name]] if TEXT.name in named else None
     keys = _keys(counted.sample, content)
     labels = counted.sample[named["label"]] if "label" in named else None
-    draft = Look(
+    draft = DataProfile(
         name=path.name,
         format=source.format,
         dialect=source.dialect,
@@ -224,10 +224,10 @@ def _n_crossing(keys: pd.Series, tallies: dict[str, Tally], content: str | None)
 
 def _languages(texts: pd.Series) -> dict[str, float]:
     """Return the share of each language among at most 500 evenly spaced texts, most first."""
-    from graft.modality.text.language import COUNTED, tell_languages  # its model takes 0.3 s
+    from graft.modality.text.language import COUNTED, identify_languages  # its model takes 0.3 s
 
     given = texts[texts != ""]
-    found = tell_languages([given.iloc[k] for k in spaced(len(given), _N_LANGUAGE)], COUNTED)
+    found = identify_languages([given.iloc[k] for k in spaced(len(given), _N_LANGUAGE)], COUNTED)
     counts = Counter(language or "unknown" for language in found.tolist())
     return {name: round(n / counts.total(), 4) for name, n in sorted(counts.items(), key=lambda one: (-one[1], one[0]))}
 

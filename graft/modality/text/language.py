@@ -40,7 +40,7 @@ def check_language(language: str) -> None:
         )
 
 
-def tell_languages(texts: Sequence[str], at_least: tuple[int, float] = NAMED) -> npt.NDArray[np.str_]:
+def identify_languages(texts: Sequence[str], at_least: tuple[int, float] = NAMED) -> npt.NDArray[np.str_]:
     """Return each text's language, two letters; "" where it cannot be identified.
 
     Args:
@@ -67,7 +67,7 @@ def language_findings(sample: pd.DataFrame, expected: str | None) -> list[Found]
     """
     if not sample.empty:
         sample = sample.sort_values("key", kind="stable").head(N_TEXTS).sort_values("position")
-    languages = tell_languages(sample["content"].tolist())
+    languages = identify_languages(sample["content"].tolist())
     names, counts = np.unique(languages[languages != ""], return_counts=True)
     if not len(names):
         return []

@@ -31,10 +31,10 @@ from graft.records import (
 from graft.rows import BATCH
 from graft.shift import champion as champions
 from graft.shift.compare import N_MIN, compare
-from graft.shift.explain import tell_apart
+from graft.shift.explain import find_differences
 from graft.shift.held_out import HeldOut, nearness, read_held_out
 from graft.shift.sample import Sample
-from graft.shift.wording import KINDS, tell
+from graft.shift.wording import KINDS, shift_sentence
 from graft.validate import validate_rows
 from graft_tasks.datasets.add import scratch_folder
 from graft_tasks.dvc.repro import commit
@@ -177,7 +177,7 @@ def _compare(
         describe(part, recipe.data.modality, base_folder, max_rows=recipe.detect_shift.max_rows)
         for part in (known, rows)
     ]
-    return found.model_copy(update={"signs": tell_apart(*profiles)})
+    return found.model_copy(update={"signs": find_differences(*profiles)})
 
 
 def _held_out(ledger: Ledger, run: RunPredicate, classes: tuple[str, ...]) -> HeldOut | None:
@@ -225,7 +225,7 @@ def _summary(n_failed: int, n_checks: int, comparisons: tuple[ShiftComparison, .
         return f"refused: {n_failed} of {n_checks} expectations broken"
     for comparison in comparisons:
         if comparison.is_alarming:
-            return tell(comparison)
+            return shift_sentence(comparison)
         if comparison.small:
             return f"a small difference: {', '.join(KINDS[kind.name] for kind in comparison.small)}"
     return "like what the champion knows" if all(comparison.is_whole for comparison in comparisons) else "cannot tell"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from graft.data import IMAGE_COLUMN, Look, look
+from graft.data import IMAGE_COLUMN, DataProfile, profile_data
 from graft.data.profile.guess import Role
 from graft.errors import InputError
 from graft_tasks.commands.init import new
@@ -31,11 +31,11 @@ class NewRecipe:
     recipe: str
     path: str
     values: dict[str, Any]
-    look: Look
+    look: DataProfile
     times: str
 
 
-def profile_rows(path: Path, given: dict[str, Any]) -> Look:
+def profile_rows(path: Path, given: dict[str, Any]) -> DataProfile:
     """Return what the rows for a new recipe are.
 
     Args:
@@ -44,14 +44,14 @@ def profile_rows(path: Path, given: dict[str, Any]) -> Look:
     Raises:
         InputError: there is nothing that Graft reads, or Graft cannot be trained on it and no column was named.
     """
-    found = look(path)
+    found = profile_data(path)
     if found.refusal and not given.keys() & {"data.text", "data.image"}:
         do = "if a column does hold texts, say which: --text COLUMN"
         raise InputError(found.refusal, where=str(path), do=do)
     return found
 
 
-def guesses(found: Look, given: dict[str, Any]) -> dict[str, Any]:
+def guesses(found: DataProfile, given: dict[str, Any]) -> dict[str, Any]:
     """Return a guess for each key that was not given; None where nothing is likely."""
 
     def best(role: Role, least: float = SURE) -> str | None:
@@ -71,7 +71,7 @@ def new_recipe(
     handle: RecipeHandle,
     files: dict[str, Path],
     values: dict[str, Any],
-    found: Look,
+    found: DataProfile,
     *,
     ask: Ask | None = None,
 ) -> NewRecipe:
@@ -94,7 +94,7 @@ def new_recipe(
     return NewRecipe(handle.name, str(path), values, found, _times(handle))
 
 
-def _check_enough(values: dict[str, Any], name: str, files: dict[str, Path], found: Look) -> None:
+def _check_enough(values: dict[str, Any], name: str, files: dict[str, Path], found: DataProfile) -> None:
     missing = [] if "data.text" in values or "data.image" in values else ["--text"]
     missing += [] if "data.label" in values else ["--label"]
     if missing:
@@ -109,7 +109,7 @@ def _check_enough(values: dict[str, Any], name: str, files: dict[str, Path], fou
         )
 
 
-def _check_text(values: dict[str, Any], files: dict[str, Path], found: Look) -> None:
+def _check_text(values: dict[str, Any], files: dict[str, Path], found: DataProfile) -> None:
     """Refuse a column of numbers, times or categories as texts: few different values, each in many rows."""
     column = next((column for column in found.columns if column.name == values.get("data.text")), None)
     if column is None or column.kind == "text" or found.n_examined < _MANY_ROWS:
@@ -125,7 +125,7 @@ def _check_text(values: dict[str, Any], files: dict[str, Path], found: Look) -> 
     )
 
 
-def _fitting(found: Look, values: dict[str, Any]) -> dict[str, Any]:
+def _fitting(found: DataProfile, values: dict[str, Any]) -> dict[str, Any]:
     """Return what follows from the rows themselves: the modality's defaults and the language."""
     if "data.image" in values:
         if "choose_base.bases" not in values:

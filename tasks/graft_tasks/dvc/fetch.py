@@ -22,7 +22,7 @@ from graft_tasks.dvc.remote import Brought, import_data, object_name, remote_of
 from graft_tasks.dvc.repro import dvc, stage
 from graft_tasks.processes.locks import hold
 from graft_tasks.recipe_handle import RecipeHandle
-from graft_tasks.registry.lineage import stands_on
+from graft_tasks.registry.lineage import needed_promotions
 from graft_tasks.steps.context import WITH_FILES
 from graft_tasks.workspace import Workspace
 
@@ -113,7 +113,7 @@ def fetch(
 
 def _models(workspace: Workspace, recipe: Recipe) -> list[_Wanted]:
     ledger, found = workspace.ledger(), {}
-    for _, promotion in stands_on(ledger, recipe):
+    for _, promotion in needed_promotions(ledger, recipe):
         predicate = promotion.predicate
         what = f"{predicate.recipe} {predicate.model_number}"
         if what not in found:
@@ -129,7 +129,7 @@ def _datasets(workspace: Workspace, recipe: Recipe) -> list[_Wanted]:
     Where ``ingest`` ran last on the version that a pointer names, its files have a pinned sha256.
     """
     ledger, trained_on = workspace.ledger(), {recipe.data.dataset: recipe.name}
-    for _, promotion in stands_on(ledger, recipe):
+    for _, promotion in needed_promotions(ledger, recipe):
         digest = ledger.run_of(promotion).predicate.inputs_sha256
         inputs = ledger.value(digest, Inputs, "the inputs of a run")
         trained_on.setdefault(inputs.dataset.name, inputs.recipe)

@@ -20,7 +20,7 @@ from graft_tasks.dvc.cache import Cache, Out, made, pointed, stages_in
 from graft_tasks.dvc.repro import dvc_held, git
 from graft_tasks.processes.locks import hold
 from graft_tasks.recipe_handle import RecipeHandle
-from graft_tasks.registry.lineage import stands_on
+from graft_tasks.registry.lineage import needed_promotions
 from graft_tasks.registry.pin import finished_run
 from graft_tasks.workspace import Workspace
 
@@ -54,7 +54,7 @@ class Garbage:
     freed: bool
 
 
-def look_for(workspace: Workspace) -> Garbage:
+def find_garbage(workspace: Workspace) -> Garbage:
     """Say what can be freed. Changes nothing.
 
     Raises:
@@ -165,7 +165,7 @@ def _roles(workspace: Workspace) -> dict[str, str]:
     ledger = workspace.ledger(fresh=True)
     found: dict[str, str] = {}
     for recipe in workspace.recipes():
-        for why, promotion in stands_on(ledger, workspace.recipe(recipe).load()[0]):
+        for why, promotion in needed_promotions(ledger, workspace.recipe(recipe).load()[0]):
             name, kind = f"{promotion.predicate.recipe} {promotion.predicate.model_number}", _ROLES[why]
             found[name] = min(kind, found.get(name, kind), key=KINDS.index)
     return found

@@ -17,7 +17,7 @@ from graft_tasks.dvc.remote import as_named, check_there, default_remote, push
 from graft_tasks.dvc.repro import dvc, stage
 from graft_tasks.dvc.upstream import push_commits
 from graft_tasks.recipe_handle import RecipeHandle
-from graft_tasks.registry.lineage import stands_on
+from graft_tasks.registry.lineage import needed_promotions
 from graft_tasks.steps.context import WITH_FILES
 from graft_tasks.workspace import Workspace
 
@@ -88,7 +88,7 @@ def send(handle: RecipeHandle, *pointers: str) -> None:
     (recipe, _), ledger, entries = handle.load(), workspace.ledger(), last_made(handle)
     models: set[str] = set()
     datasets = {recipe.data.dataset}
-    for _, promotion in stands_on(ledger, recipe):
+    for _, promotion in needed_promotions(ledger, recipe):
         models.add(_pointer(promotion))
         inputs = ledger.value(ledger.run_of(promotion).predicate.inputs_sha256, Inputs, "the inputs of a run")
         datasets.add(inputs.dataset.name)
@@ -112,7 +112,7 @@ def send_models(workspace: Workspace, ledger: Ledger) -> None:
     needed: set[str] = set()
     known: set[str] = set()
     for name in workspace.recipes():
-        needed |= {_pointer(model) for _, model in stands_on(ledger, workspace.recipe(name).load()[0])}
+        needed |= {_pointer(model) for _, model in needed_promotions(ledger, workspace.recipe(name).load()[0])}
         known |= {_pointer(promotion) for promotion in ledger.promotions(name)}
     if absent := sorted(pointer for pointer in needed if not (workspace.root / pointer).is_file()):
         raise StepError("A model that is in use has no pointer here.", where=absent[0], do="restore it with git")

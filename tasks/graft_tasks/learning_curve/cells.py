@@ -62,7 +62,7 @@ def unpack(packed: str, n: int) -> Hits:
 
 
 @dataclass(frozen=True)
-class Place:
+class CellKey:
     """Which cell: the arm, its rows of each class (None: all), the number of its draw."""
 
     arm: str
@@ -87,12 +87,12 @@ class Cells:
     folder: Path
     facts: dict[str, Any]
 
-    def key(self, place: Place, more: dict[str, Any]) -> str:
+    def key(self, place: CellKey, more: dict[str, Any]) -> str:
         """Return the digest of everything that a cell's hits depend on."""
         facts = {**self.facts, "cells": CELLS, "arm": place.arm, "size": place.size, "draw": place.draw, "more": more}
         return sha256_bytes(canonical_json(facts))
 
-    def read(self, place: Place, more: dict[str, Any], n_test: int) -> Cell | None:
+    def read(self, place: CellKey, more: dict[str, Any], n_test: int) -> Cell | None:
         """Return the kept cell of a place; None without one that is whole and of these facts."""
         key = self.key(place, more)
         path = self._path(place, key)
@@ -106,7 +106,7 @@ class Cells:
         found = (cell.key, cell.arm, cell.size, cell.draw, cell.n_test)
         return cell if found == (key, place.arm, place.size, place.draw, n_test) else None
 
-    def measured(self, place: Place, more: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> Cell:
+    def measured(self, place: CellKey, more: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> Cell:
         """Measure a cell and keep it; a crash leaves a whole cell or none.
 
         Args:
@@ -120,6 +120,6 @@ class Cells:
         write_json(self._path(place, key), cell)
         return cell
 
-    def _path(self, place: Place, key: str) -> Path:
+    def _path(self, place: CellKey, key: str) -> Path:
         size = "all" if place.size is None else f"{place.size}"
         return self.folder / f"{place.arm}-{size}-{place.draw}-{key[:16]}.json"

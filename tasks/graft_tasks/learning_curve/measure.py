@@ -18,7 +18,7 @@ from graft.model.checkpoint import surroundings
 from graft.model.encoder import Progress
 from graft.model.scratch import RATES_FROM_SCRATCH, epochs_from_scratch
 from graft.records import sweep
-from graft_tasks.learning_curve.cells import Cell, Cells, Place, pack
+from graft_tasks.learning_curve.cells import Cell, CellKey, Cells, pack
 from graft_tasks.learning_curve.setup import Subject, subject_of
 from graft_tasks.processes.locks import hold
 from graft_tasks.recipe_handle import RecipeHandle
@@ -112,7 +112,7 @@ class _Run:
     def __post_init__(self) -> None:
         self._labels = self.subject.bench.train.labels
         self._places = [
-            Place(arm, size, draw)
+            CellKey(arm, size, draw)
             for arm in self.wanted.arms
             for draw in range(self.wanted.n_draws(arm, self.subject.bench.config.strategy))
             for size in self.sizes[arm]
@@ -120,7 +120,7 @@ class _Run:
         rates = (
             range(len(RATES_FROM_SCRATCH)) if SCRATCH_NETWORK in self.wanted.arms and self._held_out()[1].size else ()
         )
-        self._trials = [Place(RATE_TRIAL, self.sizes[SCRATCH_NETWORK][-1], k) for k in rates]
+        self._trials = [CellKey(RATE_TRIAL, self.sizes[SCRATCH_NETWORK][-1], k) for k in rates]
         self._is_warm, self._done, self._n_left = False, 0, len(self._places) + len(self._trials)
         self._total = sum(map(self._work, [*self._places, *self._trials]))
 
@@ -145,7 +145,7 @@ class _Run:
     def _held_out(self) -> tuple[grid.Rows, grid.Rows]:
         return grid.hold_out_rows(self._labels, self.sizes[SCRATCH_NETWORK][-1], fraction=FRACTION_HELD_OUT)
 
-    def _cell(self, place: Place, bench: learners.Bench, order: grid.Rows, n: int, rate: float) -> Cell:
+    def _cell(self, place: CellKey, bench: learners.ArmInputs, order: grid.Rows, n: int, rate: float) -> Cell:
         """Return a cell, measured now if it is not kept."""
         work, more = self._work(place), self._more(place, n, rate)
         self._n_left -= 1
@@ -159,7 +159,9 @@ class _Run:
         self.progress(self._done, self._total, self._note(place))
         return cell
 
-    def _measure(self, place: Place, bench: learners.Bench, order: grid.Rows, n: int, rate: float) -> dict[str, Any]:
+    def _measure(
+        self, place: CellKey, bench: learners.ArmInputs, order: grid.Rows, n: int, rate: float
+    ) -> dict[str, Any]:
         """Learn, which is what costs, and look at the test rows."""
         is_network = place.arm in (SCRATCH_NETWORK, RATE_TRIAL)
         learn = _LEARN[SCRATCH_NETWORK if is_network else place.arm]
@@ -184,7 +186,7 @@ class _Run:
             "surroundings": surroundings(),
         }
 
-    def _more(self, place: Place, n: int, rate: float) -> dict[str, Any]:
+    def _more(self, place: CellKey, n: int, rate: float) -> dict[str, Any]:
         """Return what a cell depends on because of its arm. A key of the recipe that has its default may come later."""
         bench = self.subject.bench
         if place.arm in (SCRATCH_NETWORK, RATE_TRIAL):
@@ -200,7 +202,7 @@ class _Run:
         config = bench.config.model_dump(mode="json", exclude_defaults=True)
         return {**chosen, "finetune": config, "unlabelled": self.subject.unlabelled}
 
-    def _work(self, place: Place) -> int:
+    def _work(self, place: CellKey) -> int:
         """Return about how many rows a cell passes through a network."""
         n, n_all, config = grid.n_rows(self._labels, place.size), len(self._labels), self.subject.bench.config
         if place.arm in (SCRATCH_NETWORK, RATE_TRIAL):
@@ -209,7 +211,7 @@ class _Run:
             return 3 * config.n_epochs * (n_all if self.subject.bench.unlabelled is not None else n)
         return n + min(n, self.subject.bench.max_rows)
 
-    def _inside(self, place: Place) -> Progress:
+    def _inside(self, place: CellKey) -> Progress:
         """Return a progress that shows a training as its part of the curve."""
         done, work = self._done, self._work(place)
 
@@ -218,7 +220,7 @@ class _Run:
 
         return show
 
-    def _note(self, place: Place) -> str:
+    def _note(self, place: CellKey) -> str:
         return f"{place.words}; {self._n_left:,} cells left"
 
 

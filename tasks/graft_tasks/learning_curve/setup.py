@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graft.errors import InputError
-from graft.learning_curve.learners import Bench
+from graft.learning_curve.learners import ArmInputs
 from graft.model.examples import Examples
 from graft.recipe import Finetune
 from graft.records import Base, BaseChoiceRecord, DatasetRecord, EmbeddingRecord, ModelRecord, sha256_bytes
@@ -29,7 +29,7 @@ class Subject:
     finetune took where it chose how to train: trials and the training that followed.
     """
 
-    bench: Bench
+    bench: ArmInputs
     dataset: DatasetRecord
     base: Base
     facts: dict[str, Any]
@@ -60,7 +60,7 @@ def subject_of(handle: RecipeHandle) -> Subject:
     base = next(base for base in context.pinned.bases if base.id == choice.base)
     train, test = (_examples(context, base, side) for side in (TRAIN, TEST))
     others = _examples(context, base, UNLABELLED) if recipe.data.unlabelled else None
-    bench = Bench(
+    bench = ArmInputs(
         folder=locate(handle.workspace, base),
         modality=recipe.data.modality,
         max_tokens=embedded.max_tokens or recipe.embed.max_tokens,

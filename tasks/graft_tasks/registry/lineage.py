@@ -53,7 +53,7 @@ def ref_of(promotion: Promotion) -> PromotedRef:
     return PromotedRef(promotion.predicate.recipe, promotion.predicate.number)
 
 
-def stands_on(ledger: Ledger, recipe: Recipe) -> Iterator[tuple[str, Promotion]]:
+def needed_promotions(ledger: Ledger, recipe: Recipe) -> Iterator[tuple[str, Promotion]]:
     """Yield every promotion whose model a recipe cannot do without, with the reason; a model may come more than once.
 
     Reasons: ``champion``; ``rollback``, the model that a rollback goes to; ``chain``, what either of them grew from; ``base``,
@@ -94,14 +94,14 @@ def goes_back_to(promotions: list[Promotion]) -> Promotion | None:
     return next((earlier for earlier in reversed(before) if earlier.predicate.model_id not in past), None)
 
 
-def came_by(promotions: list[Promotion], promotion: Promotion) -> Promotion:
+def origin_of(promotions: list[Promotion], promotion: Promotion) -> Promotion:
     """Return the promotion by which a promotion's model first became champion: itself, unless it is a rollback."""
     return promotions[int(promotion.predicate.model_number) - 1]
 
 
 def forced(promotions: list[Promotion], promotion: Promotion, verdict: str) -> str:
     """Return who promoted a promotion's model against the verdict of its run, and why; empty where nobody did."""
-    came = came_by(promotions, promotion).predicate
+    came = origin_of(promotions, promotion).predicate
     return f"against the verdict {verdict}, by {came.by}: {came.reason}" if came.overrides else ""
 
 

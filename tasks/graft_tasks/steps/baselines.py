@@ -18,7 +18,7 @@ from graft.model.scratch import SCRATCH_RATE, fit_scratch, predict_from_scratch
 from graft.records import ModelRecord
 from graft_tasks.processes.disk import Writing
 from graft_tasks.registry.models import open_model
-from graft_tasks.steps.checkpoints import Checkpoints, hearing_ctrl_c
+from graft_tasks.steps.checkpoints import Checkpoints, catching_ctrl_c
 from graft_tasks.steps.context import Context
 
 Strings = npt.NDArray[np.str_]
@@ -51,7 +51,7 @@ def scratch_network(
     config = context.recipe.finetune.model_copy(update={"n_epochs": n_epochs, "learning_rate": SCRATCH_RATE})
     checkpoints = Checkpoints(context, base)
     finished = checkpoints.of(config, SCRATCH, place="cache/untaught")
-    with Writing(finished.path), hearing_ctrl_c() as checkpoints.is_asked_to_stop:
+    with Writing(finished.path), catching_ctrl_c() as checkpoints.is_asked_to_stop:
         y_pred = predict_from_scratch(
             base, texts, labels, asked, config, modality=modality, max_tokens=context.recipe.embed.max_tokens,
             names=train["row"].tolist(), trial=checkpoints.of(config, f"{SCRATCH}-trial"),

@@ -50,7 +50,7 @@ class Checkpoints:
 
 
 @contextmanager
-def hearing_ctrl_c() -> Iterator[Callable[[], bool]]:
+def catching_ctrl_c() -> Iterator[Callable[[], bool]]:
     """Give whether Ctrl-C was pressed, or SIGTERM came, while the block runs. A second Ctrl-C stops at once, as ever; SIGTERM
     never does: who ends a whole group of processes sends it to each, and each passes it on."""
     heard = []

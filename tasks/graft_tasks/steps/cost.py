@@ -98,11 +98,11 @@ class Meter:
         self._gpus = Counter(gpus())
         self._stopped = threading.Event()
         if self._processors.is_there:
-            threading.Thread(target=self._look, daemon=True).start()
+            threading.Thread(target=self._sample, daemon=True).start()
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         while not self._stopped.wait(_LOOK_EVERY_S):
-            self._processors.look()
+            self._processors.joules()
 
     def stop(self) -> Cost:
         """Return what was taken so far.
@@ -113,14 +113,14 @@ class Meter:
         self._stopped.set()
         cpu, seconds = _cpu_seconds() - self._cpu, time.monotonic() - self._clock
         is_measured = self._processors.is_there
-        joules = self._processors.look() if is_measured else cpu * self.rates.watts_per_core
+        joules = self._processors.joules() if is_measured else cpu * self.rates.watts_per_core
         price = self.rates.price(seconds)
         return Cost(
             started_at=self._started,
             seconds=round(seconds, 3),
             cpu_seconds=round(cpu, 3),
             peak_memory_bytes=max(resource.getrusage(who).ru_maxrss for who in _OURS) * 1024,
-            energy_joules=round(joules + self._gpus.look(), 3),
+            energy_joules=round(joules + self._gpus.joules(), 3),
             energy_is_measured=is_measured,
             price=None if price is None else round(price, 6),
             currency=self.rates.currency,
@@ -161,8 +161,8 @@ class Counter:
         """Whether there is anything to read."""
         return bool(self._sources)
 
-    def look(self) -> float:
-        """Return the joules so far. A counter that begins anew more than once between two looks is counted too low."""
+    def joules(self) -> float:
+        """Return the joules so far. A counter that begins anew more than once between two calls is counted too low."""
         with self._lock:
             for k, source in enumerate(self._sources):
                 try:

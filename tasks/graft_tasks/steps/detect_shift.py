@@ -29,9 +29,9 @@ from graft.rows import TEST, TRAIN
 from graft.shift.card_rows import load_domain
 from graft.shift.compare import N_MIN, compare
 from graft.shift.domain_card import find_card, flag_language, read_card
-from graft.shift.explain import tell_apart
+from graft.shift.explain import find_differences
 from graft.shift.sample import Sample
-from graft.shift.wording import tell
+from graft.shift.wording import shift_sentence
 from graft_tasks.registry.bases import locate
 from graft_tasks.steps.context import Context
 from graft_tasks.steps.profiles import describe
@@ -98,7 +98,9 @@ def _test(context: Context, look: Look, rows: pd.DataFrame, train: Sample, test:
         found = found.model_copy(update={"is_expected": True, "because": because})
     if not found.is_alarming:
         return found
-    return found.model_copy(update={"signs": tell_apart(*(look(rows[rows["side"] == side]) for side in (TRAIN, TEST)))})
+    return found.model_copy(
+        update={"signs": find_differences(*(look(rows[rows["side"] == side]) for side in (TRAIN, TEST)))}
+    )
 
 
 def is_later(rows: pd.DataFrame) -> bool:
@@ -134,7 +136,7 @@ def _champion(
     if not found.is_alarming:
         return found
     known, now = rows[rows["key"].isin(learned)], rows[rows["side"] == TRAIN][is_new]
-    return found.model_copy(update={"signs": tell_apart(look(known), look(now))})
+    return found.model_copy(update={"signs": find_differences(look(known), look(now))})
 
 
 def _domain(context: Context, base: Base, look: Look, rows: pd.DataFrame, train: Sample) -> ShiftComparison:
@@ -162,7 +164,7 @@ def _domain(context: Context, base: Base, look: Look, rows: pd.DataFrame, train:
     return found.model_copy(
         update={
             "of_domain": True,
-            "signs": tell_apart(card.profile, profile),
+            "signs": find_differences(card.profile, profile),
             "advice": flag_language(card, profile),
         }
     )
@@ -186,7 +188,7 @@ def _summary(comparisons: list[ShiftComparison]) -> str:
         if comparison.is_expected and comparison.auc
     ]
     parts = (
-        [f"{shift_comparison.name}: {tell(shift_comparison)}" for shift_comparison in shifted]
+        [f"{shift_comparison.name}: {shift_sentence(shift_comparison)}" for shift_comparison in shifted]
         or later
         or ["none beyond bounds"]
     )

@@ -22,7 +22,7 @@ from graft.records import Base, BaseChoiceRecord, ModelRecord, Trial, digest_fol
 from graft.rows import NO_LABEL, TRAIN, UNLABELLED
 from graft_tasks.processes.disk import Writing
 from graft_tasks.registry.bases import locate
-from graft_tasks.steps.checkpoints import Checkpoints, hearing_ctrl_c
+from graft_tasks.steps.checkpoints import Checkpoints, catching_ctrl_c
 from graft_tasks.steps.context import Context
 from graft_tasks.steps.distributed import train as train_together
 from graft_tasks.steps.rows import read_features, read_rows
@@ -59,7 +59,7 @@ def learn(context: Context) -> Learned:
     }
     config, trials, spent = Choice(context.recipe.finetune, ())
     checkpoints = Checkpoints(context, folder)
-    with Writing(checkpoints.of(config, "finetune").path), hearing_ctrl_c() as checkpoints.is_asked_to_stop:
+    with Writing(checkpoints.of(config, "finetune").path), catching_ctrl_c() as checkpoints.is_asked_to_stop:
         if config.strategy == "auto":
             config, trials, spent = choose(folder, examples, config, checkpoint_of=checkpoints.of, **facts)
         classifier = finetune(folder, examples, config, checkpoint=checkpoints.of(config, "finetune"), **facts)

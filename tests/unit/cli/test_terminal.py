@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from graft.errors import InputError
-from graft.evaluation.wording import said
+from graft.evaluation.wording import estimate_text
 from graft.records import Check, Estimate, exact
 from graft_cli.terminal import WIDTH, check_lines, headline_lines, human, next_lines, row, shorten
 from graft_cli.watcher import Watcher, outlook, watched
@@ -45,9 +45,9 @@ def test_lines_fit_a_terminal_and_hold_no_control_characters() -> None:
 
 def test_an_estimate_is_said_with_interval_and_n() -> None:
     """Points with a sign, counted shares without an interval of their own, and no negative zero."""
-    assert said(estimate(-0.053)) == "-5.3 points [-15.3, +4.7], n 1,234"
-    assert said(estimate(-0.0001)).startswith("+0.0 points")
-    assert said(exact(0.25, 108, unit="fraction")) == "25.0% of 108"
+    assert estimate_text(estimate(-0.053)) == "-5.3 points [-15.3, +4.7], n 1,234"
+    assert estimate_text(estimate(-0.0001)).startswith("+0.0 points")
+    assert estimate_text(exact(0.25, 108, unit="fraction")) == "25.0% of 108"
 
 
 @pytest.mark.parametrize(

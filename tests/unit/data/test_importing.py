@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from graft.data.importing import import_data
-from graft.data.profile.profile import look
+from graft.data.profile.profile import profile_data
 from graft.data.readers.dialect import Dialect
 from graft.data.readers.read import BATCH_ROWS, read_table
 from graft.errors import InputError
@@ -145,7 +145,7 @@ def test_excel(tmp_path: Path, data: Path) -> None:
     frame.to_excel(tmp_path / "a.xlsx", index=False)
     written = import_data(tmp_path / "a.xlsx", data)["train"]
     assert read_table(written).to_dict("list") == {"text": ["a, b", "c"], "n": ["1", "2"], "label": ["x", ""]}
-    assert look(tmp_path / "a.xlsx").format == "Excel"
+    assert profile_data(tmp_path / "a.xlsx").format == "Excel"
     with pd.ExcelWriter(tmp_path / "b.xlsx") as writer:
         for name in ("rows", "notes"):
             frame.to_excel(writer, sheet_name=name, index=False)
@@ -178,7 +178,7 @@ def test_images_by_class(tmp_path: Path, data: Path) -> None:
     assert train["file"].tolist() == ["cat/0.jpg", "cat/1.jpg", "dog/0.png", "dog/1.png"]
     assert train["label"].tolist() == ["cat", "cat", "dog", "dog"]
     assert train["image"].iloc[3] == (source / "dog" / "1.png").read_bytes()
-    seen = look(source)
+    seen = profile_data(source)
     assert (seen.columns_with("image"), seen.columns_with("label"), seen.n_duplicates) == (("image",), ("label",), 2)
     split = images(tmp_path / "split", "train/cat", "train/dog", "test/cat", "test/dog")
     written = import_data(split, tmp_path / "b")

@@ -27,12 +27,12 @@ ORDER = np.array([0, 4, 1, 5, 2, 6, 3, 7])
 
 
 @pytest.fixture
-def curve_setup(tiny_base: Path) -> learners.Bench:
+def curve_setup(tiny_base: Path) -> learners.ArmInputs:
     """Eight texts of two classes, which are the test rows as well."""
     features, _ = embed(tiny_base, TEXTS, modality="text", max_tokens=16)
     rows = Examples(TEXTS, features, LABELS)
     config = finetune_settings(n_epochs=1)
-    return learners.Bench(
+    return learners.ArmInputs(
         tiny_base, "text", 16, config, n_folds=2, max_rows=100, train=rows, unlabelled=None, test=rows
     )
 
@@ -48,21 +48,21 @@ LEARN = {
 
 @pytest.mark.parametrize("name", LEARN)
 @pytest.mark.parametrize("n", [2, *slow(4), 8])
-def test_each_arm_learns_from_any_number_of_rows(curve_setup: learners.Bench, name: str, n: int) -> None:
+def test_each_arm_learns_from_any_number_of_rows(curve_setup: learners.ArmInputs, name: str, n: int) -> None:
     """With one row of each class nothing can be chosen by folds, and each arm learns all the same; twice the same."""
     first, again = (LEARN[name](curve_setup, ORDER, n, 0, silent).predict(curve_setup.test) for _ in range(2))
     assert first.tolist() == again.tolist()
     assert set(first) <= set(LABELS)
 
 
-def test_a_probe_of_one_row_each_takes_the_middle_penalty(curve_setup: learners.Bench) -> None:
+def test_a_probe_of_one_row_each_takes_the_middle_penalty(curve_setup: learners.ArmInputs) -> None:
     """With two rows of each class the penalty is chosen among those of the grid."""
     assert learners.frozen_probe(curve_setup, ORDER, 2, 0, silent).chosen == {"C": learners.C_UNTUNED}
     assert learners.frozen_probe(curve_setup, ORDER, 4, 0, silent).chosen["C"] in learners.GRID
     assert learners.scratch(curve_setup, ORDER, 2, 0, silent).chosen == {}
 
 
-def test_transfer_by_a_head_is_the_frozen_probe(curve_setup: learners.Bench) -> None:
+def test_transfer_by_a_head_is_the_frozen_probe(curve_setup: learners.ArmInputs) -> None:
     """The strategy head tunes nothing, so both say the same."""
     head = replace(curve_setup, config=finetune_settings(strategy="head"))
     both = [learn(head, ORDER, 6, 1, silent).predict(head.test) for learn in (learners.transfer, learners.frozen_probe)]
@@ -70,7 +70,7 @@ def test_transfer_by_a_head_is_the_frozen_probe(curve_setup: learners.Bench) -> 
 
 
 def test_rows_beyond_a_draw_are_learned_from_only_where_the_recipe_says_so(
-    curve_setup: learners.Bench, monkeypatch: pytest.MonkeyPatch
+    curve_setup: learners.ArmInputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without data.unlabelled training sees the draw's rows alone; with it the others too, and their labels never."""
     seen: list[Examples] = []
@@ -89,7 +89,7 @@ def test_rows_beyond_a_draw_are_learned_from_only_where_the_recipe_says_so(
     assert seen[1].contents[-1] == "a red card"
 
 
-def test_transfer_holds_nothing_out_where_there_is_one_row_of_each_class(curve_setup: learners.Bench) -> None:
+def test_transfer_holds_nothing_out_where_there_is_one_row_of_each_class(curve_setup: learners.ArmInputs) -> None:
     """A recipe that stops by held-out rows is followed where there are some, and else trained to its end."""
     stops = replace(curve_setup, config=finetune_settings(n_epochs=1, held_out=0.3, patience=1, interpolation="auto"))
     for n in (2, 8):
@@ -97,7 +97,7 @@ def test_transfer_holds_nothing_out_where_there_is_one_row_of_each_class(curve_s
 
 
 def test_a_network_from_scratch_that_diverges_gets_nothing_right(
-    curve_setup: learners.Bench, monkeypatch: pytest.MonkeyPatch
+    curve_setup: learners.ArmInputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A loss that is no number is not an error of the curve: that rate has learned nothing."""
 

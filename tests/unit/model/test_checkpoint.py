@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from graft.model.checkpoint import MAX_SHARE, Checkpoint, Stand, training_key
+from graft.model.checkpoint import MAX_SHARE, Checkpoint, TrainingState, training_key
 from graft.model.classifier import Classifier
 from graft.model.encoder import Progress, silent
 from graft.model.examples import Examples
@@ -167,7 +167,7 @@ def test_a_checkpoint_of_another_network_is_not_used(tmp_path: Path) -> None:
     mine.save(*network(3), training_state())
     for moving, optimizer in (network(4), network(3, dtype=torch.float64), network(3, name="b")):
         before = {name: tensor.clone() for name, tensor in moving.items()}
-        assert mine.restore(moving, optimizer) == (Stand(), "starts anew, the checkpoint is of another network")
+        assert mine.restore(moving, optimizer) == (TrainingState(), "starts anew, the checkpoint is of another network")
         assert all(torch.equal(tensor, moving[name]) for name, tensor in before.items())
         assert "exp_avg" not in optimizer.state[next(iter(moving.values()))]
 
@@ -184,8 +184,8 @@ def network(
     return {name: parameter, "n": torch.tensor(7)}, optimizer
 
 
-def training_state() -> Stand:
-    return Stand(n_done=2, total=0.1 + 0.2, losses=(1.5,))
+def training_state() -> TrainingState:
+    return TrainingState(n_done=2, total=0.1 + 0.2, losses=(1.5,))
 
 
 def test_what_is_saved_comes_back(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def is_refused(path: Path) -> bool:
     random_state = torch.get_rng_state()
     found, note = checkpoint(path.parents[1]).restore(moving, optimizer)
     return (
-        (found, note[:28]) == (Stand(), "starts anew, the checkpoint ")
+        (found, note[:28]) == (TrainingState(), "starts anew, the checkpoint ")
         and torch.equal(moving["a"], torch.arange(3.0))
         and not optimizer.state[moving["a"]]
         and torch.equal(torch.get_rng_state(), random_state)
@@ -281,11 +281,11 @@ def test_a_crash_while_it_is_written_leaves_the_one_before(tmp_path: Path, monke
     with monkeypatch.context() as patched:
         patched.setattr("graft.model.checkpoint.os.replace", interrupt)
         with pytest.raises(Interrupted):
-            mine.save(*network(3, steps=2), Stand(n_done=9))
+            mine.save(*network(3, steps=2), TrainingState(n_done=9))
     (mine.path.parent / ".tmpX7dQ2a").write_bytes(b"what safetensors had written when it was killed")
     assert len(list(mine.path.parent.iterdir())) == 3
     assert mine.restore(*network(3))[0] == training_state()
-    mine.save(*network(3, steps=2), Stand(n_done=9))
+    mine.save(*network(3, steps=2), TrainingState(n_done=9))
     assert list(mine.path.parent.iterdir()) == [mine.path]
 
 
@@ -333,7 +333,7 @@ def test_the_random_state_of_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(torch.cuda, "get_rng_state", lambda: torch.clone(state[0]))
     monkeypatch.setattr(torch.cuda, "set_rng_state", lambda new: state.__setitem__(0, new))
     moving = {"w": torch.ones(2)}
-    checkpoint(tmp_path).save(moving, None, Stand(n_done=3))
+    checkpoint(tmp_path).save(moving, None, TrainingState(n_done=3))
     state[0] = torch.zeros(16, dtype=torch.uint8)
     moving["w"].zero_()
     assert checkpoint(tmp_path).restore(moving, None)[0].n_done == 3

@@ -141,10 +141,10 @@ def test_rows_sorted_by_class_are_mixed(tiny_image_base: Path, digits: Digits) -
     encoder = load_encoder(tiny_image_base, "image", max_tokens=0)
     order = np.argsort(digits[1], kind="stable")
     items, _ = encoder.prepare([digits[0][i] for i in order])
-    seen = [len(set(digits[1][order[rows]])) for rows in batches(encoder.places(items), 16) if len(rows) == 16]
+    seen = [len(set(digits[1][order[rows]])) for rows in batches(encoder.batch_order(items), 16) if len(rows) == 16]
     assert min(seen) >= 4
-    forwards = {frozenset(rows) for rows in batches(encoder.places(encoder.prepare(digits[0])[0]), 16)}
-    backwards = {frozenset(order[rows]) for rows in batches(encoder.places(items), 16)}
+    forwards = {frozenset(rows) for rows in batches(encoder.batch_order(encoder.prepare(digits[0])[0]), 16)}
+    backwards = {frozenset(order[rows]) for rows in batches(encoder.batch_order(items), 16)}
     assert forwards == backwards
 
 

@@ -11,7 +11,7 @@ from graft.recipe.schema import DetectShift
 from graft.records import ShiftComparison, ShiftKind
 from graft.shift.compare import compare
 from graft.shift.sample import Sample
-from graft.shift.wording import chance, tell
+from graft.shift.wording import chance, shift_sentence
 
 
 def sample(seed: int, n: int, shift: float = 0.0) -> np.ndarray:
@@ -79,5 +79,7 @@ def test_a_shift_is_told_in_a_line() -> None:
         ShiftKind(name="concept", found=True, because=""),
     )
     one = compared(sample(1, 100), sample(2, 100, 1.0)).model_copy(update={"kinds": kinds})
-    assert tell(one) == f"shifted: AUC {one.auc.value if one.auc else 0:.2f}, mix of classes, meaning of labels"
+    assert (
+        shift_sentence(one) == f"shifted: AUC {one.auc.value if one.auc else 0:.2f}, mix of classes, meaning of labels"
+    )
     assert (chance(0.0123), chance(0.001), chance(1e-300)) == ("p 0.012", "p 0.001", "p under 0.001")

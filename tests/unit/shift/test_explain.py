@@ -16,7 +16,7 @@ from graft.modality.text import profile
 from graft.modality.text.profile import load_tokenizer, profile_texts
 from graft.records import Sign
 from graft.records.shift import Profile, Property
-from graft.shift.explain import profile_columns, tell_apart
+from graft.shift.explain import find_differences, profile_columns
 
 WORDS = [f"{a}{b}{c}" for a in "bdfgklmnprst" for b in "aeiou" for c in "bdfgklmnprst"]
 CHANCES = 1 / np.arange(3, len(WORDS) + 3)
@@ -36,7 +36,7 @@ def test_planted_words_are_named() -> None:
     """A word put into a fifth of the current texts is named with its shares and a positive z; one taken out, with a negative."""
     before, now = texts(0, 500), texts(1, 500)
     now = [text.replace(WORDS[0], WORDS[1]) + (" Refund!" if k % 5 == 0 else "") for k, text in enumerate(now)]
-    found = {sign.name: sign for sign in tell_apart(profile_texts(before), profile_texts(now))}
+    found = {sign.name: sign for sign in find_differences(profile_texts(before), profile_texts(now))}
     assert found["“refund”"].current == 0.2
     assert found["“refund”"].reference <= 2 / 500  # it was left out, and so stands in two rows at most
     assert found["“refund”"].z > 5
@@ -48,10 +48,10 @@ def test_planted_words_are_named() -> None:
 def test_what_all_have_and_none_had_is_named() -> None:
     """A word in every current text and in no other, and a column's value likewise, come first with a finite z."""
     before, now = texts(0, 50), [f"{text} zzz" for text in texts(1, 50)]
-    found = tell_apart(profile_texts(before), profile_texts(now))
+    found = find_differences(profile_texts(before), profile_texts(now))
     assert {found[0].name, found[1].name} == {"“zzz”", "words a text"}
     rows = [pd.DataFrame({"channel": [value] * 40}) for value in ("web", "phone")]
-    found = tell_apart(*(profile_columns(one, ["channel"]) for one in rows))
+    found = find_differences(*(profile_columns(one, ["channel"]) for one in rows))
     assert names(found) == ["channel = phone", "channel = web"]
     assert [np.sign(sign.z) for sign in found] == [1, -1]
 
@@ -59,7 +59,7 @@ def test_what_all_have_and_none_had_is_named() -> None:
 def test_longer_texts_are_named() -> None:
     """Texts of twice the length are told by words a text, with both means."""
     before, now = texts(0, 200), [f"{a} {b}" for a, b in zip(texts(1, 200), texts(2, 200), strict=True)]
-    found = {sign.name: sign for sign in tell_apart(profile_texts(before), profile_texts(now))}
+    found = {sign.name: sign for sign in find_differences(profile_texts(before), profile_texts(now))}
     assert (found["words a text"].reference, found["words a text"].current) == (12, 24)
     assert found["words a text"].unit == "number"
 
@@ -79,13 +79,13 @@ def images(seed: int, n: int, level: float = 120, size: tuple[int, int] = (16, 1
 def test_planted_image_properties_are_named() -> None:
     """Darker images, and images of another size and shape, are told by name; images made alike by none."""
     plain = profile_images(images(0, 40))
-    assert tell_apart(plain, profile_images(images(1, 40))) == ()
-    darker = tell_apart(plain, profile_images(images(2, 40, level=70)))
+    assert find_differences(plain, profile_images(images(1, 40))) == ()
+    darker = find_differences(plain, profile_images(images(2, 40, level=70)))
     assert names(darker)[0] == "brightness"
     assert darker[0].z < -5
     assert darker[0].reference == pytest.approx(120, abs=8)
     assert darker[0].current == pytest.approx(70, abs=8)
-    wider = {sign.name: sign for sign in tell_apart(plain, profile_images(images(3, 40, size=(32, 12))))}
+    wider = {sign.name: sign for sign in find_differences(plain, profile_images(images(3, 40, size=(32, 12))))}
     assert (wider["width in pixels"].reference, wider["width in pixels"].current) == (16, 32)
     assert wider["width over height"].z > 5
 
@@ -94,7 +94,8 @@ def test_words_beyond_the_longest_list_are_not_taken_for_absent(monkeypatch: pyt
     """Where a profile keeps only the most frequent words, one that just falls off the list is not named as gone."""
     monkeypatch.setattr(profile, "N_WORDS", 20)
     wrong = sum(
-        bool(tell_apart(profile_texts(texts(seed, 600)), profile_texts(texts(100 + seed, 600)))) for seed in range(20)
+        bool(find_differences(profile_texts(texts(seed, 600)), profile_texts(texts(100 + seed, 600))))
+        for seed in range(20)
     )
     assert wrong <= 2  # at a level of .01 more has probability .001
     found = profile_texts(texts(0, 600))
@@ -106,7 +107,7 @@ def test_words_beyond_the_longest_list_are_not_taken_for_absent(monkeypatch: pyt
 def test_at_most_eight_the_clearest_first() -> None:
     """Of thirty planted words eight are named, by falling z."""
     now = [f"{text} {' '.join(f'x{word}' for word in WORDS[:30])}" for text in texts(1, 60)]
-    found = tell_apart(profile_texts(texts(0, 60)), profile_texts(now))
+    found = find_differences(profile_texts(texts(0, 60)), profile_texts(now))
     assert len(found) == 8
     sizes = [abs(sign.z) for sign in found]
     assert sizes == sorted(sizes, reverse=True)
@@ -117,7 +118,7 @@ def test_what_one_side_lacks_is_not_compared() -> None:
     number = Profile(n=100, properties={"tokens a word": Property(mean=2, sd=0.1, unit="number")})
     empty = Profile(n=100, properties={})
     for pair in ((number, empty), (empty, number), (profile_texts([]), number), (number, profile_texts([]))):
-        assert tell_apart(*pair) == ()
+        assert find_differences(*pair) == ()
 
 
 def test_odd_texts() -> None:
@@ -126,7 +127,7 @@ def test_odd_texts() -> None:
         profile = profile_texts(odd)
         assert profile.n == len(odd)
         assert all(np.isfinite([one.mean, one.sd]).all() for one in profile.properties.values())
-        assert tell_apart(profile, profile) == ()
+        assert find_differences(profile, profile) == ()
 
 
 def test_missing_values_of_a_column() -> None:

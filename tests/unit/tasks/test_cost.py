@@ -103,10 +103,10 @@ def test_a_socket_counts_and_begins_anew(tmp_path: Path) -> None:
     socket(tmp_path, "intel-rapl:2", "psys", 1)
     counter = Counter(processors(tmp_path))
     one.write_text("9000000\n")
-    assert counter.look() == 6.0
+    assert counter.joules() == 6.0
     one.write_text("2000000\n")
     two.write_text("500000\n")
-    assert counter.look() == 6.0 + 3.0 + 0.5
+    assert counter.joules() == 6.0 + 3.0 + 0.5
 
 
 def test_a_counter_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_counter_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     going = socket(tmp_path, "intel-rapl:1", "package-1", 0)
     counter = Counter(processors(tmp_path))
     going.unlink()
-    assert counter.look() == 0.0
+    assert counter.joules() == 0.0
 
 
 @pytest.mark.gpu
@@ -130,7 +130,7 @@ def test_a_gpu_counts() -> None:
     counter = Counter(gpus())
     assert counter.is_there
     torch.ones(2048, 2048, device="cuda").matrix_power(64).sum().item()
-    assert counter.look() >= 0
+    assert counter.joules() >= 0
 
 
 def test_what_an_older_graft_wrote_is_read() -> None:

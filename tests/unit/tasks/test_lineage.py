@@ -15,7 +15,7 @@ from graft.recipe import parse_recipe
 from graft.recipe.text import recipe_text
 from graft.records import Base, Dataset, FileDigest, Inputs, canonical_json, sha256_bytes
 from graft.refs import FolderRef, PackageRef, PromotedRef
-from graft_tasks.registry.lineage import chain, forced, goes_back_to, ref_of, rolled_back, stands_on
+from graft_tasks.registry.lineage import chain, forced, goes_back_to, needed_promotions, ref_of, rolled_back
 from graft_tasks.registry.models import promotion_of
 from tests.support.memory_ledger import MemoryObjects, memory_ledger
 
@@ -178,7 +178,7 @@ def test_what_a_recipe_stands_on_follows_the_bases(lineage: LineageLedger) -> No
     recipe = parse_recipe("support", recipe_text("support", {
         "data.dataset": "d", "data.train": "r.csv", "data.text": "t", "data.label": "l",
         "choose_base.bases": ["graft:support@0002", "elsewhere"]}))  # fmt: skip
-    found = [(why, one.predicate.model_number) for why, one in stands_on(lineage.ledger, recipe)]
+    found = [(why, one.predicate.model_number) for why, one in needed_promotions(lineage.ledger, recipe)]
     assert found == [("champion", "0003"), ("chain", "0001"), ("rollback", "0002"), ("base", "0002")]
     assert promotion_of(lineage.ledger, PromotedRef("support", "0009")) is None
     assert promotion_of(lineage.ledger, PromotedRef("elsewhere")) is None

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from graft.data.profile.profile import Look, look
+from graft.data.profile.profile import DataProfile, profile_data
 from graft.errors import InputError
 from tests.conftest import ROOT
 
@@ -76,7 +76,7 @@ TABLE = {
 }
 
 
-def form_of(seen: Look) -> str:
+def form_of(seen: DataProfile) -> str:
     """A format and what is not plain about it."""
     headless = seen.dialect is not None and not seen.dialect.header
     unquoted = seen.dialect is not None and seen.dialect.quote is None
@@ -86,7 +86,7 @@ def form_of(seen: Look) -> str:
 def guess_of(path: Path) -> Truth:
     """What look says of a file or folder."""
     try:
-        seen = look(path)
+        seen = profile_data(path)
     except InputError as error:
         return Truth(f"refused: {error.what.split(' is ', 1)[1].split(',', 1)[0]}")
     return Truth(form_of(seen), *(", ".join(seen.columns_with(role)) for role in ROLES))

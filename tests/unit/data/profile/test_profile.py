@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from graft.data.profile.kinds import kind_of
-from graft.data.profile.profile import Look, look
+from graft.data.profile.profile import DataProfile, profile_data
 from graft.data.readers.dialect import Dialect, guess_dialect
 from graft.data.readers.read import read_table
 from graft.errors import InputError
@@ -108,7 +108,7 @@ def shop(tmp_path: Path) -> Path:
 
 def test_roles_kinds_and_reasons(shop: Path) -> None:
     """Each column gets its role with a reason; counts, twins and conflicts are exact."""
-    seen = look(shop)
+    seen = profile_data(shop)
     assert {column.name: column.role for column in seen.columns} == {
         "message_id": "id",
         "message": "text",
@@ -125,12 +125,12 @@ def test_roles_kinds_and_reasons(shop: Path) -> None:
     assert seen.class_counts == truth
     assert (seen.n_rows, seen.n_duplicates, seen.n_conflicts) == (400, 2, 1)
     assert seen.languages["en"] > 0.9
-    assert look(shop) == Look.model_validate_json(seen.model_dump_json())
+    assert profile_data(shop) == DataProfile.model_validate_json(seen.model_dump_json())
 
 
 def test_advice_says_what_matters(shop: Path) -> None:
     """Imbalance, the group, the leak, the sensitive column and repeats are each said once, and nothing on what is well."""
-    advice = "\n".join(look(shop).advice)
+    advice = "\n".join(profile_data(shop).advice)
     for part in (
         "macro F1",
         '"customer_id" ties rows',
@@ -147,7 +147,7 @@ def test_advice_on_small_foreign_long_data(tmp_path: Path) -> None:
     """Few rows, tiny classes, long texts and a language other than English are said."""
     german = "Meine Karte ist seit letzter Woche nicht angekommen, was soll ich denn jetzt bitte machen? " * 7
     rows = "".join(f'"{german} {k}",{"selten" if k < 3 else "oft"}\n' for k in range(40))
-    seen = look(write(tmp_path, "a.csv", f"text,label\n{rows}"))
+    seen = profile_data(write(tmp_path, "a.csv", f"text,label\n{rows}"))
     assert seen.languages == {"de": 1.0}
     assert seen.fraction_long == 1.0
     advice = "\n".join(seen.advice)
@@ -159,7 +159,7 @@ def test_mixed_languages_are_said(tmp_path: Path) -> None:
     """A third of French texts among English ones is named with its share."""
     french = [f"Je n'ai toujours pas reçu ma carte bancaire cette semaine {k}" for k in range(100)]
     rows = "\n".join(f"{text},{k % 2}" for k, text in enumerate(texts(200) + french))
-    seen = look(write(tmp_path, "a.csv", f"text,label\n{rows}\n"))
+    seen = profile_data(write(tmp_path, "a.csv", f"text,label\n{rows}\n"))
     assert seen.languages["fr"] == pytest.approx(1 / 3, abs=0.03)
     assert any("fr 3" in one and "multilingual" in one for one in seen.advice)
 
@@ -173,7 +173,7 @@ def test_twin_columns_are_said_where_the_reader_refuses(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match="two columns of the name 'text'"):
         read_table(path)
-    odd = look(path).oddities
+    odd = profile_data(path).oddities
     assert 'two columns are called "text"' in odd
     assert 'column "copy" repeats column "label"' in odd
 
@@ -181,7 +181,7 @@ def test_twin_columns_are_said_where_the_reader_refuses(tmp_path: Path) -> None:
 def test_further_delimiters_are_said(tmp_path: Path) -> None:
     """That the last column takes further delimiters is said."""
     rows = "".join(f"ham\t{text}\n" for text in texts(20)) + "spam\twin\tnow or never\n"
-    seen = look(write(tmp_path, "a.tsv", rows))
+    seen = profile_data(write(tmp_path, "a.tsv", rows))
     assert seen.oddities == ("some lines have more delimiters than columns: they belong to column 2",)
     assert seen.columns_with("label") == ("column_1",)
     assert seen.columns_with("text") == ("column_2",)
@@ -193,7 +193,7 @@ def test_splits_are_found_and_twins_across_them(tmp_path: Path) -> None:
     for name, part in {"train": rows[:20], "dev": rows[20:25], "test": [*rows[25:], rows[0].upper()]}.items():
         write(tmp_path, f"{name}.csv", "text,label\n" + "".join(f"{text},{k % 2}\n" for k, text in enumerate(part)))
     write(tmp_path, "README.md", "about")
-    seen = look(tmp_path)
+    seen = profile_data(tmp_path)
     assert [(split.name, split.n_rows) for split in seen.splits] == [("train", 20), ("validation", 5), ("test", 6)]
     assert (seen.examined, seen.n_rows, seen.n_crossing) == ("train", 20, 1)
     assert any("validation split (5 rows) stays out" in one for one in seen.advice)
@@ -202,7 +202,7 @@ def test_splits_are_found_and_twins_across_them(tmp_path: Path) -> None:
 def test_all_rows_are_counted_and_few_examined(tmp_path: Path) -> None:
     """A file sorted by class, longer than what is examined, has its classes counted in full and examined evenly."""
     rows = "".join(f"{text},{'a' if k < 2_000 else 'b'}\n" for k, text in enumerate(texts(3_000)))
-    seen = look(write(tmp_path, "a.csv", f"text,label\n{rows}"), max_rows=500)
+    seen = profile_data(write(tmp_path, "a.csv", f"text,label\n{rows}"), max_rows=500)
     assert seen.n_rows == 3_000
     assert seen.class_counts == {"a": 2_000, "b": 1_000}
     assert 250 <= seen.n_examined <= 500
@@ -224,18 +224,18 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, name: str, content: bytes,
     """A file of another kind is refused by the kind's name."""
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError) as caught:
-        look(tmp_path / name)
+        profile_data(tmp_path / name)
     assert says in str(caught.value)
 
 
 def test_folders_that_say_nothing(tmp_path: Path) -> None:
     """An empty folder, and tables whose names are no splits, are refused with the names."""
     with pytest.raises(InputError, match="holds nothing that Graft reads"):
-        look(tmp_path)
+        profile_data(tmp_path)
     for name in ("a.csv", "b.csv"):
         write(tmp_path, name, "text,label\nx,y\n")
     with pytest.raises(InputError) as caught:
-        look(tmp_path)
+        profile_data(tmp_path)
     assert caught.value.where == "a.csv, b.csv"
 
 
@@ -243,7 +243,7 @@ def test_byte_order_mark_is_said(tmp_path: Path) -> None:
     """A byte order mark is read over and named."""
     path = tmp_path / "a.csv"
     path.write_bytes(b"\xef\xbb\xbftext,label\nsome text here,b\nother text there,c\n")
-    seen = look(path)
+    seen = profile_data(path)
     assert seen.encoding == "UTF-8 with a byte order mark"
     assert [column.name for column in seen.columns] == ["text", "label"]
 
@@ -276,5 +276,5 @@ def test_kinds(values: list[str], kind: str) -> None:
 def test_letters_alone_are_no_gender(tmp_path: Path) -> None:
     """F and M are taken for genders where the column is called so, and nowhere else."""
     rows = "".join(f"{text},{'FM'[k % 2]},{'FM'[k % 3 % 2]},{k % 2}\n" for k, text in enumerate(texts(60)))
-    seen = look(write(tmp_path, "a.csv", f"text,charge_degree,sex,label\n{rows}"))
+    seen = profile_data(write(tmp_path, "a.csv", f"text,charge_degree,sex,label\n{rows}"))
     assert seen.columns_with("sensitive") == ("sex",)

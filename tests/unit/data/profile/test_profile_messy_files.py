@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from graft.data import check_test_labels, import_data, look
+from graft.data import check_test_labels, import_data, profile_data
 from graft.data.labels import nearest_label, strange_labels
 from graft.data.profile.entities import rounded_example, strength_as_group
 from graft.errors import InputError
@@ -71,7 +71,7 @@ def tweets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_tweets_are_seen_for_what_they_are(tweets: Path) -> None:
     """The user is the group and no time zone is; the times' order is said; rounded ids are named and are no id."""
-    seen = look(tweets)
+    seen = profile_data(tweets)
     roles = {column.name: column.role for column in seen.columns}
     assert {name: role for name, role in roles.items() if role not in {"none", "leaks_label"}} == {
         "airline_sentiment": "label",
@@ -148,7 +148,7 @@ def test_what_graft_cannot_do_is_said_first(
 ) -> None:
     """Tables of numbers and categories are refused with what to use instead, and no advice leads on."""
     (tmp_path / "a.csv").write_text(header + "\n" + "\n".join(row(k) for k in range(300)) + "\n")
-    seen = look(tmp_path / "a.csv")
+    seen = profile_data(tmp_path / "a.csv")
     assert seen.refusal.startswith("Graft trains on texts and images")
     assert instead in seen.refusal
     assert seen.advice == ()
@@ -161,7 +161,7 @@ def test_test_labels_that_train_does_not_have(tmp_path: Path) -> None:
             f"{' '.join(WORDS[k % 5 : k % 5 + 9])} {side} {k}, {'<=50K' if k % 4 else '>50K'}{end}\n" for k in range(60)
         )
         (tmp_path / f"{side}.csv").write_text(f"text,label\n{rows}")
-    said = [one for one in look(tmp_path).oddities if one.startswith("No class of the test rows")]
+    said = [one for one in profile_data(tmp_path).oddities if one.startswith("No class of the test rows")]
     assert len(said) == 1
     assert "' <=50K.' (45 rows, in train ' <=50K')" in said[0]
     assert strange_labels(Counter(a=3, b=2), Counter(a=1, c=9)) == ""
@@ -176,7 +176,7 @@ def test_a_table_of_a_hundred_thousand_columns_is_bounded(tmp_path: Path) -> Non
     cells = ",".join(["1"] * 99_997)
     rows = "".join(f"{' '.join(WORDS[:8])} {k},{'ab'[k % 2]},{k},{cells}\n" for k in range(6))
     (tmp_path / "wide.csv").write_text(f"text,label,label,{names}\n{rows}")
-    seen = look(tmp_path / "wide.csv")
+    seen = profile_data(tmp_path / "wide.csv")
     assert (seen.n_columns, len(seen.columns), seen.n_rows) == (100_000, 1_000, 6)
     assert seen.columns[2].name == "label (2)"
 
@@ -202,7 +202,7 @@ def xrays(tmp_path: Path) -> Path:
 
 def test_images_in_sub_folders_are_joined_to_their_table(xrays: Path, tmp_path: Path) -> None:
     """Look says that the column names the images, and bringing the folder in puts every image beside its row."""
-    seen = look(xrays)
+    seen = profile_data(xrays)
     assert seen.columns_with("image") == ("Image Index",)
     assert seen.columns_with("group") == ("Patientid",)
     assert any("the images themselves are put into the table" in one for one in seen.advice)
@@ -219,7 +219,7 @@ def test_images_named_without_their_ending(xrays: Path, tmp_path: Path) -> None:
     table.assign(**{"Image Index": table["Image Index"].str.removesuffix(".png")}).to_csv(
         xrays / "Data_Entry.csv", index=False
     )
-    assert look(xrays).columns_with("image") == ("Image Index",)
+    assert profile_data(xrays).columns_with("image") == ("Image Index",)
     (path,) = import_data(xrays, tmp_path / "brought").values()
     assert pq.read_table(path).num_rows == 24
 
@@ -236,7 +236,7 @@ def test_two_images_of_one_name_are_refused(xrays: Path, tmp_path: Path) -> None
 def test_images_that_are_not_there_are_not_promised(tmp_path: Path) -> None:
     """A table that names images which lie nowhere near it says so."""
     (tmp_path / "a.csv").write_text("file,label\n" + "".join(f"x{k}.png,{'ab'[k % 2]}\n" for k in range(40)))
-    assert any("not beside the table" in one for one in look(tmp_path / "a.csv").advice)
+    assert any("not beside the table" in one for one in profile_data(tmp_path / "a.csv").advice)
 
 
 def test_single_words_may_be_texts(tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_single_words_may_be_texts(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(
         "given,label\n" + "".join(f"{name},{'ab'[k % 2]}\n" for k, name in enumerate(names))
     )
-    seen = look(tmp_path / "a.csv")
+    seen = profile_data(tmp_path / "a.csv")
     assert seen.refusal == ""
     assert 'if "given" holds them' in seen.advice[0]
 
