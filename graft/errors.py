@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 _LONGEST = 500
 
@@ -33,12 +34,16 @@ class GraftError(Exception):
         what: one sentence, ending with a full stop.
         where: file, row, column or address; may be empty.
         do: a command or an edit that helps; may be empty.
+        code: what programs know this error by, in kebab-case; it stays where words change. Empty: that of the class.
     """
 
     exit_code = 1
+    family = "error"
+    """Code of errors of the class that have none of their own."""
 
-    def __init__(self, what: str, *, where: str = "", do: str = "") -> None:
+    def __init__(self, what: str, *, where: str = "", do: str = "", code: str = "") -> None:
         super().__init__(what)
+        self.code = code or self.family
         self.what = what
         self.where = where
         self.do = do
@@ -56,19 +61,33 @@ class InputError(GraftError):
     """The user's input is wrong: a file, a column, a recipe, a name. Exit code 2; never retried."""
 
     exit_code = 2
+    family = "input"
 
 
 class StepError(GraftError):
     """A step could not finish although its input is right. Exit code 1."""
 
+    family = "step"
+
 
 class ResourceError(GraftError):
     """The machine has too little of what a step needs, as memory. Exit code 1; it helps to ask for less."""
+
+    family = "resource"
 
 
 class BusyError(GraftError):
     """Somebody else holds what is needed. Exit code 1; worth retrying."""
 
+    family = "busy"
+
 
 class TamperError(GraftError):
     """Bytes are not those that were recorded or signed. Exit code 1."""
+
+    family = "tampered"
+
+
+def no_file(path: Path) -> InputError:
+    """Return the error of a file that a person named and that is not there."""
+    return InputError(f"There is no file {path.name}.", where=str(path), do="check the path", code="file-missing")

@@ -57,6 +57,8 @@ def parse_ref(text: str) -> ModelRef:
         return PackageRef(text.removeprefix("pkg:"))
     if ":" in text or not text.isprintable():
         raise InputError(
-            f"Base {text} is of a kind that Graft does not know.", do="use pkg:NAME, graft:RECIPE@champion or a folder"
+            f"Base {text} is of a kind that Graft does not know.",
+            do="use pkg:NAME, graft:RECIPE@champion or a folder",
+            code="base-kind-unknown",
         )
     return FolderRef(text)

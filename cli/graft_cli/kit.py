@@ -33,8 +33,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="print the result as one JS
 
 @dataclass(frozen=True)
 class ErrorFacts:
-    """What went wrong, where it was seen, and what to do about it; the last two may be empty."""
+    """What went wrong, where it was seen, and what to do about it; these two may be empty. ``code`` stays where words change."""
 
+    code: str
     what: str
     where: str
     do: str
@@ -72,7 +73,7 @@ def print_json(result: object) -> None:
 
 def print_error(error: GraftError) -> None:
     """Print an error as one JSON object."""
-    _print(asdict(ErrorResult(ErrorFacts(error.what, error.where, error.do))))
+    _print(asdict(ErrorResult(ErrorFacts(error.code, error.what, error.where, error.do))))
 
 
 def _print(facts: Any) -> None:

@@ -101,7 +101,7 @@ def answering(url: str) -> Iterator[None]:
         with get_client(sync_client=True) as client:
             if client.api_healthcheck():
                 do = "prefect server start, or unset PREFECT_API_URL"
-                raise StepError("The Prefect server does not answer.", where=url, do=do)
+                raise StepError("The Prefect server does not answer.", where=url, do=do, code="server-silent")
         yield
 
 
@@ -115,7 +115,7 @@ def _in_sentences(url: str) -> Iterator[None]:
     except httpx.HTTPError as error:
         if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in _NOT_LET_IN:
             do = "set PREFECT_API_AUTH_STRING, or PREFECT_API_KEY, to what the server asks for"
-            raise StepError("The Prefect server refuses this run.", where=url, do=do) from error
+            raise StepError("The Prefect server refuses this run.", where=url, do=do, code="server-refuses") from error
         where = f"{url}: {error or type(error).__name__}"
         do = "the same command goes on from here"
         raise StepError("The Prefect server went away.", where=where, do=do) from error

@@ -8,8 +8,10 @@ from collections.abc import Collection, Iterable
 import pandas as pd
 
 from graft.data.labels import check_new_labels, nearest_label
+from graft.data.readers.raw import no_column
 from graft.data.readers.read import read_batches
 from graft.data.source_files import Part, columns_of, read_part
+from graft.data.updates import id_of_two
 from graft.errors import InputError
 from graft.modality import MODALITIES
 from graft.recipe import Data
@@ -39,8 +41,9 @@ def schema_drift(
     last = next(part for part in reversed(before) if data.content in columns_of(part.path))
     known = columns_of(last.path)
     if data.label not in present and data.id is None:
-        raise InputError(
-            f'{added.path.name} has no column "{data.label}".',
+        raise no_column(
+            added.path,
+            data.label,
             where=f"header: {', '.join(present)}",
             do="add the labels, or name an id column in the recipe (data.id) so that they can come later",
         )
@@ -75,7 +78,7 @@ def check_ids(before: Iterable[Part], added: Part, data: Data) -> None:
             other = new.setdefault(name, mine) if name else mine
             if other[1:] != mine[1:]:
                 kind = "labels" if other[1] == mine[1] else "rows"
-                raise InputError(f"One id stands for two {kind}.", where=f"{other[0]} and {row}", do="keep one of them")
+                raise id_of_two(kind, where=f"{other[0]} and {row}", do="keep one of them")
     seen = set()
     for part in before:
         for batch in read_part(part, data):
@@ -83,8 +86,8 @@ def check_ids(before: Iterable[Part], added: Part, data: Data) -> None:
                 if name in new and name:
                     seen.add(name)
                     if has_content and not batch["is_label_only"].iloc[0] and _key(content, row, data) != new[name][1]:
-                        raise InputError(
-                            "One id stands for two different rows.",
+                        raise id_of_two(
+                            "different rows",
                             where=f"{row} and {new[name][0]}",
                             do="give the new row an id of its own",
                         )
@@ -94,6 +97,7 @@ def check_ids(before: Iterable[Part], added: Part, data: Data) -> None:
             f"{len(unknown):,} of {len(new):,} ids are of no row in the dataset.",
             where=", ".join(unknown[:3]),
             do="add those rows first: graft add RECIPE ROWS",
+            code="ids-unknown",
         )
 
 

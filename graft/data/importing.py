@@ -91,7 +91,7 @@ def _roles(found: Source, role: str) -> dict[str, str]:
         raise InputError(what, where=str(found.root), do="give one of its files, or call one train")
     if role != "train":
         what = f"{found.root.name} has splits of its own: it cannot be brought in as {role}."
-        raise InputError(what, where=str(found.root), do="give one of its files")
+        raise InputError(what, where=str(found.root), do="give one of its files", code="dataset-has-splits")
     test = "test" if "test" in found.splits else "validation" if "validation" in found.splits else None
     return {"train": "train"} | ({"test": test} if test else {})
 
@@ -188,7 +188,7 @@ def _checked(batches: Iterator[pd.DataFrame], found: Source) -> Iterator[pd.Data
                 named = f" ({batch['file'].iloc[k]})" if found.format == "folder of images by class" else ""
                 where = f"row {n_before + k + 1:,} of {found.root.name}{named}"
                 if not content:
-                    raise InputError("A row has no image.", where=where, do="take the row out")
+                    raise InputError("A row has no image.", where=where, do="take the row out", code="image-missing")
                 open_picture(content, where)
         n_before += len(batch)
         yield batch

@@ -109,7 +109,9 @@ def refuse_unread(cells: pd.Series, times: pd.Series, *, where: str, row: Callab
         do = "is there such a day? If the order is wrong: data.time_format: day-first or month-first"
     elif is_epoch(cell):
         do = "if these are seconds since 1970: data.time_format: epoch"
-    raise InputError(f"{row(place)} has the time {cell[:40]!r}, which cannot be read.", where=where, do=do)
+    raise InputError(
+        f"{row(place)} has the time {cell[:40]!r}, which cannot be read.", where=where, do=do, code="time-unreadable"
+    )
 
 
 def as_iso(cells: pd.Series, times: pd.Series) -> pd.Series:

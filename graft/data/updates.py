@@ -52,8 +52,8 @@ def apply_updates(index: pd.DataFrame, name: Callable[[int], str]) -> Updates:
     later = given != rows
     for update, row in zip(given[later].tolist(), rows[later].tolist(), strict=True):
         if not only_label[update] and keys[update] != keys[row]:
-            raise InputError(
-                "One id stands for two different rows.",
+            raise id_of_two(
+                "different rows",
                 where=f"{name(row)} and {name(update)}",
                 do="give each row its own id",
             )
@@ -63,3 +63,8 @@ def apply_updates(index: pd.DataFrame, name: Callable[[int], str]) -> Updates:
             label[row] = label[update]
     index["label"] = label
     return Updates(is_update, late, corrected)
+
+
+def id_of_two(kind: str, *, where: str, do: str) -> InputError:
+    """Return the error of an id under which two contents, or two labels in one file, came."""
+    return InputError(f"One id stands for two {kind}.", where=where, do=do, code="id-ambiguous")

@@ -62,11 +62,17 @@ def sizes_for(labels: Labels, wanted: tuple[Size, ...] = (*SIZES, None)) -> tupl
         raise InputError("A curve needs two classes, and the training rows have one.", do="graft add RECIPE FILE")
     numbers = sorted({size for size in wanted if size is not None})
     if any(size < 1 for size in numbers):
-        raise InputError(f"A curve cannot have {numbers[0]} rows of a class.", do="--sizes 1,4,16,all")
+        raise InputError(
+            f"A curve cannot have {numbers[0]} rows of a class.", do="--sizes 1,4,16,all", code="curve-size-impossible"
+        )
     chosen: list[Size] = [size for size in numbers if size < counts.max()]
     chosen += [None] if None in wanted else []
     if not chosen:
-        raise InputError(f"No size is below the {counts.max():,} rows of the largest class.", do="--sizes 1,4,16,all")
+        raise InputError(
+            f"No size is below the {counts.max():,} rows of the largest class.",
+            do="--sizes 1,4,16,all",
+            code="curve-sizes-too-large",
+        )
     return tuple(chosen)
 
 

@@ -201,10 +201,19 @@ class Keyring:
                 do="commit that key if it is a colleague's; else take it and the entry away",
             )
         if keyid not in self._keys:
-            raise TamperError("A ledger entry is signed by no trusted key.", where=f"{where}, by {keyid[:16]!r}")
+            raise TamperError(
+                "A ledger entry is signed by no trusted key.",
+                where=f"{where}, by {keyid[:16]!r}",
+                code="entry-untrusted",
+            )
         digest = sha256_bytes(content)
         if digest not in self._verified:
             if not (one_form and low and self.signer_of(payload, signature, keyid=keyid)):
-                raise TamperError("A ledger entry is not what was signed.", where=where, do="restore it with git")
+                raise TamperError(
+                    "A ledger entry is not what was signed.",
+                    where=where,
+                    do="restore it with git",
+                    code="entry-changed",
+                )
             self._verified.add(digest)
         return payload, keyid

@@ -112,3 +112,10 @@ class Folder:
         if os.path.realpath(path) != os.path.join(self._real, os.path.normpath(name)):
             raise TamperError("A link leads out of the ledger.", where=str(path), do="restore it with git")
         return path
+
+
+def record_missing(where: str) -> TamperError:
+    """Return the error of a record that an entry names and that is not in the ledger."""
+    return TamperError(
+        "A record is missing from the ledger.", where=where, do="restore it with git", code="record-missing"
+    )

@@ -14,7 +14,7 @@ from graft.errors import BusyError, TamperError
 from graft.ledger.dsse import Keyring, Signer
 from graft.ledger.entries import PromotionPredicate, RunPredicate, Statement, statement
 from graft.ledger.object_store import ObjectStore
-from graft.ledger.objects import Folder, Objects
+from graft.ledger.objects import Folder, Objects, record_missing
 from graft.records import canonical_json, sha256_bytes
 from graft.records.safe_read import parse_json
 
@@ -96,7 +96,7 @@ class Ledger:
         name = f"blobs/{_checked(digest)}"
         content, where = self.objects.read(name), self.objects.where(name)
         if content is None:
-            raise TamperError("A record is missing from the ledger.", where=where, do="restore it with git")
+            raise record_missing(where)
         if sha256_bytes(content) != digest:
             raise TamperError("A record in the ledger is not what was signed.", where=where, do="restore it with git")
         return content
@@ -129,7 +129,7 @@ class Ledger:
         found, keyid, predicate = self._open(name, RunPredicate)
         if found != entry or predicate.recipe != recipe:
             where = self.objects.where(name)
-            raise TamperError("A run's entry stands under a name that is not its own.", where=where)
+            raise TamperError("A run's entry stands under a name that is not its own.", where=where, code="run-moved")
         return Run(entry=entry, keyid=keyid, predicate=predicate)
 
     def runs(self, recipe: str) -> Iterator[Run]:
@@ -180,6 +180,7 @@ class Ledger:
                 f"{predicate.recipe} {predicate.number} was not made champion: somebody was faster.",
                 where=self.objects.where(name),
                 do=f"graft run {predicate.recipe}    compares with the new champion",
+                code="promotion-overtaken",
             )
         return Promotion(entry=sha256_bytes(content), keyid=signer.keyid, predicate=predicate)
 
@@ -194,9 +195,11 @@ class Ledger:
             parent, predicate = found[-1].entry if found else None, promotion.predicate
             where, number = self.objects.where(name), name.rsplit("/", 1)[1].removesuffix(".json")
             if int(number) != position or predicate.number != number or predicate.recipe != recipe:
-                raise TamperError("The promotions of a recipe are not numbered without a gap.", where=where)
+                what = "The promotions of a recipe are not numbered without a gap."
+                raise TamperError(what, where=where, code="promotions-gap")
             if predicate.parent != parent:
-                raise TamperError("A promotion does not follow the one before it.", where=where)
+                what = "A promotion does not follow the one before it."
+                raise TamperError(what, where=where, code="promotion-unlinked")
             found.append(promotion)
         return found
 
@@ -232,14 +235,15 @@ class Ledger:
 
     def _known(self, name: str) -> str:
         if not _NAME.fullmatch(name):
-            where, do = self.objects.where(name), "take it away"
-            raise TamperError("Something lies in the ledger that is no file of it.", where=where, do=do)
+            what, where = "Something lies in the ledger that is no file of it.", self.objects.where(name)
+            raise TamperError(what, where=where, do="take it away", code="ledger-foreign-file")
         return name
 
     def _open(self, name: str, kind: type[P]) -> tuple[str, str, P]:
         content, where = self.objects.read(name), self.objects.where(name)
         if content is None:
-            raise TamperError("An entry is missing from the ledger.", where=where, do="restore it with git")
+            what, do = "An entry is missing from the ledger.", "restore it with git"
+            raise TamperError(what, where=where, do=do, code="entry-missing")
         payload, keyid = self.keyring.open(content, where)
         try:
             predicate = Statement.model_validate_json(payload).predicate

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from graft.errors import TamperError
 from graft.ledger.model_signature import verify_model
+from graft.ledger.objects import record_missing
 from graft.ledger.store import Ledger
 from graft.records.safe_read import parse_object
 
@@ -79,7 +80,7 @@ def _verify_runs(ledger: Ledger, recipe: str, blobs: set[str], parents: set[str]
         for step, digest in {**predicate.records, **beside}.items():
             if digest not in blobs:
                 where = f"run {run.entry[:12]} of {recipe}, {step}: {digest}"
-                raise TamperError("A record is missing from the ledger.", where=where, do="restore it with git")
+                raise record_missing(where)
             records.add(digest)
         if gone := {*predicate.parents, *filter(None, [predicate.base_entry])} - parents:
             where = f"run {run.entry[:12]} of {recipe}: {min(gone)}"

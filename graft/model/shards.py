@@ -36,6 +36,7 @@ def weight_files(folder: Path) -> list[Path]:
             f"Base {folder.name} has no {WHOLE}.",
             where=f"{folder}{', only ' + other[0] if other else ''}",
             do="convert the weights to safetensors; pickles are never loaded",
+            code="weights-missing",
         )
     return [folder / name for name in sorted(set(_read_index(folder)[0].values()))]
 

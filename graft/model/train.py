@@ -154,6 +154,7 @@ class Training:
                 f"The loss is no longer a number in epoch {epoch + 1}, step {self._stand.n_done + 1:,} of {len(self._order):,}.",
                 where=f"{len(batch)} rows: {names}{', ...' if len(batch) > 5 else ''}",
                 do="lower finetune.learning_rate in the recipe",
+                code="loss-not-finite",
             )
         self._optimizer.step()
         for name, anchor in self._anchors.items():

@@ -69,12 +69,20 @@ def check_name(name: str, kind: str) -> str:
     """
     if not NAME.fullmatch(name):
         raise InputError(
-            f"{name!r} cannot be the name of a {kind}.", do="use a-z, 0-9 and hyphens inside, 63 characters at most"
+            f"{name!r} cannot be the name of a {kind}.",
+            do="use a-z, 0-9 and hyphens inside, 63 characters at most",
+            code="name-unusable",
         )
     if _NUMBER.fullmatch(name):
-        raise InputError(f"{name!r} is a number to DVC, which reads it in params.yaml.", do="begin with a letter")
+        raise InputError(
+            f"{name!r} is a number to DVC, which reads it in params.yaml.",
+            do="begin with a letter",
+            code="name-unusable",
+        )
     if _DEVICE.fullmatch(name):
-        raise InputError(f"{name!r} is the name of a device on Windows.", do="choose another name")
+        raise InputError(
+            f"{name!r} is the name of a device on Windows.", do="choose another name", code="name-unusable"
+        )
     return name
 
 
@@ -93,6 +101,7 @@ def load_recipe(path: Path) -> tuple[Recipe, str]:
             do=f"recipes here: {', '.join(recipes)}"
             if recipes
             else "graft new NAME --data FILE --text COLUMN --label COLUMN",
+            code="recipe-unknown",
         )
     content = read_small(path, MAX_YAML)
     return parse_recipe(name, content, where=path), sha256_bytes(content)
@@ -108,11 +117,17 @@ def parse_recipe(name: str, content: str | bytes, *, where: Path | None = None) 
     plain = read_yaml(content, path)
     if not isinstance(plain, dict):
         raise InputError(
-            f"{path.name} is not a recipe: it holds no keys.", where=str(path), do="docs/recipe.md explains every key"
+            f"{path.name} is not a recipe: it holds no keys.",
+            where=str(path),
+            do="docs/recipe.md explains every key",
+            code="recipe-empty",
         )
     if "name" in plain:
         raise InputError(
-            f'{path.name} has an unknown key "name".', where=str(path), do="take it out: the file's name is it"
+            f'{path.name} has an unknown key "name".',
+            where=str(path),
+            do="take it out: the file's name is it",
+            code="recipe-key-unknown",
         )
     try:
         return Recipe.model_validate({**plain, "name": name})
@@ -131,13 +146,23 @@ def _explain(error: ValidationError, path: Path) -> InputError:
         known = known_keys() if len(keys) > 1 else {key.split(".")[0]: "" for key in known_keys()}
         near = nearest(dotted, known)
         hint = f"did you mean {near}?" if near else "take the key out"
-        return InputError(f'{path.name} has an unknown key "{dotted}".', where=str(path), do=hint)
+        return InputError(
+            f'{path.name} has an unknown key "{dotted}".', where=str(path), do=hint, code="recipe-key-unknown"
+        )
     if first["type"] == "missing":
         return InputError(
-            f'{path.name} lacks the key "{dotted}".', where=str(path), do=f"add {dotted}; see docs/recipe.md"
+            f'{path.name} lacks the key "{dotted}".',
+            where=str(path),
+            do=f"add {dotted}; see docs/recipe.md",
+            code="recipe-key-missing",
         )
     why = first["msg"].removeprefix("Value error, ")
-    return InputError(f'{path.name} has a wrong value at "{dotted}": {why}.', where=str(path), do="correct that value")
+    return InputError(
+        f'{path.name} has a wrong value at "{dotted}": {why}.',
+        where=str(path),
+        do="correct that value",
+        code="recipe-value-wrong",
+    )
 
 
 def known_keys() -> dict[str, str]:

@@ -52,6 +52,7 @@ def digest_folder(folder: Path) -> tuple[tuple[FileDigest, ...], str]:
                 "A folder to be digested holds something that is not a plain file.",
                 where=str(path),
                 do="put the file itself there; if DVC linked it: dvc config cache.type copy, dvc checkout --relink",
+                code="folder-not-plain",
             )
         if path.is_file():
             relative = path.relative_to(folder).as_posix()

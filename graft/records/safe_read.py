@@ -100,6 +100,7 @@ def _too_long(path: Path, size: int, most: int) -> InputError:
         f"{path.name} is too long to be what it is called.",
         where=f"{path}: {size:,} bytes, {most:,} at most",
         do="restore it with git, or take it away",
+        code="file-too-long",
     )
 
 
@@ -119,7 +120,9 @@ def read_yaml(content: str | bytes, path: Path) -> Any:
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         at = f", line {line + 1}" if line is not None else ""
-        raise InputError(f"{path.name} is not plain YAML.", where=f"{path}{at}", do="correct that line") from error
+        raise InputError(
+            f"{path.name} is not plain YAML.", where=f"{path}{at}", do="correct that line", code="yaml-not-plain"
+        ) from error
 
 
 class _Plain(yaml.SafeLoader):
@@ -136,7 +139,10 @@ class _Plain(yaml.SafeLoader):
         if self.check_event(yaml.AliasEvent):
             anchor = self.peek_event().anchor  # type: ignore[no-untyped-call]
             raise InputError(
-                f"{self.path.name} uses an alias.", where=f"{self.path}, *{anchor}", do="write the value out"
+                f"{self.path.name} uses an alias.",
+                where=f"{self.path}, *{anchor}",
+                do="write the value out",
+                code="yaml-alias",
             )
         self.depth += 1
         if self.depth > _MAX_DEPTH:
@@ -144,6 +150,7 @@ class _Plain(yaml.SafeLoader):
                 f"{self.path.name} is nested more than {_MAX_DEPTH} deep.",
                 where=str(self.path),
                 do="docs/recipe.md shows a recipe",
+                code="yaml-too-deep",
             )
         node = super().compose_node(parent, index)
         self.depth -= 1

@@ -54,7 +54,12 @@ def read_card(path: Path) -> Card:
 
 def no_card(path: Path) -> InputError:
     """Return what is said of a file that is no card."""
-    return InputError(f"{path.name} is not a domain card.", where=str(path), do="graft card BASE --from FILE makes one")
+    return InputError(
+        f"{path.name} is not a domain card.",
+        where=str(path),
+        do="graft card BASE --from FILE makes one",
+        code="not-a-domain-card",
+    )
 
 
 def find_card(base_sha256: str, own: Path) -> Path | None:

@@ -112,7 +112,7 @@ def check_column(wanted: Expectation, known: Collection[str]) -> None:
     column = wanted.gx.column
     if column not in known:
         what = f"There is no column {column!r} to expect something of."
-        raise InputError(what, where=wanted.where, do=_hint(column, known))
+        raise InputError(what, where=wanted.where, do=_hint(column, known), code="expectation-column-missing")
 
 
 def _hint(name: str, known: Collection[str]) -> str:

@@ -199,6 +199,7 @@ class Workspace:
                     f"{path.relative_to(self.root)} is a link; Graft reads and writes only what lies in the workspace.",
                     where=str(path),
                     do="put the file or folder itself there",
+                    code="workspace-link",
                 )
         return path
 

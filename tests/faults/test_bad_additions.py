@@ -25,29 +25,29 @@ def test_files_that_are_no_rows_are_not_added(cli: CommandLine, tmp_path: Path, 
 
 
 ADDED: dict[str, tuple[bytes, tuple[str, ...]]] = {
-    "no column of texts": (csv_bytes([ROW], "id,txt,label"), ("ids are of no row", "add those rows first")),
-    "no id": (csv_bytes([ROW[1:]], "text,label"), ('no column "id"',)),
-    "the id in capitals": (csv_bytes([ROW], "ID,text,label"), ('no column "id"', "did you mean 'ID'?")),
-    "neither text nor label": (csv_bytes([ROW[:2]], "id,note"), ('no column "text"',)),
+    "no column of texts": (csv_bytes([ROW], "id,txt,label"), ("code ids-unknown", "add those rows first")),
+    "no id": (csv_bytes([ROW[1:]], "text,label"), ("code column-missing", '"id"')),
+    "the id in capitals": (csv_bytes([ROW], "ID,text,label"), ("code column-missing", '"id"', "did you mean 'ID'?")),
+    "neither text nor label": (csv_bytes([ROW[:2]], "id,note"), ("code column-missing", '"text"')),
     "labels for unknown ids": (
         csv_bytes([("m98", "card"), ("m99", "card")], "id,label"),
-        ("2 of 2 ids are of no row",),
+        ("code ids-unknown", "2 of 2 "),
     ),
     "one label for an unknown id": (
         csv_bytes([("m0", "card"), ("m99", "card")], "id,label"),
-        ("1 of 2 ids", "rows.csv row 2"),
+        ("code ids-unknown", "1 of 2 ", "rows.csv row 2"),
     ),
     "two labels for one id": (
         csv_bytes([("m0", "card"), ("m0", "parcel")], "id,label"),
-        ("One id stands for two labels.",),
+        ("code id-ambiguous", "labels"),
     ),
     "two rows of one id": (
         csv_bytes([ROW, ("m99", "another message", "card")]),
-        ("One id stands for two rows.", "row 1 and"),
+        ("code id-ambiguous", "rows", "row 1 and"),
     ),
     "a row with another's id": (
         csv_bytes([("m0", "another message", "card")]),
-        ("One id stands for two different rows.",),
+        ("code id-ambiguous", "different rows"),
     ),
 }
 
@@ -62,15 +62,15 @@ def test_rows_and_labels_that_do_not_fit(cli: CommandLine, tmp_path: Path, what:
 def test_rows_of_another_kind(cli: CommandLine, tmp_path: Path) -> None:
     """Images are not added to texts, as a folder or as a column; nor is a folder of several splits."""
     pets = image_folder(tmp_path / "pets")
-    cli.refuses("add", "known", pets, words=('no column "id"',), source=tmp_path)
+    cli.refuses("add", "known", pets, words=("code column-missing", '"id"'), source=tmp_path)
     images = pa.array([picture(seed=k) for k in range(3)], type=pa.binary())
     pq.write_table(pa.table({"id": ["a", "b", "c"], "text": images, "label": ["card"] * 3}), tmp_path / "rows.parquet")
     cli.refuses("add", "known", tmp_path / "rows.parquet", words=('"text"', "holds bytes, not texts"))
     for split in ("train", "test"):
         (tmp_path / "splits").mkdir(exist_ok=True)
         (tmp_path / "splits" / f"{split}.csv").write_bytes(GOOD_CSV)
-    cli.refuses("add", "known", tmp_path / "splits", words=("splits of its own",))
-    cli.refuses("add", "known", tmp_path / "nowhere", words=("There is no file nowhere.",))
+    cli.refuses("add", "known", tmp_path / "splits", words=("code dataset-has-splits",))
+    cli.refuses("add", "known", tmp_path / "nowhere", words=("code file-missing", "nowhere"))
 
 
 @pytest.fixture
@@ -97,8 +97,8 @@ def test_files_that_are_no_batch(cli_with_champion: CommandLine, tmp_path: Path,
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (csv_bytes([ROW], "id,txt,label"), ('no column "text"', "did you mean 'txt'?")),
-        (csv_bytes([ROW], "id,TEXT,label"), ('no column "text"', "did you mean 'TEXT'?")),
+        (csv_bytes([ROW], "id,txt,label"), ("code column-missing", '"text"', "did you mean 'txt'?")),
+        (csv_bytes([ROW], "id,TEXT,label"), ("code column-missing", '"text"', "did you mean 'TEXT'?")),
         (archive({"rows.csv": GOOD_CSV}), ("a zip archive",)),
     ],
 )
@@ -114,7 +114,7 @@ def test_batches_that_do_not_fit(
 def test_a_batch_without_a_champion(cli: CommandLine, tmp_path: Path) -> None:
     """Without a champion there is nothing to compare with, and the command says how to get one."""
     source = BadFile("rows.csv", GOOD_CSV, ()).write(tmp_path)
-    cli.refuses("monitor", "known", source, words=("known has no champion", "graft run known"))
+    cli.refuses("monitor", "known", source, words=("code champion-missing", "known", "graft run known"))
 
 
 def test_good_rows_are_still_added(cli: CommandLine, tmp_path: Path) -> None:

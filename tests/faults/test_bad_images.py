@@ -82,14 +82,14 @@ def narrow() -> bytes:
 
 
 BAD: dict[str, tuple[Callable[[], bytes], str]] = {
-    "cut short": (lambda: picture(seed=9)[:-300], "The image is damaged or cut short."),
-    "a decompression bomb": (bomb, "The image has more than 50,000,000 pixels."),
-    "text": (lambda: b"there is no picture here\n", "The bytes are not an image that Graft reads."),
-    "a web page": (lambda: b"<!DOCTYPE html><html>403</html>", "The bytes are not an image that Graft reads."),
-    "nothing": (lambda: b"", "A row has no image."),
-    "animated": (animated, "The image has more than one frame or page."),
-    "a strip": (narrow, "over 100 times as long as wide"),
-    "only a header": (lambda: picture()[:33], "The bytes are not an image that Graft reads."),
+    "cut short": (lambda: picture(seed=9)[:-300], "code image-damaged"),
+    "a decompression bomb": (bomb, "code image-too-large"),
+    "text": (lambda: b"there is no picture here\n", "code image-unreadable"),
+    "a web page": (lambda: b"<!DOCTYPE html><html>403</html>", "code image-unreadable"),
+    "nothing": (lambda: b"", "code image-missing"),
+    "animated": (animated, "code image-many-frames"),
+    "a strip": (narrow, "code image-too-narrow"),
+    "only a header": (lambda: picture()[:33], "code image-unreadable"),
 }
 
 
@@ -110,7 +110,7 @@ def test_bad_images_in_a_table(cli: CommandLine, tmp_path: Path, tiny_image_base
     paths = [f"{'cat' if k % 2 else 'dog'}/{k}.png" for k in range(6)] + ["cat/bad.png"]
     pd.DataFrame({"path": paths, "label": [p[:3] for p in paths]}).to_csv(tmp_path / "pets" / "table.csv", index=False)
     options = ("--label", "label", "--base", str(tiny_image_base))
-    says_here = says if what != "nothing" else "not an image"
+    says_here = says if what != "nothing" else "code image-unreadable"
     source = tmp_path / "pets" / "table.csv"
     cli.refuses("new", "fresh", "--data", source, "--image", "path", *options, words=(says_here, "cat/bad.png"))
     contents = [(tmp_path / "pets" / path).read_bytes() for path in paths]
@@ -171,8 +171,8 @@ def test_folders_that_are_no_classes(cli: CommandLine, tmp_path: Path, tiny_imag
     (pets / "cat" / "out.png").symlink_to("/etc/hostname")
     for source, says in (
         (one, "one folder of images per class"),
-        (heap, "images in folders by class"),
-        (pets, "is a link"),
+        (heap, "code nothing-readable"),
+        (pets, "code images-linked"),
     ):
         cli.refuses("new", "fresh", "--data", source, *options, words=(says,), source=tmp_path)
 

@@ -25,20 +25,23 @@ def test_files_that_are_no_rows(cli: CommandLine, tmp_path: Path, what: str) -> 
 
 
 OPTIONS: dict[str, tuple[bytes, tuple[str, ...], tuple[str, ...]]] = {
-    "a column misspelt": (GOOD_CSV, ("--text", "txt", "--label", "label"), ('no column "txt"', "did you mean 'text'?")),
-    "a label misspelt": (GOOD_CSV, ("--text", "text", "--label", "lable"), ('no column "lable"', "did you mean 'label'?")),
+    "a column misspelt": (GOOD_CSV, ("--text", "txt", "--label", "label"),
+                          ("code column-missing", '"txt"', "did you mean 'text'?")),
+    "a label misspelt": (GOOD_CSV, ("--text", "text", "--label", "lable"),
+                         ("code column-missing", '"lable"', "did you mean 'label'?")),
     "a column in capitals": (GOOD_CSV, ("--text", "TEXT", "--label", "label"), ("did you mean 'text'?",)),
-    "an id in capitals": (GOOD_CSV, (*NEW_OPTIONS, "--id", "ID"), ('no column "ID"', "did you mean 'id'?")),
+    "an id in capitals": (GOOD_CSV, (*NEW_OPTIONS, "--id", "ID"), ("code column-missing", '"ID"', "did you mean 'id'?")),
     "a column in small letters": (
         GOOD_CSV.replace(b"text", b"Text", 1), ("--text", "text", "--label", "label"), ("did you mean 'Text'?",)
     ),
     "a column that is like none": (GOOD_CSV, ("--text", "wholly-other", "--label", "label"), ("header: id, text, label",)),
     "a blank before a name": (GOOD_CSV.replace(b"text", b" text", 1), NEW_OPTIONS, ("did you mean ' text'?",)),
-    "a sensitive column that is not there": (GOOD_CSV, (*NEW_OPTIONS, "--sensitive", "gender"), ('no column "gender"',)),
-    "a group that is not there": (GOOD_CSV, (*NEW_OPTIONS, "--group", "customer"), ('no column "customer"',)),
-    "a time that is not there": (GOOD_CSV, (*NEW_OPTIONS, "--time", "when"), ('no column "when"',)),
+    "a sensitive column that is not there": (GOOD_CSV, (*NEW_OPTIONS, "--sensitive", "gender"),
+                                             ("code column-missing", '"gender"')),
+    "a group that is not there": (GOOD_CSV, (*NEW_OPTIONS, "--group", "customer"), ("code column-missing", '"customer"')),
+    "a time that is not there": (GOOD_CSV, (*NEW_OPTIONS, "--time", "when"), ("code column-missing", '"when"')),
     "a time that is none": (GOOD_CSV, (*NEW_OPTIONS, "--time", "text"),
-                            ("Row 1 of ", "which cannot be read", "24.02.2015 11:35")),
+                            ("Row 1 of ", "code time-unreadable", "24.02.2015 11:35")),
     "label and text the same": (GOOD_CSV, ("--text", "text", "--label", "text"), ("data.label", "data.text")),
     "text and image both": (GOOD_CSV, (*NEW_OPTIONS, "--image", "text", "--base", "x"), ("either data.text or data.image",)),
     "neither text nor label": (GOOD_CSV, (), ("It is not said which column is text and which label.", "graft new")),
@@ -52,14 +55,14 @@ OPTIONS: dict[str, tuple[bytes, tuple[str, ...], tuple[str, ...]]] = {
     "all texts empty": (NO_TEXTS, NEW_OPTIONS, ('Every text in column "text" is empty.',)),
     "a strategy of its own": (GOOD_CSV, (*NEW_OPTIONS, "--strategy", "magic"), ("finetune.strategy",)),
     "one row a class": (GOOD_CSV, (*NEW_OPTIONS, "--rows-per-class", "1"), ("data.rows_per_class",)),
-    "a test file that is not there": (GOOD_CSV, (*NEW_OPTIONS, "--test", "gone.csv"), ("There is no file gone.csv",)),
+    "a test file that is not there": (GOOD_CSV, (*NEW_OPTIONS, "--test", "gone.csv"), ("code file-missing", "gone.csv")),
     "a column of an image that is text": (GOOD_CSV, ("--image", "text", "--label", "label", "--base", "b"), ("text",)),
     "control characters for a name": (
-        GOOD_CSV.replace(b"text", b"t\x1b[31mext", 1), NEW_OPTIONS, ('no column "text"',)
+        GOOD_CSV.replace(b"text", b"t\x1b[31mext", 1), NEW_OPTIONS, ("code column-missing", '"text"')
     ),
     "two thousand columns": (
         csv_bytes([tuple("abc"[k % 3] * 3 for k in range(2000))] * 3, ",".join(f"column number {k}" for k in range(2000))),
-        NEW_OPTIONS, ('no column "text"',),
+        NEW_OPTIONS, ("code column-missing", '"text"'),
     ),
 }  # fmt: skip
 
@@ -91,7 +94,7 @@ NAMES = {
 def test_names_that_cannot_be_folders(cli: CommandLine, tmp_path: Path, what: str) -> None:
     """A recipe's name is letters, digits and hyphens inside: no path leads out by it, for any command."""
     source = BadFile("rows.csv", GOOD_CSV, ()).write(tmp_path)
-    words = ("cannot be the name of a recipe", "a-z, 0-9 and hyphens inside")
+    words = ("code name-unusable", "a-z, 0-9 and hyphens inside")
     cli.refuses("new", NAMES[what], "--data", source, *NEW_OPTIONS, words=words)
     cli.refuses("add", NAMES[what], source, words=words)
     cli.refuses("run", NAMES[what], words=words)
@@ -104,13 +107,13 @@ def test_a_name_that_begins_like_an_option(cli: CommandLine, tmp_path: Path) -> 
     said = cli.run("new", "-fresh", "--data", str(source), *NEW_OPTIONS)
     assert said.exit_code == 2
     assert "No such option" in said.err
-    cli.refuses("new", "--data", source, *NEW_OPTIONS, "--", "-fresh", words=("cannot be the name of a recipe",))
+    cli.refuses("new", "--data", source, *NEW_OPTIONS, "--", "-fresh", words=("code name-unusable",))
 
 
 def test_a_recipe_that_is_there(cli: CommandLine, tmp_path: Path) -> None:
     """A recipe's name is taken once, whatever the rows."""
     source = BadFile("rows.csv", GOOD_CSV, ()).write(tmp_path)
-    cli.refuses("new", "known", "--data", source, *NEW_OPTIONS, words=("There is a recipe known already.",))
+    cli.refuses("new", "known", "--data", source, *NEW_OPTIONS, words=("code recipe-exists", "known"))
 
 
 @pytest.mark.parametrize("kind", ["an empty folder", "a folder of notes", "a device", "a pipe"])
@@ -125,7 +128,7 @@ def test_what_is_no_file_of_rows(cli: CommandLine, tmp_path: Path, kind: str) ->
         source.mkdir()
         if kind == "a folder of notes":
             (source / "notes.md").write_text("# nothing\n")
-    words = ("holds nothing that Graft reads",) if source.is_dir() else ("There is no file",)
+    words = ("code nothing-readable" if source.is_dir() else "code file-missing",)
     cli.refuses("new", "fresh", "--data", source, *NEW_OPTIONS, words=words)
     cli.refuses("profile", source, words=words)
 
@@ -153,7 +156,9 @@ def test_what_files_say_cannot_steer_a_terminal(cli: CommandLine, tmp_path: Path
     """Control characters and a megabyte from a file reach nobody's terminal: the sentence is cut and plain."""
     header = f"id,{'x' * 10**6},\x1b[2J\x1b]0;owned\x07,label"
     source = BadFile("rows.csv", csv_bytes([(*row[:2], "", row[2]) for row in MESSAGES], header), ()).write(tmp_path)
-    said = cli.refuses("new", "fresh", "--data", source, *NEW_OPTIONS, words=('no column "text"', "(4 columns)"))
+    said = cli.refuses(
+        "new", "fresh", "--data", source, *NEW_OPTIONS, words=("code column-missing", '"text"', "(4 columns)")
+    )
     assert "\x1b" not in said
     twice = csv_bytes(MESSAGES, f"{'x' * 10**6},{'x' * 10**6},label")
     cli.refuses(

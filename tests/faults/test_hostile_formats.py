@@ -17,6 +17,7 @@ from graft_cli.terminal import console
 from tests.faults.test_hostile_terminal import EVIL, is_plain, rows
 from tests.support.bad_files import GOOD_CSV, workbook
 from tests.support.cli_runner import MESSAGES, CommandLine
+from tests.support.refusals import refused
 
 
 def test_parquet_whose_notes_are_a_well(tmp_path: Path) -> None:
@@ -33,7 +34,7 @@ def test_a_saved_dataset_whose_notes_are_a_gigabyte(tmp_path: Path, name: str) -
     (tmp_path / "a.arrow").write_bytes(b"x")
     with (tmp_path / name).open("ab") as file:
         file.truncate(2**30)
-    with pytest.raises(InputError, match="too long to be what it is called"):
+    with refused("file-too-long"):
         profile_data(tmp_path)
 
 

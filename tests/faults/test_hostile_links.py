@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from graft.errors import GraftError, InputError
+from graft.errors import GraftError
 from graft_tasks.registry.pin import pin
 from graft_tasks.workspace import Workspace
 from tests.support.bad_files import GOOD_CSV
 from tests.support.cli_runner import NEW_OPTIONS, CommandLine, check_error, check_unchanged
+from tests.support.refusals import refused
 
 COMMANDS = (
     ("status",), ("status", "known"), ("run", "known"), ("validate", "known"), ("validate", "known", "--fix"),
@@ -102,7 +103,7 @@ def test_links_that_are_hard_to_see(cli_copy: CommandLine, tmp_path: Path, what:
         "params.yaml": space.params,
     }  # fmt: skip
     with check_unchanged(cli_copy.root), check_unchanged(outside):
-        with pytest.raises(InputError, match="is a link") as caught:
+        with refused("workspace-link") as caught:
             paths[name.split("/")[0]]()
         assert caught.value.where == str(cli_copy.root / name)
         for command in commands:
@@ -112,9 +113,8 @@ def test_links_that_are_hard_to_see(cli_copy: CommandLine, tmp_path: Path, what:
             ]
             said = cli_copy.run(*arguments)
             assert said.exit_code == 2, (command, said)
-            check_error(
-                "\n".join(line for line in said.err.splitlines() if not line.startswith("  kind")), ("is a link",)
-            )
+            check_error("\n".join(line for line in said.err.splitlines() if not line.startswith("  kind")), ())
+            assert said.error_code == "workspace-link", (command, said)
 
 
 LOOPS = ("data/known/inputs.json", "data/datasets/known", "recipes/known.yaml", ".graft", "params.yaml", "data")
@@ -134,7 +134,8 @@ def test_links_that_lead_nowhere(cli_copy: CommandLine, tmp_path: Path, name: st
         with check_unchanged(cli_copy.root):
             said = cli_copy.run("run", "known")
             assert said.exit_code == 2, said
-            check_error(said.err, (f"{name} is a link",))
+            check_error(said.err, (name,))
+            assert said.error_code == "workspace-link", said
 
 
 @pytest.mark.parametrize("how", ["a file", "a folder", "a file beside"])
@@ -151,7 +152,7 @@ def test_links_inside_a_dataset(cli_copy: CommandLine, tmp_path: Path, how: str)
     with check_unchanged(cli_copy.root / "data"), check_unchanged(outside):
         said = cli_copy.run("run", "known")
     assert said.exit_code != 0
-    assert "something that is not a plain file" in said.err
+    assert said.error_code == "folder-not-plain", said
     assert "Traceback" not in said.err
 
 

@@ -110,4 +110,4 @@ def test_what_commands_print_fits_their_schemas(
     assert printed("undo", "trial", str(added["file"]))["takes_back"] == added["file"]
     assert printed("remove", "trial")["champion"] == ""
     printed("move-ledger", tmp_path / "ledger")
-    assert check("error", cli.run("run", "nothing", "--json").out)["error"]["what"].startswith("There is no recipe")
+    assert check("error", cli.run("run", "nothing", "--json").out)["error"]["code"] == "recipe-unknown"

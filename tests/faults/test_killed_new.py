@@ -21,6 +21,7 @@ from graft_tasks.dvc.repro import commit, dvc, git
 from graft_tasks.workspace import Workspace
 from tests.support.cli_runner import MESSAGES, CommandLine, FolderContents, check_unchanged, csv_bytes, folder_contents
 from tests.support.kill_points import environment_for, killed_at
+from tests.support.refusals import refused
 
 pytestmark = pytest.mark.slow
 
@@ -182,5 +183,5 @@ def test_what_a_person_wrote_is_never_taken_away(workspace: Workspace) -> None:
     """A recipe by hand that git does not know is refused again and again, and stays."""
     workspace.recipe("fresh").path.write_text("# by hand\n")
     for _ in range(2):
-        with check_unchanged(workspace.root), pytest.raises(InputError, match="There is a recipe fresh already"):
+        with check_unchanged(workspace.root), refused("recipe-exists"):
             adopt_fresh(workspace)

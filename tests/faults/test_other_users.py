@@ -27,6 +27,7 @@ from websockets.typing import Subprotocol
 
 from graft.errors import StepError
 from graft_flows.server import answering, prefect_server
+from tests.support.refusals import refused
 
 pytestmark = pytest.mark.slow
 
@@ -124,7 +125,7 @@ def test_a_run_that_somebody_deleted_is_one_sentence(own_server: Path) -> None:
     assert caught.value.where == api()
     with (
         temporary_settings({PREFECT_API_AUTH_STRING: "graft:wrong"}),
-        pytest.raises(StepError, match="refuses this run") as caught,
+        refused("server-refuses") as caught,
         answering(api()),
         get_client(sync_client=True) as client,
     ):

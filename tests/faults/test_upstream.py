@@ -9,8 +9,9 @@ import yaml
 
 from graft.errors import BusyError, StepError
 from graft_tasks.dvc.repro import git
-from graft_tasks.dvc.upstream import n_unpushed, push_commits
+from graft_tasks.dvc.upstream import _remotely, n_unpushed, push_commits
 from tests.support.cli_runner import check_unchanged
+from tests.support.refusals import refused
 
 
 @pytest.fixture
@@ -96,6 +97,19 @@ def test_a_file_that_another_run_is_changing_is_not_overwritten(clones: tuple[Pa
     assert n_unpushed(first) == 0
 
 
+def test_a_push_that_somebody_overtook_is_told_from_one_that_is_refused(clones: tuple[Path, Path]) -> None:
+    """By its code: the sentence, for a person, is the same, and what git says stands in where."""
+    first, second = clones
+    commit_run(second, "two")
+    push_commits(second)
+    commit_run(first, "one")
+    with refused("git-push-overtaken") as error:
+        _remotely(first, "push", "--porcelain", "origin", "HEAD:refs/heads/main")
+    assert "[rejected]" in error.value.where
+    push_commits(first)
+    assert n_unpushed(first) == 0
+
+
 def test_no_upstream_is_no_error_and_one_that_refuses_is_a_sentence(clones: tuple[Path, Path]) -> None:
     """A branch without an upstream is not pushed; a remote that is gone, or says no, is named."""
     first, second = clones
@@ -111,5 +125,5 @@ def test_no_upstream_is_no_error_and_one_that_refuses_is_a_sentence(clones: tupl
         push_commits(first)
     assert "pre-receive hook declined" in caught.value.where
     (first.parent / "origin").rename(first.parent / "away")
-    with pytest.raises(StepError, match="git push failed"):
+    with refused("git-remote-failed"):
         push_commits(first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -48,41 +49,53 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 BAD = {
     "no workspace": (["status"], "not in a workspace", True),
-    "no recipe": (["run", "nothing"], "There is no recipe nothing", False),
-    "recipe with a path": (["run", "../other"], "cannot be the name of a recipe", False),
+    "no recipe": (["run", "nothing"], "code recipe-unknown nothing", False),
+    "recipe with a path": (["run", "../other"], "code name-unusable ../other", False),
     "no file": (
         ["new", "a", "--data", "../gone.csv", "--text", "text", "--label", "intent"],
-        "There is no file gone.csv",
+        "code file-missing gone.csv",
         False,
     ),
     "no column": (
         ["new", "a", "--data", "../rows.csv", "--text", "text", "--label", "intend"],
-        "did you mean 'intent'?",
+        "code column-missing did you mean 'intent'?",
         False,
     ),
-    "not UTF-8": (["new", "a", "--data", "../latin.csv", "--text", "text", "--label", "intent"], "not UTF-8", False),
+    "not UTF-8": (
+        ["new", "a", "--data", "../latin.csv", "--text", "text", "--label", "intent"],
+        "code not-utf8 latin.csv",
+        False,
+    ),
     "bad strategy": (
         ["new", "a", "--data", "../rows.csv", "--text", "text", "--label", "intent", "--strategy", "magic"],
-        'a wrong value at "finetune.strategy"',
+        'code recipe-value-wrong "finetune.strategy"',
         False,
     ),
     "bad time": (["audit", "a", "--at", "yesterday"], "", False),
     "bad size": (["curve", "a", "--sizes", "1,many"], "A size is a number of rows", False),
     "long size": (["curve", "a", "--sizes", "9" * 5000], "A size is a number of rows", False),
-    "no recipe to measure": (["curve", "nothing"], "There is no recipe nothing", False),
+    "no recipe to measure": (["curve", "nothing"], "code recipe-unknown nothing", False),
     "unknown option": (["run", "a", "--fast"], "No such option", False),
 }
 
 
 @pytest.mark.parametrize("what", BAD)
 def test_bad_input_is_one_sentence_exit_2_and_nothing_written(empty: Path, tmp_path: Path, what: str) -> None:
-    """No traceback, exit 2, and the folder is as it was."""
+    """No traceback, exit 2, and the folder is as it was; what a script goes by is said with ``--json``."""
     arguments, sentence, outside = BAD[what]
     folder = tmp_path if outside else empty
     before = sorted(str(p) for p in folder.rglob("*") if ".git/" not in str(p) and ".dvc/" not in str(p))
     done = graft(folder, *arguments)
     assert done.returncode == 2, done.stderr
-    assert sentence in done.stderr
+    if sentence.startswith("code "):
+        assert done.stderr.startswith("error: ")
+        facts = json.loads(graft(folder, *arguments, "--json").stdout)["error"]
+        code, _, named = sentence.removeprefix("code ").partition(" ")
+        assert facts["code"] == code
+        assert facts["what"] in done.stderr
+        assert named in done.stderr
+    else:
+        assert sentence in done.stderr
     assert "Traceback" not in done.stderr
     after = sorted(str(p) for p in folder.rglob("*") if ".git/" not in str(p) and ".dvc/" not in str(p))
     assert after == before

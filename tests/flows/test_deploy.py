@@ -13,7 +13,7 @@ from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_se
 from prefect.states import Running
 from prefect.utilities.importtools import import_object
 
-from graft.errors import GraftError, InputError
+from graft.errors import InputError
 from graft.recipe.text import recipe_text
 from graft_flows.deploy import MISSED_S, POOL, RULE, Deployment, deploy
 from graft_flows.monitor import monitor
@@ -22,6 +22,7 @@ from graft_flows.server import prefect_server as server_for_a_run
 from graft_flows.server import tag_of
 from graft_tasks.commands.init import init
 from graft_tasks.workspace import Workspace
+from tests.support.refusals import refused
 
 
 @pytest.fixture
@@ -95,7 +96,6 @@ def test_monitoring_is_deployed_for_a_file(two_recipes: Workspace, prefect_serve
         ("R 5 * * *", None, ["one"], "is no cron expression"),
         ("0 5 * * 1", "Mars/Olympus", ["one"], "There is no time zone 'Mars/Olympus'"),
         (None, "Europe/Berlin", ["one"], "A time zone is given, and no schedule"),
-        (None, None, ["three"], "There is no recipe three"),
     ],
 )
 def test_what_cannot_be_deployed_is_a_sentence(
@@ -105,7 +105,9 @@ def test_what_cannot_be_deployed_is_a_sentence(
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
         with pytest.raises(InputError, match=what):
             deploy(two_recipes, names, cron=cron, timezone=timezone)
-        with pytest.raises(GraftError, match="does not answer"):
+        with refused("recipe-unknown"):
+            deploy(two_recipes, ["three"])
+        with refused("server-silent"):
             deploy(two_recipes, ["one"])
     with temporary_settings({PREFECT_API_URL: None}), pytest.raises(InputError, match="No Prefect server is set"):
         deploy(two_recipes, ["one"])

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import shutil
 
-import pytest
 import yaml
 
-from graft.errors import InputError
 from graft.recipe.text import recipe_text
 from graft_tasks.commands.audit import audit_recipe
 from graft_tasks.commands.remove import remove
@@ -15,6 +13,7 @@ from graft_tasks.dvc.repro import git
 from graft_tasks.registry.pin import pin
 from graft_tasks.workspace import Workspace
 from tests.flows.conftest import QUICK
+from tests.support.refusals import refused
 
 
 def test_a_removed_recipe_is_audited_as_before_and_its_looks_count_on(promoted: Workspace) -> None:
@@ -37,5 +36,5 @@ def test_a_removed_recipe_is_audited_as_before_and_its_looks_count_on(promoted: 
     assert result.verdict == "intact", result.headline
     shutil.rmtree(promoted.root / "data" / "second")
     assert pin(promoted.recipe("second")).looks == looks
-    with pytest.raises(InputError, match="There is no recipe other"):
+    with refused("recipe-unknown"):
         audit_recipe(promoted.recipe("other"))

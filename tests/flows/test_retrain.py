@@ -30,6 +30,7 @@ from graft_tasks.registry.promote import promote_by_hand, roll_back
 from graft_tasks.steps.context import STEPS
 from graft_tasks.workspace import Workspace
 from tests.flows.conftest import make_workspace
+from tests.support.refusals import refused
 
 
 def test_a_run_leaves_everything_committed_and_dvc_has_nothing_to_do(promoted: Workspace) -> None:
@@ -145,7 +146,7 @@ def test_a_closed_gate_ends_the_flow_completed_with_a_verdict(
 def test_bad_data_fails_once_and_is_not_retried(promoted: Workspace) -> None:
     """A dataset that no longer is a table is a user's error: the step says so, in its own words, after one try."""
     (promoted.dataset("support") / "messages.csv").write_bytes(b"text,intent\n\xff\xfe broken")
-    with pytest.raises(InputError, match="not UTF-8") as caught:
+    with refused("not-utf8") as caught:
         run_recipe(promoted.recipe("support"))
     assert caught.value.exit_code == 2
     with get_client(sync_client=True) as client:
@@ -160,9 +161,10 @@ def test_a_second_run_of_the_same_recipe_is_told_who_runs(promoted: Workspace) -
     promoted.recipe("support").path.write_text(promoted.recipe("support").path.read_text() + "# edited\n")
     with (
         hold(promoted.recipe("support").lock("run"), "support"),
-        pytest.raises(BusyError, match="Another process holds support"),
+        refused("lock-held") as held,
     ):
         run_recipe(promoted.recipe("support"))
+    assert "support" in held.value.what
     assert promoted.recipe("support").inputs.read_bytes() == pinned
 
 

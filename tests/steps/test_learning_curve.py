@@ -18,6 +18,7 @@ from graft_tasks.commands.render import render_run
 from graft_tasks.learning_curve.claims import conclude
 from graft_tasks.learning_curve.measure import Wanted, measure
 from graft_tasks.workspace import Workspace
+from tests.support.refusals import refused
 from tests.support.training_workspace import make_training_workspace
 
 pytestmark = pytest.mark.slow
@@ -143,14 +144,19 @@ def test_costs_of_another_record_are_not_shown(
         (Wanted(arms=()), "needs an arm"),
         (Wanted(draws=1), "two draws"),
         (Wanted(costly_draws=1), "two draws"),
-        (Wanted(sizes=(0,)), "cannot have 0 rows"),
-        (Wanted(sizes=(1000,)), "No size is below"),
     ],
 )
 def test_nonsense_is_one_sentence(ready_workspace: Workspace, wanted: Wanted, says: str) -> None:
     """What cannot be measured is said before anything is."""
     with pytest.raises(InputError, match=says):
         measure(ready_workspace.recipe("tiny"), wanted, progress=no_progress)
+
+
+@pytest.mark.parametrize(("size", "code"), [(0, "curve-size-impossible"), (1000, "curve-sizes-too-large")])
+def test_sizes_that_cannot_be_are_refused(ready_workspace: Workspace, size: int, code: str) -> None:
+    """No rows, or more than there are, are said before anything is measured."""
+    with refused(code):
+        measure(ready_workspace.recipe("tiny"), Wanted(sizes=(size,)), progress=no_progress)
 
 
 def test_a_recipe_that_was_not_run(tiny_workspace: Callable[..., Workspace]) -> None:
@@ -167,8 +173,9 @@ def test_a_closed_gate_leaves_nothing_to_measure(
     """Data that may not be trained on has no curve either."""
     workspace = tiny_workspace(validate__min_rows_per_class=1000)
     run_all(workspace)
-    with pytest.raises(InputError, match="embed has not run"):
+    with refused("curve-needs-run") as error:
         measure(workspace.recipe("tiny"), SMALL, progress=no_progress)
+    assert "embed" in error.value.what
 
 
 def test_absent_files_are_named(workspace_copy: Workspace) -> None:

@@ -23,6 +23,7 @@ from graft_tasks.processes.events import Event, Failed, Finished, Output, Progre
 from graft_tasks.processes.warm import warm
 from graft_tasks.steps.context import run_step
 from graft_tasks.workspace import Workspace
+from tests.support.refusals import refused
 
 Make = Callable[..., Workspace]
 HOSTILE = 'caf\u00e9 \u001b[31m\u2028 “{}” \\n\n\r\n\t", "exit_code": 0}\x00\udc80 ' + "x" * 20_000
@@ -42,7 +43,7 @@ if how == "quit":
 emit(Started("ingest", os.getpid()))
 emit(Progress(1, 2, text))
 if how == "fail":
-    emit(Failed.of(InputError(text, where=text, do=text)))
+    emit(Failed.of(InputError(text, where=text, do=text, code="a-code-of-its-own")))
     sys.exit(2)
 emit(Finished("ingest", "0" * 64, reused=False))
 """
@@ -114,13 +115,13 @@ def test_an_error_arrives_whole(bare: Workspace, way: str) -> None:
     with pytest.raises(InputError) as refused:
         told(bare)
     assert (refused.value.what, refused.value.where, refused.value.do) == (HOSTILE, HOSTILE, HOSTILE)
+    assert refused.value.code == "a-code-of-its-own"
     assert all(line.isprintable() and len(line) < 600 for line in str(refused.value).splitlines())
 
 
 @pytest.mark.parametrize(
     ("how", "what", "where"),
     [
-        ("kill", "ingest was killed by SIGKILL, perhaps for want of memory.", ""),
         ("raise", "ingest ended with exit status 1.", "ValueError: a bug, said last"),
         ("quit", "ingest ended with exit status 3.", None),
     ],
@@ -133,6 +134,17 @@ def test_how_a_step_ended_that_told_nothing(bare: Workspace, way: str, how: str,
         reproduce(bare.root, "ingest", "tiny", heard.append)
     assert failed.value.what == what
     assert where is None or failed.value.where == where
+    assert {type(event) for event in heard} == {Output, Failed}
+
+
+def test_a_step_that_was_killed_is_told(bare: Workspace, way: str) -> None:
+    """By which signal, and nothing was printed."""
+    does(bare, "kill")
+    heard: list[Event] = []
+    with refused("process-killed") as failed:
+        reproduce(bare.root, "ingest", "tiny", heard.append)
+    assert [part in failed.value.what for part in ("ingest", "SIGKILL")] == [True, True]
+    assert failed.value.where == ""
     assert {type(event) for event in heard} == {Output, Failed}
 
 

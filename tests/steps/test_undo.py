@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import graft_tasks.commands.remove
-from graft.errors import BusyError, InputError, StepError
+from graft.errors import InputError, StepError
 from graft.recipe.text import recipe_text
 from graft.records import DatasetRecord, digest_folder
 from graft_tasks.commands.remove import remove
@@ -23,6 +23,7 @@ from graft_tasks.registry.pin import pin
 from graft_tasks.steps.context import run_step
 from graft_tasks.workspace import Workspace
 from tests.steps.conftest import ROOT, TINY
+from tests.support.refusals import refused
 
 Make = Callable[..., Workspace]
 
@@ -125,9 +126,9 @@ def test_a_bad_time_is_refused_by_add_under_the_owners_name(
     rows = pd.read_csv(next_week, dtype=str, keep_default_na=False)
     rows.loc[2, "received_at"] = "2/24/2015 11:35"
     rows.to_csv(tmp_path / "mine.csv", index=False)
-    with pytest.raises(InputError) as caught:
+    with refused("time-unreadable") as caught:
         add(workspace.recipe("tiny"), tmp_path / "mine.csv")
-    assert caught.value.what == "Row 3 of mine.csv has the time '2/24/2015 11:35', which cannot be read."
+    assert [part in caught.value.what for part in ("Row 3 of mine.csv", "'2/24/2015 11:35'")] == [True, True]
     assert str(tmp_path / "mine.csv") in caught.value.where
     assert ".graft" not in str(caught.value)
 
@@ -149,7 +150,7 @@ def test_a_recipe_that_was_never_run_goes_with_its_dataset(tiny_workspace: Make)
     assert "tiny" not in workspace.params()["recipes"]
     assert git(workspace.root, "status", "--porcelain", "--untracked-files=no") == ""
     assert git(workspace.root, "log", "-1", "--format=%s").strip() == "tiny: recipe removed"
-    with pytest.raises(InputError, match="There is no recipe tiny"):
+    with refused("recipe-unknown"):
         remove(workspace.recipe("tiny"))
 
 
@@ -174,10 +175,7 @@ def test_a_removal_that_was_killed_is_finished(tiny_workspace: Make, monkeypatch
 def test_a_recipe_at_work_or_built_upon_is_not_removed(tiny_workspace: Make) -> None:
     """Neither while it is run, nor while another recipe starts from its champion."""
     workspace = tiny_workspace()
-    with (
-        hold(workspace.recipe("tiny").lock("run"), "tiny"),
-        pytest.raises(BusyError, match="Another process holds tiny"),
-    ):
+    with hold(workspace.recipe("tiny").lock("run"), "tiny"), refused("lock-held"):
         remove(workspace.recipe("tiny"))
     text = recipe_text("other", {**TINY, "choose_base.bases": ["graft:tiny@champion"]})
     workspace.recipe("other").path.write_text(text)

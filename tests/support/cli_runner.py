@@ -12,7 +12,8 @@ from unittest import mock
 
 import pytest
 
-from graft_cli.main import main
+from graft.errors import GraftError
+from graft_cli.main import _refuse, main
 
 FolderContents = dict[str, tuple[int, bytes | None]]
 N_ROWS = 12
@@ -55,6 +56,8 @@ class CommandResult:
     exit_code: int
     out: str
     err: str
+    error_code: str
+    """Of the error that ended it; empty where none did."""
 
 
 @dataclass
@@ -69,24 +72,38 @@ class CommandLine:
         self.capsys.readouterr()
         here = Path.cwd()
         os.chdir(self.root)
+        seen: list[str] = []
+
+        def refuse(error: GraftError) -> int:
+            seen.append(error.code)
+            return _refuse(error)
+
         try:
-            with mock.patch.dict(os.environ), mock.patch.object(sys, "argv", ["graft", *map(str, arguments)]):
+            with (
+                mock.patch.dict(os.environ),
+                mock.patch.object(sys, "argv", ["graft", *map(str, arguments)]),
+                mock.patch("graft_cli.main._refuse", refuse),
+            ):
                 main()
             code = 0
         except SystemExit as end:
             code = int(end.code or 0)
         finally:
             os.chdir(here)
-        return CommandResult(code, *self.capsys.readouterr())
+        return CommandResult(code, *self.capsys.readouterr(), "".join(seen))
 
     def refuses(
         self, *arguments: str | Path, words: tuple[str, ...], exit_code: int = 2, source: Path | None = None
     ) -> str:
-        """Run a command that must end in one sentence, with nothing changed in the workspace or beside the source."""
+        """Run a command that must end in one sentence, with nothing changed in the workspace or beside the source.
+
+        Args:
+            words: what must be said; ``code NAME`` asks for an error of that code instead.
+        """
         with check_unchanged(self.root), check_unchanged(source):
             said = self.run(*arguments)
         assert said.exit_code == exit_code, (said.exit_code, said.out, said.err)
-        check_error(said.err, words)
+        check_error(said.err, tuple(word for word in words if word != f"code {said.error_code}"))
         return said.err
 
     def succeeds(self, *arguments: str | Path) -> str:

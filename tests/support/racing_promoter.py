@@ -38,7 +38,7 @@ def main() -> None:
         try:
             said = f"won {ledger.add_promotion(predicate, signer).entry}"
         except BusyError as error:
-            said = error.what
+            said = f"{error.code} {number}"
         say(said)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from graft.errors import InputError
+from graft.errors import no_file
 from graft_cli.kit import AsJson, Name, here, print_json
 from graft_cli.terminal import WIDTH, console, headline_lines, next_lines, row, shorten, show
 from graft_cli.watcher import progress_of
@@ -40,7 +40,7 @@ def monitor(
     """Look at one production batch: may it be used, and has the domain shifted?"""
     handle = here().recipe(recipe)
     if not batch.is_file():  # said before what computes is imported
-        raise InputError(f"There is no file {batch.name}.", where=str(batch), do="check the path")
+        raise no_file(batch)
     handle.load()
     with progress_of("monitor", silent=as_json) as progress:
         from graft_tasks.commands.monitor import monitor as look_at

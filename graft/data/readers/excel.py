@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from graft.data.readers.raw import not_a_table
 from graft.errors import InputError
 
 MAX_BYTES = 2**30
@@ -83,9 +84,8 @@ def _fit(path: Path, rows: Iterator[tuple[Any, ...]], n: int) -> Iterator[list[s
     for number, row in enumerate(rows, start=2):
         cells = [_cell(value) for value in row]
         if any(cells[n:]):
-            what = f"{path.name} is not a table."
-            raise InputError(
-                what, where=f"Expected {n} cells in row {number:,}, saw more", do="give every column a name"
+            raise not_a_table(
+                path, where=f"Expected {n} cells in row {number:,}, saw more", do="give every column a name"
             )
         yield cells[:n] + [""] * (n - len(cells))
 

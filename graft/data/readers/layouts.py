@@ -120,7 +120,12 @@ def image_folder(folder: Path) -> Source:
     labels = {path.relative_to(_base(folder, path)).parts[0] for files in splits.values() for path in files}
     if len(labels) < 2:
         what = f"{folder.name} holds nothing that Graft reads: no table, no dataset, no images in folders by class."
-        raise InputError(what, where=str(folder), do="give a file, or a folder with one folder of images per class")
+        raise InputError(
+            what,
+            where=str(folder),
+            do="give a file, or a folder with one folder of images per class",
+            code="nothing-readable",
+        )
     return Source(folder, "folder of images by class", in_order(splits))
 
 
@@ -134,7 +139,9 @@ def _class_images(base: Path) -> tuple[Path, ...]:
     found = []
     for path in base.rglob("*"):
         if path.is_symlink():
-            raise InputError(f"{path.name} is a link.", where=str(path), do="put what it leads to there")
+            raise InputError(
+                f"{path.name} is a link.", where=str(path), do="put what it leads to there", code="images-linked"
+            )
         if path.is_file() and path.parent != base and path.suffix.lower() in IMAGES and not path.name.startswith("."):
             found.append(path)
     return tuple(sorted(found, key=lambda path: path.relative_to(base).as_posix()))

@@ -43,7 +43,9 @@ def parquet_batches(
                 yield arrow_frame(batch, path=path, n_before=n_before, classes=classes)
                 n_before += len(batch)
     except _DAMAGE as error:
-        raise InputError(f"{path.name} is not a whole Parquet file.", where=str(path), do="copy it again") from error
+        raise InputError(
+            f"{path.name} is not a whole Parquet file.", where=str(path), do="copy it again", code="parquet-damaged"
+        ) from error
 
 
 def schema_of(path: Path) -> Any:
@@ -55,7 +57,9 @@ def schema_of(path: Path) -> Any:
     try:
         return pq.read_schema(path)
     except _DAMAGE as error:
-        raise InputError(f"{path.name} is not a whole Parquet file.", where=str(path), do="copy it again") from error
+        raise InputError(
+            f"{path.name} is not a whole Parquet file.", where=str(path), do="copy it again", code="parquet-damaged"
+        ) from error
 
 
 def arrow_batches(path: Path, *, classes: ClassNames) -> Iterator[pd.DataFrame]:

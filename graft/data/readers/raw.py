@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-from graft.errors import InputError
+from graft.errors import InputError, no_file
 
 MAX_LINE = 64 * 2**20
 BATCH_BYTES = 64 * 2**20
@@ -47,15 +47,27 @@ def head_of(path: Path, n_bytes: int = 4096) -> bytes:
         InputError: the file is absent, empty or may not be read.
     """
     if not path.is_file():
-        raise InputError(f"There is no file {path.name}.", where=str(path), do="check the path")
+        raise no_file(path)
     try:
         with path.open("rb") as file:
             head = file.read(n_bytes)
     except PermissionError as error:
         raise InputError(f"{path.name} may not be read.", where=str(path), do=f"chmod u+r {path.name}") from error
     if not head:
-        raise InputError(f"{path.name} is empty.", where=str(path), do="give a file with a header and rows")
+        raise InputError(
+            f"{path.name} is empty.", where=str(path), do="give a file with a header and rows", code="file-empty"
+        )
     return head
+
+
+def not_a_table(path: Path, *, where: str, do: str) -> InputError:
+    """Return the error of rows that do not fit their header."""
+    return InputError(f"{path.name} is not a table.", where=where, do=do, code="not-a-table")
+
+
+def no_column(path: Path, column: str, *, where: str, do: str) -> InputError:
+    """Return the error of a file that lacks a column."""
+    return InputError(f'{path.name} has no column "{column}".', where=where, do=do, code="column-missing")
 
 
 def known_kind(path: Path, head: bytes) -> str | None:
@@ -90,7 +102,9 @@ def refuse_what_is_not_text(path: Path) -> None:
         raise InputError(f"{path.name} is {kind}, not text.", where=str(path), do=ending)
     wide = wide_encoding(head)
     if wide is not None:
-        raise InputError(f"{path.name} is {wide}, not UTF-8.", where=str(path), do="save the file as UTF-8")
+        raise InputError(
+            f"{path.name} is {wide}, not UTF-8.", where=str(path), do="save the file as UTF-8", code="not-utf8"
+        )
     if b"\r" in head.rstrip(b"\r") and b"\n" not in head:
         what = f"{path.name} has no line feeds."
         raise InputError(what, where=f"{path}: a carriage return stands alone", do="end lines with a line feed")
@@ -137,7 +151,7 @@ class TextFile:
                 if b"\x00" in chunk:
                     row = n_lines + chunk.count(b"\n", 0, chunk.index(b"\x00")) + 1
                     what, where = f"{self.path.name} holds NUL bytes.", f"{self.path}, line {row:,}"
-                    raise InputError(what, where=where, do="save the file as UTF-8 text")
+                    raise InputError(what, where=where, do="save the file as UTF-8 text", code="nul-bytes")
                 held = decoder.getstate()[0]
                 try:
                     text = decoder.decode(chunk, final=not chunk)
@@ -160,6 +174,7 @@ class TextFile:
             f"Line {line:,} of {self.path.name} is not UTF-8.",
             where=f"byte {offset + error.start:,}, near {near!r}",
             do=f"save the file as UTF-8: {hint}",
+            code="not-utf8",
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from graft.data.readers.dialect import MAX_CELL, Dialect, plain_dialect
-from graft.data.readers.raw import BATCH_BYTES, TextFile, head_of
+from graft.data.readers.raw import BATCH_BYTES, TextFile, head_of, no_column, not_a_table
 from graft.errors import InputError, nearest
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
@@ -115,14 +115,17 @@ def check_columns(path: Path, names: list[str], columns: list[str] | None) -> No
     """Raise an InputError where a name stands twice in the header or a column is absent."""
     twice = sorted(name for name, n in Counter(names).items() if n > 1)
     if twice:
-        raise InputError(f"{path.name} has two columns of the name {twice[0]!r}.", where=str(path), do="rename one")
+        raise InputError(
+            f"{path.name} has two columns of the name {twice[0]!r}.",
+            where=str(path),
+            do="rename one",
+            code="column-twice",
+        )
     for column in columns or []:
         if column not in names:
             near = nearest(column, names)
             hint = f"did you mean {near!r}?" if near else "name a column that is there"
-            raise InputError(
-                f'{path.name} has no column "{column}".', where=f"{path}, header: {_shown(names)}", do=hint
-            )
+            raise no_column(path, column, where=f"{path}, header: {_shown(names)}", do=hint)
 
 
 def _shown(names: list[str]) -> str:
@@ -177,7 +180,7 @@ def not_empty(path: Path, batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFr
         n_rows += len(batch)
         yield batch
     if n_rows == 0:
-        raise InputError(f"{path.name} has a header and no rows.", where=str(path), do="add rows")
+        raise InputError(f"{path.name} has a header and no rows.", where=str(path), do="add rows", code="no-rows")
 
 
 def _text_rows(file: TextFile, dialect: Dialect) -> tuple[list[str], Iterator[list[str]]]:
@@ -195,7 +198,7 @@ def _text_rows(file: TextFile, dialect: Dialect) -> tuple[list[str], Iterator[li
         for number, row in cells:
             if len(row) > n:
                 where = f"Expected {n} cells in line {number:,}, saw {len(row)}"
-                raise InputError(f"{file.path.name} is not a table.", where=where, do="correct that line")
+                raise not_a_table(file.path, where=where, do="correct that line")
             yield row if len(row) == n else row + [""] * (n - len(row))
 
     return names, rows()
@@ -233,7 +236,7 @@ def _not_a_table(path: Path, error: str, first: int, last: int) -> InputError:
         where, do = f"line {last:,}: text follows a closing quote", "double a quote that belongs to the text"
     elif "new-line" in error:
         where, do = f"line {last:,}: a carriage return stands alone", "end lines with a line feed"
-    return InputError(f"{path.name} is not a table.", where=where, do=do)
+    return not_a_table(path, where=where, do=do)
 
 
 def _json_keys(path: Path) -> list[str]:
@@ -258,7 +261,7 @@ def _json_objects(file: TextFile) -> Iterator[tuple[int, dict[str, str]]]:
         except (ValueError, AttributeError, RecursionError) as error:
             where = f"line {number:,}: {error}"
             raise InputError(
-                f"{file.path.name} is not JSON lines.", where=where, do="one JSON object a line"
+                f"{file.path.name} is not JSON lines.", where=where, do="one JSON object a line", code="not-json-lines"
             ) from error
         for key, cell in row.items():
             if len(cell) > MAX_CELL:

@@ -143,11 +143,14 @@ def _decode(content: bytes, where: str) -> tuple[Image.Image, str, str, tuple[st
         raise _too_large(where) from error
     except UnidentifiedImageError as error:
         raise InputError(
-            "The bytes are not an image that Graft reads.", where=where, do="give PNG, JPEG, WebP, BMP, TIFF or GIF"
+            "The bytes are not an image that Graft reads.",
+            where=where,
+            do="give PNG, JPEG, WebP, BMP, TIFF or GIF",
+            code="image-unreadable",
         ) from error
     except _DAMAGE as error:
         raise InputError(
-            "The image is damaged or cut short.", where=where, do="copy it again or leave it out"
+            "The image is damaged or cut short.", where=where, do="copy it again or leave it out", code="image-damaged"
         ) from error
 
 
@@ -158,11 +161,19 @@ def _pixels(content: bytes, where: str) -> tuple[Image.Image, str, str, tuple[st
         if image.width < 1 or image.height < 1:
             raise InputError("The image has no pixels.", where=where, do="leave it out")
         if max(image.size) > MAX_RATIO * min(image.size):
-            raise InputError(f"The image is over {MAX_RATIO} times as long as wide.", where=where, do="cut it")
+            raise InputError(
+                f"The image is over {MAX_RATIO} times as long as wide.",
+                where=where,
+                do="cut it",
+                code="image-too-narrow",
+            )
         kind = "JPEG" if image.format == "MPO" else str(image.format)  # MPO: a phone's JPEG with its preview behind it
         if kind != "JPEG" and getattr(image, "is_animated", False):
             raise InputError(
-                "The image has more than one frame or page.", where=where, do="give each frame as an image of its own"
+                "The image has more than one frame or page.",
+                where=where,
+                do="give each frame as an image of its own",
+                code="image-many-frames",
             )
         mode, is_16_bit = image.mode, ";16" in str(image.tile) or image.mode.startswith("I")
         turned = image.getexif().get(ExifTags.Base.Orientation, 1) in _UPRIGHT
@@ -208,4 +219,6 @@ def _scaled(values: npt.NDArray[np.generic], where: str) -> Image.Image:
 
 
 def _too_large(where: str) -> InputError:
-    return InputError(f"The image has more than {MAX_PIXELS:,} pixels.", where=where, do="scale it down")
+    return InputError(
+        f"The image has more than {MAX_PIXELS:,} pixels.", where=where, do="scale it down", code="image-too-large"
+    )

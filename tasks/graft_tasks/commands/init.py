@@ -184,7 +184,8 @@ def _check_free(handle: RecipeHandle) -> None:
     if _begun(handle).exists():
         return  # ``adopt`` goes on with what was cut off
     if path.exists():
-        raise InputError(f"There is a recipe {name} already.", where=str(path), do="edit it, or choose another name")
+        do = "edit it, or choose another name"
+        raise InputError(f"There is a recipe {name} already.", where=str(path), do=do, code="recipe-exists")
     if folder.exists() or _pointer(folder).exists():
         raise InputError(f"There is a dataset {name} already.", where=str(folder), do="choose another name")
 

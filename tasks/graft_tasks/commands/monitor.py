@@ -61,7 +61,7 @@ def monitor(handle: RecipeHandle, batch: Path, *, progress: Progress = report_pr
     recipe, _ = handle.load()
     champion = workspace.ledger().champion(name)
     if champion is None:
-        raise InputError(f"{name} has no champion to compare with.", do=f"graft run {name}")
+        raise InputError(f"{name} has no champion to compare with.", do=f"graft run {name}", code="champion-missing")
     folder = open_model(handle, champion.predicate.model_number, champion.predicate.model_id)
     rows = _read(workspace, batch, recipe)
     checks, findings = validate_rows(

@@ -132,7 +132,7 @@ def called_as(sources: dict[Path, Path]) -> Iterator[None]:
         what, where, do = (
             copies.sub(lambda found: names[found[0]], text) for text in (error.what, error.where, error.do)
         )
-        raise InputError(what, where=where, do=do) from error
+        raise InputError(what, where=where, do=do, code=error.code) from error
 
 
 @contextmanager

@@ -19,6 +19,7 @@ class _Meaning:
     kind: type[GraftError]
     what: str
     do: str
+    code: str = ""
 
 
 _LOOK = "look at its address (dvc remote list) and at the network, then the same command again"
@@ -35,6 +36,7 @@ REMOTE: tuple[_Meaning, ...] = (
         StepError,
         "There are no credentials for the remote.",
         "set them where its tools look for them, for S3 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or a profile",
+        code="remote-no-credentials",
     ),
     _Meaning(
         (
@@ -58,6 +60,7 @@ REMOTE: tuple[_Meaning, ...] = (
         StepError,
         "The remote is too slow.",
         "try again later, or with a longer --patience",
+        code="remote-slow",
     ),
     _Meaning(
         (
@@ -70,6 +73,7 @@ REMOTE: tuple[_Meaning, ...] = (
         StepError,
         "The remote does not answer.",
         _LOOK,
+        code="remote-silent",
     ),
     _Meaning(
         ("botocore.exceptions.ClientError:NoSuchBucket",),
@@ -165,7 +169,7 @@ def meaning(error: BaseException, *, of_remote: bool) -> GraftError | None:
         named = set(_names(cause))
         for case in cases:
             if named.intersection(case.classes):
-                return case.kind(case.what, where=words(cause), do=case.do)
+                return case.kind(case.what, where=words(cause), do=case.do, code=case.code)
         if isinstance(cause, OSError) and (refused := from_disk(cause)):
             return refused
     return None

@@ -20,6 +20,7 @@ from graft.records import Inputs, sha256_file
 from graft_tasks.dvc.cache import Cache, Out, last_made, made, pointed
 from graft_tasks.dvc.remote import Brought, import_data, object_name, remote_of
 from graft_tasks.dvc.repro import dvc, stage
+from graft_tasks.processes.disk import disk_full
 from graft_tasks.processes.locks import hold
 from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.registry.lineage import needed_promotions
@@ -277,7 +278,7 @@ def _without_room(workspace: Workspace, cache: Cache, absent: list[_Wanted]) -> 
     if n_bytes <= n_free:
         return None
     where = f"{workspace.root}: {n_bytes:,} bytes to write, {n_free:,} free"
-    return StepError("The disk is full.", where=where, do="make room, then the same command again")
+    return disk_full(where)
 
 
 def _odd(folder: Path, cache: Cache, out: Out) -> str:

@@ -128,7 +128,7 @@ def import_data(
 def at_remote(error: GraftError, remote: str) -> GraftError:
     """Return an error that says which remote it came from."""
     _log.warning("refused by %s: %s", remote, error.what)
-    return type(error)(error.what, where=f"{remote}: {error.where}", do=error.do)
+    return type(error)(error.what, where=f"{remote}: {error.where}", do=error.do, code=error.code)
 
 
 def push(root: Path, targets: Sequence[str], remote: str) -> None:

@@ -18,6 +18,7 @@ import yaml
 from graft.errors import BusyError, GraftError, StepError
 from graft.records import write_atomic
 from graft_tasks.processes.child_process import child_command
+from graft_tasks.processes.disk import disk_full
 from graft_tasks.processes.environment import environment
 from graft_tasks.processes.events import Effect, Event, EventPipe, Failed, Finished, Log, Output
 from graft_tasks.processes.locks import hold, silently
@@ -165,8 +166,7 @@ def git(root: Path, *arguments: str) -> str:
     done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
     if done.returncode:
         if "No space left on device" in done.stderr:
-            do = "make room, then the same command again"
-            raise StepError("The disk is full.", where=f"git {arguments[0]}", do=do)
+            raise disk_full(f"git {arguments[0]}")
         lines = (done.stderr or done.stdout).strip().splitlines()
         raise StepError(f"git {arguments[0]} failed.", where=lines[-1] if lines else "")
     return done.stdout

@@ -109,7 +109,7 @@ def _push(root: Path, remote: str, branch: str) -> bool:
     try:
         _remotely(root, "push", "--porcelain", remote, f"HEAD:refs/heads/{branch}")
     except StepError as error:
-        if any(sign in error.where for sign in _FASTER):
+        if error.code == "git-push-overtaken":
             return False
         raise
     return True
@@ -131,7 +131,10 @@ def _remotely(root: Path, command: str, *arguments: str) -> None:
         lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         refusals = [line for line in lines if line.startswith(("!", "fatal:", "error:"))] or lines[-1:]
         do = "look at the remote (git remote -v) and at your rights to it, then the same command again"
-        raise StepError(f"git {command} failed; all is committed here.", where="; ".join(refusals), do=do)
+        what, where = f"git {command} failed; all is committed here.", "; ".join(refusals)
+        if any(sign in where for sign in _FASTER):
+            raise StepError(what, where=where, do=do, code="git-push-overtaken")
+        raise StepError(what, where=where, do=do, code="git-remote-failed")
 
 
 def _replay(root: Path, upstream: str, name: str) -> None:

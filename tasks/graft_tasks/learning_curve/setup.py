@@ -50,7 +50,9 @@ def subject_of(handle: RecipeHandle) -> Subject:
     for step in needed:
         if not handle.record(step).is_file() or context.any_record(step).status == "skipped":
             raise InputError(
-                f"A curve of {handle.name} needs a run of it, and {step} has not run.", do=f"graft run {handle.name}"
+                f"A curve of {handle.name} needs a run of it, and {step} has not run.",
+                do=f"graft run {handle.name}",
+                code="curve-needs-run",
             )
     for step, file in (("ingest", ROWS), ("embed", FEATURES)):
         if not (handle.files(step) / file).is_file():

@@ -43,7 +43,9 @@ def killed(what: str, status: int) -> StepError | None:
         return None
     name = signal.Signals(number).name
     perhaps = ", perhaps for want of memory" if name == "SIGKILL" else ""
-    return StepError(f"{what} was killed by {name}{perhaps}.", do="the same command goes on from here")
+    return StepError(
+        f"{what} was killed by {name}{perhaps}.", do="the same command goes on from here", code="process-killed"
+    )
 
 
 def end_with(pid: int) -> None:

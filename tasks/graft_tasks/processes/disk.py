@@ -14,7 +14,6 @@ from safetensors import SafetensorError
 from graft.errors import StepError
 
 _REFUSED = {
-    errno.ENOSPC: ("The disk is full.", "make room, then the same command again"),
     errno.EDQUOT: ("The disk quota is used up.", "make room, then the same command again"),
     errno.EROFS: ("The disk may only be read.", "mount it for writing, or work elsewhere"),
     errno.EACCES: ("A file or folder may not be used.", "look at its permissions: ls -ld"),
@@ -29,8 +28,15 @@ _REFUSED = {
 _CODE = re.compile(r"\(os error (\d+)\)")
 
 
+def disk_full(where: str) -> StepError:
+    """Return the error of a disk that has no more room."""
+    return StepError("The disk is full.", where=where, do="make room, then the same command again", code="disk-full")
+
+
 def from_disk(error: OSError) -> StepError | None:
     """Return what the operating system refused, in a sentence; None where a person could do nothing about it."""
+    if error.errno == errno.ENOSPC:
+        return disk_full(str(error.filename or os.strerror(error.errno)))
     if error.errno not in _REFUSED:
         return None
     what, do = _REFUSED[error.errno]

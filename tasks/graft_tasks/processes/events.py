@@ -74,19 +74,20 @@ class Failed:
     where: str
     do: str
     exit_code: int
+    code: str
 
     @classmethod
     def of(cls, error: GraftError | OSError) -> Failed:
         """Return an error as an event; what the operating system refused becomes the sentence that a person is shown."""
         if isinstance(error, OSError):
             error = from_disk(error) or StepError(f"{os.strerror(error.errno or 0)}.", where=str(error.filename or ""))
-        return cls(type(error).__name__, error.what, error.where, error.do, error.exit_code)
+        return cls(type(error).__name__, error.what, error.where, error.do, error.exit_code, error.code)
 
     def error(self) -> GraftError:
         """Return the error, of its class; of one that is unknown here, a StepError."""
         kind = getattr(errors, self.kind, StepError)
         known = isinstance(kind, type) and issubclass(kind, GraftError)
-        return (kind if known else StepError)(self.what, where=self.where, do=self.do)
+        return (kind if known else StepError)(self.what, where=self.where, do=self.do, code=self.code)
 
 
 @dataclass(frozen=True)

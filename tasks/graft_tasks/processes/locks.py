@@ -49,7 +49,7 @@ def hold(
             file.seek(0)
             holder = file.read().replace(_CUT_OFF, "").strip() or "unknown"
             if wait is None:
-                raise BusyError(f"Another process holds {what}.", where=holder, do=do) from error
+                raise BusyError(f"Another process holds {what}.", where=holder, do=do, code="lock-held") from error
             _log.log(logging.DEBUG if wait is silently else logging.INFO, "waiting for %s, held by %s", what, holder)
             wait(holder)
             fcntl.flock(file, fcntl.LOCK_EX)

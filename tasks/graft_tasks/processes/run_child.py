@@ -32,7 +32,7 @@ class Ended:
         for event in self.events:
             if isinstance(event, Failed):
                 error = event.error()
-                return error if error.where or error.do else type(error)(error.what, where=last)
+                return error if error.where or error.do else type(error)(error.what, where=last, code=error.code)
         return killed(self.what, self.returncode) or StepError(f"{self.what} failed.", where=last)
 
 

@@ -44,12 +44,14 @@ def locate(workspace: Workspace, base: Base) -> Path:
             f"Base {base.id} is not the one that was pinned.",
             where=f"{files[0] if len(files) == 1 else folder}: weights of sha256 {found}, pinned {base.sha256}",
             do="restore it, or delete data/RECIPE/inputs.json to pin the new one",
+            code="base-changed",
         )
     if digest_base(folder, found) != base.folder_sha256:
         raise TamperError(
             f"Base {base.id} is not the one that was pinned.",
             where=f"{folder}: a file beside the weights is another",
             do="restore it, or delete data/RECIPE/inputs.json to pin the new one",
+            code="base-changed",
         )
     return folder
 
@@ -61,7 +63,8 @@ def _champion_number(workspace: Workspace, ref: ModelRef) -> str:
     promotion = promotion_of(workspace.ledger(), ref)
     if promotion is None:
         lacking = f"champion {ref.number}" if ref.number else "champion"
-        raise InputError(f"Base {ref} does not exist: {ref.recipe} has no {lacking}.", do=f"graft run {ref.recipe}")
+        what = f"Base {ref} does not exist: {ref.recipe} has no {lacking}."
+        raise InputError(what, do=f"graft run {ref.recipe}", code="base-unpromoted")
     return promotion.predicate.model_number
 
 

@@ -29,7 +29,7 @@ def find_target(
     if target is None:
         what = f"{name} has no earlier champion to go back to that was not rolled back itself."
         do = f"graft rollback {name} --to NUMBER    takes any of them: graft audit {name} lists them"
-        raise InputError(what, do=do if len(promotions) > 1 else f"graft status {name}")
+        raise InputError(what, do=do if len(promotions) > 1 else f"graft status {name}", code="champion-no-earlier")
     if target.predicate.model_id == promotions[-1].predicate.model_id:
         raise InputError(f"Model {target.predicate.model_number} is champion already.", do=f"graft status {name}")
     _check_here(workspace, ledger, target)
@@ -60,4 +60,6 @@ def _check_here(workspace: Workspace, ledger: Ledger, promotion: Promotion) -> N
         )
     except TamperError as error:
         ways = [error.do, f"graft fetch {named.recipe}", f"graft rollback {named.recipe} --to NUMBER takes another"]
-        raise TamperError(error.what, where=error.where, do=", or ".join(filter(None, ways))) from error
+        raise TamperError(
+            error.what, where=error.where, do=", or ".join(filter(None, ways)), code=error.code
+        ) from error

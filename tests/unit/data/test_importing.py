@@ -19,6 +19,7 @@ from graft.data.readers.dialect import Dialect
 from graft.data.readers.read import BATCH_ROWS, read_table
 from graft.errors import InputError
 from graft.records import sha256_file
+from tests.support.refusals import refused
 
 
 def picture(seed: int, kind: str = "PNG") -> bytes:
@@ -153,8 +154,9 @@ def test_excel(tmp_path: Path, data: Path) -> None:
         import_data(tmp_path / "b.xlsx", data)
     assert caught.value.where == "rows, notes"
     frame.set_axis(["text", "text", "label"], axis=1).to_excel(tmp_path / "c.xlsx", index=False)
-    with pytest.raises(InputError, match="two columns of the name 'text'"):
+    with refused("column-twice") as twin:
         import_data(tmp_path / "c.xlsx", data)
+    assert "'text'" in twin.value.what
     (tmp_path / "d.xlsx").write_bytes((tmp_path / "a.xlsx").read_bytes()[:-200])
     with pytest.raises(InputError):
         import_data(tmp_path / "d.xlsx", data)
@@ -260,7 +262,7 @@ def test_errors_leave_what_was_there(tmp_path: Path, data: Path) -> None:
     before = import_data(tmp_path / "a.csv", data)["train"].read_bytes()
     for tail in ("a;b;c\n", '"a;b\n'):
         (tmp_path / "a.csv").write_text(rows + tail)
-        with pytest.raises(InputError, match="not a table"):
+        with refused("not-a-table"):
             import_data(tmp_path / "a.csv", data)
         assert [path.name for path in data.iterdir()] == ["train.parquet"]
         assert (data / "train.parquet").read_bytes() == before

@@ -14,6 +14,7 @@ from graft.model.bases import PUBLISHED, WEIGHTS, count_parameters, describe_bas
 from graft.model.encoder import load_encoder
 from graft.records import sha256_file
 from tests.conftest import MINILM
+from tests.support.refusals import refused
 
 
 def test_a_folder_is_described_by_its_bytes(tiny_base: Path) -> None:
@@ -54,19 +55,26 @@ def test_pickles_are_never_a_base(tiny_base: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has no model\.safetensors") as caught:
         locate_base(str(folder), root=tmp_path)
     assert "pytorch_model.bin" in caught.value.where
-    with pytest.raises(InputError, match="not a text encoder"):
+    with refused("not-an-encoder"):
         load_encoder(folder, "text", max_tokens=8)
     assert not canary.exists()
 
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("pkg:left-pad", "not a package that Graft knows"), ("hf:org/name", "of a kind that Graft does not know"),
-     ("https://example.org/x", "of a kind"), ("graft:support@0001", "registry alone"), ("nowhere", "is not on this machine")],
+    [("pkg:left-pad", "not a package that Graft knows"), ("graft:support@0001", "registry alone"),
+     ("nowhere", "is not on this machine")],
 )  # fmt: skip
 def test_unknown_names(tmp_path: Path, name: str, says: str) -> None:
     """A name that stands for nothing here is refused, and nothing is asked over a network."""
     with pytest.raises(InputError, match=says):
+        locate_base(name, root=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["hf:org/name", "https://example.org/x"])
+def test_unknown_kinds(tmp_path: Path, name: str) -> None:
+    """A name of a kind that is not known is refused likewise."""
+    with refused("base-kind-unknown"):
         locate_base(name, root=tmp_path)
 
 

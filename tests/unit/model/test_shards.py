@@ -16,6 +16,7 @@ from graft.model.bases import WEIGHTS, describe_base, locate_base
 from graft.model.encoder import embed, load_encoder
 from graft.model.shards import INDEX, digest_weights, read_shapes, weight_files
 from tests.support.cli_runner import check_error
+from tests.support.refusals import refused
 
 TEXTS = ["good cat", "bad dog and tree", "please pay"]
 
@@ -133,5 +134,5 @@ def test_a_pinned_shard_that_changed(sharded: Path, tmp_path: Path) -> None:
     assert locate(workspace, base) == sharded
     path = weight_files(sharded)[-1]
     path.write_bytes(path.read_bytes()[:-4] + bytes([1, 2, 3, 4]))
-    with pytest.raises(TamperError, match="not the one that was pinned"):
+    with refused("base-changed"):
         locate(workspace, base)

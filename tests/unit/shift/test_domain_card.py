@@ -120,10 +120,11 @@ def test_rows_that_do_not_fit_their_card_are_refused(tmp_path: Path, kind: str) 
     """A card whose rows are missing, others in number or no numbers is refused where its rows are asked for."""
     path = tmp_path / "one.safetensors"
     path.write_bytes(as_card(BAD_ROWS[kind]))
-    with pytest.raises(InputError) as refused:
+    with pytest.raises(InputError) as caught:
         load_domain(path)
-    assert refused.value.what == "one.safetensors is not a domain card."
-    assert "graft card" in refused.value.do
+    assert caught.value.code == "not-a-domain-card"
+    assert "one.safetensors" in caught.value.what
+    assert "graft card" in caught.value.do
 
 
 def test_every_cut_is_refused(tmp_path: Path) -> None:

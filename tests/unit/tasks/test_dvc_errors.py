@@ -57,7 +57,6 @@ def client_error(code: str) -> BaseException:
         (ConnectionRefusedError(111, "words"), "The remote does not answer."),
         (socket.gaierror(-2, "words"), "The remote does not answer."),
         (TimeoutError("words"), "The remote is too slow."),
-        (OSError(errno.ENOSPC, "words", "/here"), "The disk is full."),
     ],
 )
 def test_what_a_remote_refuses(error: OSError, what: str) -> None:
@@ -68,22 +67,30 @@ def test_what_a_remote_refuses(error: OSError, what: str) -> None:
     assert known.do
 
 
+def test_a_full_disk_is_no_refusal_of_the_remote() -> None:
+    """What this machine refuses is told as ever, in a command that asks a remote too."""
+    error = raised(RuntimeError("around it"), cause=OSError(errno.ENOSPC, "words", "/here"))
+    known = meaning(error, of_remote=True)
+    assert known is not None
+    assert (known.code, known.where) == ("disk-full", "/here")
+
+
 @pytest.mark.parametrize(
-    ("name", "what"),
+    ("name", "code"),
     [
-        ("NoCredentialsError", "There are no credentials for the remote."),
-        ("EndpointConnectionError", "The remote does not answer."),
-        ("ConnectTimeoutError", "The remote is too slow."),
-        ("ReadTimeoutError", "The remote is too slow."),
+        ("NoCredentialsError", "remote-no-credentials"),
+        ("EndpointConnectionError", "remote-silent"),
+        ("ConnectTimeoutError", "remote-slow"),
+        ("ReadTimeoutError", "remote-slow"),
     ],
 )
-def test_what_botocore_raises(name: str, what: str) -> None:
+def test_what_botocore_raises(name: str, code: str) -> None:
     """Its own classes, which have no number."""
     exceptions = pytest.importorskip("botocore.exceptions")
     error = getattr(exceptions, name)(endpoint_url="http://127.0.0.1:1", error="words")
     known = meaning(error, of_remote=True)
     assert known is not None
-    assert known.what == what
+    assert known.code == code
 
 
 def test_what_a_server_answers_is_known_by_its_code() -> None:

@@ -35,7 +35,7 @@ SENT: list[Event] = [
     Progress(3, 0, HOSTILE),
     Effect("promote", "champion", "0001, signed"),
     Lost("0" * 32 + ".dir"),
-    Failed("InputError", HOSTILE, HOSTILE, HOSTILE, 2),
+    Failed("InputError", HOSTILE, HOSTILE, HOSTILE, 2, "column-missing"),
     Finished("ingest", "0" * 64, reused=False),
     Log(20, "graft.step", "started"),
 ]
@@ -62,13 +62,17 @@ def test_each_kind_arrives_whole_and_in_order(pipe: EventPipe) -> None:
 
 @pytest.mark.parametrize("kind", [InputError, StepError, ResourceError, BusyError, TamperError])
 def test_an_error_comes_back_as_it_was(kind: type[GraftError], pipe: EventPipe) -> None:
-    """Its class, its words uncut, its exit code; on a terminal it is cut and cleaned as ever."""
-    error = kind(HOSTILE, where=HOSTILE, do=HOSTILE)
-    emit(Failed.of(error))
-    (event,) = pipe.read()
+    """Its class, its code, its words uncut, its exit code; on a terminal it is cut and cleaned as ever."""
+    error = kind(HOSTILE, where=HOSTILE, do=HOSTILE, code="disk-full")
+    for sent in (error, kind("It is so.")):
+        emit(Failed.of(sent))
+    event, plain = pipe.read()
     assert isinstance(event, Failed)
+    assert isinstance(plain, Failed)
+    assert plain.error().code == kind.family
     back = event.error()
     assert type(back) is kind
+    assert back.code == "disk-full"
     assert (back.what, back.where, back.do, back.exit_code) == (HOSTILE, HOSTILE, HOSTILE, error.exit_code)
     assert all(line.isprintable() and len(line) < 600 for line in str(back).splitlines())
 
@@ -76,14 +80,19 @@ def test_an_error_comes_back_as_it_was(kind: type[GraftError], pipe: EventPipe) 
 def test_what_the_system_refused_is_told_as_a_sentence() -> None:
     """Of a full disk what to do is sent too; of what a person can do nothing about, what it was and where."""
     full = Failed.of(OSError(28, "No space left on device", "rows.parquet"))
-    assert (full.what, full.where, full.do[:9]) == ("The disk is full.", "rows.parquet", "make room")
+    assert (full.what, full.where, full.do[:9], full.code) == (
+        "The disk is full.",
+        "rows.parquet",
+        "make room",
+        "disk-full",
+    )
     assert Failed.of(OSError(5555, "?")).kind == "StepError"
 
 
 def test_a_class_that_is_not_known_here_is_a_step_error() -> None:
     """Nothing but the errors of ``graft.errors`` is made from a line."""
     for kind in ("Exception", "annotations", "", "__builtins__"):
-        assert type(Failed(kind, "It is so.", "", "", 1).error()) is StepError
+        assert type(Failed(kind, "It is so.", "", "", 1, "step").error()) is StepError
 
 
 @pytest.mark.parametrize(

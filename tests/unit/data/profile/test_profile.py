@@ -15,6 +15,7 @@ from graft.data.profile.profile import DataProfile, profile_data
 from graft.data.readers.dialect import Dialect, guess_dialect
 from graft.data.readers.read import read_table
 from graft.errors import InputError
+from tests.support.refusals import refused
 
 SENTENCE = "the card was not sent and I still wait for it since last week please tell me what to do"
 
@@ -171,8 +172,9 @@ def test_twin_columns_are_said_where_the_reader_refuses(tmp_path: Path) -> None:
         "a.csv",
         "text,text,label,copy\n" + "".join(f"{t},b c,{k % 2},{k % 2}\n" for k, t in enumerate(texts(50))),
     )
-    with pytest.raises(InputError, match="two columns of the name 'text'"):
+    with refused("column-twice") as twin:
         read_table(path)
+    assert "'text'" in twin.value.what
     odd = profile_data(path).oddities
     assert 'two columns are called "text"' in odd
     assert 'column "copy" repeats column "label"' in odd
@@ -215,9 +217,6 @@ def test_all_rows_are_counted_and_few_examined(tmp_path: Path) -> None:
         ("a.npz", b"PK\x03\x04" + bytes(50), "a.npz is a NumPy archive, which Graft does not read"),
         ("images.gz", b"\x1f\x8b" + bytes(50), "images.gz is a gzip archive"),
         ("a.csv", b"<html><body>Not found", "a.csv is a web page"),
-        ("a.json", json.dumps([{"text": "a"}]).encode(), "a.json is not JSON lines"),
-        ("a.csv", b"text,label\na\xe9,b\n", "Line 2 of a.csv is not UTF-8"),
-        ("a.csv", b"", "a.csv is empty"),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path: Path, name: str, content: bytes, says: str) -> None:
@@ -226,6 +225,24 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, name: str, content: bytes,
     with pytest.raises(InputError) as caught:
         profile_data(tmp_path / name)
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code", "where"),
+    [
+        ("a.json", json.dumps([{"text": "a"}]).encode(), "not-json-lines", "a.json"),
+        ("a.csv", b"text,label\na\xe9,b\n", "not-utf8", "Line 2 of a.csv"),
+        ("a.csv", b"", "file-empty", "a.csv"),
+    ],
+)
+def test_what_the_reader_refuses_is_refused_alike(
+    tmp_path: Path, name: str, content: bytes, code: str, where: str
+) -> None:
+    """A file that ``read_batches`` does not read is refused for the same reason, by its name."""
+    (tmp_path / name).write_bytes(content)
+    with refused(code) as error:
+        profile_data(tmp_path / name)
+    assert where in error.value.what
 
 
 def test_folders_that_say_nothing(tmp_path: Path) -> None:

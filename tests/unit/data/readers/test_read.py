@@ -15,6 +15,7 @@ import pytest
 from graft.data.readers.dialect import Dialect
 from graft.data.readers.read import read_batches, read_table
 from graft.errors import InputError
+from tests.support.refusals import refused
 
 NASTY = [
     "",
@@ -171,7 +172,7 @@ def test_a_long_line_is_found_wherever_a_batch_ends(tmp_path: Path, size: int, b
     lines = ["text,label", *["a,b"] * 8]
     lines[bad - 1] = "a,b,c"
     path = write(tmp_path, "a.csv", "\n".join(lines).encode())
-    with pytest.raises(InputError, match="not a table") as caught:
+    with refused("not-a-table") as caught:
         list(read_batches(path, batch_rows=size))
     assert f"line {bad}, saw 3" in caught.value.where
 
@@ -252,8 +253,9 @@ def test_hostile_parquet(tmp_path: Path) -> None:
         assert says in caught.value.what
     twice = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["text", "text"])
     pq.write_table(twice, tmp_path / "a.parquet")
-    with pytest.raises(InputError, match="two columns of the name 'text'"):
+    with refused("column-twice") as twin:
         read_table(tmp_path / "a.parquet")
+    assert "'text'" in twin.value.what
 
 
 def test_the_index_that_pandas_adds_is_no_column(tmp_path: Path) -> None:
