@@ -10,7 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from graft.data.gather import DROP, Gathered, Progress, gather
-from graft.data.sides import MENDED, NO_TIME, Sides, assign_sides, drop_by_label, keep_unlabelled, limit_rows_per_class
+from graft.data.sides import (
+    NO_TIME,
+    REPAIRED,
+    Sides,
+    assign_sides,
+    drop_by_label,
+    keep_unlabelled,
+    limit_rows_per_class,
+)
 from graft.data.sketches import Sketches
 from graft.data.source_files import Part
 from graft.data.updates import Updates, apply_updates
@@ -58,12 +66,12 @@ def _sides(gathered: Gathered, updates: Updates, pairs: npt.NDArray[np.int64], d
     """Return every row's side; an update of another row, and one that a repair took out, lies on none."""
     index = gathered.index
     keys, labels, natural = (index[name].to_numpy() for name in ("key", "label", "natural"))
-    taken_out = (index["mended"] == DROP).to_numpy() & ~updates.is_update
+    taken_out = (index["repaired"] == DROP).to_numpy() & ~updates.is_update
     no_time = (natural == SIDES.index(DROPPED)) & ~taken_out & ~updates.is_update
     natural = np.where(taken_out | updates.is_update, SIDES.index(DROPPED), natural).astype(np.int8)
     is_fixed = data.group is not None or data.test is not None or data.test_from is not None
     sides = assign_sides(natural, keys, index["group"].to_numpy(), pairs, is_fixed=is_fixed)
-    sides.because[no_time], sides.because[taken_out] = NO_TIME, MENDED
+    sides.because[no_time], sides.because[taken_out] = NO_TIME, REPAIRED
     on_train = sides.on(TRAIN)
     drop_by_label(sides, keys, labels, index["id"].to_numpy() != 0)
     if data.rows_per_class:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from graft.data.gather import CHANGED
-from graft.data.sides import ACROSS, ALIKE, GROUP, LACKS_LABEL, MENDED, NO_TIME, REPEAT, WAITING, Sides
+from graft.data.sides import ACROSS, ALIKE, GROUP, LACKS_LABEL, NO_TIME, REPAIRED, REPEAT, WAITING, Sides
 from graft.data.updates import Updates
 from graft.records import Finding, Severity
 from graft.rows import DROPPED, UNLABELLED
@@ -23,7 +23,7 @@ _DROPPED: tuple[tuple[int, str, Severity, str], ...] = (
     (ALIKE, "rows that resemble one on the other side", "note", ""),
     (GROUP, "rows whose group stands on the other side", "note", ""),
     (REPEAT, "training rows that repeat another", "note", ""),
-    (MENDED, "rows that a repair took out", "note", ""),
+    (REPAIRED, "rows that a repair took out", "note", ""),
 )
 
 
@@ -61,7 +61,7 @@ def side_findings(
         found("labels that came late", [update for update, _ in updates.late], "joined by id"),
         found("labels that were corrected", [update for update, _ in updates.corrected], "the last one counts"),
         found(
-            "rows that a repair mended", rows((index["mended"] == CHANGED).to_numpy()), "on the side where they were"
+            "rows that a repair mended", rows((index["repaired"] == CHANGED).to_numpy()), "on the side where they were"
         ),
     ]
     return [finding for finding in findings if finding.n_rows]

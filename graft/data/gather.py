@@ -31,7 +31,7 @@ class Gathered:
     """The rows of all files, in the order in which they came, as numbers.
 
     ``index`` has a row for each: key, id, group (uint64, 0 for none), label (int32, a place in ``labels``, -1 for none), natural
-    (int8, the side by group, content, time or file alone), mended (0, ``CHANGED`` or ``DROP``), is_label_only.
+    (int8, the side by group, content, time or file alone), repaired (0, ``CHANGED`` or ``DROP``), is_label_only.
     """
 
     index: pd.DataFrame
@@ -53,7 +53,7 @@ def gather(
     """Stream the parts of a dataset, in their order, into one Parquet file ``rows``, as ``graft.rows`` declares it.
 
     Args:
-        repairs: the mended content of rows, by name; None: the row is dropped.
+        repairs: the repaired content of rows, by name; None: the row is dropped.
         sketches: filled with what each row is compared by.
 
     Raises:
@@ -103,20 +103,20 @@ def _index(
     repairs: Mapping[str, str | None],
     sketches: Sketches,
 ) -> pd.DataFrame:
-    """Return the numbers of one batch and put mended contents in place; labels not yet known get the next code.
+    """Return the numbers of one batch and put repaired contents in place; labels not yet known get the next code.
 
-    A mended row stays on the side where it lay before, so its side comes from the content as it was.
+    A repaired row stays on the side where it lay before, so its side comes from the content as it was.
     """
     for label in batch["label"].unique().tolist():
         labels.setdefault(label, len(labels) - 1)
     modality, names = MODALITIES[data.modality], batch["row"].tolist()
     keys = modality.content_keys(batch["content"], names)
     natural = _natural(batch, keys, part, data)
-    mended = np.zeros(len(batch), dtype=np.int8)
+    repaired = np.zeros(len(batch), dtype=np.int8)
     for place, name in enumerate(names) if repairs else ():
         if name in repairs:
             text = repairs[name]
-            mended[place] = DROP if text is None else CHANGED
+            repaired[place] = DROP if text is None else CHANGED
             if text is not None:
                 batch.loc[batch.index[place], "content"] = text
                 (keys[place],) = modality.content_keys([text], [name])
@@ -128,7 +128,7 @@ def _index(
             "group": _hash(batch["group"]),
             "label": batch["label"].map(labels).to_numpy(dtype=np.int32),
             "natural": natural,
-            "mended": mended,
+            "repaired": repaired,
             "is_label_only": batch["is_label_only"].to_numpy(dtype=bool),
         }
     )

@@ -30,7 +30,7 @@ BECAUSE = (
     "beyond the rows per class",
 )
 """Why a row was dropped, or is learned from without a label; a reason's code is its place here."""
-KEPT, ACROSS, ALIKE, GROUP, NO_TIME, MENDED, LACKS_LABEL, WAITING, REPEAT, BEYOND = range(len(BECAUSE))
+KEPT, ACROSS, ALIKE, GROUP, NO_TIME, REPAIRED, LACKS_LABEL, WAITING, REPEAT, BEYOND = range(len(BECAUSE))
 _TRAIN, _TEST, _DROPPED, _UNLABELLED = (SIDES.index(side) for side in (TRAIN, TEST, DROPPED, UNLABELLED))
 
 Codes = npt.NDArray[np.int8]

@@ -70,7 +70,7 @@ def _numbered(folder: Path, kind: str) -> list[Path]:
 
 
 def read_repairs(folder: Path) -> dict[str, str | None]:
-    """Return the mended text of each row that was mended, by the row's name; None: the row is to be dropped.
+    """Return the repaired text of each row that was repaired, by the row's name; None: the row is to be dropped.
 
     Raises:
         InputError: a repair file is not one that ``graft validate --fix`` writes.

@@ -34,10 +34,10 @@ def repairs(
         present = batch["because"] != TAKEN_OUT
         columns = (batch.loc[present, name].tolist() for name in ("row", "content", "label", "key", "side"))
         for row, text, label, key, side in zip(*columns, strict=True):
-            mended = repair(text)
+            fixed = repair(text)
             code = (int(key, 16) << 32) | (labels.setdefault(label, len(labels)) << 1) | (side == TEST)
-            if not mended or (label and code in repaired):
+            if not fixed or (label and code in repaired):
                 yield row, "drop", ""
-            elif mended != text:
-                yield row, "text", mended
+            elif fixed != text:
+                yield row, "text", fixed
             repaired.add(code)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from graft.recipe.text import recipe_text
-from graft_tasks.commands.init import adopt, init
+from graft_tasks.commands.adopt import adopt
+from graft_tasks.commands.init import init
 from tests.support.cli_runner import MESSAGES, CommandLine, csv_bytes
 from tests.support.registry_workspace import many_models, many_models_once, promoted, promoted_once
 from tests.support.small_disk import small_disk

@@ -12,7 +12,8 @@ import pytest
 from graft.errors import InputError
 from graft.recipe.text import recipe_text
 from graft.records import DecisionRecord, EvaluationRecord
-from graft_tasks.commands.init import adopt, init
+from graft_tasks.commands.adopt import adopt
+from graft_tasks.commands.init import init
 from graft_tasks.registry.pin import pin
 from graft_tasks.steps.context import STEPS, run_step
 from graft_tasks.workspace import Workspace

@@ -18,7 +18,8 @@ from safetensors import safe_open
 from graft.model.checkpoint import TrainingState
 from graft.recipe.text import recipe_text
 from graft.records import sha256_file
-from graft_tasks.commands.init import adopt, init
+from graft_tasks.commands.adopt import adopt
+from graft_tasks.commands.init import init
 from graft_tasks.dvc.repro import commit
 from graft_tasks.workspace import Workspace
 from tests.support.kill_points import (

@@ -119,5 +119,5 @@ def test_an_error_is_json_where_json_was_asked_for(cli_copy: CommandLine, tmp_pa
         plain, said = cli_copy.run(*command), cli_copy.run(*command, "--json")
         assert (said.exit_code, said.err) == (plain.exit_code, "")
         (name, error), *more = json.loads(said.out).items()
-        assert (name, more, set(error)) == ("error", [], {"what", "where", "do"})
+        assert (name, more, set(error)) == ("error", [], {"what", "where", "do", "code"})
         assert f"error: {error['what'][:20].split(EVIL[0])[0]}" in plain.err

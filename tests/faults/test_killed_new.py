@@ -16,7 +16,7 @@ import pytest
 
 from graft.errors import InputError
 from graft.records import sweep
-from graft_tasks.commands.init import adopt
+from graft_tasks.commands.adopt import adopt
 from graft_tasks.dvc.repro import commit, dvc, git
 from graft_tasks.workspace import Workspace
 from tests.support.cli_runner import MESSAGES, CommandLine, FolderContents, check_unchanged, csv_bytes, folder_contents

@@ -11,7 +11,8 @@ import pytest
 
 from graft.recipe.text import recipe_text
 from graft_cli.commands.run import run_recipe
-from graft_tasks.commands.init import adopt, init
+from graft_tasks.commands.adopt import adopt
+from graft_tasks.commands.init import init
 from graft_tasks.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,9 @@ import pytest
 from graft.recipe.text import recipe_text
 from graft.records import DatasetRecord, EvaluationRecord, ValidationRecord, load_record
 from graft_cli.commands.run import run_recipe
-from graft_tasks.commands.init import adopt, init, new
+from graft_tasks.commands.adopt import adopt
+from graft_tasks.commands.init import init
+from graft_tasks.commands.new import new
 from graft_tasks.commands.status import status
 from graft_tasks.dvc.repro import dvc
 from graft_tasks.workspace import Workspace

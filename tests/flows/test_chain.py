@@ -8,7 +8,7 @@ import pytest
 
 from graft.recipe.text import recipe_text
 from graft_cli.commands.run import run_recipe
-from graft_tasks.commands.init import adopt
+from graft_tasks.commands.adopt import adopt
 from graft_tasks.registry.audit import audit
 from graft_tasks.registry.promote import promote_by_hand
 from graft_tasks.workspace import Workspace

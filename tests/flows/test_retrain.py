@@ -71,7 +71,7 @@ def test_a_run_with_nothing_to_do_imports_neither_prefect_nor_what_computes(prom
 def test_a_recipe_is_prepared_once_and_given_again_inside(promoted: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """The flow inside ``graft run`` pins nothing anew and pulls nothing; after the block the recipe is free again."""
     pins = []
-    monkeypatch.setattr(prepare, "pin", lambda workspace, name: pins.append(name) or pin(workspace.recipe(name)))
+    monkeypatch.setattr(prepare, "pin", lambda handle: pins.append(handle.name) or pin(handle))
     monkeypatch.setattr(prepare, "catch_up", lambda *_: pytest.fail("nothing is taken over while the recipe is held"))
     with prepare.prepared(promoted.recipe("support")) as outer:
         with prepare.prepared(promoted.recipe("support"), is_unattended=True) as inner:

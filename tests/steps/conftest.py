@@ -11,7 +11,8 @@ import pytest
 
 from graft.recipe.text import recipe_text
 from graft.records import Record
-from graft_tasks.commands.init import adopt, init
+from graft_tasks.commands.adopt import adopt
+from graft_tasks.commands.init import init
 from graft_tasks.dvc.repro import commit
 from graft_tasks.registry.pin import pin
 from graft_tasks.steps.context import STEPS, run_step

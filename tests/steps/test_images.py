@@ -15,7 +15,8 @@ from graft.model.folder import load_model
 from graft.recipe.text import recipe_text
 from graft.records import RECORDS, EvaluationRecord, Record, sha256_file
 from graft.records.report import Mistakes
-from graft_tasks.commands.init import adopt, init
+from graft_tasks.commands.adopt import adopt
+from graft_tasks.commands.init import init
 from graft_tasks.commands.render import render_run
 from graft_tasks.registry.pin import pin
 from graft_tasks.steps.context import STEPS

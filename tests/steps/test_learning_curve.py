@@ -200,7 +200,8 @@ def test_auto_is_measured_as_finetune_chose(
 def test_images_have_a_curve(tmp_path: Path, tiny_image_base: Path, digits: tuple[list[bytes], Any]) -> None:
     """Images need no arm of their own: the cheap model reads pixels."""
     from graft.recipe.text import recipe_text
-    from graft_tasks.commands.init import adopt, init
+    from graft_tasks.commands.adopt import adopt
+    from graft_tasks.commands.init import init
     from graft_tasks.registry.pin import pin
     from graft_tasks.steps.context import run_step
     from tests.steps.conftest import TINY

@@ -11,7 +11,8 @@ import yaml
 from graft.errors import InputError, StepError
 from graft.recipe.text import recipe_text
 from graft.records import write_atomic
-from graft_tasks.commands.init import adopt, init
+from graft_tasks.commands.adopt import adopt
+from graft_tasks.commands.init import init
 from graft_tasks.dvc import pipeline
 from graft_tasks.dvc.pipeline import TOPMOST, bring_forward, stages_of, without
 from graft_tasks.dvc.recover import recover

@@ -16,7 +16,8 @@ from graft.model.reference import load_trained_on
 from graft.recipe.text import recipe_text
 from graft.records import EvaluationRecord, load_record
 from graft.rows import TEST
-from graft_tasks.commands.init import adopt, init
+from graft_tasks.commands.adopt import adopt
+from graft_tasks.commands.init import init
 from graft_tasks.registry.pin import pin
 from graft_tasks.steps.context import run_step
 from graft_tasks.steps.rows import ROWS

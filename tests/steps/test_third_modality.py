@@ -24,8 +24,9 @@ from graft.records import (
     load_record,
 )
 from graft_tasks.commands.cards import make_card
-from graft_tasks.commands.init import init, new
+from graft_tasks.commands.init import init
 from graft_tasks.commands.monitor import monitor
+from graft_tasks.commands.new import new
 from graft_tasks.datasets.findings import with_contents
 from graft_tasks.datasets.repair import repair
 from graft_tasks.registry.pin import pin

@@ -11,7 +11,8 @@ from graft.ledger import Ledger, Promotion, PromotionPredicate, Run, RunPredicat
 from graft.model.bases import WEIGHTS
 from graft.recipe.text import recipe_text
 from graft.records import Dataset, Inputs, Record, canonical_json, digest_folder
-from graft_tasks.commands.init import adopt, init
+from graft_tasks.commands.adopt import adopt
+from graft_tasks.commands.init import init
 from graft_tasks.dvc.pointer import dvc_md5
 from graft_tasks.dvc.repro import commit
 from graft_tasks.registry import bases

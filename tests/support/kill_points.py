@@ -19,7 +19,8 @@ import numpy as np
 
 from graft.recipe.text import recipe_text
 from graft.records import DecisionRecord, ModelRecord, load_record, sha256_file, sweep
-from graft_tasks.commands.init import adopt, init
+from graft_tasks.commands.adopt import adopt
+from graft_tasks.commands.init import init
 from graft_tasks.dvc.repro import commit, dvc, git, lockfile
 from graft_tasks.processes.environment import environment
 from graft_tasks.processes.locks import hold

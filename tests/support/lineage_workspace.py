@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from graft.recipe.text import recipe_text
-from graft_tasks.commands.init import adopt, init
+from graft_tasks.commands.adopt import adopt
+from graft_tasks.commands.init import init
 from graft_tasks.dvc.repro import dvc
 from graft_tasks.registry.pin import pin
 from graft_tasks.registry.promote import enact, promote_by_hand, roll_back

@@ -10,7 +10,8 @@ import pytest
 
 from graft.recipe.text import recipe_text
 from graft.records import Record
-from graft_tasks.commands.init import adopt, init
+from graft_tasks.commands.adopt import adopt
+from graft_tasks.commands.init import init
 from graft_tasks.datasets.add import add
 from graft_tasks.dvc.pipeline import bring_forward
 from graft_tasks.dvc.repro import commit, dvc, git, stage

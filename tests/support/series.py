@@ -146,7 +146,7 @@ class SeriesEncoder:
     def prepare(self, contents: Sequence[str]) -> tuple[list[Any], int]:
         return list(torch.from_numpy(matrix(contents))), sum(len(numbers(one)) > LENGTH for one in contents)
 
-    def places(self, items: Sequence[Any]) -> list[int]:
+    def batch_order(self, items: Sequence[Any]) -> list[int]:
         return list(range(len(items)))
 
     def collate(self, items: Sequence[Any]) -> Batch:
@@ -164,7 +164,7 @@ class SeriesEncoder:
     def frozen(self) -> list[torch.nn.Parameter]:
         return []
 
-    def vary(self, batch: Batch, strength: float, rng: np.random.Generator) -> Batch:
+    def augment(self, batch: Batch, strength: float, rng: np.random.Generator) -> Batch:
         noise = rng.normal(0, strength, tuple(batch["series"].shape)).astype(np.float32)
         return {"series": batch["series"] + torch.from_numpy(noise)}
 

@@ -9,7 +9,8 @@ import pandas as pd
 
 from graft.recipe.text import recipe_text
 from graft.records import digest_folder, sha256_file
-from graft_tasks.commands.init import adopt, init
+from graft_tasks.commands.adopt import adopt
+from graft_tasks.commands.init import init
 from graft_tasks.registry.pin import pin
 from graft_tasks.steps.context import run_step
 from graft_tasks.workspace import Workspace

@@ -96,7 +96,8 @@ def _audit(handle: RecipeHandle) -> None:
 
 def _prepare(folder: Path, data: Path) -> RecipeHandle:
     """Return the recipe of the demo's workspace, made if it is not there."""
-    from graft_tasks.commands.init import adopt, carried, init, is_there
+    from graft_tasks.commands.adopt import adopt, is_there
+    from graft_tasks.commands.init import carried, init
 
     workspace, _ = init(folder)
     handle = workspace.recipe(RECIPE)

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from graft.data import IMAGE_COLUMN, DataProfile, profile_data
+from graft.data import (
+    IMAGE_COLUMN,
+    DataProfile,
+    check_kinds,
+    check_test_labels,
+    columns_of,
+    import_data,
+    profile_data,
+    read_batches,
+)
 from graft.data.profile.guess import Role
 from graft.errors import InputError
-from graft_tasks.commands.init import new
-from graft_tasks.datasets.times import Ask
+from graft.modality import MODALITIES
+from graft.recipe import Data, parse_recipe
+from graft.recipe.text import recipe_text
+from graft_tasks.commands.adopt import adopt, check_free
+from graft_tasks.datasets.add import called_as, scratch_folder
+from graft_tasks.datasets.times import Ask, settle_times
 from graft_tasks.recipe_handle import RecipeHandle
+from graft_tasks.registry import bases
 
 SURE = 0.8
 """A guess below this confidence is not taken unless a person says so."""
@@ -149,3 +164,79 @@ def _times(handle: RecipeHandle) -> str:
         return ""
     latest = f"; rows from {data.test_from} on are the test rows" if data.test_from else ""
     return f'Times in "{data.time}" are read {data.time_format}{latest}.'
+
+
+def new(handle: RecipeHandle, sources: dict[str, Path], values: dict[str, Any], *, ask: Ask | None = None) -> Path:
+    """Bring labelled rows into the workspace and write a recipe for them. Returns the recipe's path.
+
+    Args:
+        sources: ``train`` and perhaps ``test``, in any form that ``graft.data.import_data`` takes.
+        values: dotted recipe keys.
+        ask: asks a person what comes first in a time, where the times do not show it.
+
+    Raises:
+        InputError: the recipe exists, a file or column is not there or cannot be read, or a value is wrong. Nothing is written
+            then.
+    """
+    workspace, name = handle.workspace, handle.name
+    check_free(handle)
+    with scratch_folder(workspace) as scratch:
+        files: dict[str, Path] = {}
+        for role, source in sources.items():
+            brought = import_data(source, scratch, role=role)
+            files |= brought if role == "train" else {role: brought[role]}
+        if values.get("data.image") == IMAGE_COLUMN and IMAGE_COLUMN not in columns_of(files["train"]):
+            what = f"{sources['train'].name} leads to no images."
+            raise InputError(what, where=str(sources["train"]), do="give paths relative to the table's folder")
+        roles: dict[str, Any] = {f"data.{role}": path.name for role, path in files.items()}
+        with called_as({path: sources.get(role, sources["train"]) for role, path in files.items()}):
+            roles |= settle_times(files, values, ask)
+            text = recipe_text(name, {**values, **roles, "data.dataset": name})
+            recipe = parse_recipe(name, text)
+            counts = {role: _check_rows(path, recipe.data) for role, path in files.items()}
+            check_test_labels(counts, recipe.data.label, files)
+        for base in recipe.choose_base.bases:
+            bases.pin(workspace, base, recipe.data.modality)
+        return adopt(handle, {path.name: path for path in files.values()}, text)
+
+
+def _check_rows(path: Path, data: Data) -> Counter[str]:
+    """Read every row once before anything is kept: nothing can be learned from no contents, one class, or a class of one row.
+
+    Returns:
+        the rows of each class.
+    """
+    counts: Counter[str] = Counter()
+    n_filled = 0
+    for batch in read_batches(path, [*data.columns, data.label]):
+        check_kinds(path, batch, data)
+        contents = batch[data.content]
+        if not n_filled:
+            MODALITIES[data.modality].content_keys(
+                contents[:1], [f"row 1 of {path.name}"]
+            )  # what no content is, is refused
+        counts.update(batch[data.label].str.strip())
+        n_filled += sum(bool(content and content.strip()) for content in contents)
+    del counts[""]
+    if not n_filled:
+        raise InputError(
+            f'Every {data.modality} in column "{data.content}" is empty.', where=str(path), do="name another column"
+        )
+    if len(counts) < 2:
+        held = f"one class, {_short(next(iter(counts)))!r}" if counts else "no class"
+        raise InputError(
+            f'Column "{data.label}" holds {held}; a classifier needs two.', where=str(path), do="name another column"
+        )
+    lonely = sorted(label for label, n in counts.items() if n == 1)
+    if lonely and data.test is None:
+        more = f" and {len(lonely) - 1} more" if len(lonely) > 1 else ""
+        raise InputError(
+            f"Class {_short(lonely[0])!r}{more} has one row; it can be taught or tested, not both.",
+            where=f'{path}, column "{data.label}"',
+            do="add rows of it, join it to another class, or take it out",
+        )
+    return counts
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= 60 else f"{label[:60]} ..."

@@ -51,5 +51,5 @@ def repair(handle: RecipeHandle) -> Repaired:
             new = folder / file
             lines = (json.dumps(change, sort_keys=True, ensure_ascii=False) for change in done)
             write_atomic(new, ("\n".join(lines) + "\n").encode())
-        version = keep_version(workspace, data.dataset, f"{data.dataset}: {file}, {len(done):,} rows mended", new=new)
+        version = keep_version(workspace, data.dataset, f"{data.dataset}: {file}, {len(done):,} rows repaired", new=new)
     return Repaired(data.dataset, file, len(done) - n_dropped, n_dropped, version)
