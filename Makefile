@@ -1,6 +1,6 @@
 # make demo   sets everything up in .venv and runs the whole cycle on the bundled messages
-# make quick  the tests of single functions and of the folders' rules: under two minutes on two cores, after every change
-# make test   sets everything up in .venv and runs the tests, two at a time with one thread each: under ten minutes
+# make quick  the tests of single functions and of the folders' rules: two minutes on two cores, after every change
+# make test   sets everything up in .venv and runs the tests, two at a time with one thread each: ten minutes on two cores
 # make slow   what takes longer: kills, full disks, remotes, the tutorial; before a pull request
 # make long   many rounds of that: hours, before a release
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -61,7 +62,7 @@ def worlds() -> list[World]:
 def draw_hits(accuracy: dict[str, float], n: int, rng: np.random.Generator) -> dict[str, npt.NDArray[np.bool_]]:
     """Return which of n rows each arm gets right."""
     difficulty = rng.normal(0, SPREAD, n)
-    return {arm: rng.random(n) < _chance(_skill(share) - difficulty) for arm, share in accuracy.items()}
+    return {arm: rng.random(n) < chance(skill(share) - difficulty) for arm, share in accuracy.items()}
 
 
 def differences(
@@ -85,15 +86,17 @@ def judge(world: World, n_runs: int, rng: np.random.Generator) -> tuple[Counter[
     return transfer, champion, covered / (n_runs * (len(world.accuracy) - 1))
 
 
-def _chance(logit: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def chance(logit: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the chance of being right at a surplus of skill over difficulty."""
     return 1 / (1 + np.exp(-logit))
 
 
-def _skill(accuracy: float) -> float:
+@lru_cache(maxsize=4096)
+def skill(accuracy: float) -> float:
     """Return the skill whose accuracy, over all difficulties, is this."""
 
     def surplus(skill: float) -> float:
-        return float(_WEIGHTS @ _chance(skill - SPREAD * _NODES) / _WEIGHTS.sum()) - accuracy
+        return float(_WEIGHTS @ chance(skill - SPREAD * _NODES) / _WEIGHTS.sum()) - accuracy
 
     return float(brentq(surplus, -20, 20))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from graft.evaluation.baselines import CHAMPION, GAIN, NAMES, PROBE, SCRATCH, SCRATCH_NETWORK
+from graft.evaluation.baselines import GAIN, NAMES, PREDECESSORS, PROBE, SCRATCH, SCRATCH_NETWORK
 from graft.evaluation.wording import bound, estimate_text
 from graft.records import Action, Check, EvaluationRecord, ModelRecord, Verdict
 
@@ -29,7 +29,7 @@ def heaviest(checks: Iterable[Check]) -> Check | None:
 
 def without_gain(checks: Sequence[Check]) -> Check | None:
     """Return the check that keeps the transfer from being called a gain: an open one, else that of the cheap model."""
-    compared = [check for check in checks if compared_with(check) not in (None, CHAMPION)]
+    compared = [check for check in checks if compared_with(check) not in (None, *PREDECESSORS)]
     return heaviest(check for check in compared if check.outcome != "passed") or gain_over(checks, SCRATCH)
 
 
@@ -96,7 +96,7 @@ def _against(arm: str, check: Check, model: ModelRecord, evaluation: EvaluationR
         head = "finetune.strategy: head, as tuning has brought nothing over the frozen base"
         is_open = more and check.outcome == "cannot_tell"
         return ("add", f"{more}; or set {head}.") if is_open else ("run", f"Set {head}.")
-    if arm == CHAMPION and check.outcome == "failed":
+    if arm in PREDECESSORS and check.outcome == "failed":
         return "run", f"{_most_confused(evaluation)}; the champion stays."
     return "add", f"{more or 'Add labelled rows, or try another base'}."
 

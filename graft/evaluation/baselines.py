@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-CANDIDATE, CHAMPION, PROBE = "candidate", "champion", "frozen_probe"
+CANDIDATE, CHAMPION, BEST, PROBE = "candidate", "champion", "best_champion", "frozen_probe"
+PREDECESSORS = (CHAMPION, BEST)
+"""Arms that were promoted before: the champion in force, and the best so far, where that is another."""
 SCRATCH, SCRATCH_NETWORK = "scratch", "scratch_network"
 FROM_SCRATCH = (SCRATCH_NETWORK, SCRATCH)
 """Arms without any pretraining: the strongest cheap model, and, where a recipe asks for it, the base's own architecture."""
@@ -11,6 +13,7 @@ NAMES = {
     SCRATCH_NETWORK: "the same network from scratch",
     PROBE: "the frozen probe",
     CHAMPION: "the champion",
+    BEST: "the best champion so far",
 }
 """The arms that a candidate is compared with, as people call them."""
 GAIN = "evaluate.gain."

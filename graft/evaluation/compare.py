@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from graft.evaluation.baselines import CANDIDATE, CHAMPION, FROM_SCRATCH, GAIN, NAMES, PROBE
+from graft.evaluation.baselines import CANDIDATE, FROM_SCRATCH, GAIN, NAMES, PREDECESSORS, PROBE
 from graft.recipe.schema import Decide, Evaluate
 from graft.records import (
     ChampionVerdict,
@@ -112,7 +112,7 @@ def evaluation_checks(
             f"{GAIN}{arm}",
             _on_test("accuracy_difference", CANDIDATE, arm, differences[arm]),
             _bound(arm, settings),
-            policy=policy.champion if arm == CHAMPION else policy.transfer,
+            policy=policy.champion if arm in PREDECESSORS else policy.transfer,
             note=notes.get(arm, ""),
         )
         for arm in NAMES
@@ -162,7 +162,8 @@ def open_comparisons(
 
 
 def _bound(arm: str, settings: Evaluate) -> float:
-    return {CHAMPION: -settings.margin_champion, PROBE: -settings.margin_probe}.get(arm, 0.0)
+    margins = {**dict.fromkeys(PREDECESSORS, settings.margin_champion), PROBE: settings.margin_probe}
+    return -margins[arm] if arm in margins else 0.0
 
 
 def confusions(y_true: Strings, y_pred: Strings) -> tuple[tuple[str, str, int], ...]:

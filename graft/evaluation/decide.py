@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from graft.evaluation.advice import Title, arm_names, finding, gain_over, heaviest, next_step, without_gain
-from graft.evaluation.baselines import CHAMPION
+from graft.evaluation.baselines import BEST, CHAMPION, NAMES
 from graft.evaluation.wording import estimate_text
 from graft.records import (
     Action,
@@ -67,7 +67,8 @@ def decide(records: Mapping[str, Record], inputs: Inputs, *, title: Title) -> De
         headline = "Every check that decides passed. This recipe has its first champion."
         if champion:
             standing = evaluation.champion.replace("_", "-").capitalize()
-            headline = f"{standing} to champion {champion.number}, which it replaces."
+            also = f", and to {inputs.best.number}, the best so far" if inputs.best else ""
+            headline = f"{standing} to champion {champion.number}, which it replaces{also}."
         if noted := heaviest(c for c in checks if c.outcome == "failed"):
             headline += f" Noted: {finding(noted, evaluation, title)}."
     action, do = next_step(verdict, check, model, evaluation)
@@ -88,8 +89,9 @@ def _weigh(
     evaluation: EvaluationRecord, model: ModelRecord, checks: Sequence[Check], *, is_first: bool, title: Title
 ) -> tuple[Verdict, str, Check | None]:
     """Return the verdict on a candidate, what was found, and the check that found it."""
-    if evaluation.transfer == "negative" or evaluation.champion == "inferior":
-        hurt = "The transfer hurt" if evaluation.transfer == "negative" else "Worse than the champion"
+    if evaluation.transfer == "negative" or "inferior" in (evaluation.champion, evaluation.best):
+        before = NAMES[CHAMPION if evaluation.champion == "inferior" else BEST]
+        hurt = "The transfer hurt" if evaluation.transfer == "negative" else f"Worse than {before}"
         worst = min(evaluation.differences, key=lambda arm: evaluation.differences[arm].value)
         what = f"{hurt}: {estimate_text(evaluation.differences[worst])}, against {arm_names(evaluation)[worst]}."
         return "reject", what, gain_over(checks, worst)
@@ -104,8 +106,8 @@ def _weigh(
             else f"The transfer brought no clear gain ({evaluation.transfer})"
         )
         return "hold", f"{what}.", check
-    if evaluation.champion == "undecided":
-        check = gain_over(checks, CHAMPION)
+    if "undecided" in (evaluation.champion, evaluation.best):
+        check = gain_over(checks, CHAMPION if evaluation.champion == "undecided" else BEST)
         what = finding(check, evaluation, title) if check else "Cannot tell whether it is as good as the champion"
         return "hold", f"{what}.", check
     return "promote", "", gain_over(checks, evaluation.rival(model.strategy) if is_first else CHAMPION)

@@ -62,3 +62,18 @@ def level_after(n_looks: int) -> float:
     with .05 too, however many: the one after n looks with .05 / (n (n - 1)).
     """
     return 1 - (ALPHA if n_looks < 2 else ALPHA / (n_looks * (n_looks - 1)))
+
+
+def level_against_best(n_looks: int, n_compared: int) -> float:
+    """Return the level of the interval against the best champion so far.
+
+    Where another model is in force, each further candidate is one more chance to pass for as good as the best, on fresh rows too.
+    So all comparisons with one best champion together err with probability .05, however many there are.
+
+    Args:
+        n_looks: models that were measured on these test rows before.
+        n_compared: candidates that were compared with this best champion before, on any rows.
+
+    Error: cumulative loss stays within the margin with probability .95 or more over 100 rounds (benchmarks/ratchet.py).
+    """
+    return max(level_after(n_looks), level_after(n_compared))

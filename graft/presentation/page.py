@@ -26,7 +26,7 @@ from graft.records.cost import Cost, add_up
 from graft.records.report import Mistakes, Report, Standing
 
 STEPS = ("ingest", "validate", "embed", "detect_shift", "choose_base", "finetune", "evaluate", "measure_bias", "decide")
-ARMS = ("candidate", "champion", "frozen_probe", "scratch", "scratch_network")
+ARMS = ("candidate", "champion", "best_champion", "frozen_probe", "scratch", "scratch_network")
 SEVERITIES = ("error", "warning", "note")
 OUTCOMES = ("failed", "cannot_tell", "passed")
 # Relative addresses only: a colon before the first slash would be a scheme, two slashes another host.
@@ -202,6 +202,7 @@ def _arms(report: Report) -> dict[str, str]:
     number = f" {report.inputs.champion.number}" if report.inputs.champion else ""
     names = {
         "champion": f"champion{number}",
+        "best_champion": f"champion {best.number}, the best so far" if (best := report.inputs.best) else "",
         "frozen_probe": "the base without tuning",
         "scratch": getattr(report.evaluate, "cheap_model", "") or "training from scratch",
         "scratch_network": "the same network from scratch",

@@ -22,6 +22,7 @@ TITLES = {
     "evaluate.gain.scratch_network": "Gain over the same network from scratch",
     "evaluate.gain.frozen_probe": "Gain over the frozen probe",
     "evaluate.gain.champion": "Gain over the champion",
+    "evaluate.gain.best_champion": "Gain over the best champion so far",
     "evaluate.retention": "Kept of {against}",
     "evaluate.test_set_uses": "Uses of the test set",
     "measure_bias.accuracy_gap": "Accuracy gap, {group}",

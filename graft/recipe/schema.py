@@ -260,7 +260,9 @@ class Finetune(Value):
 class Evaluate(Value):
     """What counts as good enough."""
 
-    margin_champion: float = key("accuracy a candidate may lose to the champion", 0.02, ge=0, le=1)
+    margin_champion: float = key(
+        "accuracy a candidate may lose to the champion, and to the best so far", 0.02, ge=0, le=1
+    )
     margin_probe: float = key("accuracy a candidate may lose to the frozen probe", 0.04, ge=0, le=1)
     min_accuracy: float = key("accuracy below which nothing is promoted", 0.5, ge=0, le=1)
     n_bootstrap: int = key("bootstrap samples of each interval", 10000, ge=1000)

@@ -18,7 +18,7 @@ from graft.records.files import (
     write_json,
     written_beside,
 )
-from graft.records.inputs import Ancestor, Base, Champion, Dataset, Inputs
+from graft.records.inputs import Ancestor, Base, BestChampion, Champion, Dataset, Inputs
 from graft.records.measurement import Check, Measurement, Outcome, Policy, Relation, check
 from graft.records.record import Record
 from graft.records.schema_1 import Action
@@ -61,6 +61,7 @@ __all__ = [
     "BaseRegret",
     "BaseScore",
     "BatchOutcome",
+    "BestChampion",
     "BiasRecord",
     "Bin",
     "Calibration",

@@ -40,6 +40,12 @@ class Champion(Value):
     folder: str = Field(pattern=r"^registry/[a-z0-9-]{1,63}/[0-9]{4,9}$")
 
 
+class BestChampion(Champion):
+    """The best champion so far, where another is in force, and how many candidates were compared with it since."""
+
+    n_compared: int = Field(ge=0)
+
+
 class Ancestor(Value):
     """A promoted model that a base grew from, or that it is, and the rows of its recipe as they are now; None: not here."""
 
@@ -58,6 +64,7 @@ class Inputs(Value):
     dataset: Dataset
     bases: tuple[Base, ...]
     champion: Champion | None
+    best: BestChampion | None = Field(default=None, description="null: it is the champion, or there is none")
     rolled_back: tuple[Sha256, ...]
     ancestors: dict[str, tuple[Ancestor, ...]] = Field(
         default_factory=dict, description="by base of the form graft:, the base itself first"

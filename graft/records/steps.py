@@ -126,12 +126,16 @@ class EvaluationRecord(Record):
     schema_version: int = 2
     n_test: int
     accuracy: dict[str, Estimate] = Field(
-        description="by arm that was measured: candidate, frozen_probe, scratch, scratch_network, champion"
+        description="by arm that was measured: candidate, frozen_probe, scratch, scratch_network, champion, best_champion"
     )
     differences: dict[str, Estimate] = Field(description="candidate minus arm, paired")
     mcnemar_p_values: dict[str, float]
     transfer: TransferVerdict
     champion: ChampionVerdict
+    best: ChampionVerdict | None = Field(
+        default=None, description="against the best champion so far; null: that is the champion, or there is none"
+    )
+    n_compared: int = Field(default=0, ge=0, description="candidates compared with that best champion before this one")
     per_class: dict[str, Estimate]
     confusions: tuple[tuple[str, str, int], ...] = Field(description="true, predicted, rows: the most frequent errors")
     predictions_sha256: Sha256

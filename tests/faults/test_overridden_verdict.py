@@ -12,6 +12,7 @@ from graft_tasks.commands.run import run_result
 from graft_tasks.workspace import Workspace
 
 
+@pytest.mark.slow
 def test_a_held_run_says_what_to_do_and_a_forced_promotion_is_seen(
     promoted: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

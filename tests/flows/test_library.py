@@ -23,6 +23,7 @@ def test_each_job_takes_five_lines_or_fewer() -> None:
     assert max(len([line for line in code.splitlines() if line.strip()]) for code in BLOCKS) <= 5
 
 
+@pytest.mark.slow
 def test_the_page_runs(promoted_once: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader who pastes one block after the other gets labels, no shift between halves, a verdict and a count of entries."""
     monkeypatch.chdir(promoted_once.root)

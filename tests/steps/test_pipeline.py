@@ -146,7 +146,7 @@ def test_an_older_file_of_a_recipe_is_brought_forward_and_said(workspace: Worksp
     """One pin less in a recipe's own file: it is written anew, in a sentence; without a file there is nothing to say."""
     assert bring_forward(workspace.recipe("tiny")) == []
     path, text = workspace.recipe("tiny").stages, stages_of("tiny", "tiny")
-    path.write_text(text.replace("champion, rolled_back, steps.decide", "champion, steps.decide"))
+    path.write_text(text.replace("champion, best, rolled_back, steps.decide", "champion, best, steps.decide"))
     assert path.read_text() != text
     (said,) = bring_forward(workspace.recipe("tiny"))
     assert said.startswith("data/tiny/dvc.yaml was brought forward to Graft ")

@@ -25,6 +25,7 @@ from graft_tasks.workspace import Workspace
 from tests.steps.conftest import ROOT, TINY
 from tests.support.lineage_workspace import run_and_promote
 
+pytestmark = pytest.mark.slow  # a chain of four models has to be made
 PAIRS = (("cancel", "delivery"), ("fault", "refund"), ("cancel", "refund"), ("delivery", "fault"))
 NAMES = ("one", "two", "three", "four")
 
@@ -54,7 +55,6 @@ def evaluation(workspace: Workspace, name: str) -> EvaluationRecord:
     return record
 
 
-@pytest.mark.slow
 def test_every_ancestor_of_a_chain_is_measured(four_hops: Workspace) -> None:
     """The fourth model names three ancestors, nearest first, each with both differences; the mean is that of their heads."""
     record = evaluation(four_hops, "four")

@@ -11,6 +11,7 @@ from graft.ledger import Ledger, Promotion, Run
 from graft.model.bases import WEIGHTS
 from graft.recipe import Recipe
 from graft.records import Inputs
+from graft.records.safe_read import parse_object
 from graft.refs import ModelRef, PromotedRef, parse_ref
 from graft_tasks.registry.models import promotion_of
 
@@ -56,14 +57,20 @@ def ref_of(promotion: Promotion) -> PromotedRef:
 def needed_promotions(ledger: Ledger, recipe: Recipe) -> Iterator[tuple[str, Promotion]]:
     """Yield every promotion whose model a recipe cannot do without, with the reason; a model may come more than once.
 
-    Reasons: ``champion``; ``rollback``, the model that a rollback goes to; ``chain``, what either of them grew from; ``base``,
-    what the recipe's next candidate would grow from, and that one's chain.
+    Reasons: ``champion``; ``best``, the best champion so far; ``rollback``, the model that a rollback goes to; ``chain``, what
+    any of them grew from; ``base``, what the recipe's next candidate would grow from, and that one's chain.
 
     Raises:
         TamperError: the ledger was altered.
     """
-    before = goes_back_to(ledger.promotions(recipe.name))
+    promotions = ledger.promotions(recipe.name)
+    best, before = best_so_far(ledger, promotions), goes_back_to(promotions)
     roles: list[tuple[str, str, ModelRef]] = [("champion", "chain", PromotedRef(recipe.name))]
+    roles += (
+        [("best", "chain", ref_of(best))]
+        if best and best.predicate.model_id != promotions[-1].predicate.model_id
+        else []
+    )
     roles += [("rollback", "chain", ref_of(before))] if before else []
     roles += [("base", "base", parse_ref(base)) for base in recipe.choose_base.bases]
     for own, behind, ref in roles:
@@ -79,6 +86,47 @@ def rolled_back(promotions: list[Promotion]) -> tuple[str, ...]:
             out.add(before.predicate.model_id)
         out.discard(after.predicate.model_id)
     return tuple(sorted(out))
+
+
+def best_so_far(ledger: Ledger, promotions: list[Promotion]) -> Promotion | None:
+    """Return the promotion of the best champion so far, which each candidate is compared with beside the champion in force.
+
+    That is the last model that was shown to be better than the best before it. A model that a person promoted against the
+    verdict of its run counts too: what it loses was accepted, with a reason. Models that a rollback went back past do not
+    count, and whatever a version promoted that knew of no best champion does.
+
+    Args:
+        promotions: of one recipe, in order.
+
+    Cost: a record of each promotion since that model is read.
+    """
+    gone: set[str] = set()
+    for before, after in pairwise(promotions):
+        if after.predicate.action == "rollback":
+            past = promotions[int(after.predicate.model_number) : int(before.predicate.model_number)]
+            gone |= {p.predicate.model_id for p in past}
+        gone.discard(after.predicate.model_id)
+    counted = [p for p in promotions if p.predicate.action == "promote" and p.predicate.model_id not in gone]
+    if not counted:
+        return None
+    evaluations = {run.entry: run.evaluation for run in ledger.summaries(counted[0].predicate.recipe)}
+
+    def is_best(promotion: Promotion) -> bool:
+        digest = evaluations[promotion.predicate.run]
+        if promotion.predicate.overrides or not digest:
+            return True
+        record = parse_object(ledger.blob(digest), "a record of evaluate", where=digest)
+        return "best" not in record or (record["best"] or record["champion"]) in ("first", "superior")
+
+    return next((promotion for promotion in reversed(counted) if is_best(promotion)), counted[0])
+
+
+def n_compared(ledger: Ledger, promotions: list[Promotion], best: Promotion) -> int:
+    """Return how many candidates were compared with the best champion so far since another one is in force."""
+    later = promotions[promotions.index(best) + 1 :]
+    since = next((p.predicate.at for p in later if p.predicate.model_id != best.predicate.model_id), None)
+    runs = ledger.summaries(best.predicate.recipe) if since else []
+    return sum(run.model_id is not None and run.finished_at > str(since) for run in runs)
 
 
 def goes_back_to(promotions: list[Promotion]) -> Promotion | None:

@@ -8,6 +8,7 @@ from graft.recipe import Recipe, check_name
 from graft.records import (
     Ancestor,
     Base,
+    BestChampion,
     Champion,
     Dataset,
     Inputs,
@@ -22,7 +23,7 @@ from graft.shift.domain_card import find_card
 from graft_tasks.dvc.publish import check_can_share
 from graft_tasks.recipe_handle import RecipeHandle
 from graft_tasks.registry import bases
-from graft_tasks.registry.lineage import chain, rolled_back
+from graft_tasks.registry.lineage import best_so_far, chain, n_compared, rolled_back
 from graft_tasks.registry.models import model_folder
 from graft_tasks.steps.context import VERSIONS, load_inputs
 from graft_tasks.workspace import Workspace
@@ -67,7 +68,8 @@ def _world(workspace: Workspace, ledger: Ledger, recipe: Recipe, recipe_sha256: 
         dataset=dataset,
         bases=pinned_bases,
         cards=_cards(workspace, pinned_bases),
-        champion=_champion(workspace, ledger, promotions),
+        champion=_champion(workspace, ledger, promotions[-1]) if promotions else None,
+        best=_best(workspace, ledger, promotions),
         rolled_back=rolled_back(promotions),
         ancestors=_ancestors(workspace, ledger, recipe),
         looks=_looks(workspace, ledger, recipe.data.dataset),
@@ -95,7 +97,7 @@ def _same_world(pinned: Inputs, world: Inputs, ledger: Ledger) -> bool:
     champion = ledger.champion(pinned.recipe)
     last = champion.predicate if champion else None
     made_champion = last is not None and last.action == "promote" and last.run in own
-    ignored = {"looks"} | ({"champion", "rolled_back"} if made_champion else set())
+    ignored = {"looks", "best"} | ({"champion", "rolled_back"} if made_champion else set())
     return pinned.model_dump(exclude=ignored) == world.model_dump(exclude=ignored)
 
 
@@ -105,21 +107,27 @@ def _cards(workspace: Workspace, pinned: tuple[Base, ...]) -> dict[str, str]:
     return {name: sha256_file(path) for name, path in found.items() if path}
 
 
-def _champion(workspace: Workspace, ledger: Ledger, promotions: list[Promotion]) -> Champion | None:
-    """Return the champion as the pin writes it down; its base's digest lets later features be compared with its own."""
-    if not promotions:
-        return None
-    last = promotions[-1]
-    run = ledger.run_of(last)
+def _champion(workspace: Workspace, ledger: Ledger, promotion: Promotion) -> Champion:
+    """Return a champion as the pin writes it down; its base's digest lets later features be compared with its own."""
+    run, named = ledger.run_of(promotion), promotion.predicate
     assert run.predicate.base_sha256 is not None  # noqa: S101 - a run with a model has a base
-    folder = model_folder(workspace.recipe(last.predicate.recipe), last.predicate.model_number)
+    folder = model_folder(workspace.recipe(named.recipe), named.model_number)
     return Champion(
-        number=last.predicate.number,
-        entry=last.entry,
-        model_id=last.predicate.model_id,
+        number=named.number,
+        entry=promotion.entry,
+        model_id=named.model_id,
         base_sha256=run.predicate.base_sha256,
         folder=folder.relative_to(workspace.root).as_posix(),
     )
+
+
+def _best(workspace: Workspace, ledger: Ledger, promotions: list[Promotion]) -> BestChampion | None:
+    """Return the best champion so far, None where it is in force: then a candidate is compared with it as the champion."""
+    best = best_so_far(ledger, promotions)
+    if best is None or best.predicate.model_id == promotions[-1].predicate.model_id:
+        return None
+    champion = _champion(workspace, ledger, best)
+    return BestChampion(**champion.model_dump(), n_compared=n_compared(ledger, promotions, best))
 
 
 def _ancestors(workspace: Workspace, ledger: Ledger, recipe: Recipe) -> dict[str, tuple[Ancestor, ...]]:

@@ -15,7 +15,7 @@ from graft.model.classifier import predict
 from graft.model.folder import load_model
 from graft.model.reference import load_trained_on
 from graft.model.scratch import SCRATCH_RATE, fit_scratch, predict_from_scratch
-from graft.records import ModelRecord
+from graft.records import Champion, ModelRecord
 from graft_tasks.processes.disk import Writing
 from graft_tasks.registry.models import open_model
 from graft_tasks.steps.checkpoints import Checkpoints, catching_ctrl_c
@@ -60,19 +60,19 @@ def scratch_network(
     return y_pred, tflops
 
 
-def champion(context: Context, test: pd.DataFrame) -> tuple[Strings, npt.NDArray[np.bool_], set[str]]:
-    """Return the champion's predictions, which rows it was not trained on, and the classes that it knows.
+def predecessor(
+    context: Context, pinned: Champion, test: pd.DataFrame
+) -> tuple[Strings, npt.NDArray[np.bool_], set[str]]:
+    """Return a promoted model's predictions, which rows it was not trained on, and the classes that it knows.
 
     Raises:
-        InputError, TamperError: the champion's folder is not here, or not what was promoted.
+        InputError, TamperError: the model's folder is not here, or not what was promoted.
     """
-    pinned = context.pinned.champion
-    assert pinned is not None  # noqa: S101 - the caller looked
     _, recipe, number = pinned.folder.split("/")
     folder = open_model(context.workspace.recipe(recipe), number, pinned.model_id)
     model = load_model(folder)
     scores = predict(model, test["content"].tolist(), progress=context.progress)
     fair = ~test["key"].isin(load_trained_on(folder)).to_numpy()
     if not fair.any():
-        raise TamperError("The champion was trained on every test row.", where=str(folder))
+        raise TamperError(f"Champion {pinned.number} was trained on every test row.", where=str(folder))
     return np.array(model.labels)[scores.argmax(axis=1)], fair, set(model.labels)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from graft.evaluation.baselines import CANDIDATE, CHAMPION, PROBE, SCRATCH, SCRATCH_NETWORK
+from graft.evaluation.baselines import BEST, CANDIDATE, CHAMPION, NAMES, PROBE, SCRATCH, SCRATCH_NETWORK
 from graft.evaluation.choice import regret
 from graft.evaluation.compare import (
     champion_verdict,
@@ -17,7 +19,7 @@ from graft.evaluation.compare import (
     open_comparisons,
     transfer_verdict,
 )
-from graft.evaluation.reuse import count_looks, level_after, rows_of
+from graft.evaluation.reuse import count_looks, level_after, level_against_best, rows_of
 from graft.modality import MODALITIES, Modality
 from graft.model.classifier import features_of, score
 from graft.model.folder import load_model
@@ -28,6 +30,8 @@ from graft.records import (
     BaseRegret,
     Bin,
     Calibration,
+    Champion,
+    Estimate,
     EvaluationRecord,
     ModelRecord,
     sha256_file,
@@ -97,18 +101,13 @@ def run(context: Context) -> EvaluationRecord:
     }
     predictions = pd.DataFrame({"row": test["row"], "key": test["key"], "label": y_true, **predicted})
     predictions["score"] = scores.max(axis=1)
-    if context.pinned.champion:
-        predictions[CHAMPION], fair, known = baselines.champion(context, test)
-        champion_hits, candidate_hits = (
-            (predictions[arm].to_numpy(dtype=str) == y_true)[fair] for arm in (CHAMPION, CANDIDATE)
-        )
-        accuracy[CHAMPION] = proportion(champion_hits)
-        differences[CHAMPION] = paired_difference(
-            candidate_hits, champion_hits, rng=rng, n_bootstrap=settings.n_bootstrap, level=level
-        )
-        p_values[CHAMPION] = mcnemar(candidate_hits, champion_hits)
-        hits[CHAMPION] = champion_hits, candidate_hits
-        notes[CHAMPION] = _on_what(known, set(y_true[fair]), set(candidate.labels))
+    best = context.pinned.best
+    n_compared = best.n_compared if best else 0
+    before = {CHAMPION: (context.pinned.champion, level), BEST: (best, level_against_best(n_looks, n_compared))}
+    for arm, (pinned, its_level) in before.items():
+        if pinned:
+            found = _compare_with(pinned, arm, context, test, candidate.labels, y_pred, level=its_level, rng=rng)
+            predictions[arm], accuracy[arm], differences[arm], p_values[arm], hits[arm], notes[arm] = found
     predictions.to_parquet(context.files / PREDICTIONS, index=False)
     near = nearness(features[choice.base][~on_train], load_reference(context.file("finetune", "model"))[0])
     write_held_out(context.files / HELD_OUT, scores, y_true, near, candidate.labels, rng=np.random.default_rng(SEED))
@@ -138,6 +137,8 @@ def run(context: Context) -> EvaluationRecord:
         mcnemar_p_values=p_values,
         transfer=transfer,
         champion=standing,
+        best=champion_verdict(differences[BEST], margin=settings.margin_champion) if best else None,
+        n_compared=n_compared,
         per_class={label: proportion(right[y_true == label]) for label in sorted(set(y_true))},
         confusions=confusions(y_true, y_pred),
         predictions_sha256=sha256_file(context.files / PREDICTIONS),
@@ -155,6 +156,32 @@ def run(context: Context) -> EvaluationRecord:
         confusion=confusion(y_true, y_pred),
         cheap_model=modality.baseline.title,
     )
+
+
+class _Compared(NamedTuple):
+    """A model that was promoted before, beside the candidate: predictions, and the rest on rows that neither was trained on."""
+
+    predicted: Strings
+    accuracy: Estimate
+    difference: Estimate
+    p_value: float
+    hits: tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
+    note: str
+
+
+def _compare_with(
+    pinned: Champion, arm: str, context: Context, test: pd.DataFrame, labels: tuple[str, ...], y_pred: Strings, *,
+    level: float, rng: np.random.Generator,
+) -> _Compared:  # fmt: skip
+    """Compare the candidate, which knows these labels, with a model that was promoted before."""
+    predicted, fair, known = baselines.predecessor(context, pinned, test)
+    y_true = test["label"].to_numpy(dtype=str)
+    its, candidates = ((found == y_true)[fair] for found in (predicted, y_pred))
+    difference = paired_difference(
+        candidates, its, rng=rng, n_bootstrap=context.recipe.evaluate.n_bootstrap, level=level
+    )
+    note = _on_what(NAMES[arm], known, set(y_true[fair]), set(labels))
+    return _Compared(predicted, proportion(its), difference, mcnemar(candidates, its), (its, candidates), note)
 
 
 def _looks(context: Context, model_id: str) -> list[str]:
@@ -188,11 +215,11 @@ def _calibration(confidence: npt.NDArray[np.float32], right: npt.NDArray[np.bool
     )
 
 
-def _on_what(known: set[str], champion_labels: set[str], candidate_labels: set[str]) -> str:
-    """Return what a comparison with the champion rests on: classes that one of the two cannot say count against it."""
+def _on_what(name: str, known: set[str], champion_labels: set[str], candidate_labels: set[str]) -> str:
+    """Return what a comparison with a promoted model rests on: classes that one of the two cannot say count against it."""
     sentence = "on rows that neither model was trained on"
     for who, lacking in (
-        ("the champion", sorted(champion_labels - known)),
+        (name, sorted(champion_labels - known)),
         ("the candidate", sorted(champion_labels - candidate_labels)),
     ):
         if lacking:

@@ -10,6 +10,7 @@ from graft.evaluation import decide as decisions
 from graft.evaluation.decide import Decision
 from graft.presentation.titles import title
 from graft.records import (
+    BestChampion,
     Champion,
     Check,
     Dataset,
@@ -232,3 +233,30 @@ def test_the_gate_that_closed_is_named_not_another_step_that_failed() -> None:
     skipped = {step: found[step] for step in ("finetune", "evaluate")}
     _, headline, *_ = decide({"detect_shift": failed, "choose_base": closed, **skipped}, inputs())
     assert headline == "Nothing was trained: choose_base closed the gate: s."
+
+
+@pytest.mark.parametrize(
+    ("champion", "best", "verdict", "says"),
+    [
+        (
+            "superior",
+            "superior",
+            "promote",
+            "Superior to champion 0003, which it replaces, and to 0001, the best so far.",
+        ),
+        ("non_inferior", "non_inferior", "promote", "Non-inferior to champion 0003"),
+        ("superior", "inferior", "reject", "Worse than the best champion so far: +0.0 points"),
+        ("superior", "undecided", "hold", "Not shown to be as good as the best champion so far"),
+        ("inferior", "inferior", "reject", "Worse than the champion"),
+    ],
+)
+def test_a_candidate_has_to_hold_against_the_best_so_far_too(champion: str, best: str, verdict: str, says: str) -> None:
+    """Better than the champion in force is not enough where that one is worse than a champion before it."""
+    given = records(champion=champion, checks=(gain(-0.05, 0.05, "best_champion", "note"),))
+    differences = {"best_champion": drawn(-0.05, 0.05).observed}
+    evaluation = given["evaluate"].model_copy(update={"best": best, "differences": differences})
+    pinned = BestChampion(
+        number="0001", entry=SHA, model_id=SHA, base_sha256=SHA, folder="registry/r/0001", n_compared=2
+    )
+    found = decide({**given, "evaluate": evaluation}, inputs().model_copy(update={"best": pinned}))
+    assert (found.verdict, says in found.headline) == (verdict, True), found.headline

@@ -47,7 +47,7 @@ LEARN = {
 
 
 @pytest.mark.parametrize("name", LEARN)
-@pytest.mark.parametrize("n", [2, *slow(4), 8])
+@pytest.mark.parametrize("n", [2, *slow(4, 8)])
 def test_each_arm_learns_from_any_number_of_rows(curve_setup: learners.ArmInputs, name: str, n: int) -> None:
     """With one row of each class nothing can be chosen by folds, and each arm learns all the same; twice the same."""
     first, again = (LEARN[name](curve_setup, ORDER, n, 0, silent).predict(curve_setup.test) for _ in range(2))

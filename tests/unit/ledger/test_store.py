@@ -166,6 +166,7 @@ def test_the_other_signature_that_fits(signed_ledger: SignedLedger) -> None:
             signed_ledger.ledger.keyring.open(good.replace(signature["sig"].encode(), other.encode()), "here")
 
 
+@pytest.mark.slow
 def test_every_flipped_byte(signed_ledger: SignedLedger) -> None:
     """Whichever byte of a promotion's or a run's file is changed, the entry is refused."""
     signed_ledger.promote(1)

@@ -116,6 +116,7 @@ def test_places_that_are_computed(tmp_path: Path) -> None:
     assert embed(base, ["cat " * 900], modality="text", max_tokens=512)[1] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", TUNED)
 @pytest.mark.parametrize("name", [name for name in TEXT_NETWORKS if name not in {"bert", "t5"}])
 def test_text_architectures(tmp_path: Path, name: str, strategy: str) -> None:
@@ -127,6 +128,7 @@ def test_text_architectures(tmp_path: Path, name: str, strategy: str) -> None:
     check(base, Examples(texts, features, labels), strategy, "text", works=works)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", TUNED)
 @pytest.mark.parametrize("name", [name for name in IMAGE_NETWORKS if name not in {"resnet", "vit"}])
 def test_image_architectures(tmp_path: Path, digits: Digits, name: str, strategy: str) -> None:

@@ -35,6 +35,7 @@ IDS = [
     "validate.duplicates", "validate.conflicting_labels", "validate.rarest_class", "validate.test_in_train",
     "validate.unseen_classes", "detect_shift.test_against_train", "choose_base.probe_accuracy", "evaluate.accuracy",
     "evaluate.gain.scratch", "evaluate.gain.scratch_network", "evaluate.gain.frozen_probe", "evaluate.gain.champion",
+    "evaluate.gain.best_champion",
     "evaluate.retention", "evaluate.test_set_uses", "measure_bias.accuracy_gap",
 ]  # fmt: skip
 SEEN = {"value": 0.1, "ci_low": 0.1, "ci_high": 0.1, "level": 0.95, "n": 9, "method": "counted", "unit": "fraction"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,16 @@ from graft.recipe import parse_recipe
 from graft.recipe.text import recipe_text
 from graft.records import Base, Dataset, FileDigest, Inputs, canonical_json, sha256_bytes
 from graft.refs import FolderRef, PackageRef, PromotedRef
-from graft_tasks.registry.lineage import chain, forced, goes_back_to, needed_promotions, ref_of, rolled_back
+from graft_tasks.registry.lineage import (
+    best_so_far,
+    chain,
+    forced,
+    goes_back_to,
+    n_compared,
+    needed_promotions,
+    ref_of,
+    rolled_back,
+)  # fmt: skip
 from graft_tasks.registry.models import promotion_of
 from tests.support.memory_ledger import MemoryObjects, memory_ledger
 
@@ -40,9 +50,14 @@ class LineageLedger:
         return sha256_bytes(f"{recipe} {number}".encode())
 
     def promote(
-        self, recipe: str, base: str = "pretrained", revision: str = "", *, overrides: bool = False
-    ) -> Promotion:
-        """Add a run compared with the recipe's champion, on a base at a revision, and make its model champion."""
+        self, recipe: str, base: str = "pretrained", revision: str = "", *, overrides: bool = False,
+        verdicts: tuple[str, str | None] | None = None,
+    ) -> Promotion:  # fmt: skip
+        """Add a run compared with the recipe's champion, on a base at a revision, and make its model champion.
+
+        Args:
+            verdicts: on the candidate against the champion, and against the best so far; None: of a version that had no best.
+        """
         self.day += 1
         promotions = self.ledger.promotions(recipe)
         number = f"{len(promotions) + 1:04d}"
@@ -56,10 +71,14 @@ class LineageLedger:
             base_entry = self.ledger.promotions(base[6:].split("@", maxsplit=1)[0])[int(revision) - 1].entry
             parents.append(base_entry)
         model_id = sha256_bytes(f"model {recipe} {number}".encode())
+        champion, best = verdicts or ("first", None)
+        evaluated = {"champion": champion} | ({"best": best} if verdicts else {})
+        evaluation = self.ledger.add_blob(json.dumps(evaluated).encode())
         run = self.ledger.add_run(
             RunPredicate(
                 recipe=recipe, recipe_sha256=A, inputs_sha256=self.ledger.add_blob(canonical_json(inputs)), dataset_sha256=A,
-                base_id=base, base_sha256=weights, records={"decide": A}, verdict="hold" if overrides else "promote",
+                base_id=base, base_sha256=weights, records={"decide": A, "evaluate": evaluation},
+                verdict="hold" if overrides else "promote",
                 headline="h", model_id=model_id,
                 model_files=(FileDigest(path=WEIGHTS, sha256=self.weights(recipe, number), size=1),), parents=tuple(parents),
                 base_entry=None if self.old else base_entry, previous=(), graft_version="0", finished_at=self.at(), costs={},
@@ -282,3 +301,40 @@ def test_who_forced_a_model(key: tuple[Signer, Keyring]) -> None:
     promotions = lineage.ledger.promotions("a")
     assert forced(promotions, back, "hold") == "against the verdict hold, by Ada: r"
     assert forced(promotions, promotions[1], "promote") == ""
+
+
+def test_which_champion_is_the_best_so_far(key: tuple[Signer, Keyring]) -> None:
+    """The last one that was better than the best before it, or that a person took; no model that was gone back past."""
+    lineage = LineageLedger(*key)
+
+    def then(promotion: Promotion) -> tuple[str, int]:
+        promotions = lineage.ledger.promotions("a")
+        assert promotions[-1] == promotion
+        found = best_so_far(lineage.ledger, promotions)
+        assert found is not None
+        return found.predicate.number, n_compared(lineage.ledger, promotions, found)
+
+    assert best_so_far(lineage.ledger, []) is None
+    assert then(lineage.promote("a", verdicts=("first", None))) == ("0001", 0)
+    assert then(lineage.promote("a", verdicts=("non_inferior", None))) == ("0001", 0)
+    assert then(lineage.promote("a", verdicts=("superior", "non_inferior"))) == ("0001", 1), (
+        "better than the last alone"
+    )
+    assert then(lineage.promote("a", verdicts=("non_inferior", "superior"))) == ("0004", 0)
+    assert then(lineage.promote("a", verdicts=("superior", None))) == ("0005", 0), "the champion was the best"
+    assert then(lineage.promote("a", verdicts=("inferior", None), overrides=True)) == ("0006", 0)
+    assert then(lineage.roll_back("a", 2))[0] == "0001", "four models were gone back past"
+    assert then(lineage.promote("a", verdicts=("non_inferior", "non_inferior")))[0] == "0001"
+    assert then(lineage.promote("a")) == ("0009", 0), "of a version that compared with no best"
+
+
+def test_the_best_champion_is_kept_where_another_is_in_force(key: tuple[Signer, Keyring]) -> None:
+    """Its folder is needed for the next comparison: garbage collection leaves it, fetch brings it."""
+    lineage = LineageLedger(*key)
+    recipe = parse_recipe(
+        "a", recipe_text("a", {"data.dataset": "a", "data.train": "t.csv", "data.text": "t", "data.label": "l"})
+    )
+    for verdicts in (("first", None), ("non_inferior", None), ("non_inferior", "non_inferior")):
+        lineage.promote("a", verdicts=verdicts)
+    found = {why: one.predicate.number for why, one in needed_promotions(lineage.ledger, recipe)}
+    assert found == {"champion": "0003", "best": "0001", "rollback": "0002"}
