@@ -2,8 +2,9 @@
 
     python -m benchmarks.ratchet [--histories 200]
 
-Models are made up as in ``verdict_levels``, so the truth is known. A round trains one candidate and decides as a run does:
-against the champion in force and, with the best so far, against that one too. ``before`` is the rule of 0.1, the champion alone.
+Models are made up as in ``verdict_levels``, so the truth is known. A round trains one candidate and decides as a run does. Rules:
+``before``, against the champion in force alone, as in 0.1; ``plain``, against the best champion so far too, at the same level;
+``now``, at a level that rises with the candidates that were compared with the best.
 
 Test rows: ``fresh`` ones each round; the ``same``, which are worn after ten uses; ``growing``, a tenth more each round.
 Prints for each how often the loss against the best champion exceeded one margin at any time, where each candidate is half a
@@ -17,6 +18,7 @@ import argparse
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +31,8 @@ from graft.stats import paired_difference
 MARGIN, N_ROUNDS, MAX_USES, FIRST = 0.02, 100, 10, 0.8
 N_BOOTSTRAP = 1000
 Hits = npt.NDArray[np.bool_]
+Rule = Literal["before", "plain", "now"]
+RULES: tuple[Rule, ...] = ("before", "plain", "now")
 
 
 @dataclass
@@ -48,7 +52,7 @@ class Outcome:
 
 
 def history(
-    step: float, n: int, rows: str, *, has_best: bool, n_rounds: int = N_ROUNDS, rng: np.random.Generator
+    step: float, n: int, rows: str, *, rule: Rule = "now", n_rounds: int = N_ROUNDS, rng: np.random.Generator
 ) -> Outcome:
     """Return what comes of rounds whose candidate is better than the champion by ``step``."""
     champion = best = Model(FIRST)
@@ -63,8 +67,9 @@ def history(
         candidate.hits = _hits(candidate.accuracy, difficulty, rng)
         verdict = _verdict(candidate, champion, level_after(n_looks), rng)
         against_best = verdict
-        if has_best and best is not champion:
-            against_best = _verdict(candidate, best, level_against_best(n_looks, n_compared), rng)
+        if rule != "before" and best is not champion:
+            level = level_against_best(n_looks, n_compared if rule == "now" else 0)
+            against_best = _verdict(candidate, best, level, rng)
             n_compared += 1
         if {verdict, against_best} <= {"superior", "non_inferior"}:
             champion, n_promoted = candidate, n_promoted + 1
@@ -108,11 +113,11 @@ def main() -> None:
     for rows in ("fresh", "same", "growing"):
         for n in (343, 1000, 10_000, 30_000):
             most = n_histories if n <= 1000 else max(20, n_histories // 10)
-            for rule, has_best in (("before", False), ("now", True)):
+            for rule in RULES:
 
                 def many(step: float, n_rounds: int = N_ROUNDS) -> list[Outcome]:
                     return [
-                        history(step, n, rows, has_best=has_best, n_rounds=n_rounds, rng=np.random.default_rng(seed))  # noqa: B023 - called here
+                        history(step, n, rows, rule=rule, n_rounds=n_rounds, rng=np.random.default_rng(seed))  # noqa: B023 - called here
                         for seed in range(most)  # noqa: B023 - called here
                     ]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.ratchet import MARGIN, Outcome, history
+from benchmarks.ratchet import MARGIN, Outcome, Rule, history
 
 N_HISTORIES = 40
 
 
-def histories(step: float, n: int, rows: str, *, has_best: bool = True, n_rounds: int = 100) -> list[Outcome]:
+def histories(step: float, n: int, rows: str, *, rule: Rule = "now", n_rounds: int = 100) -> list[Outcome]:
     """Return what comes of many histories."""
     return [
-        history(step, n, rows, has_best=has_best, n_rounds=n_rounds, rng=np.random.default_rng(seed))
+        history(step, n, rows, rule=rule, n_rounds=n_rounds, rng=np.random.default_rng(seed))
         for seed in range(N_HISTORIES)
     ]
 
@@ -33,7 +33,7 @@ def test_the_loss_stays_within_one_margin(n: int, rows: str) -> None:
 @pytest.mark.slow
 def test_the_champion_alone_would_let_it_sink() -> None:
     """What the best champion is for: without it nearly every history sinks by more than a margin, on fresh rows."""
-    worse = histories(-MARGIN / 2, 1000, "fresh", has_best=False)
+    worse = histories(-MARGIN / 2, 1000, "fresh", rule="before")
     assert sum(one.loss > MARGIN + 1e-9 for one in worse) >= 30
 
 
