@@ -12,6 +12,7 @@ from graft.records import EvaluationRecord, load_record
 from graft_tasks.commands.adopt import adopt
 from graft_tasks.commands.init import init
 from graft_tasks.commands.render import render_run
+from graft_tasks.dvc.garbage import find_garbage
 from graft_tasks.registry.pin import pin
 from graft_tasks.workspace import Workspace
 from tests.steps.conftest import ROOT, TINY
@@ -60,6 +61,9 @@ def test_the_candidate_is_compared_with_both(third_run: Workspace) -> None:
     best = pin(handle).best
     assert best is not None
     assert (best.number, best.n_compared) == ("0001", 1)
+
+    needs = {need.kind: need.names for need in find_garbage(third_run).needs}
+    assert (needs["champions"], needs["best so far"]) == (["tiny 0003"], ["tiny 0001"])
 
     shutil.move(handle.registry / "0001", third_run.root / "elsewhere")
     try:

@@ -24,9 +24,11 @@ from graft_tasks.registry.lineage import needed_promotions
 from graft_tasks.registry.pin import finished_run
 from graft_tasks.workspace import Workspace
 
-KINDS = ("champions", "rollbacks", "chains", "bases", "earlier models", "datasets", "other data", "candidates", "steps")
+KINDS = (
+    "champions", "best so far", "rollbacks", "chains", "bases", "earlier models", "datasets", "other data", "candidates", "steps",
+)  # fmt: skip
 """Who needs something, the strongest first: an object counts for the first one that needs it."""
-_ROLES = {"champion": "champions", "rollback": "rollbacks", "chain": "chains", "base": "bases"}
+_ROLES = {"champion": "champions", "best": "best so far", "rollback": "rollbacks", "chain": "chains", "base": "bases"}
 
 
 @dataclass(frozen=True)
