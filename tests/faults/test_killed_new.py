@@ -171,7 +171,7 @@ def test_one_that_fails_takes_away_its_own_and_no_more(workspace: Workspace, mon
         adopt(workspace.recipe("other"), {"rows.csv": other}, "# another\n")
         raise InputError("DVC refuses.")
 
-    monkeypatch.setattr("graft_tasks.commands.init.keep", refused)
+    monkeypatch.setattr("graft_tasks.commands.adopt.keep", refused)
     with pytest.raises(InputError, match="DVC refuses"):
         adopt_fresh(workspace)
     assert set(workspace.params()["recipes"]) == before | {"other"}
