@@ -80,6 +80,16 @@ def history(
     return Outcome(loss, n_promoted)
 
 
+def histories(
+    step: float, n: int, rows: str, *, n_histories: int, rule: Rule = "now", n_rounds: int = N_ROUNDS
+) -> list[Outcome]:
+    """Return what comes of many histories, a seed each."""
+    return [
+        history(step, n, rows, rule=rule, n_rounds=n_rounds, rng=np.random.default_rng(seed))
+        for seed in range(n_histories)
+    ]
+
+
 def _verdict(candidate: Model, other: Model, level: float, rng: np.random.Generator) -> str:
     difference = paired_difference(candidate.hits, other.hits, rng=rng, n_bootstrap=N_BOOTSTRAP, level=level)
     return champion_verdict(difference, margin=MARGIN)
@@ -114,14 +124,10 @@ def main() -> None:
         for n in (343, 1000, 10_000, 30_000):
             most = n_histories if n <= 1000 else max(20, n_histories // 10)
             for rule in RULES:
-
-                def many(step: float, n_rounds: int = N_ROUNDS) -> list[Outcome]:
-                    return [
-                        history(step, n, rows, rule=rule, n_rounds=n_rounds, rng=np.random.default_rng(seed))  # noqa: B023 - called here
-                        for seed in range(most)  # noqa: B023 - called here
-                    ]
-
-                worse, equal, better = many(-MARGIN / 2), many(0.0), many(MARGIN, n_rounds=1)
+                worse, equal, better = (
+                    histories(step, n, rows, n_histories=most, rule=rule, n_rounds=n_rounds)
+                    for step, n_rounds in ((-MARGIN / 2, N_ROUNDS), (0.0, N_ROUNDS), (MARGIN, 1))
+                )
                 exceeded = np.mean([one.loss > MARGIN + 1e-9 for one in worse])
                 loss = np.mean([one.loss for one in worse]) * 100
                 promoted = np.mean([one.n_promoted for one in equal])

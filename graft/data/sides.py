@@ -30,7 +30,7 @@ BECAUSE = (
     "beyond the rows per class",
 )
 """Why a row was dropped, or is learned from without a label; a reason's code is its place here."""
-KEPT, ACROSS, ALIKE, GROUP, NO_TIME, REPAIRED, LACKS_LABEL, WAITING, REPEAT, BEYOND = range(len(BECAUSE))
+NOT_DROPPED, ACROSS, ALIKE, GROUP, NO_TIME, REPAIRED, LACKS_LABEL, WAITING, REPEAT, BEYOND = range(len(BECAUSE))
 _TRAIN, _TEST, _DROPPED, _UNLABELLED = (SIDES.index(side) for side in (TRAIN, TEST, DROPPED, UNLABELLED))
 
 Codes = npt.NDArray[np.int8]
@@ -87,7 +87,7 @@ def assign_sides(natural: Codes, keys: Keys, groups: Keys, pairs: npt.NDArray[np
     for a, b in contents[pairs].tolist():
         alike[a].append(b)
         alike[b].append(a)
-    sides = Sides(natural.copy(), np.full(len(natural), KEPT, dtype=np.int8))
+    sides = Sides(natural.copy(), np.full(len(natural), NOT_DROPPED, dtype=np.int8))
     has_relatives = counts[contents] > 1
     if alike:
         has_relatives |= np.isin(contents, np.fromiter(alike, dtype=np.int64))

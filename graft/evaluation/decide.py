@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from graft.evaluation.advice import Title, arm_names, finding, gain_over, heaviest, next_step, without_gain
-from graft.evaluation.baselines import BEST, CHAMPION, NAMES
+from graft.evaluation.baselines import BEST, CHAMPION, NAMES, PREDECESSORS
 from graft.evaluation.wording import estimate_text
 from graft.records import (
     Action,
@@ -90,11 +90,14 @@ def _weigh(
 ) -> tuple[Verdict, str, Check | None]:
     """Return the verdict on a candidate, what was found, and the check that found it."""
     if evaluation.transfer == "negative" or "inferior" in (evaluation.champion, evaluation.best):
-        before = NAMES[CHAMPION if evaluation.champion == "inferior" else BEST]
-        hurt = "The transfer hurt" if evaluation.transfer == "negative" else f"Worse than {before}"
-        worst = min(evaluation.differences, key=lambda arm: evaluation.differences[arm].value)
-        what = f"{hurt}: {estimate_text(evaluation.differences[worst])}, against {arm_names(evaluation)[worst]}."
-        return "reject", what, gain_over(checks, worst)
+        if evaluation.transfer == "negative":
+            arms = [arm for arm in evaluation.differences if arm not in PREDECESSORS]
+            worst = min(arms, key=lambda arm: evaluation.differences[arm].value)
+            hurt = f"The transfer hurt: {estimate_text(evaluation.differences[worst])}, against {arm_names(evaluation)[worst]}"
+        else:
+            worst = CHAMPION if evaluation.champion == "inferior" else BEST
+            hurt = f"Worse than {NAMES[worst]}: {estimate_text(evaluation.differences[worst])}"
+        return "reject", f"{hurt}.", gain_over(checks, worst)
     against = [c for c in checks if c.holds]
     if first := heaviest([c for c in against if c.outcome == "failed"] or against):
         return "hold", f"{finding(first, evaluation, title)}.", first

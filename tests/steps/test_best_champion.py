@@ -7,13 +7,16 @@ import shutil
 import pandas as pd
 import pytest
 
+from graft.evaluation.reuse import level_after
 from graft.recipe.text import recipe_text
-from graft.records import EvaluationRecord, load_record
+from graft.records import EvaluationRecord, Inputs, canonical_json, load_record
 from graft_tasks.commands.adopt import adopt
 from graft_tasks.commands.init import init
 from graft_tasks.commands.render import render_run
+from graft_tasks.dvc import forward
 from graft_tasks.dvc.garbage import find_garbage
 from graft_tasks.registry.pin import pin
+from graft_tasks.steps.context import run_step
 from graft_tasks.workspace import Workspace
 from tests.steps.conftest import ROOT, TINY
 from tests.support.lineage_workspace import run_and_promote
@@ -43,7 +46,7 @@ def third_run(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 @pytest.mark.slow
-def test_the_candidate_is_compared_with_both(third_run: Workspace) -> None:
+def test_the_candidate_is_compared_with_both(third_run: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the same test rows, with a check of its own that allows the same margin; what is compared next counts this one."""
     handle = third_run.recipe("tiny")
     third = third_run.ledger().promotions("tiny")
@@ -54,6 +57,18 @@ def test_the_candidate_is_compared_with_both(third_run: Workspace) -> None:
     assert (evaluation.champion, evaluation.best, evaluation.n_compared) == ("non_inferior", "non_inferior", 0)
     bounds = {check.id: check.bound for check in evaluation.checks if check.id.endswith("champion")}
     assert bounds == {"evaluate.gain.champion": -0.5, "evaluate.gain.best_champion": -0.5}
+
+    inputs = handle.inputs.read_bytes()
+    pinned = Inputs.model_validate_json(inputs)
+    assert pinned.best is not None
+    later = pinned.best.model_copy(update={"n_compared": 7})
+    handle.inputs.write_bytes(canonical_json(pinned.model_copy(update={"best": later})))
+    again = run_step(handle, "evaluate")
+    assert isinstance(again, EvaluationRecord)
+    levels = again.differences["champion"].level, again.differences["best_champion"].level
+    assert levels == (evaluation.level, level_after(7)), "the seventh after it errs more seldom, against the best alone"
+    handle.inputs.write_bytes(inputs)
+    assert run_step(handle, "evaluate") == evaluation
 
     page = render_run(handle).read_text()
     assert "champion 0001, the best so far" in page.lower()
@@ -71,5 +86,11 @@ def test_the_candidate_is_compared_with_both(third_run: Workspace) -> None:
         with refused("input") as error:
             pin(handle)
         assert error.value.what == "Model tiny 0001 is not on this machine."
+        fetched: list[str] = []
+        monkeypatch.setattr(forward, "pull_commits", lambda _root: None)
+        monkeypatch.setattr(forward, "default_remote", lambda _workspace: ("store", "address"))
+        monkeypatch.setattr(forward, "fetch", lambda recipe: fetched.append(recipe.name))
+        forward.catch_up(handle)
+        assert fetched == ["tiny"], "a worker brings it, although the champion is here"
     finally:
         shutil.move(third_run.root / "elsewhere", handle.registry / "0001")

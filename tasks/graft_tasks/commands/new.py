@@ -201,7 +201,7 @@ def new(handle: RecipeHandle, sources: dict[str, Path], values: dict[str, Any], 
 
 
 def _check_rows(path: Path, data: Data) -> Counter[str]:
-    """Read every row once before anything is kept: nothing can be learned from no contents, one class, or a class of one row.
+    """Read every row once before anything is written: nothing can be learned from no contents, one class, or a class of one row.
 
     Returns:
         the rows of each class.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from graft.errors import TamperError
 from graft.ledger import Ledger, Promotion, Run
@@ -115,10 +116,19 @@ def best_so_far(ledger: Ledger, promotions: list[Promotion]) -> Promotion | None
         digest = evaluations[promotion.predicate.run]
         if promotion.predicate.overrides or not digest:
             return True
-        record = parse_object(ledger.blob(digest), "a record of evaluate", where=digest)
+        record = evaluation_of(ledger, digest)
         return "best" not in record or (record["best"] or record["champion"]) in ("first", "superior")
 
     return next((promotion for promotion in reversed(counted) if is_best(promotion)), counted[0])
+
+
+def evaluation_of(ledger: Ledger, digest: str) -> dict[str, Any]:
+    """Return a record of evaluate in the ledger as it was written, by whatever version.
+
+    Raises:
+        TamperError: it is not there, or not what its digest says.
+    """
+    return parse_object(ledger.blob(digest), "a record of evaluate", where=digest)
 
 
 def n_compared(ledger: Ledger, promotions: list[Promotion], best: Promotion) -> int:

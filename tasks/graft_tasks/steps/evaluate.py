@@ -38,7 +38,6 @@ from graft.records import (
     write_json,
 )
 from graft.records.report import Mistake, Mistakes
-from graft.records.safe_read import parse_object
 from graft.rows import TEST, TRAIN, UNLABELLED
 from graft.shift.held_out import nearness, write_held_out
 from graft.stats import fit_probe, mcnemar, paired_difference, proportion
@@ -46,6 +45,7 @@ from graft.stats.calibration import calibration_error, error_by_chance, reliabil
 from graft.stats.f1 import macro_f1
 from graft_tasks.recipe_handle import HELD_OUT
 from graft_tasks.registry.bases import locate
+from graft_tasks.registry.lineage import evaluation_of
 from graft_tasks.steps import baselines
 from graft_tasks.steps.context import Context
 from graft_tasks.steps.retention import retention
@@ -188,9 +188,7 @@ def _looks(context: Context, model_id: str) -> list[str]:
     """Return the test rows that each other model saw, as its evaluation in the ledger names them."""
     ledger = context.workspace.ledger()
     others = [record for model, record in context.pinned.looks.items() if model != model_id]
-    return [
-        parse_object(ledger.blob(other), "a record of evaluate", where=other).get("looked_at", "") for other in others
-    ]
+    return [evaluation_of(ledger, other).get("looked_at", "") for other in others]
 
 
 def _regret(

@@ -10,8 +10,8 @@ from graft.data.sides import (
     ALIKE,
     BEYOND,
     GROUP,
-    KEPT,
     LACKS_LABEL,
+    NOT_DROPPED,
     REPEAT,
     WAITING,
     Sides,
@@ -65,28 +65,34 @@ def test_share_of_test_rows() -> None:
 
 def test_rows_that_nothing_resembles_lie_where_they_would() -> None:
     """Without twins, pairs and groups every row keeps its own side."""
-    assert sides("rere", [1, 2, 3, 4]) == ("rere", [KEPT] * 4)
+    assert sides("rere", [1, 2, 3, 4]) == ("rere", [NOT_DROPPED] * 4)
 
 
 def test_a_row_joins_the_earlier_row_that_it_resembles() -> None:
     """Where content decides, the later of two alike rows moves to the side of the earlier, along a whole chain."""
-    assert sides("ree", [1, 2, 3], pairs=[(0, 1), (1, 2)]) == ("rrr", [KEPT] * 3)
+    assert sides("ree", [1, 2, 3], pairs=[(0, 1), (1, 2)]) == ("rrr", [NOT_DROPPED] * 3)
 
 
 def test_a_row_between_both_sides_is_dropped() -> None:
     """A row that resembles one on each side joins neither; one that resembles only the dropped row is free."""
-    assert sides("rerr", [1, 2, 3, 4], pairs=[(0, 2), (1, 2), (2, 3)]) == ("redr", [KEPT, KEPT, ALIKE, KEPT])
+    assert sides("rerr", [1, 2, 3, 4], pairs=[(0, 2), (1, 2), (2, 3)]) == (
+        "redr",
+        [NOT_DROPPED, NOT_DROPPED, ALIKE, NOT_DROPPED],
+    )
 
 
 def test_where_file_or_group_decide_the_later_of_two_alike_is_dropped() -> None:
     """Given test rows stand first: their twins and their likes are dropped from train, and nothing from test."""
     found = sides("eerrr", [1, 2, 1, 3, 4], pairs=[(1, 3)], is_fixed=True)
-    assert found == ("eeddr", [KEPT, KEPT, ACROSS, ALIKE, KEPT])
+    assert found == ("eeddr", [NOT_DROPPED, NOT_DROPPED, ACROSS, ALIKE, NOT_DROPPED])
 
 
 def test_a_group_never_crosses_where_file_or_time_decide() -> None:
     """A training row whose group has a test row is dropped, and rows without a group never meet."""
-    assert sides("errr", [1, 2, 3, 4], groups=[7, 7, 0, 8], is_fixed=True) == ("edrr", [KEPT, GROUP, KEPT, KEPT])
+    assert sides("errr", [1, 2, 3, 4], groups=[7, 7, 0, 8], is_fixed=True) == (
+        "edrr",
+        [NOT_DROPPED, GROUP, NOT_DROPPED, NOT_DROPPED],
+    )
 
 
 def test_a_twin_of_a_dropped_row_meets_the_same_likes() -> None:
@@ -109,7 +115,16 @@ def test_repeats_conflicts_and_labels() -> None:
     found = sides_from("rrrreeer")
     keys = np.array([1, 1, 1, 2, 5, 5, 3, 4], dtype=np.uint64)
     drop_by_label(found, keys, np.array([0, 0, 1, 0, 1, 1, -1, -1], dtype=np.int32), np.array([0] * 7 + [1]) == 1)
-    assert found.because.tolist() == [KEPT, REPEAT, KEPT, KEPT, KEPT, KEPT, LACKS_LABEL, WAITING]
+    assert found.because.tolist() == [
+        NOT_DROPPED,
+        REPEAT,
+        NOT_DROPPED,
+        NOT_DROPPED,
+        NOT_DROPPED,
+        NOT_DROPPED,
+        LACKS_LABEL,
+        WAITING,
+    ]
 
 
 def test_limit_rows_per_class() -> None:

@@ -58,7 +58,7 @@ def records(
     )  # fmt: skip
     evaluation = EvaluationRecord(
         step="evaluate", recipe="r", passed=True, summary="s", checks=checks, n_test=100,
-        accuracy={"candidate": difference}, differences={"scratch": difference, "frozen_probe": difference},
+        accuracy={"candidate": difference}, differences=dict.fromkeys(("scratch", "frozen_probe", "champion"), difference),
         mcnemar_p_values={}, transfer=transfer, champion=champion, per_class={}, confusions=(), predictions_sha256=SHA,
         rows_to_tell={"champion": 420, "scratch": 130, "frozen_probe": None},
     )  # fmt: skip
@@ -235,6 +235,21 @@ def test_the_gate_that_closed_is_named_not_another_step_that_failed() -> None:
     assert headline == "Nothing was trained: choose_base closed the gate: s."
 
 
+def test_a_rejection_names_the_comparison_that_it_is_about() -> None:
+    """However much worse the candidate is than another arm: transfer against models without it, champions by their own."""
+    gaps = {"scratch": -0.1, "frozen_probe": 0.05, "champion": -0.2, "best_champion": -0.3}
+    differences = {arm: drawn(gap - 0.01, gap + 0.01).observed for arm, gap in gaps.items()}
+
+    def headline(**verdicts: str) -> str:
+        given = records(champion=verdicts.get("champion", "superior"), transfer=verdicts.get("transfer", "positive"))
+        changed = {"differences": differences, "best": verdicts.get("best", "superior")}
+        return decide({**given, "evaluate": given["evaluate"].model_copy(update=changed)}, inputs()).headline
+
+    assert headline(transfer="negative", best="inferior").startswith("The transfer hurt: -10.0 points")
+    assert headline(champion="inferior", best="inferior").startswith("Worse than the champion: -20.0 points")
+    assert headline(best="inferior").startswith("Worse than the best champion so far: -30.0 points")
+
+
 @pytest.mark.parametrize(
     ("champion", "best", "verdict", "says"),
     [
@@ -253,7 +268,7 @@ def test_the_gate_that_closed_is_named_not_another_step_that_failed() -> None:
 def test_a_candidate_has_to_hold_against_the_best_so_far_too(champion: str, best: str, verdict: str, says: str) -> None:
     """Better than the champion in force is not enough where that one is worse than a champion before it."""
     given = records(champion=champion, checks=(gain(-0.05, 0.05, "best_champion", "note"),))
-    differences = {"best_champion": drawn(-0.05, 0.05).observed}
+    differences = {arm: drawn(-0.05, 0.05).observed for arm in ("champion", "best_champion")}
     evaluation = given["evaluate"].model_copy(update={"best": best, "differences": differences})
     pinned = BestChampion(
         number="0001", entry=SHA, model_id=SHA, base_sha256=SHA, folder="registry/r/0001", n_compared=2

@@ -68,7 +68,7 @@ def test_what_a_remote_refuses(error: OSError, what: str) -> None:
 
 
 def test_a_full_disk_is_no_refusal_of_the_remote() -> None:
-    """What this machine refuses is told as ever, in a command that asks a remote too."""
+    """What this machine refuses is said as ever, in a command that asks a remote too."""
     error = raised(RuntimeError("around it"), cause=OSError(errno.ENOSPC, "words", "/here"))
     known = meaning(error, of_remote=True)
     assert known is not None
